@@ -1,0 +1,115 @@
+import { Transform, type TransformCallback } from 'node:stream'
+import { checkFunction, checkInteger, checkNames } from './check-option.js'
+import type { Connection } from './connection.js'
+import { fits, type Kind, type KindOf, wrongKind } from './kind.js'
+import { fromStream, type StreamStage } from './stage.js'
+
+/** Options of `asyncMap()` for lines. */
+export interface AsyncMapOptions {
+  /** How many items may be worked on at the same time, for each connection. @default 1 */
+  readonly concurrency?: number
+}
+
+/**
+ * Makes a stage that waits for a promise for each item. Results leave in the order of the items, and no more than
+ * `concurrency` (and 32 that wait in stream buffers) are held when the client does not read. Lines to lines by
+ * default; name the kinds for anything else. A rejection ends the connection with `stage-error`, behind the results
+ * of the items before it. What waits for long should listen to `connection.signal`.
+ *
+ * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
+ * @example
+ * const lookup = asyncMap('lookup', (line: string) => db.find(line), { concurrency: 8 })
+ */
+export function asyncMap(
+  name: string,
+  work: (line: string, connection: Connection) => Promise<string>,
+  options?: AsyncMapOptions,
+): StreamStage<string, string>
+export function asyncMap<In, Out>(
+  name: string,
+  work: (item: In, connection: Connection) => Promise<Out>,
+  options: AsyncMapOptions & { readonly accepts: KindOf<In>; readonly emits: KindOf<Out> },
+): StreamStage<In, Out>
+export function asyncMap<In, Out>(
+  name: string,
+  work: (item: In, connection: Connection) => Promise<Out>,
+  options: AsyncMapOptions & { readonly accepts?: Kind; readonly emits?: Kind } = {},
+): StreamStage<In, Out> {
+  const { concurrency = 1, accepts = 'line', emits = 'line' } = options
+  checkFunction(`asyncMap('${name}')`, 'work', work)
+  checkNames(`asyncMap('${name}')`, options, ['concurrency', 'accepts', 'emits'])
+  checkInteger(`asyncMap('${name}')`, 'concurrency', concurrency, 1, 65_536)
+  return fromStream<In, Out>(
+    name,
+    (connection, fail) =>
+      new OrderedMap(
+        concurrency,
+        async (item: In) => {
+          const result = await work(item, connection)
+          if (!fits(emits, result)) throw wrongKind(name, emits, result)
+          return result
+        },
+        fail,
+      ),
+    { accepts: accepts as KindOf<In>, emits: emits as KindOf<Out> },
+  )
+}
+
+/** One item's place in the order; `settle` is there when its promise is. */
+interface Slot {
+  settle?: () => void
+}
+
+/** Runs up to `concurrency` promises and pushes their results in order. */
+class OrderedMap<In, Out> extends Transform {
+  readonly #concurrency: number
+  readonly #work: (item: In) => Promise<Out>
+  readonly #fail: (error: unknown) => void
+  readonly #slots: Slot[] = []
+  #failed = false
+  /** The callback of an item that filled the last slot, or of the flush: called when there is room, or nothing left. */
+  #waiting: TransformCallback | undefined
+  #flushing = false
+
+  constructor(concurrency: number, work: (item: In) => Promise<Out>, fail: (error: unknown) => void) {
+    super({ objectMode: true, highWaterMark: 16 })
+    this.#concurrency = concurrency
+    this.#work = work
+    this.#fail = fail
+  }
+
+  override _transform(item: In, _encoding: BufferEncoding, callback: TransformCallback): void {
+    const slot: Slot = {}
+    this.#slots.push(slot)
+    this.#work(item).then(
+      result => this.#settle(slot, () => this.push(result)),
+      error =>
+        this.#settle(slot, () => {
+          this.#failed = true
+          this.#fail(error)
+        }),
+    )
+    this.#wait(callback)
+  }
+
+  override _flush(callback: TransformCallback): void {
+    this.#flushing = true
+    this.#wait(callback)
+  }
+
+  #settle(slot: Slot, settle: () => void): void {
+    slot.settle = settle
+    for (let first = this.#slots[0]; first?.settle !== undefined; first = this.#slots[0]) {
+      this.#slots.shift()
+      if (!this.#failed && !this.destroyed) first.settle()
+    }
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    if (waiting !== undefined) this.#wait(waiting)
+  }
+
+  #wait(callback: TransformCallback): void {
+    if (this.#flushing ? this.#slots.length === 0 : this.#slots.length < this.#concurrency) callback()
+    else this.#waiting = callback
+  }
+}

@@ -1,0 +1,40 @@
+import { InvalidOptionError } from './errors.js'
+
+/** Options are checked at once, where they are given, so that the stack leads to the line to change. */
+export function checkInteger(
+  owner: string,
+  name: string,
+  value: number,
+  minimum: number,
+  maximum: number,
+): void {
+  if (!Number.isInteger(value) || value < minimum || value > maximum) {
+    const range = maximum === Number.MAX_SAFE_INTEGER ? `${minimum} or more` : `from ${minimum} to ${maximum}`
+    throw new InvalidOptionError(`${owner}: '${name}' is a whole number, ${range}; got ${show(value)}.`)
+  }
+}
+
+export function checkChoice(owner: string, name: string, value: unknown, choices: readonly string[]): void {
+  if (!choices.includes(value as string)) {
+    const allowed = choices.map(show).join(', ')
+    throw new InvalidOptionError(`${owner}: '${name}' is one of ${allowed}; got ${show(value)}.`)
+  }
+}
+
+export function checkFunction(owner: string, name: string, value: unknown): void {
+  if (typeof value !== 'function') {
+    throw new InvalidOptionError(`${owner}: '${name}' is a function; got ${show(value)}.`)
+  }
+}
+
+/** A misspelt option would be a limit that is silently not there. */
+export function checkNames(owner: string, options: object, names: readonly string[]): void {
+  const unknown = Object.keys(options).find(name => !names.includes(name))
+  if (unknown !== undefined) {
+    throw new InvalidOptionError(`${owner} has no option '${unknown}'. It takes ${names.join(', ')}.`)
+  }
+}
+
+function show(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : String(value)
+}

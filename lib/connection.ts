@@ -1,0 +1,62 @@
+import { type Clock, systemClock } from './clock.js'
+
+/** Where a connection's addresses are read from: a `net.Socket`, or anything with the same names. */
+export interface Endpoints {
+  readonly remoteAddress?: string | undefined
+  readonly remotePort?: number | undefined
+  readonly localAddress?: string | undefined
+  readonly localPort?: number | undefined
+}
+
+/** Marks a connection as over and aborts its signal. Only the engine calls it. */
+export let endConnection: (connection: Connection) => void
+
+/**
+ * One client. A stage's `open` gets it. What a connection may never use (the signal) is made when it is first asked for.
+ */
+export class Connection implements Endpoints {
+  /** 1 for the first connection of a listener, then rising by one. */
+  readonly id: number
+  /** Where stages take the time from. */
+  readonly clock: Clock
+  readonly #endpoints: Endpoints
+  #controller: AbortController | undefined
+  #ended = false
+
+  static {
+    endConnection = connection => {
+      connection.#ended = true
+      connection.#controller?.abort()
+    }
+  }
+
+  constructor(id: number, endpoints: Endpoints = {}, clock: Clock = systemClock) {
+    this.id = id
+    this.#endpoints = endpoints
+    this.clock = clock
+  }
+
+  /** The peer's address, or undefined on a transport that has none. */
+  get remoteAddress(): string | undefined {
+    return this.#endpoints.remoteAddress
+  }
+
+  get remotePort(): number | undefined {
+    return this.#endpoints.remotePort
+  }
+
+  get localAddress(): string | undefined {
+    return this.#endpoints.localAddress
+  }
+
+  get localPort(): number | undefined {
+    return this.#endpoints.localPort
+  }
+
+  /** Aborted when the connection is over; hand it to what a stage waits for. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#ended) this.#controller.abort()
+    return this.#controller.signal
+  }
+}

@@ -1,0 +1,39 @@
+import { type BywashError, FrameTooLongError, StageError } from '../errors.js'
+import type { Outcome } from '../outcome.js'
+
+/** Where a flow's output goes, and how it says that it is over. */
+export interface Sink {
+  /** One item left the last stage. */
+  write: (item: unknown) => void
+  /** A turn is over: what it wrote can go out as one. False asks the flow to hold until `drain()`. */
+  settle: () => boolean
+  /** The flow takes more again, after a `write` that returned false. */
+  resume: () => void
+  /** The flow takes nothing more, though what it holds still comes. */
+  ending: () => void
+  /** Every stage was flushed, and everything came. */
+  finish: (terminated: boolean) => void
+  /** A stage failed, and what was made before came. May also be called after `finish`. */
+  fail: (error: BywashError) => void
+}
+
+/** The stages of one connection at work: bytes (or items) in, items to a sink. */
+export interface Flow {
+  /** Opens the stages and starts them. */
+  open: () => void
+  /** Takes one item. False: no more until the sink's `resume` is called. */
+  write: (item: unknown) => boolean
+  /** The source has ended. */
+  end: () => void
+  /** The sink takes more again. */
+  drain: () => void
+  /** Closes every transformer, once; returns the first thing that one threw. */
+  close: (outcome: Outcome) => BywashError | undefined
+}
+
+/** Names the stage in what it threw. A fault of the peer that the stage reports stays what it is. */
+export function blame(stage: string, when: string, cause: unknown): BywashError {
+  if (cause instanceof StageError || cause instanceof FrameTooLongError) return cause
+  const text = cause instanceof Error ? cause.message : String(cause)
+  return new StageError(stage, `failed in ${when}: ${text}`, { cause })
+}

@@ -1,0 +1,19 @@
+import type { Connection } from '../connection.js'
+import { direct, type Plan } from '../plan.js'
+import type { Flow, Sink } from './flow.js'
+import { FusedSegment } from './fused.js'
+
+let streams: typeof import('./streams.js') | undefined
+
+/** Loads what a plan runs on. through2 takes longer to import than the rest together, and a direct plan has no use for it. */
+export async function load(plan: Plan): Promise<void> {
+  if (direct(plan) === undefined) streams ??= await import('./streams.js')
+}
+
+/** Makes the flow of a plan that was loaded. */
+export function openFlow(plan: Plan, connection: Connection, sink: Sink): Flow {
+  const stages = direct(plan)
+  if (stages !== undefined) return new FusedSegment(stages, connection, sink)
+  const { StreamChain } = streams as NonNullable<typeof streams>
+  return new StreamChain(plan, connection, sink)
+}

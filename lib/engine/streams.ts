@@ -1,0 +1,196 @@
+import type { Duplex } from 'node:stream'
+import type { Connection } from '../connection.js'
+import { type BywashError, StageError } from '../errors.js'
+import { fits, type Kind, wrongKind } from '../kind.js'
+import type { Outcome } from '../outcome.js'
+import type { Plan, PlannedStage, Segment } from '../plan.js'
+import { blame, type Flow, type Sink } from './flow.js'
+import { FusedSegment } from './fused.js'
+import { guardStream } from './guard-stream.js'
+import { through } from './through.js'
+
+/** Items that wait on each side of a stream. Chunks can be large, so of those only one. */
+const HIGH_WATER_MARK: Record<Kind, number> = { bytes: 1, line: 16, frame: 16, value: 16 }
+
+/** One segment as a stream. */
+interface Part {
+  readonly stream: Duplex
+  /** Set where the stream wraps a fused segment. */
+  readonly segment: FusedSegment | undefined
+  /** The stage whose output leaves the part. */
+  readonly last: PlannedStage
+  /** Its output has ended, and the next part was told. */
+  over: boolean
+}
+
+/**
+ * Runs segments as streams, each feeding the next. Joined here and not with `stream.pipeline`, so that what was made
+ * before a failure still arrives: a part that fails or terminates ends its output, the parts after it drain, and the
+ * sink hears of the first cause last.
+ */
+export class StreamChain implements Flow {
+  readonly #plan: Plan
+  readonly #connection: Connection
+  readonly #sink: Sink
+  readonly #parts: Part[] = []
+  /** The parts before this index take no more input. */
+  #stopped = 0
+  #failure: BywashError | undefined
+  #terminated = false
+  #over = false
+
+  constructor(plan: Plan, connection: Connection, sink: Sink) {
+    this.#plan = plan
+    this.#connection = connection
+    this.#sink = sink
+  }
+
+  open(): void {
+    const { segments } = this.#plan
+    for (const [index, segment] of segments.entries()) {
+      const failure = this.#openPart(index, segment)
+      if (failure === undefined) continue
+      this.#stopped = segments.length
+      this.#over = true
+      this.#sink.fail(failure)
+      return
+    }
+    for (const index of this.#parts.keys()) this.#join(index)
+    for (let index = this.#parts.length - 1; index >= this.#stopped; index--)
+      this.#parts[index]?.segment?.start()
+  }
+
+  #openPart(index: number, { type, stages }: Segment): BywashError | undefined {
+    const last = stages.at(-1) as PlannedStage
+    if (type === 'fused') {
+      const segment = new FusedSegment(stages, this.#connection, {
+        write: item => stream.push(item),
+        settle: () => true,
+        resume: () => {},
+        ending: () => {},
+        finish: terminated => {
+          if (terminated) this.#terminate(index)
+        },
+        fail: error => this.#fail(index, error),
+      })
+      const stream = through(
+        HIGH_WATER_MARK[last.emits],
+        item => segment.write(item),
+        () => {
+          if (this.#failure === undefined) segment.end()
+        },
+      )
+      this.#parts.push({ stream, segment, last, over: false })
+      return segment.openStages()
+    }
+    try {
+      const open = last.stage.stream as NonNullable<typeof last.stage.stream>
+      const stream = open(this.#connection, cause => this.#fail(index, blame(last.name, 'its stream', cause)))
+      guardStream(last.name, stream)
+      this.#parts.push({ stream, segment: undefined, last, over: false })
+      return undefined
+    } catch (cause) {
+      return blame(last.name, 'open', cause)
+    }
+  }
+
+  /** Moves what a part gives to the next part, or to the sink. */
+  #join(index: number): void {
+    const part = this.#parts[index] as Part
+    const { stream, last } = part
+    stream.on('data', (item: unknown) => {
+      if (this.#stopped > index + 1) return
+      if (fits(last.emits, item)) {
+        if (!this.#give(index + 1, item)) stream.pause()
+      } else {
+        stream.destroy(wrongKind(last.name, last.emits, item))
+      }
+    })
+    this.#parts[index + 1]?.stream.on('drain', () => stream.resume())
+    stream.on('end', () => this.#ended(index))
+    stream.on('error', cause => {
+      if (!part.over) this.#fail(index, blame(last.name, 'its stream', cause))
+    })
+    stream.on('close', () => {
+      if (part.over) return
+      this.#fail(index, new StageError(last.name, 'closed its stream before the end.'))
+      this.#ended(index)
+    })
+  }
+
+  /** Gives an item to a part, or to the sink behind the last. False: wait for 'drain'. */
+  #give(index: number, item: unknown): boolean {
+    const part = this.#parts[index]
+    if (part !== undefined) return part.stream.write(item)
+    this.#sink.write(item)
+    return this.#sink.settle()
+  }
+
+  write(item: unknown): boolean {
+    if (this.#stopped > 0) return true
+    const open = this.#give(0, item)
+    if (!open) this.#parts[0]?.stream.once('drain', () => this.#sink.resume())
+    return open
+  }
+
+  end(): void {
+    if (this.#stopped === 0) this.#parts[0]?.stream.end()
+  }
+
+  drain(): void {
+    this.#parts.at(-1)?.stream.resume()
+  }
+
+  #ended(index: number): void {
+    const part = this.#parts[index] as Part
+    if (part.over) return
+    part.over = true
+    const next = this.#parts[index + 1]
+    if (next !== undefined) {
+      if (index + 1 >= this.#stopped) next.stream.end()
+      return
+    }
+    this.#over = true
+    if (this.#failure === undefined) this.#sink.finish(this.#terminated)
+    else this.#sink.fail(this.#failure)
+  }
+
+  #terminate(index: number): void {
+    this.#terminated = true
+    this.#stop(index)
+  }
+
+  #fail(index: number, error: BywashError): void {
+    if (this.#over) {
+      this.#sink.fail(error)
+    } else if (index >= this.#stopped) {
+      this.#failure ??= error
+      this.#stop(index)
+    }
+  }
+
+  /** Ends the output of a part behind what it has made; the parts before it are dropped. */
+  #stop(index: number): void {
+    this.#stopped = index + 1
+    for (const { stream, segment } of this.#parts.slice(0, index)) {
+      segment?.abandon()
+      stream.destroy()
+    }
+    const { stream } = this.#parts[index] as Part
+    if (!stream.destroyed) stream.push(null)
+    this.#sink.ending()
+  }
+
+  close(outcome: Outcome): BywashError | undefined {
+    this.#over = true
+    this.#stopped = this.#parts.length
+    let failure: BywashError | undefined
+    for (const part of this.#parts) {
+      part.over = true
+      const fault = part.segment?.close(outcome)
+      failure ??= fault
+      part.stream.destroy()
+    }
+    return failure
+  }
+}

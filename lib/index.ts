@@ -1,0 +1,33 @@
+export { type AsyncMapOptions, asyncMap } from './async-map.js'
+export type { Clock, Timer } from './clock.js'
+export { Connection, type Endpoints } from './connection.js'
+export { type ConnectionOptions, farewell } from './connection-options.js'
+export {
+  BindError,
+  BywashError,
+  type ErrorCode,
+  FrameTooLongError,
+  InvalidOptionError,
+  StageError,
+  StageOrderError,
+} from './errors.js'
+export type { Frame, ItemKinds, ItemOf, Kind, KindOf } from './kind.js'
+export type { ListenOptions } from './listen-options.js'
+export { type Listener, listen } from './listener.js'
+export type { Outcome, Reason } from './outcome.js'
+export { type HandleOptions, type Pipeline, pipeline } from './pipeline.js'
+export type { ExplainedSegment, Explanation, PlanMode } from './plan.js'
+export {
+  type Controller,
+  fromStream,
+  map,
+  type OpenStream,
+  type Stage,
+  type StageDefinition,
+  type StreamStage,
+  stage,
+  type Transformer,
+  type TransformerStage,
+  tap,
+} from './stage.js'
+export * from './stages/index.js'

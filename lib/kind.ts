@@ -1,0 +1,66 @@
+import { StageError } from './errors.js'
+
+/**
+ * What flows between two stages: `bytes` (chunks whose boundaries mean nothing), `line` (a string),
+ * `frame` (a Buffer whose boundaries matter) or `value` (any object).
+ */
+export type Kind = 'bytes' | 'line' | 'frame' | 'value'
+
+export const KINDS: readonly Kind[] = ['bytes', 'line', 'frame', 'value']
+
+declare const frame: unique symbol
+
+/** One complete binary message. Any Buffer may be handed on as one; the brand only keeps frames and bytes apart. */
+export type Frame = Buffer & { readonly [frame]?: true }
+
+/** The kind that carries items of type `T`. */
+export type KindOf<T> = [T] extends [string]
+  ? 'line'
+  : [T] extends [Uint8Array]
+    ? typeof frame extends keyof T
+      ? 'frame'
+      : 'bytes'
+    : 'value'
+
+/** The kinds that a stage's items are of. */
+export interface ItemKinds<In, Out> {
+  readonly accepts: KindOf<In>
+  readonly emits: KindOf<Out>
+}
+
+/** The type of the items that a kind carries. */
+export type ItemOf<K extends Kind> = { bytes: Buffer; line: string; frame: Frame; value: unknown }[K]
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
+}
+
+/** True when an item is of a kind. */
+export function fits(kind: Kind, item: unknown): boolean {
+  if (kind === 'line') return typeof item === 'string'
+  if (kind === 'value') return item !== undefined && item !== null && !isThenable(item)
+  return Buffer.isBuffer(item)
+}
+
+const NOUNS: Record<Kind, string> = {
+  bytes: 'a Buffer',
+  line: 'a string',
+  frame: 'a Buffer',
+  value: 'a value that is not null or undefined',
+}
+
+function describe(item: unknown): string {
+  if (item === null || item === undefined) return String(item)
+  if (isThenable(item)) return 'a promise (use asyncMap() to wait for one)'
+  return typeof item === 'object'
+    ? `an object (${item.constructor?.name ?? 'no prototype'})`
+    : `a ${typeof item}`
+}
+
+/** Says what a stage emitted and what its kind asks for. */
+export function wrongKind(stage: string, kind: Kind, item: unknown): StageError {
+  return new StageError(
+    stage,
+    `emitted ${describe(item)}, but its 'emits: ${kind}' stands for ${NOUNS[kind]}.`,
+  )
+}

@@ -1,0 +1,132 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { formatAddress } from './address.js'
+import { checkInteger, checkNames } from './check-option.js'
+import { Connection } from './connection.js'
+import { driveSettings, LONGEST_TIMEOUT } from './connection-options.js'
+import { Drive, type DriveSettings } from './engine/duplex.js'
+import { load, openFlow } from './engine/open-flow.js'
+import { BindError } from './errors.js'
+import { type ListenOptions, type ListenSettings, listenSettings } from './listen-options.js'
+import { type Pipeline, planOf } from './pipeline.js'
+import type { Plan } from './plan.js'
+
+/**
+ * Binds an address and serves a pipeline to each connection. Resolves when connections are accepted.
+ *
+ * @throws StageOrderError when the pipeline does not go from bytes to bytes.
+ * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
+ * @throws BindError when the address cannot be bound; `cause` is Node's error.
+ * @example
+ * const listener = await listen(shout, { port: 8080 })
+ * console.error('listening on port', listener.address.port)
+ */
+export async function listen(
+  pipeline: Pipeline<Buffer, Buffer>,
+  options: ListenOptions = {},
+): Promise<Listener> {
+  const settings = listenSettings(options)
+  const plan = planOf(pipeline, 'listen()', settings.plan)
+  const drives = driveSettings('listen()', options)
+  settings.signal?.throwIfAborted()
+  await load(plan)
+  const server = createServer({ allowHalfOpen: true, ...settings.socket })
+  const listener = new Listener(server, plan, settings, drives)
+  server.listen(settings.bind)
+  try {
+    await once(server, 'listening')
+  } catch (cause) {
+    const { host, port } = settings.bind
+    throw new BindError(`bind failed: ${reasonOf(cause as NodeJS.ErrnoException, host, port)}`, { cause })
+  }
+  return listener
+}
+
+function reasonOf({ code, message }: NodeJS.ErrnoException, host: string, port: number): string {
+  const address = formatAddress(host, port)
+  switch (code) {
+    case 'EADDRINUSE':
+      return `${address} is already in use; choose another port, or stop the program that has it`
+    case 'EACCES':
+      return `no permission to bind ${address}; choose a port from 1024 up`
+    case 'EADDRNOTAVAIL':
+      return `${host} is not an address of this machine`
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return `there is no host named ${host}`
+    default:
+      return message
+  }
+}
+
+/** The accepting side of a running server. `listen()` makes it. */
+export class Listener {
+  readonly #server: Server
+  readonly #plan: Plan
+  readonly #settings: ListenSettings
+  readonly #driveSettings: DriveSettings
+  readonly #drives = new Set<Drive>()
+  #accepted = 0
+  #forced = 0
+  #closed: Promise<void> | undefined
+
+  constructor(server: Server, plan: Plan, settings: ListenSettings, driveSettings: DriveSettings) {
+    this.#server = server
+    this.#plan = plan
+    this.#settings = settings
+    this.#driveSettings = driveSettings
+    server.on('connection', socket => this.#accept(socket))
+    settings.signal?.addEventListener('abort', this.#onAbort)
+  }
+
+  /** The bound address, with the real port where port 0 was asked for. */
+  get address(): AddressInfo {
+    return this.#server.address() as AddressInfo
+  }
+
+  /** How many connections are open. */
+  get connections(): number {
+    return this.#drives.size
+  }
+
+  /**
+   * Stops accepting, lets open connections finish, and destroys those that are left after `timeout` milliseconds
+   * (their outcome is `shutdown`). Resolves when the last is closed. A second call may shorten the time.
+   *
+   * @throws InvalidOptionError for a wrong timeout.
+   */
+  async close(options: { readonly timeout?: number } = {}): Promise<{ readonly forced: number }> {
+    const { timeout = this.#settings.shutdownTimeout } = options
+    checkNames('close()', options, ['timeout'])
+    checkInteger('close()', 'timeout', timeout, 0, LONGEST_TIMEOUT)
+    const { clock, signal } = this.#settings
+    signal?.removeEventListener('abort', this.#onAbort)
+    this.#closed ??= new Promise(resolve => this.#server.close(() => resolve()))
+    const timer = clock.setTimeout(() => this.#destroyAll(), timeout)
+    await this.#closed
+    clock.clearTimeout(timer)
+    return { forced: this.#forced }
+  }
+
+  readonly #onAbort = () => void this.close()
+
+  #destroyAll(): void {
+    for (const drive of this.#drives) {
+      this.#forced++
+      drive.abort('shutdown')
+    }
+  }
+
+  #accept(socket: Socket): void {
+    const { clock, onOutcome } = this.#settings
+    const connection = new Connection(++this.#accepted, socket, clock)
+    const drive = new Drive(socket, connection, this.#driveSettings, (outcome, connection) => {
+      this.#drives.delete(drive)
+      onOutcome(outcome, connection)
+    })
+    // Node forgets the address when the peer has gone. Asked for once now, it stays.
+    void socket.remoteAddress
+    this.#drives.add(drive)
+    drive.start(openFlow(this.#plan, connection, drive))
+  }
+}

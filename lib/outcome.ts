@@ -1,0 +1,39 @@
+import { type BywashError, FrameTooLongError } from './errors.js'
+
+/**
+ * Why a connection ended:
+ *
+ * - `end`: the peer sent FIN, everything was answered, and we sent FIN
+ * - `terminated`: a stage ended it in good order
+ * - `client-reset`: the peer went away, or the transport failed
+ * - `stage-error`: a stage failed; `error` names it
+ * - `frame-too-long`: the peer sent a line or frame over the limit
+ * - `half-close-timeout`: after the end of input, output made no progress for `halfCloseTimeout`
+ * - `shutdown`: the listener was closed and its time ran out
+ */
+export type Reason =
+  | 'end'
+  | 'terminated'
+  | 'client-reset'
+  | 'stage-error'
+  | 'frame-too-long'
+  | 'half-close-timeout'
+  | 'shutdown'
+
+/** How a connection ended. */
+export interface Outcome {
+  readonly reason: Reason
+  /** The first cause, where there was one. */
+  readonly error: Error | undefined
+  /** Bytes that came from the peer and were handed to the first stage. */
+  readonly bytesRead: number
+  /** Bytes that the pipeline (and the farewell) handed to the transport. */
+  readonly bytesWritten: number
+  /** Milliseconds from open to close. */
+  readonly duration: number
+}
+
+/** The reason that an error stands for. */
+export function reasonOf(error: BywashError): Reason {
+  return error instanceof FrameTooLongError ? 'frame-too-long' : 'stage-error'
+}

@@ -1,0 +1,146 @@
+import type { Duplex } from 'node:stream'
+import { checkChoice, checkNames } from './check-option.js'
+import { Connection, type Endpoints } from './connection.js'
+import { CONNECTION_OPTIONS, type ConnectionOptions, driveSettings } from './connection-options.js'
+import { Drive } from './engine/duplex.js'
+import { load, openFlow } from './engine/open-flow.js'
+import { InvalidOptionError, StageOrderError } from './errors.js'
+import { type ItemOf, KINDS, type Kind, type KindOf } from './kind.js'
+import type { Outcome } from './outcome.js'
+import {
+  type Explanation,
+  explain,
+  makePlan,
+  PLAN_MODES,
+  type Plan,
+  type PlanMode,
+  type PlannedStage,
+  place,
+} from './plan.js'
+import type { AnyStage, Stage } from './stage.js'
+
+/** Options of `pipeline.handle()`. */
+export interface HandleOptions extends ConnectionOptions {
+  /** How the pipeline runs. @default 'fused' */
+  readonly plan?: PlanMode
+  /** What the stages see of the connection. @default a connection with id 1 and the addresses of the duplex */
+  readonly connection?: Connection
+}
+
+/** The checked plan of a pipeline that goes from bytes to bytes; made once for each mode. */
+export let planOf: (pipeline: Pipeline<Buffer, Buffer>, owner: string, mode: PlanMode) => Plan
+
+/**
+ * An immutable list of stages; a stage itself, so that a pipeline can stand in another (its stages are taken over one
+ * by one).
+ */
+export class Pipeline<In, Out> implements Stage<In, Out> {
+  readonly name: string
+  readonly accepts: KindOf<In>
+  readonly emits: KindOf<Out>
+  /** The stages, with those of nested pipelines in their places. */
+  readonly stages: readonly AnyStage[]
+  readonly #placed: readonly PlannedStage[]
+  readonly #plans = new Map<PlanMode, Plan>()
+
+  /** @internal Made by `pipeline()` and `through()`. */
+  constructor(accepts: Kind, stages: readonly AnyStage[]) {
+    this.#placed = place(accepts, stages)
+    this.stages = Object.freeze([...stages])
+    this.name = stages.map(stage => stage.name).join(' | ')
+    this.accepts = accepts as KindOf<In>
+    this.emits = (this.#placed.at(-1)?.emits ?? accepts) as KindOf<Out>
+  }
+
+  /**
+   * Returns a new pipeline with one more stage behind the others.
+   *
+   * @throws StageOrderError when the stage does not take what the one before it gives (which does not compile either).
+   */
+  through<Next>(stage: Stage<Out, Next>): Pipeline<In, Next> {
+    const { stages, open, stream } = stage as AnyStage
+    if (stages === undefined && open === undefined && stream === undefined) {
+      throw new InvalidOptionError(
+        'through() takes a stage. Call the function that makes it, as in through(lines()), or make one with stage().',
+      )
+    }
+    return new Pipeline<In, Next>(this.accepts, [...this.stages, ...(stages ?? [stage as AnyStage])])
+  }
+
+  /**
+   * Runs the pipeline on any Duplex of bytes and resolves with how it ended; it does not reject for what a peer or a
+   * stage does. The duplex should be made with `allowHalfOpen: true`, or output that comes after the peer's end is
+   * lost.
+   *
+   * @throws StageOrderError when the pipeline does not go from bytes to bytes.
+   * @throws InvalidOptionError for a wrong option, or a duplex in object mode.
+   * @example
+   * const [client, server] = duplexPair()
+   * const outcome = await pipeline().through(uppercaseLines).handle(server)
+   */
+  async handle(
+    this: Pipeline<Buffer, Buffer>,
+    duplex: Duplex,
+    options: HandleOptions = {},
+  ): Promise<Outcome> {
+    const { plan: mode = 'fused', connection = new Connection(1, duplex as Endpoints) } = options
+    checkNames('handle()', options, ['plan', 'connection', ...CONNECTION_OPTIONS])
+    const plan = planOf(this, 'handle()', mode)
+    const settings = driveSettings('handle()', options)
+    if (duplex.readableObjectMode || duplex.readableEncoding) {
+      throw new InvalidOptionError(
+        'handle() takes a Duplex of bytes, without object mode and without an encoding.',
+      )
+    }
+    return new Promise((resolve, reject) => {
+      // Made before the plan is loaded: an early 'error' or 'close' must not be missed.
+      const drive = new Drive(duplex, connection, settings, resolve)
+      load(plan).then(() => drive.start(openFlow(plan, connection, drive)), reject)
+    })
+  }
+
+  /** Says how the pipeline will run; as text it is a tree. */
+  explain({ plan = 'fused' }: { readonly plan?: PlanMode } = {}): Explanation {
+    return explain(this.#plan(plan))
+  }
+
+  #plan(mode: PlanMode): Plan {
+    let plan = this.#plans.get(mode)
+    if (plan === undefined) {
+      checkChoice('plan', 'plan', mode, PLAN_MODES)
+      plan = makePlan(this.accepts, this.#placed, mode)
+      this.#plans.set(mode, plan)
+    }
+    return plan
+  }
+
+  static {
+    planOf = (pipeline, owner, mode) => {
+      const { accepts, emits } = pipeline
+      if (accepts !== 'bytes' || emits !== 'bytes') {
+        throw new StageOrderError(
+          `${owner} takes a pipeline from bytes to bytes, but this one goes from ${accepts} to ${emits}. ` +
+            'Begin with a decoder such as lines() and end with its encoder, such as unlines().',
+        )
+      }
+      return pipeline.#plan(mode)
+    }
+  }
+}
+
+/**
+ * Begins a pipeline. Without an argument it takes bytes, as a connection gives them; a part that is meant to stand
+ * in another pipeline may begin with another kind.
+ *
+ * @param accepts - The kind that the first stage takes. @default 'bytes'
+ * @throws InvalidOptionError for a kind that does not exist.
+ * @example
+ * const shout = pipeline().through(lines()).through(uppercase()).through(unlines())
+ * const polite = pipeline('line').through(map('polite', line => `${line}, please`))
+ */
+export function pipeline(): Pipeline<Buffer, Buffer>
+export function pipeline<K extends Kind>(accepts: K): Pipeline<ItemOf<K>, ItemOf<K>>
+export function pipeline<Item>(accepts: Kind = 'bytes'): Pipeline<Item, Item> {
+  checkChoice('pipeline()', 'accepts', accepts, KINDS)
+  return new Pipeline<Item, Item>(accepts, [])
+}

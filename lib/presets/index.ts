@@ -1,0 +1,11 @@
+import { counter } from './counter.js'
+import { echo } from './echo.js'
+import type { Preset } from './preset.js'
+import { uppercase } from './uppercase.js'
+import { welcome } from './welcome.js'
+
+export type { Preset, PresetOptions } from './preset.js'
+export { counter, echo, uppercase, welcome }
+
+/** Every preset; the command line offers what stands here. */
+export const presets: readonly Preset[] = [echo, welcome, counter, uppercase]

@@ -1,0 +1,210 @@
+import type { Duplex } from 'node:stream'
+import type { Connection } from './connection.js'
+import { InvalidOptionError } from './errors.js'
+import { type ItemKinds, KINDS, type Kind, type KindOf } from './kind.js'
+import type { Outcome } from './outcome.js'
+
+/** What a transformer acts through; the names and meanings of WHATWG's `TransformStreamDefaultController`. */
+export interface Controller<Out> {
+  /** Hands one item to the next stage. After the end of the stage it fails the connection. */
+  enqueue: (item: Out) => void
+  /** Ends the connection in good order: the stages after this one are flushed, those before it hear nothing more. */
+  terminate: () => void
+  /** Fails the connection: what was made before still reaches the peer. */
+  error: (reason: unknown) => void
+}
+
+/**
+ * What a stage opens for one connection: the shape that `new TransformStream({...})` takes, made synchronous,
+ * plus `readComplete` and `close`. Every function may be left out; without `transform` items pass unchanged.
+ * A function that throws, or returns a promise, ends its own connection with `stage-error`.
+ */
+export interface Transformer<In, Out> {
+  /** Called before the first item, last stage first, so that what it enqueues meets stages that have started. */
+  start?: (controller: Controller<Out>) => void
+  /** Called with each item. */
+  transform?: (item: In, controller: Controller<Out>) => void
+  /**
+   * Called when everything that one read from the peer caused has passed (Netty's `channelReadComplete`), and
+   * before `flush`: the place to hand on what was gathered, so that many items become one write.
+   */
+  readComplete?: (controller: Controller<Out>) => void
+  /** Called once after the last item, unless the connection failed or a stage ended it before. */
+  flush?: (controller: Controller<Out>) => void
+  /** Called exactly once and last, also when `start` threw. Frees what the transformer holds. */
+  close?: (outcome: Outcome) => void
+}
+
+declare const flow: unique symbol
+
+/** An immutable description of one step. Made by `stage()`, `map()`, `tap()`, `asyncMap()`, `fromStream()` or `pipeline()`. */
+export interface Stage<In, Out> {
+  readonly name: string
+  /** What it takes; `any` takes every kind. */
+  readonly accepts: KindOf<In> | 'any'
+  /** What it hands on; `same` is the kind that came in. */
+  readonly emits: KindOf<Out> | 'same'
+  /** Only for the type checker: what may stand before and after. */
+  readonly [flow]?: (item: In) => Out
+}
+
+/**
+ * Opens a stage that is a stream for one connection. An 'error' event loses what waits in the stream's buffer;
+ * `fail(error)` ends the connection behind it.
+ */
+export type OpenStream = (connection: Connection, fail: (error: unknown) => void) => Duplex
+
+/** A stage of plain synchronous calls: neighbours of this sort are fused. */
+export interface TransformerStage<In, Out> extends Stage<In, Out> {
+  /** Returns a fresh transformer for one connection. */
+  readonly open: (connection: Connection) => Transformer<In, Out>
+  /** How plan `streams` runs the stage, if not by wrapping `open`. Must give the same items. */
+  readonly stream?: OpenStream
+}
+
+/** A stage that is a stream of its own. */
+export interface StreamStage<In, Out> extends Stage<In, Out> {
+  readonly stream: OpenStream
+}
+
+/** A stage of any kind, once the type checker has done its part. */
+export type AnyStage = {
+  readonly name: string
+  readonly accepts: Kind | 'any'
+  readonly emits: Kind | 'same'
+  readonly open?: (connection: Connection) => Transformer<never, unknown>
+  readonly stream?: OpenStream
+  readonly stages?: readonly AnyStage[]
+}
+
+/** Freezes a checked description into a stage. */
+function describe<Description extends AnyStage>(description: Description): Readonly<Description> {
+  const { name, accepts, emits } = description
+  if (typeof name !== 'string' || name === '') {
+    throw new InvalidOptionError(
+      `A stage needs a 'name' that is text, such as 'reverse'; got ${typeof name}.`,
+    )
+  }
+  if (accepts !== 'any' && !KINDS.includes(accepts)) {
+    throw new InvalidOptionError(`Stage '${name}' has 'accepts: ${accepts}'. Use ${KINDS.join(', ')} or any.`)
+  }
+  if (emits !== 'same' && !KINDS.includes(emits)) {
+    throw new InvalidOptionError(`Stage '${name}' has 'emits: ${emits}'. Use ${KINDS.join(', ')} or same.`)
+  }
+  return Object.freeze({ ...description })
+}
+
+function needFunction(name: string, what: string, value: unknown): void {
+  if (typeof value !== 'function') {
+    throw new InvalidOptionError(
+      `Stage '${name}' needs ${what}; got ${value === null ? 'null' : typeof value}.`,
+    )
+  }
+}
+
+/** What `stage()` takes. */
+export interface StageDefinition<In, Out> {
+  /** Names the stage in errors and in `explain()`. */
+  readonly name: string
+  readonly accepts: KindOf<In> | 'any'
+  readonly emits: KindOf<Out> | 'same'
+  readonly open: (connection: Connection) => Transformer<In, Out>
+  readonly stream?: OpenStream
+}
+
+/**
+ * Makes a stage from a function that opens a transformer for each connection. Keep a connection's state inside
+ * `open`: the stage itself is shared by all connections.
+ *
+ * @throws InvalidOptionError when the definition is incomplete.
+ * @example
+ * const numbered = stage<string, string>({
+ *   name: 'numbered', accepts: 'line', emits: 'line',
+ *   open: () => {
+ *     let n = 0
+ *     return { transform: (line, controller) => controller.enqueue(`${++n}: ${line}`) }
+ *   },
+ * })
+ */
+export function stage<In, Out>(definition: StageDefinition<In, Out>): TransformerStage<In, Out> {
+  needFunction(definition.name, "an 'open' function", definition.open)
+  return describe(definition)
+}
+
+/**
+ * Makes a stage that turns each item into one other. Lines to lines by default; name the kinds for anything else.
+ *
+ * @example
+ * const reverse = map('reverse', (line: string) => [...line].reverse().join(''))
+ * const length = map('length', (line: string) => ({ length: line.length }), { accepts: 'line', emits: 'value' })
+ */
+export function map(
+  name: string,
+  transform: (line: string, connection: Connection) => string,
+): TransformerStage<string, string>
+export function map<In, Out>(
+  name: string,
+  transform: (item: In, connection: Connection) => Out,
+  kinds: ItemKinds<In, Out>,
+): TransformerStage<In, Out>
+export function map<In, Out>(
+  name: string,
+  transform: (item: In, connection: Connection) => Out,
+  { accepts, emits }: { accepts: Kind; emits: Kind } = { accepts: 'line', emits: 'line' },
+): TransformerStage<In, Out> {
+  needFunction(name, 'a function that maps an item', transform)
+  return describe({
+    name,
+    accepts: accepts as KindOf<In>,
+    emits: emits as KindOf<Out>,
+    open: connection => ({
+      transform: (item: In, controller: Controller<Out>) => controller.enqueue(transform(item, connection)),
+    }),
+  })
+}
+
+/**
+ * Makes a stage that looks at each item, of any kind, and passes it on unchanged.
+ *
+ * @example
+ * const log = tap('log', (line: string, connection) => console.error(connection.id, line))
+ */
+export function tap<Item>(
+  name: string,
+  look: (item: Item, connection: Connection) => void,
+): TransformerStage<Item, Item> {
+  needFunction(name, 'a function that looks at an item', look)
+  return describe({
+    name,
+    accepts: 'any',
+    emits: 'same',
+    open: connection => ({
+      transform: (item: Item, controller: Controller<Item>) => {
+        look(item, connection)
+        controller.enqueue(item)
+      },
+    }),
+  })
+}
+
+/**
+ * Makes a stage of any Duplex of the ecosystem, bytes to bytes by default. `open` makes a fresh one for each
+ * connection. A stage that is a stream costs a stream for each connection and is not fused with its neighbours.
+ *
+ * @example
+ * const decompress = fromStream('decompress', () => createGunzip())
+ */
+export function fromStream(name: string, open: OpenStream): StreamStage<Buffer, Buffer>
+export function fromStream<In, Out>(
+  name: string,
+  open: OpenStream,
+  kinds: ItemKinds<In, Out>,
+): StreamStage<In, Out>
+export function fromStream<In, Out>(
+  name: string,
+  open: OpenStream,
+  { accepts, emits }: { accepts: Kind; emits: Kind } = { accepts: 'bytes', emits: 'bytes' },
+): StreamStage<In, Out> {
+  needFunction(name, 'a function that opens a Duplex', open)
+  return describe({ name, accepts: accepts as KindOf<In>, emits: emits as KindOf<Out>, stream: open })
+}

@@ -1,0 +1,5 @@
+export { type Count, type CounterOptions, counter } from './counter.js'
+export { type LinesOptions, lines } from './lines.js'
+export { type UnlinesOptions, unlines } from './unlines.js'
+export { uppercase } from './uppercase.js'
+export { welcome } from './welcome.js'

@@ -1,0 +1,43 @@
+import type { Duplex, Transform, TransformCallback } from 'node:stream'
+import split2 from 'split2'
+import type { LineBlocks, LineRules } from './line-blocks.js'
+
+/**
+ * split2 behind a guard. split2 alone limits only the unfinished line, in UTF-16 units, searches an unfinished line
+ * again with each chunk, and replaces bytes that are not UTF-8. So it gets blocks of complete lines within the limit,
+ * as latin1 text, and a line is decoded behind it.
+ */
+export function splitStream(
+  blocks: LineBlocks,
+  { delimiter, encoding }: LineRules,
+  fail: (error: unknown) => void,
+): Duplex {
+  const decode = (line: string) =>
+    encoding === 'latin1' ? line : Buffer.from(line, 'latin1').toString(encoding)
+  const stream: Transform = split2(delimiter === '\n' ? '\n' : /\r?\n/, decode, {
+    decodeStrings: false,
+    readableHighWaterMark: 16,
+  })
+  const split = stream._transform
+  const splitRest = stream._flush
+  const feed = (block: Buffer) => split.call(stream, block.toString('latin1'), 'latin1', () => {})
+
+  stream._transform = (chunk: Buffer, _encoding: string, callback: TransformCallback) => {
+    try {
+      blocks.push(chunk, feed)
+    } catch (error) {
+      fail(error)
+    }
+    callback()
+  }
+  stream._flush = callback => {
+    try {
+      const rest = blocks.end()
+      if (rest !== undefined) feed(rest)
+    } catch (error) {
+      fail(error)
+    }
+    splitRest.call(stream, callback)
+  }
+  return stream
+}
