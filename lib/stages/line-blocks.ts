@@ -61,14 +61,10 @@ export class LineBlocks {
   }
 
   #append(bytes: Buffer): void {
-    const { maxLength, overflow, delimiter } = this.#rules
+    const { maxLength, delimiter } = this.#rules
     // A CR at the end may belong to the delimiter, which the limit does not count.
     const limit = delimiter === '\n' ? maxLength : maxLength + 1
     const kept = bytes.subarray(0, limit - this.#carried)
-    if (kept.length < bytes.length) {
-      if (overflow === 'error') throw this.#tooLong()
-      this.#over = true
-    }
     const needed = this.#carried + kept.length + 1
     let carry = this.#carry
     if (carry === undefined || carry.length < needed) {
@@ -78,12 +74,16 @@ export class LineBlocks {
     }
     kept.copy(carry, this.#carried)
     this.#carried += kept.length
+    if (kept.length < bytes.length || this.#contentLength(carry, 0, this.#carried) > maxLength) {
+      if (this.#rules.overflow === 'error') throw this.#tooLong()
+      this.#over = true
+    }
   }
 
   #finishCarry(emit: (block: Buffer) => void): void {
     const carry = this.#carry as Buffer
     const length = this.#carried
-    const over = this.#over || this.#contentLength(carry, 0, length) > this.#rules.maxLength
+    const over = this.#over
     this.#carry = undefined
     this.#carried = 0
     this.#over = false

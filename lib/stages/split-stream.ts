@@ -33,7 +33,8 @@ export function splitStream(
   stream._flush = callback => {
     try {
       const rest = blocks.end()
-      if (rest !== undefined) feed(rest)
+      // Not through split2, which leaves out an empty last line, also one that `truncate` left empty.
+      if (rest !== undefined) stream.push(decode(rest.toString('latin1')))
     } catch (error) {
       fail(error)
     }
