@@ -4,10 +4,11 @@ import { formatAddress } from './address.js'
 import { checkInteger, checkNames } from './check-option.js'
 import { Connection } from './connection.js'
 import { driveSettings, LONGEST_TIMEOUT } from './connection-options.js'
-import { Drive, type DriveSettings } from './engine/duplex.js'
+import { Drive, type DriveSettings, guarded } from './engine/duplex.js'
 import { load, openFlow } from './engine/open-flow.js'
 import { BindError } from './errors.js'
 import { type ListenOptions, type ListenSettings, listenSettings } from './listen-options.js'
+import type { Outcome } from './outcome.js'
 import { type Pipeline, planOf } from './pipeline.js'
 import type { Plan } from './plan.js'
 
@@ -31,7 +32,6 @@ export async function listen(
   settings.signal?.throwIfAborted()
   await load(plan)
   const server = createServer({ allowHalfOpen: true, ...settings.socket })
-  const listener = new Listener(server, plan, settings, drives)
   server.listen(settings.bind)
   try {
     await once(server, 'listening')
@@ -39,6 +39,9 @@ export async function listen(
     const { host, port } = settings.bind
     throw new BindError(`bind failed: ${reasonOf(cause as NodeJS.ErrnoException, host, port)}`, { cause })
   }
+  const listener = new Listener(server, plan, settings, drives)
+  if (settings.signal?.aborted) await listener.close()
+  settings.signal?.throwIfAborted()
   return listener
 }
 
@@ -76,6 +79,8 @@ export class Listener {
     this.#settings = settings
     this.#driveSettings = driveSettings
     server.on('connection', socket => this.#accept(socket))
+    // A connection that could not be accepted is no reason to end the others.
+    server.on('error', error => process.emitWarning(error))
     settings.signal?.addEventListener('abort', this.#onAbort)
   }
 
@@ -117,13 +122,14 @@ export class Listener {
     }
   }
 
+  readonly #onDone = (outcome: Outcome, connection: Connection, drive: Drive) => {
+    this.#drives.delete(drive)
+    guarded(() => this.#settings.onOutcome(outcome, connection))
+  }
+
   #accept(socket: Socket): void {
-    const { clock, onOutcome } = this.#settings
-    const connection = new Connection(++this.#accepted, socket, clock)
-    const drive = new Drive(socket, connection, this.#driveSettings, (outcome, connection) => {
-      this.#drives.delete(drive)
-      onOutcome(outcome, connection)
-    })
+    const connection = new Connection(++this.#accepted, socket, this.#settings.clock)
+    const drive = new Drive(socket, connection, this.#driveSettings, this.#onDone)
     // Node forgets the address when the peer has gone. Asked for once now, it stays.
     void socket.remoteAddress
     this.#drives.add(drive)

@@ -29,7 +29,7 @@ export interface Outcome {
   readonly bytesRead: number
   /** Bytes that the pipeline (and the farewell) handed to the transport. */
   readonly bytesWritten: number
-  /** Milliseconds from open to close. */
+  /** Whole milliseconds from open to close. */
   readonly duration: number
 }
 

@@ -17,7 +17,7 @@ import {
   type PlannedStage,
   place,
 } from './plan.js'
-import type { AnyStage, Stage } from './stage.js'
+import type { AnyStage, flow, Stage } from './stage.js'
 
 /** Options of `pipeline.handle()`. */
 export interface HandleOptions extends ConnectionOptions {
@@ -35,6 +35,7 @@ export let planOf: (pipeline: Pipeline<Buffer, Buffer>, owner: string, mode: Pla
  * by one).
  */
 export class Pipeline<In, Out> implements Stage<In, Out> {
+  declare readonly [flow]?: (item: In) => Out
   readonly name: string
   readonly accepts: KindOf<In>
   readonly emits: KindOf<Out>
@@ -100,14 +101,15 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
   }
 
   /** Says how the pipeline will run; as text it is a tree. */
-  explain({ plan = 'fused' }: { readonly plan?: PlanMode } = {}): Explanation {
-    return explain(this.#plan(plan))
+  explain(options: { readonly plan?: PlanMode } = {}): Explanation {
+    checkNames('explain()', options, ['plan'])
+    return explain(this.#plan('explain()', options.plan ?? 'fused'))
   }
 
-  #plan(mode: PlanMode): Plan {
+  #plan(owner: string, mode: PlanMode): Plan {
     let plan = this.#plans.get(mode)
     if (plan === undefined) {
-      checkChoice('plan', 'plan', mode, PLAN_MODES)
+      checkChoice(owner, 'plan', mode, PLAN_MODES)
       plan = makePlan(this.accepts, this.#placed, mode)
       this.#plans.set(mode, plan)
     }
@@ -123,7 +125,7 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
             'Begin with a decoder such as lines() and end with its encoder, such as unlines().',
         )
       }
-      return pipeline.#plan(mode)
+      return pipeline.#plan(owner, mode)
     }
   }
 }

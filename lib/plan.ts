@@ -1,3 +1,4 @@
+import { rewriteBlocks } from './engine/block-lines.js'
 import { StageOrderError } from './errors.js'
 import type { Kind } from './kind.js'
 import type { AnyStage } from './stage.js'
@@ -13,6 +14,8 @@ export interface PlannedStage {
   readonly accepts: Kind
   readonly emits: Kind
   readonly stage: AnyStage
+  /** The stages that this one stands for, where the planner has put one for several. */
+  readonly rewrites?: readonly PlannedStage[]
 }
 
 /** Neighbouring stages that run as one: plain calls, or one stream. */
@@ -69,7 +72,14 @@ export function makePlan(accepts: Kind, placed: readonly PlannedStage[], mode: P
       segments.push({ type: 'fused', stages: run })
     }
   }
-  return { mode, accepts, emits: placed.at(-1)?.emits ?? accepts, segments }
+  return {
+    mode,
+    accepts,
+    emits: placed.at(-1)?.emits ?? accepts,
+    segments: segments.map(segment =>
+      segment.type === 'fused' ? { ...segment, stages: rewriteBlocks(segment.stages) } : segment,
+    ),
+  }
 }
 
 /** The stages that run without any stream between source and sink, or undefined where a stream is needed. */
@@ -93,9 +103,18 @@ export interface Explanation {
 /** One segment of an explanation. */
 export interface ExplainedSegment {
   readonly type: Segment['type']
-  readonly stages: readonly { readonly name: string; readonly accepts: Kind; readonly emits: Kind }[]
+  readonly stages: readonly ExplainedStage[]
   /** Why the segment is not fused with its neighbours, where it is a stream. */
   readonly reason: string | undefined
+}
+
+/** One stage of an explanation. */
+export interface ExplainedStage {
+  readonly name: string
+  readonly accepts: Kind
+  readonly emits: Kind
+  /** Set where the stage runs on whole blocks of lines together with the ones it names, itself among them. */
+  readonly rewrite: string | undefined
 }
 
 function reasonOf(segment: Segment, mode: PlanMode): string | undefined {
@@ -107,7 +126,14 @@ export function explain(plan: Plan): Explanation {
   const { mode, accepts, emits } = plan
   const segments = plan.segments.map(segment => ({
     type: segment.type,
-    stages: segment.stages.map(({ name, accepts, emits }) => ({ name, accepts, emits })),
+    stages: segment.stages.flatMap(planned =>
+      (planned.rewrites ?? [planned]).map(({ name, accepts, emits }) => ({
+        name,
+        accepts,
+        emits,
+        rewrite: planned.rewrites && planned.name,
+      })),
+    ),
     reason: reasonOf(segment, mode),
   }))
   const isDirect = direct(plan) !== undefined
@@ -122,7 +148,10 @@ export function explain(plan: Plan): Explanation {
         `plan ${mode}: ${accepts} to ${emits}${isDirect ? ', no stream between socket and socket' : ''}`,
         ...segments.flatMap(({ type, stages, reason }) => [
           `  ${type}${reason === undefined ? '' : ` (${reason})`}`,
-          ...stages.map(stage => `    ${stage.name}: ${stage.accepts} to ${stage.emits}`),
+          ...stages.map(
+            ({ name, accepts, emits, rewrite }) =>
+              `    ${name}: ${accepts} to ${emits}${rewrite === undefined ? '' : ' (on whole blocks of lines)'}`,
+          ),
         ]),
       ].join('\n'),
   }

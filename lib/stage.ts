@@ -1,4 +1,6 @@
 import type { Duplex } from 'node:stream'
+import type { BlockRole } from './block-role.js'
+import { checkNames } from './check-option.js'
 import type { Connection } from './connection.js'
 import { InvalidOptionError } from './errors.js'
 import { type ItemKinds, KINDS, type Kind, type KindOf } from './kind.js'
@@ -35,7 +37,8 @@ export interface Transformer<In, Out> {
   close?: (outcome: Outcome) => void
 }
 
-declare const flow: unique symbol
+/** Only for the type checker. */
+export declare const flow: unique symbol
 
 /** An immutable description of one step. Made by `stage()`, `map()`, `tap()`, `asyncMap()`, `fromStream()` or `pipeline()`. */
 export interface Stage<In, Out> {
@@ -60,6 +63,8 @@ export interface TransformerStage<In, Out> extends Stage<In, Out> {
   readonly open: (connection: Connection) => Transformer<In, Out>
   /** How plan `streams` runs the stage, if not by wrapping `open`. Must give the same items. */
   readonly stream?: OpenStream
+  /** What the stage can do with whole blocks of lines. */
+  readonly blocks?: BlockRole
 }
 
 /** A stage that is a stream of its own. */
@@ -74,6 +79,7 @@ export type AnyStage = {
   readonly emits: Kind | 'same'
   readonly open?: (connection: Connection) => Transformer<never, unknown>
   readonly stream?: OpenStream
+  readonly blocks?: BlockRole
   readonly stages?: readonly AnyStage[]
 }
 
@@ -110,6 +116,7 @@ export interface StageDefinition<In, Out> {
   readonly emits: KindOf<Out> | 'same'
   readonly open: (connection: Connection) => Transformer<In, Out>
   readonly stream?: OpenStream
+  readonly blocks?: BlockRole
 }
 
 /**
@@ -131,6 +138,15 @@ export function stage<In, Out>(definition: StageDefinition<In, Out>): Transforme
   return describe(definition)
 }
 
+/** Options of `map()` for lines. */
+export interface LineMapOptions {
+  /**
+   * Does the same to the bytes of many lines at once, in place: it must leave line feeds alone and make none. Between
+   * a decoder and an encoder of lines the stage then runs on whole blocks, and `transform` is not called.
+   */
+  readonly bytewise?: (lines: Buffer) => void
+}
+
 /**
  * Makes a stage that turns each item into one other. Lines to lines by default; name the kinds for anything else.
  *
@@ -141,6 +157,7 @@ export function stage<In, Out>(definition: StageDefinition<In, Out>): Transforme
 export function map(
   name: string,
   transform: (line: string, connection: Connection) => string,
+  options?: LineMapOptions,
 ): TransformerStage<string, string>
 export function map<In, Out>(
   name: string,
@@ -150,9 +167,12 @@ export function map<In, Out>(
 export function map<In, Out>(
   name: string,
   transform: (item: In, connection: Connection) => Out,
-  { accepts, emits }: { accepts: Kind; emits: Kind } = { accepts: 'line', emits: 'line' },
+  options: LineMapOptions & { readonly accepts?: Kind; readonly emits?: Kind } = {},
 ): TransformerStage<In, Out> {
+  const { accepts = 'line', emits = 'line', bytewise } = options
   needFunction(name, 'a function that maps an item', transform)
+  checkNames(`map('${name}')`, options, ['accepts', 'emits', 'bytewise'])
+  if (bytewise !== undefined) needFunction(name, "a function as its 'bytewise'", bytewise)
   return describe({
     name,
     accepts: accepts as KindOf<In>,
@@ -160,6 +180,7 @@ export function map<In, Out>(
     open: connection => ({
       transform: (item: In, controller: Controller<Out>) => controller.enqueue(transform(item, connection)),
     }),
+    ...(bytewise === undefined ? {} : { blocks: { role: 'map', map: bytewise } as const }),
   })
 }
 

@@ -40,6 +40,18 @@ function onFinish(this: Driven): void {
   this[driver]?.finished()
 }
 
+/** Calls a function of the user. What it throws is uncaught, as from a listener of an event, but breaks no connection. */
+export function guarded<Result>(call: () => Result): Result | undefined {
+  try {
+    return call()
+  } catch (error) {
+    process.nextTick(() => {
+      throw error
+    })
+    return undefined
+  }
+}
+
 /**
  * Drives one duplex through a flow, from the first byte to the outcome: reads with backpressure, one write for each
  * turn, and an end of our own making (`stream.pipeline` destroys at the first error, which loses what was made before).
@@ -48,7 +60,7 @@ export class Drive implements Sink {
   readonly #duplex: Driven
   readonly #connection: Connection
   readonly #settings: DriveSettings
-  readonly #done: (outcome: Outcome, connection: Connection) => void
+  readonly #done: (outcome: Outcome, connection: Connection, drive: Drive) => void
   readonly #openedAt: number
   #flow: Flow | undefined
   #held: Buffer | Buffer[] | undefined
@@ -66,13 +78,13 @@ export class Drive implements Sink {
     duplex: Duplex,
     connection: Connection,
     settings: DriveSettings,
-    done: (outcome: Outcome, connection: Connection) => void,
+    done: (outcome: Outcome, connection: Connection, drive: Drive) => void,
   ) {
     this.#duplex = duplex
     this.#connection = connection
     this.#settings = settings
     this.#done = done
-    this.#openedAt = connection.clock.now()
+    this.#openedAt = Math.round(connection.clock.now())
     this.#duplex[driver] = this
     duplex.on('error', onError).on('close', onClose)
     if (duplex.destroyed) this.closed()
@@ -82,9 +94,13 @@ export class Drive implements Sink {
   start(flow: Flow): void {
     if (this.#closed) return
     this.#flow = flow
-    this.#duplex.on('drain', onDrain).on('end', onEnd)
+    const duplex = this.#duplex
+    duplex.on('drain', onDrain).on('end', onEnd)
     flow.open()
-    this.#duplex.on('data', onData)
+    duplex.on('data', onData)
+    // A duplex that was used before may have been paused, or have ended, which it says only once.
+    if (duplex.readableFlowing === false && !this.#outputFull) duplex.resume()
+    if (duplex.readableEnded) this.end()
   }
 
   read(chunk: Buffer): void {
@@ -154,16 +170,20 @@ export class Drive implements Sink {
 
   fail(error: BywashError): void {
     const reason = reasonOf(error)
-    if (reason === 'stage-error') this.#settings.onError?.(error, this.#connection)
+    if (reason === 'stage-error') this.#report(error)
     if (this.#closed) return
     if (this.#reason === 'end' || this.#reason === 'terminated') {
       this.#reason = reason
       this.#error = error
     } else if (this.#reason === undefined) {
-      const text = this.#settings.farewell(error, this.#connection)
-      if (text !== undefined) this.#send(Buffer.from(text))
+      const text = guarded(() => this.#settings.farewell(error, this.#connection))
+      if (typeof text === 'string') this.#send(Buffer.from(text))
       this.#conclude(reason, error)
     }
+  }
+
+  #report(error: BywashError): void {
+    guarded(() => this.#settings.onError?.(error, this.#connection))
   }
 
   ending(): void {
@@ -234,16 +254,17 @@ export class Drive implements Sink {
       error: this.#error,
       bytesRead: this.#bytesRead,
       bytesWritten: this.#bytesWritten,
-      duration: this.#connection.clock.now() - this.#openedAt,
+      duration: Math.round(this.#connection.clock.now()) - this.#openedAt,
     }
     endConnection(this.#connection)
     const failure = this.#flow?.close(outcome)
-    if (failure !== undefined) this.#settings.onError?.(failure, this.#connection)
+    if (failure !== undefined) this.#report(failure)
     this.#done(
       failure === undefined || outcome.error !== undefined
         ? outcome
         : { ...outcome, reason: 'stage-error', error: failure },
       this.#connection,
+      this,
     )
   }
 }

@@ -11,7 +11,9 @@ type Step = 'start' | 'readComplete' | 'flush'
 
 /** One stage of a segment: calls its transformer, and is the controller that the transformer gets. */
 class Link implements Controller<unknown> {
-  /** The next link that transforms; undefined is the sink. */
+  /** The next stage. */
+  after: Link | undefined
+  /** The next stage that transforms; undefined is the sink. */
   next: Link | undefined
   /** `stopped` by another stage: what it still enqueues is dropped. `ended` by itself: that is an error. */
   state: 'open' | 'stopped' | 'ended' = 'open'
@@ -56,14 +58,10 @@ class Link implements Controller<unknown> {
 
   enqueue(item: unknown): void {
     const { segment, planned } = this
-    if (this.state !== 'open') {
-      if (this.state === 'ended')
-        segment.fail(this, new StageError(planned.name, 'enqueued after its end.'), 'enqueue')
-    } else if (!fits(planned.emits, item)) {
+    if (this.state === 'open' && fits(planned.emits, item)) segment.pass(this, item)
+    else if (this.state === 'open')
       segment.fail(this, wrongKind(planned.name, planned.emits, item), 'enqueue')
-    } else {
-      segment.pass(this.next, item)
-    }
+    else if (this.state === 'ended') segment.refuseLate(this)
   }
 
   terminate(): void {
@@ -73,6 +71,18 @@ class Link implements Controller<unknown> {
   error(reason: unknown): void {
     this.segment.fail(this, reason, 'its own judgement')
   }
+
+  /** True when nothing can happen to the stage any more once it has started. */
+  get isSpent(): boolean {
+    const { transform, readComplete, flush, close } = this.transformer
+    return (transform ?? readComplete ?? flush ?? close) === undefined
+  }
+}
+
+function openTransformer({ name, stage }: PlannedStage, connection: Connection): AnyTransformer {
+  const transformer = stage.open?.(connection)
+  if (typeof transformer === 'object' && transformer !== null) return transformer as AnyTransformer
+  throw new StageError(name, "must return an object with functions such as 'transform' from open().")
 }
 
 /**
@@ -83,13 +93,14 @@ export class FusedSegment implements Flow {
   readonly #stages: readonly PlannedStage[]
   readonly #connection: Connection
   readonly #sink: Sink
-  readonly #links: Link[] = []
+  /** The first stage; each leads to the one after it. */
+  #head: Link | undefined
+  /** The first stage that transforms. */
   #first: Link | undefined
   #busy = false
-  #ending = false
-  #terminated = false
+  /** `ending` and `terminating` flush the stages that are still open; `done` takes nothing more. */
+  #state: 'open' | 'ending' | 'terminating' | 'done' = 'open'
   #failure: BywashError | undefined
-  #done = false
 
   constructor(stages: readonly PlannedStage[], connection: Connection, sink: Sink) {
     this.#stages = stages
@@ -103,63 +114,63 @@ export class FusedSegment implements Flow {
     else this.#sink.fail(failure)
   }
 
-  /** Opens a transformer of each stage, up to the first that fails. */
+  /** Opens a transformer of each stage, last to first, up to the first that fails. */
   openStages(): BywashError | undefined {
-    for (const planned of this.#stages) {
-      const { name, stage } = planned
+    for (let index = this.#stages.length - 1; index >= 0; index--) {
+      const planned = this.#stages[index] as PlannedStage
       try {
-        const transformer = stage.open?.(this.#connection) as AnyTransformer | undefined
-        if (typeof transformer !== 'object' || transformer === null) {
-          throw new StageError(name, "must return an object with functions such as 'transform' from open().")
-        }
-        this.#links.push(new Link(this, planned, transformer))
+        const link = new Link(this, planned, openTransformer(planned, this.#connection))
+        link.after = this.#head
+        link.next = this.#first
+        this.#head = link
+        if (link.transformer.transform !== undefined) this.#first = link
       } catch (cause) {
         this.abandon()
-        return blame(name, 'open', cause)
+        return blame(planned.name, 'open', cause)
       }
     }
     return undefined
   }
 
-  /** Links the stages, and starts them last to first. */
+  /** Starts the stages, last to first. */
   start(): void {
     this.#busy = true
-    for (const link of this.#links.toReversed()) {
-      link.next = this.#first
-      if (link.transformer.transform !== undefined) this.#first = link
-    }
-    for (const link of this.#links.toReversed()) {
-      if (link.state === 'open' && link.transformer.start !== undefined) link.call('start')
-    }
+    this.#head = this.#startFrom(this.#head)
     this.#settle()
   }
 
+  /** Returns the links that are still needed: an idle connection keeps nothing for a stage that only had a start. */
+  #startFrom(link: Link | undefined): Link | undefined {
+    if (link === undefined) return undefined
+    link.after = this.#startFrom(link.after)
+    if (link.state === 'open' && link.transformer.start !== undefined) link.call('start')
+    return link.isSpent ? link.after : link
+  }
+
   write(item: unknown): boolean {
-    if (this.#done) return true
+    if (this.#state !== 'open') return true
     this.#busy = true
     this.#hand(this.#first, item)
     return this.#settle()
   }
 
   end(): void {
-    if (this.#done) return
-    this.#busy = true
-    this.#ending = true
+    if (this.#state !== 'open') return
+    this.#state = 'ending'
     this.#settle()
   }
 
   drain(): void {}
 
   close(outcome: Outcome): BywashError | undefined {
-    this.#done = true
+    this.#state = 'done'
     let failure: BywashError | undefined
-    for (const link of this.#links) {
+    for (let link = this.#head; link !== undefined; link = link.after) {
       try {
         link.transformer.close?.(outcome)
       } catch (cause) {
         failure ??= blame(link.planned.name, 'close', cause)
       }
-      link.state = 'ended'
     }
     return failure
   }
@@ -170,84 +181,85 @@ export class FusedSegment implements Flow {
   }
 
   /** Takes an item from a link to the next; outside a turn (a timer of the stage) this is a turn of its own. */
-  pass(next: Link | undefined, item: unknown): void {
+  pass(from: Link, item: unknown): void {
     if (this.#busy) {
-      this.#hand(next, item)
+      this.#hand(from.next, item)
+    } else if (this.#state === 'done') {
+      this.refuseLate(from)
     } else {
       this.#busy = true
-      this.#hand(next, item)
+      this.#hand(from.next, item)
       this.#settle()
     }
   }
 
+  refuseLate(link: Link): void {
+    this.fail(link, new StageError(link.planned.name, 'enqueued after its end.'), 'enqueue')
+  }
+
   terminate(link: Link): void {
-    if (link.state !== 'open') return
+    if (link.state !== 'open' || this.#state === 'done') return
     this.#stopThrough(link)
     link.state = 'ended'
-    this.#ending = true
-    this.#terminated = true
-    this.#settleOutsideTurn()
+    this.#state = 'terminating'
+    if (!this.#busy) this.#settle()
   }
 
   fail(link: Link, cause: unknown, when: string): void {
     const error = blame(link.planned.name, when, cause)
-    if (this.#done) {
+    if (this.#state === 'done') {
+      // Once is enough: a timer that was left running would go on for ever.
+      if (link.state !== 'stopped') this.#sink.fail(error)
       link.state = 'stopped'
-      this.#sink.fail(error)
     } else if (this.#failure === undefined) {
       this.#failure = error
       this.#stopThrough(link)
-      this.#settleOutsideTurn()
+      if (!this.#busy) this.#settle()
     }
   }
 
-  /** Drops whatever still comes: a stage outside this segment failed. */
+  /** Drops whatever still comes: a stage failed. */
   abandon(): void {
-    this.#done = true
-    for (const link of this.#links) link.state = 'stopped'
+    this.#state = 'done'
+    for (let link = this.#head; link !== undefined; link = link.after) link.state = 'stopped'
   }
 
   #stopThrough(last: Link): void {
-    for (const link of this.#links) {
+    for (let link = this.#head; link !== undefined; link = link.after) {
       if (link.state === 'open') link.state = 'stopped'
       if (link === last) return
     }
   }
 
-  #settleOutsideTurn(): void {
-    if (this.#busy) return
-    this.#busy = true
-    this.#settle()
-  }
-
   /** Ends a turn: gathered items go on, an end is carried through, then the sink hears of it. */
   #settle(): boolean {
+    this.#busy = true
     this.#complete()
-    if (this.#ending) this.#flush()
+    if (this.#state !== 'open') this.#flush()
     if (this.#failure !== undefined) this.#complete()
     this.#busy = false
     const open = this.#sink.settle()
     if (this.#failure !== undefined) {
       this.abandon()
       this.#sink.fail(this.#failure)
-    } else if (this.#ending) {
-      this.#done = true
-      this.#sink.finish(this.#terminated)
+    } else if (this.#state !== 'open') {
+      const terminated = this.#state === 'terminating'
+      this.#state = 'done'
+      this.#sink.finish(terminated)
     }
     return open
   }
 
   #complete(): void {
-    for (const link of this.#links) {
+    for (let link = this.#head; link !== undefined; link = link.after) {
       if (link.state === 'open' && link.transformer.readComplete !== undefined) link.call('readComplete')
     }
   }
 
   #flush(): void {
-    for (const link of this.#links) {
+    for (let link = this.#head; link !== undefined; link = link.after) {
       if (this.#failure !== undefined) return
-      if (link.state !== 'open') continue
-      link.call('readComplete')
+      if (link.state === 'open') link.call('readComplete')
       if (link.state === 'open') link.call('flush')
       if (link.state === 'open') link.state = 'ended'
     }

@@ -47,8 +47,8 @@ export class StreamChain implements Flow {
 
   open(): void {
     const { segments } = this.#plan
-    for (const [index, segment] of segments.entries()) {
-      const failure = this.#openPart(index, segment)
+    for (let index = segments.length - 1; index >= 0; index--) {
+      const failure = this.#openPart(index, segments[index] as Segment)
       if (failure === undefined) continue
       this.#stopped = segments.length
       this.#over = true
@@ -80,14 +80,14 @@ export class StreamChain implements Flow {
           if (this.#failure === undefined) segment.end()
         },
       )
-      this.#parts.push({ stream, segment, last, over: false })
+      this.#parts.unshift({ stream, segment, last, over: false })
       return segment.openStages()
     }
     try {
       const open = last.stage.stream as NonNullable<typeof last.stage.stream>
       const stream = open(this.#connection, cause => this.#fail(index, blame(last.name, 'its stream', cause)))
       guardStream(last.name, stream)
-      this.#parts.push({ stream, segment: undefined, last, over: false })
+      this.#parts.unshift({ stream, segment: undefined, last, over: false })
       return undefined
     } catch (cause) {
       return blame(last.name, 'open', cause)

@@ -27,7 +27,7 @@ export interface LineRules {
  * doubling, and never holds more than `maxLength` + 2 of them.
  */
 export class LineBlocks {
-  readonly #rules: LineRules
+  protected readonly rules: LineRules
   /** The unfinished line; undefined while there is none, so that an idle connection holds nothing. */
   #carry: Buffer | undefined
   #carried = 0
@@ -35,7 +35,7 @@ export class LineBlocks {
   #over = false
 
   constructor(rules: LineRules) {
-    this.#rules = rules
+    this.rules = rules
   }
 
   /** Takes a chunk and hands each block to `emit`. Throws FrameTooLongError behind what is complete before it. */
@@ -55,13 +55,13 @@ export class LineBlocks {
 
   /** Takes the end of the input and returns the unfinished last line, if there is one to emit. */
   end(): Buffer | undefined {
-    if (this.#carry === undefined || this.#rules.partial === 'drop') return undefined
+    if (this.#carry === undefined || this.rules.partial === 'drop') return undefined
     const line = this.#carry.subarray(0, this.#carried)
-    return this.#over || line.length > this.#rules.maxLength ? this.#cut(line) : line
+    return this.#over || line.length > this.rules.maxLength ? this.#cut(line) : line
   }
 
   #append(bytes: Buffer): void {
-    const { maxLength, delimiter } = this.#rules
+    const { maxLength, delimiter } = this.rules
     // A CR at the end may belong to the delimiter, which the limit does not count.
     const limit = delimiter === '\n' ? maxLength : maxLength + 1
     const kept = bytes.subarray(0, limit - this.#carried)
@@ -75,7 +75,7 @@ export class LineBlocks {
     kept.copy(carry, this.#carried)
     this.#carried += kept.length
     if (kept.length < bytes.length || this.#contentLength(carry, 0, this.#carried) > maxLength) {
-      if (this.#rules.overflow === 'error') throw this.#tooLong()
+      if (this.rules.overflow === 'error') throw this.#tooLong()
       this.#over = true
     }
   }
@@ -100,7 +100,7 @@ export class LineBlocks {
    * costs about one search for each `maxLength` bytes, and not one for each line.
    */
   #emitComplete(chunk: Buffer, from: number, end: number, emit: (block: Buffer) => void): void {
-    const { maxLength } = this.#rules
+    const { maxLength } = this.rules
     let start = from
     let at = from
     while (end - at > maxLength + 1) {
@@ -122,26 +122,25 @@ export class LineBlocks {
 
   /** The length of a line's content: without the CR that belongs to the delimiter. */
   #contentLength(bytes: Buffer, from: number, end: number): number {
-    return end - from - (this.#rules.delimiter === '\r?\n' && end > from && bytes[end - 1] === CR ? 1 : 0)
+    return end - from - (this.rules.delimiter === '\r?\n' && end > from && bytes[end - 1] === CR ? 1 : 0)
   }
 
   #emitCut(line: Buffer, emit: (block: Buffer) => void): void {
     const content = this.#cut(line)
     // With '\r?\n' a cut line may end in a CR that is content, so it gets a CR of its own to be stripped.
-    if (content !== undefined)
-      emit(Buffer.concat([content, this.#rules.delimiter === '\n' ? LF_ONLY : CR_LF]))
+    if (content !== undefined) emit(Buffer.concat([content, this.rules.delimiter === '\n' ? LF_ONLY : CR_LF]))
   }
 
   /** What `overflow` leaves of a line over the limit. */
   #cut(line: Buffer): Buffer | undefined {
-    const { maxLength, overflow, encoding } = this.#rules
+    const { maxLength, overflow, encoding } = this.rules
     if (overflow === 'error') throw this.#tooLong()
     if (overflow === 'skip') return undefined
     return line.subarray(0, encoding === 'utf8' ? wholeCharacters(line, maxLength) : maxLength)
   }
 
   #tooLong(): FrameTooLongError {
-    return new FrameTooLongError('lines', 'line', this.#rules.maxLength)
+    return new FrameTooLongError('lines', 'line', this.rules.maxLength)
   }
 }
 

@@ -1,6 +1,7 @@
 import { checkChoice, checkInteger, checkNames } from '../check-option.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../stage.js'
 import { LineBlocks, type LineDelimiter, type LineOverflow, type LineRules } from './line-blocks.js'
+import { PlainBlocks } from './plain-blocks.js'
 import { splitStream } from './split-stream.js'
 
 /** Options of `lines()`. */
@@ -53,6 +54,7 @@ export function lines(options: LinesOptions = {}): TransformerStage<Buffer, stri
     emits: 'line',
     open: () => new LineTransformer(rules),
     stream: (_connection, fail) => splitStream(new LineBlocks(rules), rules, fail),
+    blocks: { role: 'decode', encoding, open: () => new PlainBlocks(rules) },
   })
 }
 

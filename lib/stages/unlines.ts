@@ -26,6 +26,7 @@ export function unlines(options: UnlinesOptions = {}): TransformerStage<string, 
     accepts: 'line',
     emits: 'bytes',
     open: () => new UnlinesTransformer(delimiter, encoding),
+    ...(delimiter === '\n' ? { blocks: { role: 'encode', encoding } as const } : {}),
   })
 }
 

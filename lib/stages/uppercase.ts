@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer'
 import { map, type TransformerStage } from '../stage.js'
 
 const BEYOND_ASCII = /[\u0080-\uffff]/
@@ -10,10 +11,22 @@ const BEYOND_ASCII = /[\u0080-\uffff]/
  * pipeline().through(lines()).through(uppercase()).through(unlines())
  */
 export function uppercase(): TransformerStage<string, string> {
-  return map('uppercase', upper)
+  return map('uppercase', upper, { bytewise: upperBytes })
 }
 
 /** `toUpperCase` alone would change é, ß, µ and ÿ, some of them to more than one character. */
 function upper(line: string): string {
   return BEYOND_ASCII.test(line) ? line.replace(/[a-z]+/g, run => run.toUpperCase()) : line.toUpperCase()
+}
+
+/** V8 upper-cases an ASCII string several times as fast as a loop over its bytes. */
+function upperBytes(lines: Buffer): void {
+  if (isAscii(lines)) {
+    lines.write(lines.toString('latin1').toUpperCase(), 'latin1')
+    return
+  }
+  for (let at = 0; at < lines.length; at++) {
+    const byte = lines[at] as number
+    if (byte >= 0x61 && byte <= 0x7a) lines[at] = byte - 0x20
+  }
 }

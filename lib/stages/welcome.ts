@@ -1,5 +1,5 @@
 import { InvalidOptionError } from '../errors.js'
-import { stage, type TransformerStage } from '../stage.js'
+import { stage, type Transformer, type TransformerStage } from '../stage.js'
 
 /**
  * Sends a text before anything else, as soon as the connection is open, and passes bytes on unchanged. It acts where
@@ -16,10 +16,12 @@ export function welcome(text: string | Uint8Array): TransformerStage<Buffer, Buf
   }
   // A copy, so that the caller's later changes do not reach clients.
   const bytes = Buffer.from(text)
+  // It keeps nothing of a connection, so one serves all.
+  const transformer: Transformer<Buffer, Buffer> = { start: controller => controller.enqueue(bytes) }
   return stage<Buffer, Buffer>({
     name: 'welcome',
     accepts: 'bytes',
     emits: 'bytes',
-    open: () => ({ start: controller => controller.enqueue(bytes) }),
+    open: () => transformer,
   })
 }

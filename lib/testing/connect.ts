@@ -1,4 +1,4 @@
-import { type Duplex, duplexPair } from 'node:stream'
+import { duplexPair } from 'node:stream'
 import type { Outcome } from '../outcome.js'
 import type { HandleOptions, Pipeline } from '../pipeline.js'
 
@@ -35,6 +35,19 @@ export function connect(pipeline: Pipeline<Buffer, Buffer>, options: HandleOptio
     if (!far.writableEnded) near.push(null)
   })
   let held = Buffer.alloc(0)
+  let over = false
+  let wake = () => {}
+  // Read at once, as a kernel does, so that a client that waits for nothing holds nobody up.
+  near.on('data', (chunk: Buffer) => {
+    held = Buffer.concat([held, chunk])
+    wake()
+  })
+  for (const event of ['end', 'close']) {
+    near.on(event, () => {
+      over = true
+      wake()
+    })
+  }
   return {
     send: data => void near.write(data),
     end: data => void near.end(data),
@@ -46,19 +59,19 @@ export function connect(pipeline: Pipeline<Buffer, Buffer>, options: HandleOptio
     async receive(until) {
       for (;;) {
         const length = lengthOf(held, until)
-        if (length !== undefined || isOver(near)) {
-          if (length === undefined && until !== undefined) {
-            throw new Error(
-              `The server ended before ${JSON.stringify(until)}; it sent ${JSON.stringify(held.toString())}.`,
-            )
-          }
+        if (length !== undefined || (over && until === undefined)) {
           const received = held.subarray(0, length)
           held = held.subarray(received.length)
           return received
         }
-        const chunk: Buffer | null = near.read()
-        if (chunk === null) await change(near)
-        else held = Buffer.concat([held, chunk])
+        if (over) {
+          throw new Error(
+            `The server ended before ${JSON.stringify(until)}, after ${JSON.stringify(held.toString())}.`,
+          )
+        }
+        await new Promise<void>(resolve => {
+          wake = resolve
+        })
       }
     },
   }
@@ -69,19 +82,4 @@ function lengthOf(held: Buffer, until: number | string | undefined): number | un
   if (typeof until === 'number') return held.length >= until ? until : undefined
   const at = until === undefined ? -1 : held.indexOf(until)
   return at === -1 ? undefined : at + Buffer.byteLength(until as string)
-}
-
-function isOver(stream: Duplex): boolean {
-  return stream.readableEnded || stream.destroyed
-}
-
-function change(stream: Duplex): Promise<void> {
-  return new Promise(resolve => {
-    const events = ['readable', 'end', 'close']
-    const settle = () => {
-      for (const event of events) stream.off(event, settle)
-      resolve()
-    }
-    for (const event of events) stream.on(event, settle)
-  })
 }

@@ -1,0 +1,19 @@
+/** How lines become bytes, where whole blocks of them stay bytes. */
+export type LineEncoding = 'utf8' | 'latin1'
+
+/** Cuts bytes into blocks of complete lines. */
+export interface BlockDecoder {
+  /** Takes a chunk and hands on blocks, in which each line ends with exactly one line feed. */
+  push: (chunk: Buffer, emit: (block: Buffer) => void) => void
+  /** Takes the end of the input and returns the unfinished last line, without a line feed, if there is one to emit. */
+  end: () => Buffer | undefined
+}
+
+/**
+ * What a stage can do with whole blocks of lines. Where a decoder, stages that map, and an encoder of the same
+ * encoding stand next to each other, the planner runs them on blocks, and no line is ever made.
+ */
+export type BlockRole =
+  | { readonly role: 'decode'; readonly encoding: LineEncoding; readonly open: () => BlockDecoder }
+  | { readonly role: 'map'; readonly map: (block: Buffer) => void }
+  | { readonly role: 'encode'; readonly encoding: LineEncoding }

@@ -1,0 +1,411 @@
+import t from 'tap'
+import {
+  type BywashError,
+  type Controller,
+  FrameTooLongError,
+  lines,
+  map,
+  type Outcome,
+  pipeline,
+  type Stage,
+  stage,
+  type Transformer,
+  tap,
+  unlines,
+  welcome,
+} from '../../lib/index.js'
+import { connect, runStage } from '../../lib/testing/index.js'
+import { PLANS } from '../plans.js'
+
+/** A stage of lines whose transformer is given. */
+function lineStage(name: string, open: () => Transformer<string, string>): Stage<string, string> {
+  return stage<string, string>({ name, accepts: 'line', emits: 'line', open })
+}
+
+/** Notes what is called on it, and passes lines on. */
+function noting(
+  name: string,
+  notes: string[],
+  extra: Transformer<string, string> = {},
+): Stage<string, string> {
+  return lineStage(name, () => ({
+    start: controller => {
+      notes.push(`${name} start`)
+      extra.start?.(controller)
+    },
+    transform: (line, controller) => {
+      notes.push(`${name} transform ${line}`)
+      if (extra.transform === undefined) controller.enqueue(line)
+      else extra.transform(line, controller)
+    },
+    flush: controller => {
+      notes.push(`${name} flush`)
+      extra.flush?.(controller)
+    },
+    close: outcome => {
+      notes.push(`${name} close ${outcome.reason}`)
+      extra.close?.(outcome)
+    },
+  }))
+}
+
+function fail(): never {
+  throw new Error('boom')
+}
+
+for (const plan of PLANS) {
+  /** Serves a list of line stages to a client that sends a text and ends. */
+  const serve = async (stages: readonly Stage<string, string>[], text: string) => {
+    let decoded = pipeline().through(lines())
+    for (const each of stages) decoded = decoded.through(each)
+    const errors: BywashError[] = []
+    const whole = decoded.through(unlines()).through(welcome('hi\n'))
+    const client = connect(whole, { plan, onError: error => errors.push(error) })
+    client.end(text)
+    const answer = (await client.receive()).toString()
+    const outcome = await client.outcome
+    return { answer, outcome, errors }
+  }
+
+  t.test(`${plan}: a life in order: start last to first, flush and close first to last`, async t => {
+    const notes: string[] = []
+    const { answer, outcome } = await serve([noting('a', notes), noting('b', notes)], 'x\ny')
+    t.equal(answer, 'hi\nx\ny\n')
+    t.equal(outcome.reason, 'end')
+    t.strictSame(notes.slice(0, 2), ['b start', 'a start'])
+    t.strictSame(notes.slice(-4), ['a flush', 'b flush', 'a close end', 'b close end'])
+    t.strictSame(
+      [...notes].sort().filter(note => note.includes('transform')),
+      ['a transform x', 'a transform y', 'b transform x', 'b transform y'],
+    )
+  })
+
+  t.test(`${plan}: what a start enqueues meets stages that have started`, async t => {
+    const notes: string[] = []
+    const first = noting('a', notes, { start: controller => controller.enqueue('from start') })
+    const { answer } = await serve([first, noting('b', notes)], '')
+    t.equal(answer, 'hi\nfrom start\n')
+    t.strictSame(notes.slice(0, 3), ['b start', 'a start', 'b transform from start'])
+  })
+
+  t.test(`${plan}: without a transform items pass, and flush may add some`, async t => {
+    const tail = lineStage('tail', () => ({ flush: controller => controller.enqueue('bye') }))
+    t.equal((await serve([tail], 'x\n')).answer, 'hi\nx\nbye\n')
+  })
+
+  for (const step of ['start', 'transform', 'flush'] as const) {
+    t.test(`${plan}: a throw in ${step} fails that connection, behind what was made before`, async t => {
+      const notes: string[] = []
+      const broken = noting('broken', notes, { [step]: fail })
+      const { answer, outcome, errors } = await serve(
+        [noting('a', notes), broken, noting('b', notes)],
+        'x\ny\n',
+      )
+      t.equal(answer, step === 'flush' ? 'hi\nx\ny\n' : 'hi\n', 'and our own fault is not told to the client')
+      t.equal(outcome.reason, 'stage-error')
+      t.match(outcome.error, { code: 'ERR_BYWASH_STAGE', stage: 'broken', cause: { message: 'boom' } })
+      t.equal(outcome.error?.message, `Stage 'broken' failed in ${step}: boom`)
+      t.strictSame(errors, [outcome.error])
+      t.strictSame(
+        notes.filter(note => note.includes('close')),
+        ['a close stage-error', 'broken close stage-error', 'b close stage-error'],
+      )
+      t.notOk(notes.includes('b flush'))
+      t.equal(notes.filter(note => note === `broken ${step}${step === 'transform' ? ' x' : ''}`).length, 1)
+    })
+  }
+
+  t.test(`${plan}: a throw in open fails the connection before anything has started`, async t => {
+    const notes: string[] = []
+    const opens = noting('opened', notes)
+    const { answer, outcome } = await serve([lineStage('broken', fail), opens], 'x\n')
+    t.equal(answer, '')
+    t.match(outcome, { reason: 'stage-error', error: { message: "Stage 'broken' failed in open: boom" } })
+    t.strictSame(notes, ['opened close stage-error'])
+  })
+
+  t.test(`${plan}: an open that returns nothing is named`, async t => {
+    const { outcome } = await serve([lineStage('empty', () => undefined as never)], '')
+    t.match(outcome.error?.message, /Stage 'empty' must return an object with functions such as 'transform'/)
+  })
+
+  t.test(`${plan}: a throw in close is reported, and every other transformer is closed`, async t => {
+    const notes: string[] = []
+    const stages = [noting('a', notes, { close: fail }), noting('b', notes, { close: fail })]
+    const { answer, outcome, errors } = await serve(stages, 'x\n')
+    t.equal(answer, 'hi\nx\n')
+    t.match(outcome, { reason: 'stage-error', error: { message: "Stage 'a' failed in close: boom" } })
+    t.equal(errors.length, 1)
+    t.ok(notes.includes('b close end'))
+  })
+
+  t.test(`${plan}: the first cause is kept when close throws as well`, async t => {
+    const { outcome, errors } = await serve([noting('a', [], { transform: fail, close: fail })], 'x\n')
+    t.equal(outcome.error?.message, "Stage 'a' failed in transform: boom")
+    t.equal(errors.length, 2)
+  })
+
+  t.test(`${plan}: what a stage throws need not be an Error`, async t => {
+    const broken = noting('broken', [], {
+      transform: () => {
+        throw 'text'
+      },
+    })
+    t.equal((await serve([broken], 'x\n')).outcome.error?.message, "Stage 'broken' failed in transform: text")
+  })
+
+  t.test(`${plan}: controller.error fails the connection, behind what the stage enqueued`, async t => {
+    const broken = noting('broken', [], {
+      transform: (line, controller) => {
+        controller.enqueue(line)
+        controller.error(new Error('enough'))
+        controller.error(new Error('a second cause'))
+        controller.enqueue('dropped')
+      },
+    })
+    const { answer, outcome, errors } = await serve([broken], 'x\ny\n')
+    t.equal(answer, 'hi\nx\n')
+    t.equal(outcome.error?.message, "Stage 'broken' failed in its own judgement: enough")
+    t.equal(errors.length, 1)
+  })
+
+  t.test(`${plan}: a FrameTooLongError of your own stage is the client's fault, and speaks`, async t => {
+    const strict = map('strict', line => {
+      if (line.length > 2) throw new FrameTooLongError('strict', 'frame', 2)
+      return line
+    })
+    const { answer, outcome, errors } = await serve([strict], 'ab\nabc\nd\n')
+    t.equal(answer, 'hi\nab\nerror: frame is longer than 2 bytes\n')
+    t.equal(outcome.reason, 'frame-too-long')
+    t.strictSame(errors, [])
+  })
+
+  t.test(
+    `${plan}: terminate flushes the stages behind, tells none before, and ends in good order`,
+    async t => {
+      const notes: string[] = []
+      const take = noting('take', notes, {
+        transform: (line, controller) => {
+          controller.enqueue(line)
+          controller.terminate()
+          controller.terminate()
+        },
+      })
+      const behind = noting('behind', notes, { flush: controller => controller.enqueue('flushed') })
+      const { answer, outcome } = await serve([noting('before', notes), take, behind], 'x\ny\nz\n')
+      t.equal(answer, 'hi\nx\nflushed\n')
+      t.equal(outcome.reason, 'terminated')
+      t.strictSame(
+        notes.filter(note => note.includes('flush')),
+        ['behind flush'],
+      )
+      t.strictSame(
+        notes.filter(note => note.includes('take transform')),
+        ['take transform x'],
+      )
+    },
+  )
+
+  t.test(`${plan}: terminate in start serves nothing but what was made`, async t => {
+    const closed = noting('closed', [], { start: controller => controller.terminate() })
+    const { answer, outcome } = await serve([noting('before', [], { start: fail }), closed], 'x\n')
+    t.equal(answer, 'hi\n')
+    t.equal(outcome.reason, 'terminated')
+  })
+
+  t.test(`${plan}: terminate in flush ends as terminated`, async t => {
+    const last = noting('last', [], {
+      flush: controller => {
+        controller.enqueue('bye')
+        controller.terminate()
+      },
+    })
+    const { answer, outcome } = await serve([last], 'x\n')
+    t.equal(answer, 'hi\nx\nbye\n')
+    t.equal(outcome.reason, 'terminated')
+  })
+
+  const wrong: [string, unknown, RegExp][] = [
+    ['undefined', undefined, /emitted undefined, but its 'emits: line' stands for a string/],
+    ['null', null, /emitted null/],
+    ['a Buffer', Buffer.from('x'), /emitted an object \(Buffer\)/],
+    ['an object without a prototype', Object.create(null), /emitted an object \(no prototype\)/],
+    ['a number', 7, /emitted a number/],
+    ['a promise', Promise.resolve('x'), /emitted a promise \(use asyncMap\(\) to wait for one\)/],
+  ]
+  for (const [what, item, message] of wrong) {
+    t.test(`${plan}: a stage that emits ${what} for a line is named`, async t => {
+      const { outcome, answer } = await serve(
+        [map('wrong', line => (line === 'x' ? (item as never) : line))],
+        'a\nx\n',
+      )
+      t.equal(answer, 'hi\na\n')
+      t.match(outcome, { reason: 'stage-error', error: { stage: 'wrong', message } })
+    })
+  }
+
+  for (const step of ['start', 'transform', 'flush'] as const) {
+    t.test(`${plan}: a ${step} that returns a promise is refused, and its rejection ends nobody`, async t => {
+      const slow = noting('slow', [], {})
+      const { outcome } = await serve(
+        [lineStage('async', () => ({ [step]: async () => fail() })), slow],
+        'x\n',
+      )
+      t.equal(
+        outcome.error?.message,
+        `Stage 'async' returned a promise from ${step}. Use asyncMap() for what takes time.`,
+      )
+    })
+  }
+
+  t.test(`${plan}: a transform may return what is not a promise`, async t => {
+    const chatty = lineStage('chatty', () => ({
+      transform: (line, controller) => [controller.enqueue(line)] as never,
+    }))
+    t.equal((await serve([chatty], 'x\n')).answer, 'hi\nx\n')
+  })
+
+  t.test(`${plan}: an enqueue from outside a call goes out at once`, async t => {
+    let later: Controller<string> | undefined
+    const ticker = lineStage('ticker', () => ({
+      start: controller => {
+        later = controller
+      },
+      close: () => {},
+    }))
+    const client = connect(pipeline().through(lines()).through(ticker).through(unlines()), { plan })
+    client.send('x\n')
+    await client.receive('x\n')
+    later?.enqueue('tick')
+    t.equal((await client.receive('tick\n')).toString(), 'tick\n')
+    later?.terminate()
+    client.end()
+    t.equal((await client.outcome).reason, 'terminated')
+  })
+
+  t.test(`${plan}: an error from outside a call fails the connection`, async t => {
+    let later: Controller<string> | undefined
+    const ticker = lineStage('ticker', () => ({
+      transform: (line, controller) => {
+        later = controller
+        controller.enqueue(line)
+      },
+    }))
+    const client = connect(pipeline().through(lines()).through(ticker).through(unlines()), { plan })
+    client.send('x\n')
+    await client.receive('x\n')
+    later?.error(new Error('tick'))
+    client.end()
+    t.match(await client.outcome, { reason: 'stage-error', error: { stage: 'ticker' } })
+  })
+
+  t.test(
+    `${plan}: an enqueue after the end is an error, once, and after the close it is reported`,
+    async t => {
+      const errors: string[] = []
+      let late: Controller<string> | undefined
+      const ticker = lineStage('ticker', () => ({
+        transform: (line, controller) => {
+          late = controller
+          controller.enqueue(line)
+        },
+      }))
+      const whole = pipeline().through(lines()).through(ticker).through(unlines())
+      const client = connect(whole, { plan, onError: ({ message }) => errors.push(message) })
+      client.end('x\n')
+      t.equal((await client.receive()).toString(), 'x\n')
+      t.equal((await client.outcome).reason, 'end')
+      late?.enqueue('late')
+      late?.enqueue('later')
+      late?.terminate()
+      t.strictSame(errors, ["Stage 'ticker' enqueued after its end."])
+    },
+  )
+
+  t.test(`${plan}: an enqueue after terminate is an error of the stage`, async t => {
+    const broken = noting('broken', [], {
+      transform: (line, controller) => {
+        controller.terminate()
+        controller.enqueue(line)
+      },
+    })
+    const { outcome } = await serve([broken], 'x\n')
+    t.match(outcome, { reason: 'stage-error', error: { message: "Stage 'broken' enqueued after its end." } })
+  })
+
+  t.test(`${plan}: tap looks at items of any kind with their connection`, async t => {
+    const seen: unknown[] = []
+    const look = tap('look', (item: string, { id }) => seen.push([id, item]))
+    t.strictSame(await runStage(look, ['a', 'b'], { plan }), ['a', 'b'])
+    t.strictSame(seen, [
+      [1, 'a'],
+      [1, 'b'],
+    ])
+  })
+
+  t.test(`${plan}: two connections of one stage share nothing`, async t => {
+    const numbered = stage<string, string>({
+      name: 'numbered',
+      accepts: 'line',
+      emits: 'line',
+      open: () => {
+        let n = 0
+        return { transform: (line, controller) => controller.enqueue(`${++n}: ${line}`) }
+      },
+    })
+    const both = [runStage(numbered, ['a', 'b'], { plan }), runStage(numbered, ['c'], { plan })]
+    t.strictSame(await Promise.all(both), [['1: a', '2: b'], ['1: c']])
+  })
+
+  t.test(`${plan}: a failure keeps what later stages have gathered`, async t => {
+    const outcomes: Outcome['reason'][] = []
+    const gather = lineStage('gather', () => {
+      const held: string[] = []
+      return {
+        transform: line => void held.push(line),
+        readComplete: controller => {
+          for (const line of held.splice(0)) controller.enqueue(line)
+        },
+        close: ({ reason }) => outcomes.push(reason),
+      }
+    })
+    const third = map('third', line => (line === 'c' ? fail() : line))
+    const { answer } = await serve([third, gather], 'a\nb\nc\nd\n')
+    t.equal(answer, 'hi\na\nb\n')
+    t.strictSame(outcomes, ['stage-error'])
+  })
+}
+
+t.test('a definition that is incomplete is refused at once', async t => {
+  const invalid = (make: () => unknown, message: RegExp) =>
+    t.throws(make, { code: 'ERR_BYWASH_INVALID_OPTION', message })
+  const open = () => ({})
+  invalid(
+    () => stage<string, string>({ name: '', accepts: 'line', emits: 'line', open }),
+    /needs a 'name' that is text/,
+  )
+  invalid(
+    () => stage<string, string>({ name: 'x', accepts: 'text' as never, emits: 'line', open }),
+    /'accepts: text'. Use bytes, line/,
+  )
+  invalid(
+    () => stage<string, string>({ name: 'x', accepts: 'line', emits: 'text' as never, open }),
+    /'emits: text'/,
+  )
+  invalid(
+    () => stage<string, string>({ name: 'x', accepts: 'line', emits: 'line', open: null as never }),
+    /'open' function; got null/,
+  )
+  invalid(() => map('x', 7 as never), /a function that maps an item; got number/)
+  invalid(() => map('x', line => line, { bytewise: 7 as never }), /a function as its 'bytewise'; got number/)
+  invalid(() => map('x', line => line, { bytwise: 7 } as object), /no option 'bytwise'/)
+  invalid(() => tap('x', undefined as never), /a function that looks at an item/)
+  invalid(() => pipeline().through({} as never), /through\(\) takes a stage/)
+  invalid(() => pipeline().through(lines as never), /Call the function that makes it/)
+  invalid(() => pipeline('text' as never), /'accepts' is one of/)
+  invalid(
+    () => pipeline().explain({ plan: 'x' as never }),
+    /explain\(\): 'plan' is one of "fused", "streams"; got "x"/,
+  )
+  invalid(() => pipeline().explain({ mode: 'x' } as object), /explain\(\) has no option 'mode'/)
+})
