@@ -9,8 +9,9 @@ export function checkInteger(
   maximum: number,
 ): void {
   if (!Number.isInteger(value) || value < minimum || value > maximum) {
-    const range = maximum === Number.MAX_SAFE_INTEGER ? `${minimum} or more` : `from ${minimum} to ${maximum}`
-    throw new InvalidOptionError(`${owner}: '${name}' is a whole number, ${range}; got ${show(value)}.`)
+    throw new InvalidOptionError(
+      `${owner}: '${name}' is a whole number, from ${minimum} to ${maximum}; got ${show(value)}.`,
+    )
   }
 }
 
@@ -18,6 +19,12 @@ export function checkChoice(owner: string, name: string, value: unknown, choices
   if (!choices.includes(value as string)) {
     const allowed = choices.map(show).join(', ')
     throw new InvalidOptionError(`${owner}: '${name}' is one of ${allowed}; got ${show(value)}.`)
+  }
+}
+
+export function checkBoolean(owner: string, name: string, value: unknown): void {
+  if (typeof value !== 'boolean') {
+    throw new InvalidOptionError(`${owner}: '${name}' is true or false; got ${show(value)}.`)
   }
 }
 

@@ -45,6 +45,7 @@ export class Connection implements Endpoints {
     return this.#endpoints.remotePort
   }
 
+  /** Our own address; undefined also once the connection is over. */
   get localAddress(): string | undefined {
     return this.#endpoints.localAddress
   }

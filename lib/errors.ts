@@ -75,3 +75,10 @@ export class BindError extends BywashError {
     super('ERR_BYWASH_BIND', message, options)
   }
 }
+
+/** Names the stage in what it threw. A fault of the peer that the stage reports stays what it is. */
+export function blame(stage: string, when: string, cause: unknown): BywashError {
+  if (cause instanceof StageError || cause instanceof FrameTooLongError) return cause
+  const text = cause instanceof Error ? cause.message : String(cause)
+  return new StageError(stage, `failed in ${when}: ${text}`, { cause })
+}

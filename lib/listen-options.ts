@@ -1,4 +1,4 @@
-import { checkChoice, checkFunction, checkInteger, checkNames } from './check-option.js'
+import { checkBoolean, checkChoice, checkFunction, checkInteger, checkNames } from './check-option.js'
 import { type Clock, systemClock } from './clock.js'
 import type { Connection } from './connection.js'
 import { CONNECTION_OPTIONS, type ConnectionOptions, LONGEST_TIMEOUT } from './connection-options.js'
@@ -71,10 +71,20 @@ export function listenSettings(options: ListenOptions) {
   }
   checkInteger(owner, 'port', port, 0, 65_535)
   checkInteger(owner, 'backlog', backlog, 1, 65_535)
+  checkBoolean(owner, 'noDelay', noDelay)
+  checkBoolean(owner, 'keepAlive', keepAlive)
   checkInteger(owner, 'keepAliveInitialDelay', keepAliveInitialDelay, 0, LONGEST_TIMEOUT)
   checkInteger(owner, 'shutdownTimeout', shutdownTimeout, 0, LONGEST_TIMEOUT)
   checkChoice(owner, 'plan', plan, PLAN_MODES)
   checkFunction(owner, 'onOutcome', onOutcome)
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new InvalidOptionError(
+      `${owner}: 'signal' is an AbortSignal, such as the one of an AbortController.`,
+    )
+  }
+  for (const name of ['now', 'setTimeout', 'clearTimeout'] as const) {
+    checkFunction(owner, `clock.${name}`, clock?.[name])
+  }
   return {
     bind: { host, port, backlog },
     socket: { noDelay, keepAlive, keepAliveInitialDelay },

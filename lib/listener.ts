@@ -72,9 +72,11 @@ export class Listener {
   #accepted = 0
   #forced = 0
   #closed: Promise<void> | undefined
+  #finish: (() => void) | undefined
 
   constructor(server: Server, plan: Plan, settings: ListenSettings, driveSettings: DriveSettings) {
     this.#server = server
+    this.address = server.address() as AddressInfo
     this.#plan = plan
     this.#settings = settings
     this.#driveSettings = driveSettings
@@ -85,9 +87,7 @@ export class Listener {
   }
 
   /** The bound address, with the real port where port 0 was asked for. */
-  get address(): AddressInfo {
-    return this.#server.address() as AddressInfo
-  }
+  readonly address: AddressInfo
 
   /** How many connections are open. */
   get connections(): number {
@@ -106,7 +106,7 @@ export class Listener {
     checkInteger('close()', 'timeout', timeout, 0, LONGEST_TIMEOUT)
     const { clock, signal } = this.#settings
     signal?.removeEventListener('abort', this.#onAbort)
-    this.#closed ??= new Promise(resolve => this.#server.close(() => resolve()))
+    this.#closed ??= this.#stop()
     const timer = clock.setTimeout(() => this.#destroyAll(), timeout)
     await this.#closed
     clock.clearTimeout(timer)
@@ -115,16 +115,23 @@ export class Listener {
 
   readonly #onAbort = () => void this.close()
 
+  /** The server is closed before the last sockets tell their drives, so both are waited for. */
+  async #stop(): Promise<void> {
+    await new Promise(resolve => this.#server.close(resolve))
+    if (this.#drives.size === 0) return
+    await new Promise<void>(resolve => {
+      this.#finish = resolve
+    })
+  }
+
   #destroyAll(): void {
-    for (const drive of this.#drives) {
-      this.#forced++
-      drive.abort('shutdown')
-    }
+    for (const drive of this.#drives) if (drive.abort('shutdown')) this.#forced++
   }
 
   readonly #onDone = (outcome: Outcome, connection: Connection, drive: Drive) => {
     this.#drives.delete(drive)
     guarded(() => this.#settings.onOutcome(outcome, connection))
+    if (this.#drives.size === 0) this.#finish?.()
   }
 
   #accept(socket: Socket): void {

@@ -118,6 +118,11 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
 
   static {
     planOf = (pipeline, owner, mode) => {
+      if (!(pipeline instanceof Pipeline)) {
+        throw new InvalidOptionError(
+          `${owner} takes a pipeline, as in pipeline().through(welcome('Hello\\n')).`,
+        )
+      }
       const { accepts, emits } = pipeline
       if (accepts !== 'bytes' || emits !== 'bytes') {
         throw new StageOrderError(

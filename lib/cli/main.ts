@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { BywashError, InvalidOptionError } from '../errors.js'
 import { presets } from '../presets/index.js'
 import { presetCommand } from './preset-command.js'
+import { serve } from './serve.js'
 
 /** What the command line uses of the process; `process` itself has all of it. */
 export interface Io {
@@ -20,7 +21,9 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     .version(version(), '--version', 'print the version')
     .helpOption('--help', 'print this help')
     .helpCommand(false)
-    .showHelpAfterError('Run bywash --help to see the presets, or bywash <preset> --help for its options.')
+    .showHelpAfterError(
+      `The presets are ${presets.map(({ name }) => name).join(', ')}. Run bywash --help for more.`,
+    )
     .exitOverride()
     .configureOutput({
       writeOut: text => void io.stdout.write(text),
@@ -29,7 +32,6 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     .addHelpText('after', '\nExample:\n  $ bywash uppercase --port 9000')
   for (const preset of presets) {
     presetCommand(program, preset).action(async flags => {
-      const { serve } = await import('./serve.js')
       exitCode = await serve(preset, flags, io)
     })
   }

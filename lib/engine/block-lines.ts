@@ -1,7 +1,7 @@
 import type { BlockDecoder, BlockRole } from '../block-role.js'
+import { blame } from '../errors.js'
 import type { PlannedStage } from '../plan.js'
 import { type AnyStage, type Controller, stage, type Transformer } from '../stage.js'
-import { blame } from './flow.js'
 
 type Role<R extends BlockRole['role']> = Extract<BlockRole, { role: R }>
 type Map = Role<'map'> & { readonly name: string }

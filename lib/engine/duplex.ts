@@ -16,7 +16,7 @@ export interface DriveSettings {
   readonly onError: ((error: BywashError, connection: Connection) => void) | undefined
 }
 
-type Driven = Duplex & { [driver]?: Drive }
+type Driven = Duplex & { [driver]?: Drive; readonly _handle?: { readonly writeQueueSize?: number } | null }
 
 // One property on the duplex instead of five closures: an idle connection stays as small as a bare socket.
 const driver = Symbol('bywash.drive')
@@ -129,7 +129,6 @@ export class Drive implements Sink {
 
   drain(): void {
     this.#outputFull = false
-    if (this.#reason !== undefined) return
     this.#flow?.drain()
     if (!this.#flowFull) this.#duplex.resume()
   }
@@ -227,15 +226,19 @@ export class Drive implements Sink {
     }, this.#settings.halfCloseTimeout)
   }
 
-  /** A number that changes whenever bytes were made or left. */
+  /** A number that rises whenever bytes were made or have left. */
   #progress(): number {
-    return 2 * this.#bytesWritten - this.#duplex.writableLength
+    // `writableLength` counts a write until all of it has gone; what libuv still holds of it is what net's own timer asks.
+    const queued = this.#duplex._handle?.writeQueueSize ?? 0
+    return 2 * this.#bytesWritten - this.#duplex.writableLength - queued
   }
 
-  /** Destroys the connection; an earlier failure stays the reason. */
-  abort(reason: Reason): void {
+  /** Destroys the connection, if it is not destroyed yet; an earlier failure stays the reason. */
+  abort(reason: Reason): boolean {
+    if (this.#duplex.destroyed) return false
     if (this.#error === undefined) this.#reason = reason
     this.#duplex.destroy()
+    return true
   }
 
   /** The transport failed. After a good end that only matters while output was still on its way. */

@@ -1,4 +1,4 @@
-import { type BywashError, FrameTooLongError, StageError } from '../errors.js'
+import type { BywashError } from '../errors.js'
 import type { Outcome } from '../outcome.js'
 
 /** Where a flow's output goes, and how it says that it is over. */
@@ -29,11 +29,4 @@ export interface Flow {
   drain: () => void
   /** Closes every transformer, once; returns the first thing that one threw. */
   close: (outcome: Outcome) => BywashError | undefined
-}
-
-/** Names the stage in what it threw. A fault of the peer that the stage reports stays what it is. */
-export function blame(stage: string, when: string, cause: unknown): BywashError {
-  if (cause instanceof StageError || cause instanceof FrameTooLongError) return cause
-  const text = cause instanceof Error ? cause.message : String(cause)
-  return new StageError(stage, `failed in ${when}: ${text}`, { cause })
 }

@@ -1,10 +1,10 @@
 import type { Connection } from '../connection.js'
-import { type BywashError, StageError } from '../errors.js'
+import { type BywashError, blame, StageError } from '../errors.js'
 import { fits, isThenable, wrongKind } from '../kind.js'
 import type { Outcome } from '../outcome.js'
 import type { PlannedStage } from '../plan.js'
 import type { Controller, Transformer } from '../stage.js'
-import { blame, type Flow, type Sink } from './flow.js'
+import type { Flow, Sink } from './flow.js'
 
 type AnyTransformer = Transformer<unknown, unknown>
 type Step = 'start' | 'readComplete' | 'flush'
@@ -25,7 +25,6 @@ class Link implements Controller<unknown> {
   ) {}
 
   receive(item: unknown): void {
-    if (this.state !== 'open') return
     try {
       const result: unknown = this.transformer.transform?.(item, this)
       if (result !== undefined) this.refusePromise(result, 'transform')
@@ -151,7 +150,8 @@ export class FusedSegment implements Flow {
     if (this.#state !== 'open') return true
     this.#busy = true
     this.#hand(this.#first, item)
-    return this.#settle()
+    this.#settle()
+    return true
   }
 
   end(): void {
@@ -202,6 +202,7 @@ export class FusedSegment implements Flow {
     this.#stopThrough(link)
     link.state = 'ended'
     this.#state = 'terminating'
+    this.#failure = undefined
     if (!this.#busy) this.#settle()
   }
 
@@ -211,7 +212,8 @@ export class FusedSegment implements Flow {
       // Once is enough: a timer that was left running would go on for ever.
       if (link.state !== 'stopped') this.#sink.fail(error)
       link.state = 'stopped'
-    } else if (this.#failure === undefined) {
+    } else if (link.state !== 'stopped') {
+      // Later stages still take what was made before a failure: one that fails or ends then comes first in the bytes.
       this.#failure = error
       this.#stopThrough(link)
       if (!this.#busy) this.#settle()
@@ -232,13 +234,12 @@ export class FusedSegment implements Flow {
   }
 
   /** Ends a turn: gathered items go on, an end is carried through, then the sink hears of it. */
-  #settle(): boolean {
+  #settle(): void {
     this.#busy = true
     this.#complete()
-    if (this.#state !== 'open') this.#flush()
-    if (this.#failure !== undefined) this.#complete()
+    while (this.#state !== 'open' && this.#failure === undefined && !this.#flush()) this.#complete()
     this.#busy = false
-    const open = this.#sink.settle()
+    this.#sink.settle()
     if (this.#failure !== undefined) {
       this.abandon()
       this.#sink.fail(this.#failure)
@@ -247,7 +248,6 @@ export class FusedSegment implements Flow {
       this.#state = 'done'
       this.#sink.finish(terminated)
     }
-    return open
   }
 
   #complete(): void {
@@ -256,12 +256,14 @@ export class FusedSegment implements Flow {
     }
   }
 
-  #flush(): void {
+  /** Flushes the stages that are open, up to one that fails. */
+  #flush(): boolean {
     for (let link = this.#head; link !== undefined; link = link.after) {
-      if (this.#failure !== undefined) return
       if (link.state === 'open') link.call('readComplete')
       if (link.state === 'open') link.call('flush')
       if (link.state === 'open') link.state = 'ended'
+      if (this.#failure !== undefined) return false
     }
+    return true
   }
 }

@@ -7,6 +7,7 @@ let streams: typeof import('./streams.js') | undefined
 
 /** Loads what a plan runs on. through2 takes longer to import than the rest together, and a direct plan has no use for it. */
 export async function load(plan: Plan): Promise<void> {
+  /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
   if (direct(plan) === undefined) streams ??= await import('./streams.js')
 }
 

@@ -1,10 +1,10 @@
-import type { Duplex } from 'node:stream'
+import type { Duplex, Transform } from 'node:stream'
 import type { Connection } from '../connection.js'
-import { type BywashError, StageError } from '../errors.js'
+import { type BywashError, blame, StageError } from '../errors.js'
 import { fits, type Kind, wrongKind } from '../kind.js'
 import type { Outcome } from '../outcome.js'
 import type { Plan, PlannedStage, Segment } from '../plan.js'
-import { blame, type Flow, type Sink } from './flow.js'
+import type { Flow, Sink } from './flow.js'
 import { FusedSegment } from './fused.js'
 import { guardStream } from './guard-stream.js'
 import { through } from './through.js'
@@ -19,14 +19,26 @@ interface Part {
   readonly segment: FusedSegment | undefined
   /** The stage whose output leaves the part. */
   readonly last: PlannedStage
+  /** What follows its output in place of an end in good order. */
+  failure: BywashError | undefined
   /** Its output has ended, and the next part was told. */
   over: boolean
 }
 
+/** A stage that could be fused is not flushed after a failure, as a stage that is fused is not. */
+function flushUnlessFailed(part: Part): void {
+  const stream = part.stream as Transform
+  const flush = stream._flush
+  stream._flush = callback => {
+    if (part.failure === undefined) flush.call(stream, callback)
+    else callback()
+  }
+}
+
 /**
  * Runs segments as streams, each feeding the next. Joined here and not with `stream.pipeline`, so that what was made
- * before a failure still arrives: a part that fails or terminates ends its output, the parts after it drain, and the
- * sink hears of the first cause last.
+ * before a failure still arrives: a part that fails or terminates ends its output, and the parts after it drain. So a
+ * failure travels behind the bytes, and where there are several the first in the order of the bytes is the cause.
  */
 export class StreamChain implements Flow {
   readonly #plan: Plan
@@ -35,7 +47,6 @@ export class StreamChain implements Flow {
   readonly #parts: Part[] = []
   /** The parts before this index take no more input. */
   #stopped = 0
-  #failure: BywashError | undefined
   #terminated = false
   #over = false
 
@@ -77,17 +88,19 @@ export class StreamChain implements Flow {
         HIGH_WATER_MARK[last.emits],
         item => segment.write(item),
         () => {
-          if (this.#failure === undefined) segment.end()
+          if (this.#parts[index]?.failure === undefined) segment.end()
         },
       )
-      this.#parts.unshift({ stream, segment, last, over: false })
+      this.#parts.unshift({ stream, segment, last, failure: undefined, over: false })
       return segment.openStages()
     }
     try {
       const open = last.stage.stream as NonNullable<typeof last.stage.stream>
       const stream = open(this.#connection, cause => this.#fail(index, blame(last.name, 'its stream', cause)))
       guardStream(last.name, stream)
-      this.#parts.unshift({ stream, segment: undefined, last, over: false })
+      const part = { stream, segment: undefined, last, failure: undefined, over: false }
+      if (last.stage.open !== undefined) flushUnlessFailed(part)
+      this.#parts.unshift(part)
       return undefined
     } catch (cause) {
       return blame(last.name, 'open', cause)
@@ -99,7 +112,6 @@ export class StreamChain implements Flow {
     const part = this.#parts[index] as Part
     const { stream, last } = part
     stream.on('data', (item: unknown) => {
-      if (this.#stopped > index + 1) return
       if (fits(last.emits, item)) {
         if (!this.#give(index + 1, item)) stream.pause()
       } else {
@@ -143,40 +155,42 @@ export class StreamChain implements Flow {
 
   #ended(index: number): void {
     const part = this.#parts[index] as Part
-    if (part.over) return
     part.over = true
     const next = this.#parts[index + 1]
     if (next !== undefined) {
-      if (index + 1 >= this.#stopped) next.stream.end()
+      if (index + 1 < this.#stopped) return
+      next.failure = part.failure
+      next.stream.end()
       return
     }
     this.#over = true
-    if (this.#failure === undefined) this.#sink.finish(this.#terminated)
-    else this.#sink.fail(this.#failure)
+    if (part.failure === undefined) this.#sink.finish(this.#terminated)
+    else this.#sink.fail(part.failure)
   }
 
   #terminate(index: number): void {
     this.#terminated = true
-    this.#stop(index)
+    this.#stop(index, undefined)
   }
 
   #fail(index: number, error: BywashError): void {
     if (this.#over) {
       this.#sink.fail(error)
     } else if (index >= this.#stopped) {
-      this.#failure ??= error
-      this.#stop(index)
+      this.#stop(index, error)
     }
   }
 
   /** Ends the output of a part behind what it has made; the parts before it are dropped. */
-  #stop(index: number): void {
+  #stop(index: number, failure: BywashError | undefined): void {
     this.#stopped = index + 1
     for (const { stream, segment } of this.#parts.slice(0, index)) {
       segment?.abandon()
       stream.destroy()
     }
-    const { stream } = this.#parts[index] as Part
+    const part = this.#parts[index] as Part
+    const { stream } = part
+    part.failure = failure
     if (!stream.destroyed) stream.push(null)
     this.#sink.ending()
   }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { FrameTooLongError } from '../errors.js'
 
 const LF = 0x0a
@@ -152,4 +153,32 @@ function wholeCharacters(text: Buffer, length: number): number {
     if (byte >= 0xc0) return back < (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) ? length - back : length
   }
   return length
+}
+
+/**
+ * Line blocks as the encoder would write the lines again: a CR that belongs to a delimiter is gone, and bytes that
+ * are not UTF-8 are U+FFFD already.
+ */
+export class PlainBlocks extends LineBlocks {
+  override push(chunk: Buffer, emit: (block: Buffer) => void): void {
+    const { delimiter, encoding } = this.rules
+    if (delimiter === '\n' && encoding === 'latin1') super.push(chunk, emit)
+    else super.push(chunk, block => emit(this.#plain(block)))
+  }
+
+  override end(): Buffer | undefined {
+    const rest = super.end()
+    return rest && this.#valid(rest)
+  }
+
+  #plain(block: Buffer): Buffer {
+    const { delimiter } = this.rules
+    const valid = this.#valid(block)
+    if (delimiter === '\n' || !valid.includes('\r\n')) return valid
+    return Buffer.from(valid.toString('latin1').replaceAll('\r\n', '\n'), 'latin1')
+  }
+
+  #valid(text: Buffer): Buffer {
+    return this.rules.encoding === 'latin1' || isUtf8(text) ? text : Buffer.from(text.toString())
+  }
 }

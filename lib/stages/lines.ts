@@ -1,7 +1,12 @@
 import { checkChoice, checkInteger, checkNames } from '../check-option.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../stage.js'
-import { LineBlocks, type LineDelimiter, type LineOverflow, type LineRules } from './line-blocks.js'
-import { PlainBlocks } from './plain-blocks.js'
+import {
+  LineBlocks,
+  type LineDelimiter,
+  type LineOverflow,
+  type LineRules,
+  PlainBlocks,
+} from './line-blocks.js'
 import { splitStream } from './split-stream.js'
 
 /** Options of `lines()`. */

@@ -1,6 +1,10 @@
+import { createRequire } from 'node:module'
 import type { Duplex, Transform, TransformCallback } from 'node:stream'
-import split2 from 'split2'
+import type split2 from 'split2'
 import type { LineBlocks, LineRules } from './line-blocks.js'
+
+// Loaded by the first stream: a fused plan has no use for it.
+const require = createRequire(import.meta.url)
 
 /**
  * split2 behind a guard. split2 alone limits only the unfinished line, in UTF-16 units, searches an unfinished line
@@ -14,13 +18,14 @@ export function splitStream(
 ): Duplex {
   const decode = (line: string) =>
     encoding === 'latin1' ? line : Buffer.from(line, 'latin1').toString(encoding)
-  const stream: Transform = split2(delimiter === '\n' ? '\n' : /\r?\n/, decode, {
+  const split = require('split2') as typeof split2
+  const stream: Transform = split(delimiter === '\n' ? '\n' : /\r?\n/, decode, {
     decodeStrings: false,
     readableHighWaterMark: 16,
   })
-  const split = stream._transform
+  const splitBlock = stream._transform
   const splitRest = stream._flush
-  const feed = (block: Buffer) => split.call(stream, block.toString('latin1'), 'latin1', () => {})
+  const feed = (block: Buffer) => splitBlock.call(stream, block.toString('latin1'), 'latin1', () => {})
 
   stream._transform = (chunk: Buffer, _encoding: string, callback: TransformCallback) => {
     try {
