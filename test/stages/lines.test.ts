@@ -60,6 +60,14 @@ for (const plan of PLANS) {
   })
 }
 
+t.test('a CR at the end of the input is content, and counts', async t => {
+  for (const plan of PLANS) {
+    t.strictSame(await runStage(lines({ maxLength: 2 }), [Buffer.from('a\r')], { plan }), ['a\r'])
+    const over = runStage(lines({ maxLength: 1 }), [Buffer.from('b\na\r')], { plan })
+    await t.rejects(over, { code: 'ERR_BYWASH_FRAME_TOO_LONG', output: ['b'] })
+  }
+})
+
 t.test('refuses an option that does not exist, and a value that is not allowed', async t => {
   const refused = (options: object, message: RegExp) =>
     t.throws(() => lines(options), { code: 'ERR_BYWASH_INVALID_OPTION', message })

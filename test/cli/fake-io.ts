@@ -1,0 +1,22 @@
+import { EventEmitter } from 'node:events'
+import { PassThrough } from 'node:stream'
+import type { Io } from '../../lib/cli/main.js'
+
+/** Stands in for the process: signals are emitted on it, and what is printed is kept. */
+export class FakeIo extends EventEmitter implements Io {
+  readonly stdout = new PassThrough()
+  readonly stderr = new PassThrough()
+  printed = ''
+  logged = ''
+
+  constructor() {
+    super()
+    this.stdout.setEncoding('utf8').on('data', (text: string) => {
+      this.printed += text
+    })
+    this.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.logged += text
+      this.emit('logged')
+    })
+  }
+}

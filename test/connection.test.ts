@@ -1,0 +1,128 @@
+import { EventEmitter, once } from 'node:events'
+import t from 'tap'
+import { asyncMap, Connection, lines, pipeline, stage, tap, unlines } from '../lib/index.js'
+import { echo } from '../lib/presets/index.js'
+import { connect, fakeClock } from '../lib/testing/index.js'
+import { serveLocally } from './local-listener.js'
+import { connectTcp } from './tcp-client.js'
+
+t.test('a connection has its number, its addresses and its clock', async t => {
+  const clock = fakeClock()
+  const endpoints = {
+    remoteAddress: '192.0.2.7',
+    remotePort: 53012,
+    localAddress: '192.0.2.1',
+    localPort: 8080,
+  }
+  const connection = new Connection(7, endpoints, clock)
+  t.equal(connection.id, 7)
+  t.equal(connection.clock, clock)
+  const { remoteAddress, remotePort, localAddress, localPort } = connection
+  t.strictSame({ remoteAddress, remotePort, localAddress, localPort }, endpoints)
+})
+
+t.test('a connection on a transport without addresses has none, and takes the system clock', async t => {
+  const connection = new Connection(1)
+  const { remoteAddress, remotePort, localAddress, localPort } = connection
+  t.strictSame(
+    [remoteAddress, remotePort, localAddress, localPort],
+    [undefined, undefined, undefined, undefined],
+  )
+  const before = connection.clock.now()
+  await new Promise<void>(resolve => connection.clock.setTimeout(resolve, 0))
+  t.ok(connection.clock.now() >= before)
+  connection.clock.clearTimeout(connection.clock.setTimeout(() => t.fail('was cleared'), 0))
+})
+
+t.test('stages get one connection for each client, numbered from 1', async t => {
+  const seen: Connection[] = []
+  const look = tap('look', (_chunk: Buffer, connection) => seen.push(connection))
+  const { port, ended } = await serveLocally(t, pipeline().through(look).through(look))
+  for (const id of [1, 2]) {
+    const client = await connectTcp(t, port)
+    await client.send('x')
+    await client.receive(1)
+    const [first, second] = seen.splice(0)
+    t.equal(first?.id, id)
+    t.equal(first, second)
+    t.equal(`${first?.remoteAddress}:${first?.remotePort}`, client.address)
+    t.equal(first?.localAddress, '127.0.0.1')
+    t.equal(first?.localPort, port)
+    client.end()
+    await ended(id)
+  }
+})
+
+t.test('a connection keeps the address of a client that has gone', async t => {
+  const addresses: string[] = []
+  const { port, ended } = await serveLocally(t, echo.pipeline(), {
+    onOutcome: (_, { remoteAddress, remotePort }) => addresses.push(`${remoteAddress}:${remotePort}`),
+  })
+  const ends = await connectTcp(t, port)
+  ends.end()
+  await ends.receive()
+  await ended(1)
+  const resets = await connectTcp(t, port)
+  await resets.send('x')
+  await resets.receive(1)
+  resets.reset()
+  await ended(2)
+  t.strictSame(addresses, [ends.address, resets.address])
+})
+
+t.test('the signal is one and the same, and is aborted when the connection is over', async t => {
+  const connection = new Connection(1)
+  const client = connect(echo.pipeline(), { connection })
+  const { signal } = connection
+  t.equal(connection.signal, signal)
+  client.send('x')
+  await client.receive(1)
+  t.notOk(signal.aborted)
+  client.end()
+  await client.receive()
+  await client.outcome
+  t.ok(signal.aborted)
+  t.equal(connection.signal, signal)
+})
+
+t.test('a signal that is asked for when the connection is over is aborted', async t => {
+  const connection = new Connection(1)
+  const client = connect(echo.pipeline(), { connection })
+  client.end()
+  await client.receive()
+  await client.outcome
+  t.ok(connection.signal.aborted)
+})
+
+t.test('the signal is aborted before a stage is closed', async t => {
+  const aborted: boolean[] = []
+  const look = stage<Buffer, Buffer>({
+    name: 'look',
+    accepts: 'bytes',
+    emits: 'bytes',
+    open: connection => ({ close: () => void aborted.push(connection.signal.aborted) }),
+  })
+  const client = connect(pipeline().through(look))
+  client.reset()
+  t.match(await client.outcome, { reason: 'client-reset' })
+  t.strictSame(aborted, [true])
+})
+
+t.test('a stage that waits for the signal is let go when its client resets', async t => {
+  const events = new EventEmitter()
+  const [waiting, released] = [once(events, 'waiting'), once(events, 'released')]
+  const wait = asyncMap('wait', async (line: string, { signal }) => {
+    const aborted = once(signal, 'abort')
+    events.emit('waiting')
+    await aborted
+    events.emit('released')
+    return line
+  })
+  const { port, ended } = await serveLocally(t, pipeline().through(lines()).through(wait).through(unlines()))
+  const client = await connectTcp(t, port)
+  await client.send('x\n')
+  await waiting
+  client.reset()
+  await released
+  t.match(await ended(1), [{ reason: 'client-reset', bytesRead: 2, bytesWritten: 0 }])
+})

@@ -1,0 +1,149 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { type BywashError, ERROR_CODES } from '../lib/errors.js'
+import { lines, listen, map, pipeline, uppercase } from '../lib/index.js'
+import * as stages from '../lib/stages/index.js'
+import { runStage } from '../lib/testing/index.js'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const read = (path: string) => readFileSync(join(root, path), 'utf8')
+const names = (folder: string) => readdirSync(join(root, folder)).map(name => `${folder}/${name}`)
+
+const pages = [
+  'README.md',
+  'ARCHITECTURE.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  ...names('docs').filter(name => name.endsWith('.md')),
+]
+
+const headings = (page: string) => [...read(page).matchAll(/^## (.+)$/gm)].map(([, heading]) => heading)
+
+/** The code blocks of a page in one language. */
+function blocks(page: string, language: string): string[] {
+  return [...read(page).matchAll(/^```(\w*)\n(.*?)^```$/gms)]
+    .filter(([, name]) => name === language)
+    .map(([, , code]) => code as string)
+}
+
+/** What a function throws, at once or later. */
+async function failureOf(fail: () => unknown): Promise<BywashError> {
+  try {
+    await fail()
+  } catch (error) {
+    return error as BywashError
+  }
+  throw new Error('It did not fail.')
+}
+
+/** Runs Node, and gives its exit code with everything that it wrote. */
+async function node(...parameters: string[]): Promise<{ code: number; output: string }> {
+  // What runs here is built in dist/; coverage is of lib/.
+  const env = { ...process.env, _TAPJS_PROCESSINFO_COVERAGE_: '0' }
+  const child = spawn(process.execPath, parameters, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const [output, errors, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'exit'),
+  ])
+  return { code, output: output + errors }
+}
+
+t.test('docs/errors.md has a section for each error code', async t => {
+  t.strictSame(headings('docs/errors.md'), [...ERROR_CODES])
+})
+
+t.test('docs/errors.md shows each message as the code makes it', async t => {
+  const taken = createServer()
+  taken.listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  t.teardown(() => taken.close())
+  const { port } = taken.address() as { port: number }
+  const broken = map('reverse', () => {
+    throw new TypeError('line.reverse is not a function')
+  })
+  const failures: Record<(typeof ERROR_CODES)[number], () => unknown> = {
+    ERR_BYWASH_BIND: () => listen(pipeline(), { host: '127.0.0.1', port }),
+    ERR_BYWASH_FRAME_TOO_LONG: () => runStage(lines({ maxLength: 4096 }), [Buffer.alloc(4097)]),
+    ERR_BYWASH_INVALID_OPTION: () => lines({ maxLength: 0 }),
+    ERR_BYWASH_STAGE: () => runStage(broken, ['abc']),
+    // @ts-expect-error the order is wrong
+    ERR_BYWASH_STAGE_ORDER: () => pipeline().through(uppercase()),
+  }
+  const messages = blocks('docs/errors.md', 'text')
+  t.equal(messages.length, ERROR_CODES.length, 'one message for each')
+  for (const [index, code] of ERROR_CODES.entries()) {
+    const message = messages[index]?.trim().replace(':8080', `:${port}`)
+    const error = await failureOf(failures[code])
+    t.strictSame({ code: error.code, message: error.message }, { code, message })
+  }
+})
+
+t.test('docs/stages.md has a section for each stage', async t => {
+  t.strictSame(headings('docs/stages.md').sort(), Object.keys(stages).sort())
+})
+
+t.test('every link to a file leads to one', async t => {
+  let count = 0
+  for (const page of pages) {
+    for (const [, target = ''] of read(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^(https?:|#)/.test(target)) continue
+      count++
+      const path = join(root, page, '..', target.replace(/#.*/, ''))
+      t.ok(existsSync(path), `${page}: ${target}`)
+    }
+  }
+  t.ok(count > 0, 'there are links')
+})
+
+t.test('ARCHITECTURE.md maps every file of lib, and no other', async t => {
+  const map = blocks('ARCHITECTURE.md', 'text').find(block => block.startsWith('lib/\n'))
+  const folders: string[] = []
+  const mapped: string[] = []
+  for (const [, indent = '', name = ''] of (map ?? '').matchAll(/^( *)(\S+)/gm)) {
+    folders.length = indent.length / 2
+    if (name.endsWith('/')) folders.push(name.slice(0, -1))
+    else mapped.push([...folders, name].join('/'))
+  }
+  const actual = (readdirSync(join(root, 'lib'), { recursive: true }) as string[])
+    .filter(name => name.endsWith('.ts'))
+    .map(name => `lib/${name.replaceAll('\\', '/')}`)
+  t.strictSame(mapped.sort(), actual.sort())
+})
+
+t.test('the code of the pages compiles, and what it asserts is true', async t => {
+  const programs: Record<string, string> = {}
+  for (const page of pages) {
+    let name = ''
+    for (const [index, block] of blocks(page, 'ts').entries()) {
+      // A block without an import goes on where the one before it stopped.
+      if (block.startsWith('import ')) name = `${page.replace(/\W/g, '-')}-${index + 1}.ts`
+      programs[name] = (programs[name] ?? '') + block
+    }
+  }
+  t.ok(Object.keys(programs).length > 0, 'there is code')
+  // A folder inside the package, so that 'bywash' is this package by name.
+  const folder = t.testdir({
+    ...programs,
+    'tsconfig.json': JSON.stringify({
+      extends: join(root, 'tsconfig.json'),
+      compilerOptions: { noEmit: true, rootDir: root, noUnusedLocals: false },
+      include: ['*.ts'],
+    }),
+  })
+  const { code, output } = await node('node_modules/typescript/lib/tsc.js', '-p', folder)
+  t.equal(code, 0, output || 'compiles')
+  const claims = Object.keys(programs).filter(name => programs[name]?.includes("'node:assert/strict'"))
+  await Promise.all(
+    claims.map(async name => {
+      const { code, output } = await node('--import=tsx', join(folder, name))
+      t.equal(code, 0, output || name)
+    }),
+  )
+})

@@ -1,0 +1,380 @@
+import { Duplex, PassThrough, Transform, type TransformCallback } from 'node:stream'
+import { createGunzip, createGzip, gzipSync } from 'node:zlib'
+import t from 'tap'
+import {
+  asyncMap,
+  type BywashError,
+  fromStream,
+  lines,
+  map,
+  type OpenStream,
+  pipeline,
+  type Stage,
+  stage,
+  unlines,
+  welcome,
+} from '../../lib/index.js'
+import { chunkings, connect, runStage } from '../../lib/testing/index.js'
+import { PLANS } from '../plans.js'
+
+const LINES = { accepts: 'line', emits: 'line' } as const
+
+/** A stage of lines that is a Transform with the methods given. */
+function transformStage(name: string, methods: object): Stage<string, string> {
+  return fromStream<string, string>(
+    name,
+    () => Object.assign(new PassThrough({ objectMode: true }), methods),
+    LINES,
+  )
+}
+
+for (const plan of PLANS) {
+  const serve = async (stages: readonly Stage<string, string>[], text: string) => {
+    let decoded = pipeline().through(lines())
+    for (const each of stages) decoded = decoded.through(each)
+    const errors: BywashError[] = []
+    const whole = decoded.through(unlines()).through(welcome('hi\n'))
+    const client = connect(whole, { plan, onError: error => errors.push(error) })
+    client.end(text)
+    const answer = (await client.receive()).toString()
+    return { answer, outcome: await client.outcome, errors }
+  }
+
+  t.test(`${plan}: any Duplex of the ecosystem is a stage, however its input is cut`, async t => {
+    const gunzip = fromStream('gunzip', () => createGunzip())
+    for (const chunks of chunkings(gzipSync('hello\nworld\n'), { random: 3 })) {
+      t.equal(Buffer.concat(await runStage(gunzip, chunks, { plan })).toString(), 'hello\nworld\n')
+    }
+  })
+
+  t.test(`${plan}: streams and calls alternate, and keep every byte`, async t => {
+    const whole = pipeline()
+      .through(fromStream('gzip', () => createGzip()))
+      .through(fromStream('gunzip', () => createGunzip()))
+      .through(lines({ delimiter: '\n', encoding: 'latin1', maxLength: 1_000_000 }))
+      .through(asyncMap('wait', async line => line, { concurrency: 4 }))
+      .through(unlines({ encoding: 'latin1' }))
+    const input = Buffer.from(Array.from({ length: 300_000 }, (_, at) => (at % 97 === 96 ? 10 : at % 256)))
+    const client = connect(whole, { plan })
+    client.end(Buffer.concat([input, Buffer.from('\n')]))
+    t.ok((await client.receive()).equals(Buffer.concat([input, Buffer.from('\n')])))
+    t.equal((await client.outcome).reason, 'end')
+  })
+
+  t.test(`${plan}: a stream that fails is named, behind what it made`, async t => {
+    const broken = pipeline()
+      .through(fromStream('gunzip', () => createGunzip()))
+      .through(welcome('hi\n'))
+    const client = connect(broken, { plan })
+    client.send(gzipSync('hello\n'))
+    t.equal((await client.receive('hello\n')).toString(), 'hi\nhello\n')
+    client.end('not gzip')
+    t.equal((await client.receive()).toString(), '')
+    t.match(await client.outcome, {
+      reason: 'stage-error',
+      error: { stage: 'gunzip', cause: { code: 'Z_DATA_ERROR' } },
+    })
+  })
+
+  const faults: [string, object, RegExp][] = [
+    [
+      'throws in transform',
+      {
+        _transform: () => {
+          throw new Error('boom')
+        },
+      },
+      /^Stage 'broken' failed in its stream: boom$/,
+    ],
+    [
+      'throws what is no error',
+      {
+        _transform: () => {
+          throw 'boom'
+        },
+      },
+      /^Stage 'broken' failed in its stream: boom$/,
+    ],
+    [
+      'rejects in transform',
+      {
+        _transform: async () => {
+          throw new Error('boom')
+        },
+      },
+      /^Stage 'broken' failed in its stream: boom$/,
+    ],
+    [
+      'calls back with an error',
+      {
+        _transform: (_line: string, _encoding: string, callback: TransformCallback) =>
+          callback(new Error('boom')),
+      },
+      /^Stage 'broken' failed in its stream: boom$/,
+    ],
+    [
+      'calls back twice, later',
+      {
+        _transform: (line: string, _encoding: string, callback: TransformCallback) =>
+          setImmediate(() => {
+            callback(null, line)
+            callback(null, line)
+          }),
+      },
+      /^Stage 'broken' called the callback of _transform twice\.$/,
+    ],
+    [
+      'throws in flush',
+      {
+        _flush: () => {
+          throw new Error('boom')
+        },
+      },
+      /^Stage 'broken' failed in its stream: boom$/,
+    ],
+    [
+      'emits a wrong kind',
+      {
+        _transform: (_line: string, _encoding: string, callback: TransformCallback) =>
+          callback(null, { a: 1 }),
+      },
+      /^Stage 'broken' emitted an object \(Object\), but its 'emits: line' stands for a string\.$/,
+    ],
+  ]
+  for (const [what, methods, message] of faults) {
+    t.test(`${plan}: a stream that ${what} ends its own connection`, async t => {
+      const { answer, outcome, errors } = await serve(
+        [map('before', line => line), transformStage('broken', methods), map('after', line => line)],
+        'x\ny\n',
+      )
+      t.match(answer, /^hi\n/)
+      t.equal(outcome.reason, 'stage-error')
+      t.match(outcome.error?.message, message)
+      t.strictSame(errors, [outcome.error])
+    })
+  }
+
+  t.test(`${plan}: two streams side by side check what goes from one to the other`, async t => {
+    const wrong = transformStage('wrong', {
+      _transform: (_line: string, _encoding: string, callback: TransformCallback) =>
+        callback(null, Buffer.from('x')),
+    })
+    const { outcome } = await serve([wrong, asyncMap('wait', async line => line)], 'x\n')
+    t.match(outcome.error?.message, /Stage 'wrong' emitted an object \(Buffer\)/)
+  })
+
+  t.test(`${plan}: a stream that closes before its end is an error of its stage`, async t => {
+    const closing = transformStage('closing', {
+      _transform(this: Transform) {
+        this.destroy()
+      },
+    })
+    const { outcome } = await serve([closing], 'x\n')
+    t.equal(outcome.error?.message, "Stage 'closing' closed its stream before the end.")
+  })
+
+  t.test(`${plan}: fail() ends the connection behind what waits in the stream`, async t => {
+    const open: OpenStream = (_connection, fail) =>
+      new Transform({
+        objectMode: true,
+        transform(line, _encoding, callback) {
+          if (line === 'bad') fail(new Error('bad line'))
+          else this.push(line)
+          callback()
+        },
+      })
+    const { answer, outcome } = await serve(
+      [fromStream<string, string>('own', open, LINES)],
+      'a\nb\nbad\nc\n',
+    )
+    t.equal(answer, 'hi\na\nb\n')
+    t.match(outcome.error, { stage: 'own', message: "Stage 'own' failed in its stream: bad line" })
+  })
+
+  t.test(`${plan}: a Duplex that is no Transform is guarded too`, async t => {
+    const open = () =>
+      new Duplex({
+        objectMode: true,
+        read() {
+          throw new Error('boom')
+        },
+        write(_line, _encoding, callback) {
+          callback()
+        },
+      })
+    const { outcome } = await serve([fromStream<string, string>('own', open, LINES)], 'x\n')
+    t.equal(outcome.error?.message, "Stage 'own' failed in its stream: boom")
+  })
+
+  t.test(`${plan}: an open that gives no Duplex, or throws, is named`, async t => {
+    const none = fromStream<string, string>('none', () => ({}) as never, LINES)
+    const { answer, outcome } = await serve([none], 'x\n')
+    t.equal(answer, '')
+    t.equal(outcome.error?.message, "Stage 'none' must open a Duplex, such as a Transform.")
+    const throwing = () => {
+      throw new Error('boom')
+    }
+    const failed = await serve([fromStream<string, string>('throws', throwing, LINES)], 'x\n')
+    t.equal(failed.outcome.error?.message, "Stage 'throws' failed in open: boom")
+  })
+
+  t.test(`${plan}: a stage that terminates behind a stream ends in good order`, async t => {
+    const first = stage<string, string>({
+      name: 'first',
+      ...LINES,
+      open: () => ({
+        transform: (line, controller) => {
+          controller.enqueue(line)
+          controller.terminate()
+        },
+      }),
+    })
+    const { answer, outcome } = await serve([asyncMap('wait', async line => line), first], 'a\nb\nc\n')
+    t.equal(answer, 'hi\na\n')
+    t.equal(outcome.reason, 'terminated')
+  })
+
+  t.test(`${plan}: what waits in front of a stage that terminates is dropped`, async t => {
+    const twenty = stage<string, string>({
+      name: 'twenty',
+      ...LINES,
+      open: () => {
+        let left = 20
+        return {
+          transform: (line, controller) => {
+            controller.enqueue(line)
+            if (--left === 0) controller.terminate()
+          },
+        }
+      },
+    })
+    const later = asyncMap('later', line => new Promise<string>(resolve => setImmediate(resolve, line)))
+    const { answer, outcome } = await serve([later, twenty, later], 'x\n'.repeat(100))
+    t.equal(answer, `hi\n${'x\n'.repeat(20)}`)
+    t.equal(outcome.reason, 'terminated')
+  })
+
+  t.test(`${plan}: a failure behind a terminated stage is the outcome`, async t => {
+    const ending = stage<string, string>({
+      name: 'ending',
+      ...LINES,
+      open: () => ({ transform: (_line, controller) => controller.terminate() }),
+    })
+    const broken = stage<string, string>({
+      name: 'broken',
+      ...LINES,
+      open: () => ({
+        flush: () => {
+          throw new Error('boom')
+        },
+      }),
+    })
+    const { outcome } = await serve([ending, asyncMap('wait', async line => line), broken], 'a\n')
+    t.match(outcome, { reason: 'stage-error', error: { stage: 'broken' } })
+  })
+
+  t.test(`${plan}: a client that goes away destroys the streams, and no error is left over`, async t => {
+    const streams: PassThrough[] = []
+    const kept = fromStream('kept', () => {
+      const stream = new PassThrough()
+      streams.push(stream)
+      return stream
+    })
+    const client = connect(pipeline().through(kept).through(kept), { plan })
+    client.send('x')
+    await client.receive(1)
+    client.reset()
+    t.match(await client.outcome, { reason: 'client-reset', error: { code: 'ECONNRESET' } })
+    t.strictSame(
+      streams.map(stream => stream.destroyed),
+      [true, true],
+    )
+  })
+
+  t.test(`${plan}: asyncMap keeps the order, and works on no more than its concurrency`, async t => {
+    const waiting: (() => void)[] = []
+    let most = 0
+    const slow = asyncMap(
+      'slow',
+      async (line, { signal }) => {
+        t.notOk(signal.aborted)
+        await new Promise<void>(resolve => {
+          most = Math.max(most, waiting.push(resolve))
+        })
+        return line
+      },
+      { concurrency: 3 },
+    )
+    const running = runStage(slow, ['a', 'b', 'c', 'd', 'e'], { plan })
+    for (let finished = 0; finished < 5; ) {
+      await new Promise(resolve => setImmediate(resolve))
+      // The last that began is the first to be ready.
+      const resolve = waiting.pop()
+      if (resolve === undefined) continue
+      resolve()
+      finished++
+    }
+    t.strictSame(await running, ['a', 'b', 'c', 'd', 'e'])
+    t.equal(most, 3)
+  })
+
+  t.test(`${plan}: asyncMap delivers what comes before a rejection, and nothing after`, async t => {
+    const picky = asyncMap(
+      'picky',
+      async line => {
+        if (line === 'bad') throw new Error('boom')
+        return line
+      },
+      { concurrency: 4 },
+    )
+    const { answer, outcome } = await serve([picky], 'a\nb\nbad\nc\nd\n')
+    t.equal(answer, 'hi\na\nb\n')
+    t.equal(outcome.error?.message, "Stage 'picky' failed in its stream: boom")
+  })
+
+  t.test(`${plan}: asyncMap names a result of the wrong kind, and one that throws at once`, async t => {
+    const nothing = asyncMap('nothing', (async () => undefined) as never)
+    t.match((await serve([nothing], 'a\n')).outcome.error?.message, /Stage 'nothing' emitted undefined/)
+    const throws = asyncMap('throws', () => {
+      throw new Error('boom')
+    })
+    t.match(
+      (await serve([throws], 'a\n')).outcome.error?.message,
+      /Stage 'throws' failed in its stream: boom/,
+    )
+  })
+
+  t.test(`${plan}: asyncMap drops what is ready after the client has gone`, async t => {
+    let finish = () => {}
+    const began = new Promise<void>(began => {
+      finish = began
+    })
+    let resolve: (line: string) => void = () => {}
+    const slow = asyncMap('slow', () => {
+      finish()
+      return new Promise<string>(settle => {
+        resolve = settle
+      })
+    })
+    const client = connect(pipeline().through(lines()).through(slow).through(unlines()), { plan })
+    client.send('a\n')
+    await began
+    client.reset()
+    t.equal((await client.outcome).reason, 'client-reset')
+    resolve('late')
+    await new Promise(resolve => setImmediate(resolve))
+  })
+}
+
+t.test('asyncMap checks its options at once, and takes other kinds', async t => {
+  const invalid = { code: 'ERR_BYWASH_INVALID_OPTION' }
+  t.throws(() => asyncMap('x', 7 as never), { ...invalid, message: /asyncMap\('x'\): 'work' is a function/ })
+  t.throws(() => asyncMap('x', async line => line, { concurrency: 0 }), {
+    ...invalid,
+    message: /from 1 to 65536/,
+  })
+  t.throws(() => asyncMap('x', async line => line, { parallel: 2 } as object), invalid)
+  t.throws(() => fromStream('x', 7 as never), { ...invalid, message: /a function that opens a Duplex/ })
+  const size = asyncMap('size', async (line: string) => line.length, { accepts: 'line', emits: 'value' })
+  t.strictSame(await runStage(size, ['a', 'bc']), [1, 2])
+})

@@ -1,0 +1,158 @@
+import t from 'tap'
+import { Connection, lines, map, pipeline, stage, unlines, uppercase } from '../../lib/index.js'
+import { chunkings, connect, fakeClock, runStage } from '../../lib/testing/index.js'
+import { PLANS } from '../plans.js'
+
+const invalid = { code: 'ERR_BYWASH_INVALID_OPTION' }
+
+t.test('chunkings gives every cut in two, and the ones that break most', async t => {
+  const input = 'é\r\n'
+  const all = [...chunkings(input, { random: 5 })]
+  t.equal(all.length, 3 + 3 + 5)
+  for (const chunks of all) t.equal(Buffer.concat(chunks).toString(), input)
+  t.strictSame(all[0], [Buffer.from(input)])
+  t.strictSame(
+    all[1]?.map(chunk => chunk.length),
+    [1, 1, 1, 1],
+  )
+  t.strictSame(
+    all[2]?.map(chunk => chunk.length),
+    [1, 0, 1, 0, 1, 0, 1, 0],
+  )
+  t.strictSame(
+    all.slice(3, 6).map(chunks => chunks.map(chunk => chunk.length)),
+    [
+      [1, 3],
+      [2, 2],
+      [3, 1],
+    ],
+  )
+})
+
+t.test('chunkings repeats itself for a seed, and differs for another', async t => {
+  const cuts = (seed: number) =>
+    JSON.stringify([...chunkings('x'.repeat(50), { seed })].map(chunks => chunks.map(chunk => chunk.length)))
+  t.equal(cuts(7), cuts(7))
+  t.not(cuts(7), cuts(8))
+  t.equal(cuts(0), cuts(1))
+})
+
+t.test('chunkings cuts copies, of nothing as well', async t => {
+  const input = Buffer.from('ab')
+  for (const chunks of chunkings(input)) for (const chunk of chunks) chunk.fill(0)
+  t.equal(input.toString(), 'ab')
+  t.strictSame(
+    [...chunkings('', { random: 0 })],
+    [[Buffer.alloc(0)], [Buffer.alloc(0)], [Buffer.alloc(0), Buffer.alloc(0)]],
+  )
+  t.throws(() => [...chunkings('a', { seed: -1 })], invalid)
+  t.throws(() => [...chunkings('a', { random: 0.5 })], invalid)
+  t.throws(() => [...chunkings('a', { times: 1 } as object)], invalid)
+})
+
+for (const plan of PLANS) {
+  t.test(`${plan}: runStage rejects with what came out before the failure`, async t => {
+    const picky = map('picky', line => {
+      if (line === 'c') throw new Error('boom')
+      return line
+    })
+    await t.rejects(runStage(picky, ['a', 'b', 'c', 'd'], { plan }), {
+      code: 'ERR_BYWASH_STAGE',
+      stage: 'picky',
+      output: ['a', 'b'],
+    })
+    const [chunk] = [Buffer.from('a\nbcd\ne\n')]
+    await t.rejects(runStage(lines({ maxLength: 2 }), [chunk], { plan }), {
+      code: 'ERR_BYWASH_FRAME_TOO_LONG',
+      output: ['a'],
+    })
+  })
+
+  t.test(`${plan}: runStage runs a pipeline, with the connection that is given`, async t => {
+    const named = pipeline('line').through(map('id', (line, { id }) => `${line} ${id}`))
+    t.strictSame(await runStage(named, ['a'], { plan, connection: new Connection(9) }), ['a 9'])
+  })
+
+  t.test(`${plan}: runStage closes the stage, and a throw in close rejects`, async t => {
+    const reasons: string[] = []
+    const closing = stage<string, string>({
+      name: 'closing',
+      accepts: 'line',
+      emits: 'line',
+      open: () => ({
+        transform: (line, controller) => {
+          if (line === 'stop') controller.terminate()
+          else controller.enqueue(line)
+        },
+        close: ({ reason }) => {
+          reasons.push(reason)
+          if (reason === 'end') throw new Error('boom')
+        },
+      }),
+    })
+    t.strictSame(await runStage(closing, ['a', 'stop', 'b'], { plan }), ['a'])
+    await t.rejects(runStage(closing, ['a'], { plan }), {
+      message: "Stage 'closing' failed in close: boom",
+      output: ['a'],
+    })
+    t.strictSame(reasons, ['terminated', 'end'])
+  })
+
+  t.test(`${plan}: runStage waits for a stage that is slower than its input`, async t => {
+    const many = Array.from({ length: 200 }, (_, at) => String(at))
+    t.strictSame(await runStage(uppercase(), many, { plan }), many)
+  })
+
+  t.test(`${plan}: connect receives a number of bytes, up to a text, or all`, async t => {
+    const client = connect(pipeline().through(lines()).through(unlines()), { plan })
+    client.send('one\ntwo\nthree')
+    t.equal((await client.receive(2)).toString(), 'on')
+    t.equal((await client.receive('two\n')).toString(), 'e\ntwo\n')
+    client.end(' and four')
+    t.equal((await client.receive()).toString(), 'three and four\n')
+    await t.rejects(client.receive(1), { message: 'The server ended before 1, after "".' })
+    await t.rejects(client.receive('x'), { message: 'The server ended before "x", after "".' })
+    t.equal((await client.outcome).reason, 'end')
+  })
+
+  t.test(`${plan}: connect shows a client that the server has destroyed the end`, async t => {
+    const clock = fakeClock()
+    const client = connect(
+      pipeline()
+        .through(lines({ maxLength: 1 }))
+        .through(unlines()),
+      {
+        plan,
+        connection: new Connection(1, {}, clock),
+      },
+    )
+    client.reset()
+    await t.rejects(client.receive(1))
+    t.equal((await client.outcome).reason, 'client-reset')
+  })
+}
+
+t.test('runStage refuses an item of another kind than the stage takes', async t => {
+  await t.rejects(runStage(lines(), ['text' as never]), {
+    ...invalid,
+    message: /stage 'lines' takes bytes, but got text/,
+  })
+  await t.rejects(runStage(lines(), [], { plan: 'x' as never }), invalid)
+  await t.rejects(runStage(lines(), [], { mode: 'x' } as object), invalid)
+})
+
+t.test('a fake clock calls what falls due, in order, and nothing else', async t => {
+  const clock = fakeClock()
+  const calls: string[] = []
+  clock.setTimeout(() => calls.push(`b at ${clock.now()}`), 20)
+  clock.setTimeout(() => {
+    calls.push(`a at ${clock.now()}`)
+    clock.setTimeout(() => calls.push(`c at ${clock.now()}`), 15)
+  }, 10)
+  clock.clearTimeout(clock.setTimeout(() => calls.push('cleared'), 5))
+  clock.setTimeout(() => calls.push('too late'), 31)
+  clock.advance(30)
+  t.strictSame(calls, ['a at 10', 'b at 20', 'c at 25'])
+  t.equal(clock.now(), 30)
+  t.equal(clock.pending, 1)
+})
