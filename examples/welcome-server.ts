@@ -1,0 +1,13 @@
+// Greets each client before it has sent anything, then echoes.
+import { listen, pipeline, welcome } from 'bywash'
+
+const [port = '8080', host = '0.0.0.0'] = process.argv.slice(2)
+
+const greeting = pipeline().through(welcome('Welcome to the echo server! Type anything and press Enter.\n'))
+
+const listener = await listen(greeting, { host, port: Number(port) })
+process.once('SIGTERM', () => void listener.close())
+
+const bound = listener.address
+process.stderr.write(`Echo server listening on ${bound.address}:${bound.port}\n`)
+process.stderr.write(`Test: echo 'hello' | nc localhost ${bound.port}\n`)
