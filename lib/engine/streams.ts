@@ -72,6 +72,7 @@ export class StreamChain implements Flow {
   }
 
   #openPart(index: number, { type, stages }: Segment): BywashError | undefined {
+    const first = stages[0] as PlannedStage
     const last = stages.at(-1) as PlannedStage
     if (type === 'fused') {
       const segment = new FusedSegment(stages, this.#connection, {
@@ -85,7 +86,10 @@ export class StreamChain implements Flow {
         fail: error => this.#fail(index, error),
       })
       const stream = through(
-        HIGH_WATER_MARK[last.emits],
+        {
+          writableHighWaterMark: HIGH_WATER_MARK[first.accepts],
+          readableHighWaterMark: HIGH_WATER_MARK[last.emits],
+        },
         item => segment.write(item),
         () => {
           if (this.#parts[index]?.failure === undefined) segment.end()
