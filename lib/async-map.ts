@@ -1,7 +1,7 @@
 import { Transform, type TransformCallback } from 'node:stream'
 import { checkFunction, checkInteger, checkNames } from './check-option.js'
 import type { Connection } from './connection.js'
-import { fits, type Kind, type KindOf, wrongKind } from './kind.js'
+import { type Kind, type KindOf, sizeOf, wrongKind } from './kind.js'
 import { fromStream, type StreamStage } from './stage.js'
 
 /** Options of `asyncMap()` for lines. */
@@ -46,7 +46,7 @@ export function asyncMap<In, Out>(
         concurrency,
         async (item: In) => {
           const result = await work(item, connection)
-          if (!fits(emits, result)) throw wrongKind(name, emits, result)
+          if (sizeOf(emits, result) === -1) throw wrongKind(name, emits, result)
           return result
         },
         fail,

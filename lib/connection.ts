@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from './clock.js'
+import type { StageCounts } from './stage-counts.js'
 
 /** Where a connection's addresses are read from: a `net.Socket`, or anything with the same names. */
 export interface Endpoints {
@@ -8,8 +9,16 @@ export interface Endpoints {
   readonly localPort?: number | undefined
 }
 
+/** What counts for a connection. */
+interface Counter {
+  readonly counts: () => readonly StageCounts[]
+}
+
 /** Marks a connection as over and aborts its signal. Only the engine calls it. */
 export let endConnection: (connection: Connection) => void
+
+/** Says who counts for a connection. Only the engine calls it. */
+export let countWith: (connection: Connection, counter: Counter) => void
 
 /**
  * One client. A stage's `open` gets it. What a connection may never use (the signal) is made when it is first asked for.
@@ -21,12 +30,16 @@ export class Connection implements Endpoints {
   readonly clock: Clock
   readonly #endpoints: Endpoints
   #controller: AbortController | undefined
+  #counter: Counter | undefined
   #ended = false
 
   static {
     endConnection = connection => {
       connection.#ended = true
       connection.#controller?.abort()
+    }
+    countWith = (connection, counter) => {
+      connection.#counter = counter
     }
   }
 
@@ -52,6 +65,16 @@ export class Connection implements Endpoints {
 
   get localPort(): number | undefined {
     return this.#endpoints.localPort
+  }
+
+  /**
+   * What has passed each stage so far, first to last; also once the connection is over.
+   *
+   * @example
+   * listen(shout, { onOutcome: (_outcome, { counts }) => console.error(counts[0]?.in.bytes) })
+   */
+  get counts(): readonly StageCounts[] {
+    return this.#counter?.counts() ?? []
   }
 
   /** Aborted when the connection is over; hand it to what a stage waits for. */

@@ -30,4 +30,5 @@ export {
   type TransformerStage,
   tap,
 } from './stage.js'
+export type { Passed, StageCounts } from './stage-counts.js'
 export * from './stages/index.js'

@@ -35,11 +35,11 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
 }
 
-/** True when an item is of a kind. */
-export function fits(kind: Kind, item: unknown): boolean {
-  if (kind === 'line') return typeof item === 'string'
-  if (kind === 'value') return item !== undefined && item !== null && !isThenable(item)
-  return Buffer.isBuffer(item)
+/** How much an item counts: bytes, characters of a line, nothing for a value; -1 when it is not of the kind. */
+export function sizeOf(kind: Kind, item: unknown): number {
+  if (kind === 'line') return typeof item === 'string' ? item.length : -1
+  if (kind === 'value') return item !== undefined && item !== null && !isThenable(item) ? 0 : -1
+  return Buffer.isBuffer(item) ? item.length : -1
 }
 
 const NOUNS: Record<Kind, string> = {

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Timer } from '../clock.js'
-import { type Connection, endConnection } from '../connection.js'
+import { type Connection, countWith, endConnection } from '../connection.js'
 import type { BywashError } from '../errors.js'
 import { type Outcome, type Reason, reasonOf } from '../outcome.js'
 import type { Flow, Sink } from './flow.js'
@@ -94,6 +94,7 @@ export class Drive implements Sink {
   start(flow: Flow): void {
     if (this.#closed) return
     this.#flow = flow
+    countWith(this.#connection, flow)
     const duplex = this.#duplex
     duplex.on('drain', onDrain).on('end', onEnd)
     flow.open()

@@ -1,5 +1,6 @@
 import type { BywashError } from '../errors.js'
 import type { Outcome } from '../outcome.js'
+import type { StageCounts } from '../stage-counts.js'
 
 /** Where a flow's output goes, and how it says that it is over. */
 export interface Sink {
@@ -27,6 +28,8 @@ export interface Flow {
   end: () => void
   /** The sink takes more again. */
   drain: () => void
+  /** What has passed each stage so far. */
+  counts: () => readonly StageCounts[]
   /** Closes every transformer, once; returns the first thing that one threw. */
   close: (outcome: Outcome) => BywashError | undefined
 }

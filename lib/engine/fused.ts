@@ -1,9 +1,11 @@
 import type { Connection } from '../connection.js'
 import { type BywashError, blame, StageError } from '../errors.js'
-import { fits, isThenable, wrongKind } from '../kind.js'
+import { isThenable, sizeOf, wrongKind } from '../kind.js'
 import type { Outcome } from '../outcome.js'
 import type { PlannedStage } from '../plan.js'
 import type { Controller, Transformer } from '../stage.js'
+import type { Passed, StageCounts } from '../stage-counts.js'
+import { BlockTransformer } from './block-lines.js'
 import type { Flow, Sink } from './flow.js'
 
 type AnyTransformer = Transformer<unknown, unknown>
@@ -17,6 +19,9 @@ class Link implements Controller<unknown> {
   next: Link | undefined
   /** `stopped` by another stage: what it still enqueues is dropped. `ended` by itself: that is an error. */
   state: 'open' | 'stopped' | 'ended' = 'open'
+  /** What the transformer has enqueued. */
+  items = 0
+  bytes = 0
 
   constructor(
     readonly segment: FusedSegment,
@@ -57,10 +62,18 @@ class Link implements Controller<unknown> {
 
   enqueue(item: unknown): void {
     const { segment, planned } = this
-    if (this.state === 'open' && fits(planned.emits, item)) segment.pass(this, item)
-    else if (this.state === 'open')
+    if (this.state !== 'open') {
+      if (this.state === 'ended') segment.refuseLate(this)
+      return
+    }
+    const size = sizeOf(planned.emits, item)
+    if (size === -1) {
       segment.fail(this, wrongKind(planned.name, planned.emits, item), 'enqueue')
-    else if (this.state === 'ended') segment.refuseLate(this)
+      return
+    }
+    this.items++
+    this.bytes += size
+    segment.pass(this, item)
   }
 
   terminate(): void {
@@ -69,12 +82,6 @@ class Link implements Controller<unknown> {
 
   error(reason: unknown): void {
     this.segment.fail(this, reason, 'its own judgement')
-  }
-
-  /** True when nothing can happen to the stage any more once it has started. */
-  get isSpent(): boolean {
-    const { transform, readComplete, flush, close } = this.transformer
-    return (transform ?? readComplete ?? flush ?? close) === undefined
   }
 }
 
@@ -100,6 +107,9 @@ export class FusedSegment implements Flow {
   /** `ending` and `terminating` flush the stages that are still open; `done` takes nothing more. */
   #state: 'open' | 'ending' | 'terminating' | 'done' = 'open'
   #failure: BywashError | undefined
+  /** What came in. */
+  #items = 0
+  #bytes = 0
 
   constructor(stages: readonly PlannedStage[], connection: Connection, sink: Sink) {
     this.#stages = stages
@@ -134,21 +144,21 @@ export class FusedSegment implements Flow {
   /** Starts the stages, last to first. */
   start(): void {
     this.#busy = true
-    this.#head = this.#startFrom(this.#head)
+    this.#startFrom(this.#head)
     this.#settle()
   }
 
-  /** Returns the links that are still needed: an idle connection keeps nothing for a stage that only had a start. */
-  #startFrom(link: Link | undefined): Link | undefined {
-    if (link === undefined) return undefined
-    link.after = this.#startFrom(link.after)
+  #startFrom(link: Link | undefined): void {
+    if (link === undefined) return
+    this.#startFrom(link.after)
     if (link.state === 'open' && link.transformer.start !== undefined) link.call('start')
-    return link.isSpent ? link.after : link
   }
 
   write(item: unknown): boolean {
     if (this.#state !== 'open') return true
     this.#busy = true
+    this.#items++
+    this.#bytes += sizeOf(this.#stages[0]?.accepts ?? 'bytes', item)
     this.#hand(this.#first, item)
     this.#settle()
     return true
@@ -161,6 +171,20 @@ export class FusedSegment implements Flow {
   }
 
   drain(): void {}
+
+  counts(): readonly StageCounts[] {
+    const counts: StageCounts[] = []
+    let given: Passed = { items: this.#items, bytes: this.#bytes }
+    for (let link = this.#head; link !== undefined; link = link.after) {
+      const { planned, transformer, items, bytes } = link
+      const isPassing = transformer.transform === undefined
+      const out = isPassing ? { items: given.items + items, bytes: given.bytes + bytes } : { items, bytes }
+      if (transformer instanceof BlockTransformer) counts.push(...transformer.counts(given, out))
+      else counts.push({ name: planned.name, in: given, out })
+      given = out
+    }
+    return counts
+  }
 
   close(outcome: Outcome): BywashError | undefined {
     this.#state = 'done'

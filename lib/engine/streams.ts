@@ -1,9 +1,10 @@
 import type { Duplex, Transform } from 'node:stream'
 import type { Connection } from '../connection.js'
 import { type BywashError, blame, StageError } from '../errors.js'
-import { fits, type Kind, wrongKind } from '../kind.js'
+import { type Kind, sizeOf, wrongKind } from '../kind.js'
 import type { Outcome } from '../outcome.js'
 import type { Plan, PlannedStage, Segment } from '../plan.js'
+import type { Passed, StageCounts } from '../stage-counts.js'
 import type { Flow, Sink } from './flow.js'
 import { FusedSegment } from './fused.js'
 import { guardStream } from './guard-stream.js'
@@ -19,6 +20,9 @@ interface Part {
   readonly segment: FusedSegment | undefined
   /** The stage whose output leaves the part. */
   readonly last: PlannedStage
+  /** What has left it. */
+  items: number
+  bytes: number
   /** What follows its output in place of an end in good order. */
   failure: BywashError | undefined
   /** Its output has ended, and the next part was told. */
@@ -47,6 +51,9 @@ export class StreamChain implements Flow {
   readonly #parts: Part[] = []
   /** The parts before this index take no more input. */
   #stopped = 0
+  /** What came in. */
+  #items = 0
+  #bytes = 0
   #terminated = false
   #over = false
 
@@ -95,14 +102,14 @@ export class StreamChain implements Flow {
           if (this.#parts[index]?.failure === undefined) segment.end()
         },
       )
-      this.#parts.unshift({ stream, segment, last, failure: undefined, over: false })
+      this.#parts.unshift({ stream, segment, last, items: 0, bytes: 0, failure: undefined, over: false })
       return segment.openStages()
     }
     try {
       const open = last.stage.stream as NonNullable<typeof last.stage.stream>
       const stream = open(this.#connection, cause => this.#fail(index, blame(last.name, 'its stream', cause)))
       guardStream(last.name, stream)
-      const part = { stream, segment: undefined, last, failure: undefined, over: false }
+      const part = { stream, segment: undefined, last, items: 0, bytes: 0, failure: undefined, over: false }
       if (last.stage.open !== undefined) flushUnlessFailed(part)
       this.#parts.unshift(part)
       return undefined
@@ -116,7 +123,10 @@ export class StreamChain implements Flow {
     const part = this.#parts[index] as Part
     const { stream, last } = part
     stream.on('data', (item: unknown) => {
-      if (fits(last.emits, item)) {
+      const size = sizeOf(last.emits, item)
+      if (size !== -1) {
+        part.items++
+        part.bytes += size
         if (!this.#give(index + 1, item)) stream.pause()
       } else {
         stream.destroy(wrongKind(last.name, last.emits, item))
@@ -144,6 +154,8 @@ export class StreamChain implements Flow {
 
   write(item: unknown): boolean {
     if (this.#stopped > 0) return true
+    this.#items++
+    this.#bytes += sizeOf(this.#plan.accepts, item)
     const open = this.#give(0, item)
     if (!open) this.#parts[0]?.stream.once('drain', () => this.#sink.resume())
     return open
@@ -155,6 +167,15 @@ export class StreamChain implements Flow {
 
   drain(): void {
     this.#parts.at(-1)?.stream.resume()
+  }
+
+  counts(): readonly StageCounts[] {
+    let given: Passed = { items: this.#items, bytes: this.#bytes }
+    return this.#parts.flatMap(({ segment, last, items, bytes }) => {
+      const stream = { name: last.name, in: given, out: { items, bytes } }
+      given = stream.out
+      return segment?.counts() ?? stream
+    })
   }
 
   #ended(index: number): void {

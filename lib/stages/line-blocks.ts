@@ -41,7 +41,7 @@ export class LineBlocks {
 
   /** Takes a chunk and hands each block to `emit`. Throws FrameTooLongError behind what is complete before it. */
   push(chunk: Buffer, emit: (block: Buffer) => void): void {
-    const end = chunk.lastIndexOf(LF) + 1
+    const end = chunk[chunk.length - 1] === LF ? chunk.length : chunk.lastIndexOf(LF) + 1
     if (end > 0) {
       let from = 0
       if (this.#carry !== undefined) {

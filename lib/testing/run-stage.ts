@@ -1,8 +1,8 @@
 import { checkChoice, checkNames } from '../check-option.js'
-import { Connection, endConnection } from '../connection.js'
+import { Connection, countWith, endConnection } from '../connection.js'
 import { load, openFlow } from '../engine/open-flow.js'
 import { type BywashError, InvalidOptionError } from '../errors.js'
-import { fits, type Kind } from '../kind.js'
+import { type Kind, sizeOf } from '../kind.js'
 import { type Reason, reasonOf } from '../outcome.js'
 import { makePlan, PLAN_MODES, type Plan, type PlanMode, place } from '../plan.js'
 import type { AnyStage, Stage } from '../stage.js'
@@ -37,7 +37,7 @@ export async function runStage<In, Out>(
   const { accepts, stages } = stage as AnyStage
   const kind = accepts === 'any' ? kindOf(inputs[0]) : accepts
   for (const item of inputs) {
-    if (fits(kind, item)) continue
+    if (sizeOf(kind, item) !== -1) continue
     throw new InvalidOptionError(`runStage(): stage '${stage.name}' takes ${kind}, but got ${String(item)}.`)
   }
   const plan = makePlan(kind, place(kind, stages ?? [stage as AnyStage]), mode)
@@ -78,6 +78,7 @@ async function run<Out>(plan: Plan, connection: Connection, inputs: readonly unk
       over()
     },
   })
+  countWith(connection, flow)
   flow.open()
   for (const item of inputs) {
     if (isOver) break
