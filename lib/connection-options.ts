@@ -29,7 +29,7 @@ export const CONNECTION_OPTIONS = ['farewell', 'halfCloseTimeout', 'onError']
 export const LONGEST_TIMEOUT = 2_147_483_647
 
 /** Checks the options and fills in their defaults. */
-export function driveSettings(owner: string, options: ConnectionOptions): DriveSettings {
+export function driveSettings(owner: string, options: ConnectionOptions): Omit<DriveSettings, 'onDone'> {
   const { farewell: speak = farewell, halfCloseTimeout = 10_000, onError } = options
   checkFunction(owner, 'farewell', speak)
   checkInteger(owner, 'halfCloseTimeout', halfCloseTimeout, 1, LONGEST_TIMEOUT)

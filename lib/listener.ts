@@ -5,7 +5,7 @@ import { checkInteger, checkNames } from './check-option.js'
 import { Connection } from './connection.js'
 import { driveSettings, LONGEST_TIMEOUT } from './connection-options.js'
 import { Drive, type DriveSettings, guarded } from './engine/duplex.js'
-import { load, openFlow } from './engine/open-flow.js'
+import { flowOf, load } from './engine/open-flow.js'
 import { BindError } from './errors.js'
 import { type ListenOptions, type ListenSettings, listenSettings } from './listen-options.js'
 import type { Outcome } from './outcome.js'
@@ -74,12 +74,12 @@ export class Listener {
   #closed: Promise<void> | undefined
   #finish: (() => void) | undefined
 
-  constructor(server: Server, plan: Plan, settings: ListenSettings, driveSettings: DriveSettings) {
+  constructor(server: Server, plan: Plan, settings: ListenSettings, drives: Omit<DriveSettings, 'onDone'>) {
     this.#server = server
     this.address = server.address() as AddressInfo
     this.#plan = plan
     this.#settings = settings
-    this.#driveSettings = driveSettings
+    this.#driveSettings = { ...drives, onDone: this.#onDone }
     server.on('connection', socket => this.#accept(socket))
     // A connection that could not be accepted is no reason to end the others.
     server.on('error', error => process.emitWarning(error))
@@ -136,10 +136,10 @@ export class Listener {
 
   #accept(socket: Socket): void {
     const connection = new Connection(++this.#accepted, socket, this.#settings.clock)
-    const drive = new Drive(socket, connection, this.#driveSettings, this.#onDone)
+    const drive = new Drive(socket, connection, this.#driveSettings)
     // Node forgets the address when the peer has gone. Asked for once now, it stays.
     void socket.remoteAddress
     this.#drives.add(drive)
-    drive.start(openFlow(this.#plan, connection, drive))
+    drive.start(flowOf(this.#plan, drive))
   }
 }

@@ -3,7 +3,7 @@ import { checkChoice, checkNames } from './check-option.js'
 import { Connection, type Endpoints } from './connection.js'
 import { CONNECTION_OPTIONS, type ConnectionOptions, driveSettings } from './connection-options.js'
 import { Drive } from './engine/duplex.js'
-import { load, openFlow } from './engine/open-flow.js'
+import { flowOf, load } from './engine/open-flow.js'
 import { InvalidOptionError, StageOrderError } from './errors.js'
 import { type ItemOf, KINDS, type Kind, type KindOf } from './kind.js'
 import type { Outcome } from './outcome.js'
@@ -93,10 +93,10 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
         'handle() takes a Duplex of bytes, without object mode and without an encoding.',
       )
     }
+    // Made before the plan is loaded: an early 'error' or 'close' must not be missed.
     return new Promise((resolve, reject) => {
-      // Made before the plan is loaded: an early 'error' or 'close' must not be missed.
-      const drive = new Drive(duplex, connection, settings, resolve)
-      load(plan).then(() => drive.start(openFlow(plan, connection, drive)), reject)
+      const drive = new Drive(duplex, connection, { ...settings, onDone: resolve })
+      load(plan).then(() => drive.start(flowOf(plan, drive)), reject)
     })
   }
 

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { BlockRole } from './block-role.js'
+import type { BlockRole, Bytewise } from './block-role.js'
 import { checkNames } from './check-option.js'
 import type { Connection } from './connection.js'
 import { InvalidOptionError } from './errors.js'
@@ -141,10 +141,11 @@ export function stage<In, Out>(definition: StageDefinition<In, Out>): Transforme
 /** Options of `map()` for lines. */
 export interface LineMapOptions {
   /**
-   * Does the same to the bytes of many lines at once, in place: it must leave line feeds alone and make none. Between
-   * a decoder and an encoder of lines the stage then runs on whole blocks, and `transform` is not called.
+   * Does the same to the bytes of many lines at once. Between a decoder and an encoder of lines the stage then runs on
+   * whole blocks, and `transform` is not called. A changed length fails the connection; with NODE_ENV `development` or
+   * `test` so does a line feed that came, went or moved.
    */
-  readonly bytewise?: (lines: Buffer) => void
+  readonly bytewise?: Bytewise
 }
 
 /**

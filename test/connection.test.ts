@@ -103,6 +103,8 @@ t.test('the signal is aborted before a stage is closed', async t => {
     open: connection => ({ close: () => void aborted.push(connection.signal.aborted) }),
   })
   const client = connect(pipeline().through(look))
+  client.send('x')
+  await client.receive(1)
   client.reset()
   t.match(await client.outcome, { reason: 'client-reset' })
   t.strictSame(aborted, [true])

@@ -5,9 +5,7 @@ import { chunkings, runStage } from '../lib/testing/index.js'
 
 /** Swaps b and d, and says so bytewise; the stage without it is what the rewritten one must equal. */
 const swap = (line: string) => line.replace(/[bd]/g, letter => (letter === 'b' ? 'd' : 'b'))
-const bytewise = (block: Buffer) => {
-  for (const [at, byte] of block.entries()) if (byte === 0x62 || byte === 0x64) block[at] = byte ^ 0x06
-}
+const bytewise = swap
 const upperByLine = map('uppercase by line', line => uppercaseLine(line))
 const uppercaseLine = (line: string) => line.replace(/[a-z]/g, letter => letter.toUpperCase())
 
@@ -99,6 +97,37 @@ t.test('a bytewise function that throws ends the connection with the name of its
     stage: 'broken',
     message: "Stage 'broken' failed in bytewise: no",
   })
+})
+
+t.test(
+  'a bytewise function that changes the length ends the connection with the name of its stage',
+  async t => {
+    const longer = map('longer', line => line, { bytewise: lines => `${lines}x` })
+    await t.rejects(runStage(build({}, [longer]), [Buffer.from('a\n')]), {
+      stage: 'longer',
+      message: "Stage 'longer' changed the length or the line feeds of a block in its 'bytewise'.",
+    })
+  },
+)
+
+t.test('in development a bytewise function that moves a line feed is found out', async t => {
+  const wrong = {
+    joins: (lines: string) => lines.replaceAll('\n', ' '),
+    splits: (lines: string) => lines.replaceAll('a', '\n'),
+    moves: (lines: string) => [...lines].reverse().join(''),
+  }
+  const before = process.env.NODE_ENV
+  t.teardown(() => {
+    process.env.NODE_ENV = before ?? ''
+  })
+  for (const [name, bytewise] of Object.entries(wrong)) {
+    const run = () => runStage(build({}, [map(name, line => line, { bytewise })]), [Buffer.from('ba\nb\n')])
+    process.env.NODE_ENV = 'production'
+    await t.resolves(run())
+    process.env.NODE_ENV = 'development'
+    await t.rejects(run(), { stage: name, message: /changed the length or the line feeds/ })
+  }
+  t.strictSame(await runStage(build({}, [uppercase()]), [Buffer.from('a\nb\n')]), [Buffer.from('A\nB\n')])
 })
 
 t.test('the chunk that came in is not changed', async t => {

@@ -14,6 +14,7 @@ export interface DriveSettings {
   readonly halfCloseTimeout: number
   readonly farewell: (error: BywashError, connection: Connection) => string | undefined
   readonly onError: ((error: BywashError, connection: Connection) => void) | undefined
+  readonly onDone: (outcome: Outcome, connection: Connection, drive: Drive) => void
 }
 
 type Driven = Duplex & { [driver]?: Drive; readonly _handle?: { readonly writeQueueSize?: number } | null }
@@ -40,6 +41,10 @@ function onFinish(this: Driven): void {
   this[driver]?.finished()
 }
 
+function asBuffer(bytes: string | Buffer): Buffer {
+  return typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes
+}
+
 /** Calls a function of the user. What it throws is uncaught, as from a listener of an event, but breaks no connection. */
 export function guarded<Result>(call: () => Result): Result | undefined {
   try {
@@ -60,13 +65,12 @@ export class Drive implements Sink {
   readonly #duplex: Driven
   readonly #connection: Connection
   readonly #settings: DriveSettings
-  readonly #done: (outcome: Outcome, connection: Connection, drive: Drive) => void
   readonly #openedAt: number
   #flow: Flow | undefined
-  #held: Buffer | Buffer[] | undefined
+  /** What the turn has made: latin1 text or bytes, or several of them. */
+  #held: string | Buffer | (string | Buffer)[] | undefined
   #outputFull = false
   #flowFull = false
-  #bytesRead = 0
   #bytesWritten = 0
   #reason: Reason | undefined
   #error: Error | undefined
@@ -74,30 +78,24 @@ export class Drive implements Sink {
   #lingered = 0
   #closed = false
 
-  constructor(
-    duplex: Duplex,
-    connection: Connection,
-    settings: DriveSettings,
-    done: (outcome: Outcome, connection: Connection, drive: Drive) => void,
-  ) {
+  constructor(duplex: Duplex, connection: Connection, settings: DriveSettings) {
     this.#duplex = duplex
     this.#connection = connection
     this.#settings = settings
-    this.#done = done
     this.#openedAt = Math.round(connection.clock.now())
     this.#duplex[driver] = this
     duplex.on('error', onError).on('close', onClose)
-    if (duplex.destroyed) this.closed()
   }
 
   /** Opens the flow and starts to read. */
   start(flow: Flow): void {
+    if (this.#duplex.destroyed) this.closed()
     if (this.#closed) return
     this.#flow = flow
     countWith(this.#connection, flow)
     const duplex = this.#duplex
     duplex.on('drain', onDrain).on('end', onEnd)
-    flow.open()
+    flow.open(this.#connection)
     duplex.on('data', onData)
     // A duplex that was used before may have been paused, or have ended, which it says only once.
     if (duplex.readableFlowing === false && !this.#outputFull) duplex.resume()
@@ -109,7 +107,6 @@ export class Drive implements Sink {
       this.#linger(chunk)
       return
     }
-    this.#bytesRead += chunk.length
     if (this.#flow?.write(chunk) === false) this.#hold('flow')
   }
 
@@ -141,7 +138,14 @@ export class Drive implements Sink {
   }
 
   write(item: unknown): void {
-    const bytes = item as Buffer
+    this.#gather(item as Buffer)
+  }
+
+  writeLatin1(text: string): void {
+    this.#gather(text)
+  }
+
+  #gather(bytes: string | Buffer): void {
     if (bytes.length === 0) return
     if (this.#held === undefined) this.#held = bytes
     else if (Array.isArray(this.#held)) this.#held.push(bytes)
@@ -152,16 +156,17 @@ export class Drive implements Sink {
     const held = this.#held
     if (held !== undefined) {
       this.#held = undefined
-      this.#send(Array.isArray(held) ? Buffer.concat(held) : held)
+      this.#send(Array.isArray(held) ? Buffer.concat(held.map(asBuffer)) : held)
     }
     return !this.#outputFull
   }
 
-  #send(bytes: Buffer): void {
+  #send(bytes: string | Buffer): void {
     // The peer may be gone already; then nobody can be told, and 'close' is on its way.
     if (!this.#duplex.writable) return
     this.#bytesWritten += bytes.length
-    if (!this.#duplex.write(bytes)) this.#hold('output')
+    const open = typeof bytes === 'string' ? this.#duplex.write(bytes, 'latin1') : this.#duplex.write(bytes)
+    if (!open) this.#hold('output')
   }
 
   finish(terminated: boolean): void {
@@ -256,14 +261,14 @@ export class Drive implements Sink {
     const outcome: Outcome = {
       reason: this.#reason ?? 'client-reset',
       error: this.#error,
-      bytesRead: this.#bytesRead,
+      bytesRead: this.#flow?.bytes ?? 0,
       bytesWritten: this.#bytesWritten,
       duration: Math.round(this.#connection.clock.now()) - this.#openedAt,
     }
     endConnection(this.#connection)
     const failure = this.#flow?.close(outcome)
     if (failure !== undefined) this.#report(failure)
-    this.#done(
+    this.#settings.onDone(
       failure === undefined || outcome.error !== undefined
         ? outcome
         : { ...outcome, reason: 'stage-error', error: failure },

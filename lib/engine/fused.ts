@@ -3,16 +3,16 @@ import { type BywashError, blame, StageError } from '../errors.js'
 import { isThenable, sizeOf, wrongKind } from '../kind.js'
 import type { Outcome } from '../outcome.js'
 import type { PlannedStage } from '../plan.js'
-import type { Controller, Transformer } from '../stage.js'
+import type { Transformer } from '../stage.js'
 import type { Passed, StageCounts } from '../stage-counts.js'
-import { BlockTransformer } from './block-lines.js'
+import { BlockTransformer, type TextController } from './block-lines.js'
 import type { Flow, Sink } from './flow.js'
 
 type AnyTransformer = Transformer<unknown, unknown>
 type Step = 'start' | 'readComplete' | 'flush'
 
 /** One stage of a segment: calls its transformer, and is the controller that the transformer gets. */
-class Link implements Controller<unknown> {
+class Link implements TextController {
   /** The next stage. */
   after: Link | undefined
   /** The next stage that transforms; undefined is the sink. */
@@ -76,6 +76,11 @@ class Link implements Controller<unknown> {
     segment.pass(this, item)
   }
 
+  enqueueLatin1(text: string): void {
+    if (this.next !== undefined || !this.segment.writeLatin1(this, text))
+      this.enqueue(Buffer.from(text, 'latin1'))
+  }
+
   terminate(): void {
     this.segment.terminate(this)
   }
@@ -97,7 +102,6 @@ function openTransformer({ name, stage }: PlannedStage, connection: Connection):
  */
 export class FusedSegment implements Flow {
   readonly #stages: readonly PlannedStage[]
-  readonly #connection: Connection
   readonly #sink: Sink
   /** The first stage; each leads to the one after it. */
   #head: Link | undefined
@@ -109,26 +113,25 @@ export class FusedSegment implements Flow {
   #failure: BywashError | undefined
   /** What came in. */
   #items = 0
-  #bytes = 0
+  bytes = 0
 
-  constructor(stages: readonly PlannedStage[], connection: Connection, sink: Sink) {
+  constructor(stages: readonly PlannedStage[], sink: Sink) {
     this.#stages = stages
-    this.#connection = connection
     this.#sink = sink
   }
 
-  open(): void {
-    const failure = this.openStages()
+  open(connection: Connection): void {
+    const failure = this.openStages(connection)
     if (failure === undefined) this.start()
     else this.#sink.fail(failure)
   }
 
   /** Opens a transformer of each stage, last to first, up to the first that fails. */
-  openStages(): BywashError | undefined {
+  openStages(connection: Connection): BywashError | undefined {
     for (let index = this.#stages.length - 1; index >= 0; index--) {
       const planned = this.#stages[index] as PlannedStage
       try {
-        const link = new Link(this, planned, openTransformer(planned, this.#connection))
+        const link = new Link(this, planned, openTransformer(planned, connection))
         link.after = this.#head
         link.next = this.#first
         this.#head = link
@@ -158,7 +161,7 @@ export class FusedSegment implements Flow {
     if (this.#state !== 'open') return true
     this.#busy = true
     this.#items++
-    this.#bytes += sizeOf(this.#stages[0]?.accepts ?? 'bytes', item)
+    this.bytes += sizeOf(this.#stages[0]?.accepts ?? 'bytes', item)
     this.#hand(this.#first, item)
     this.#settle()
     return true
@@ -174,7 +177,7 @@ export class FusedSegment implements Flow {
 
   counts(): readonly StageCounts[] {
     const counts: StageCounts[] = []
-    let given: Passed = { items: this.#items, bytes: this.#bytes }
+    let given: Passed = { items: this.#items, bytes: this.bytes }
     for (let link = this.#head; link !== undefined; link = link.after) {
       const { planned, transformer, items, bytes } = link
       const isPassing = transformer.transform === undefined
@@ -215,6 +218,15 @@ export class FusedSegment implements Flow {
       this.#hand(from.next, item)
       this.#settle()
     }
+  }
+
+  /** Writes text without a Buffer in between, where the sink takes it; only in a turn. */
+  writeLatin1(from: Link, text: string): boolean {
+    if (this.#sink.writeLatin1 === undefined || from.state !== 'open') return false
+    from.items++
+    from.bytes += text.length
+    this.#sink.writeLatin1(text)
+    return true
   }
 
   refuseLate(link: Link): void {

@@ -1,4 +1,3 @@
-import type { Connection } from '../connection.js'
 import { direct, type Plan } from '../plan.js'
 import type { Flow, Sink } from './flow.js'
 import { FusedSegment } from './fused.js'
@@ -12,9 +11,9 @@ export async function load(plan: Plan): Promise<void> {
 }
 
 /** Makes the flow of a plan that was loaded. */
-export function openFlow(plan: Plan, connection: Connection, sink: Sink): Flow {
+export function flowOf(plan: Plan, sink: Sink): Flow {
   const stages = direct(plan)
-  if (stages !== undefined) return new FusedSegment(stages, connection, sink)
+  if (stages !== undefined) return new FusedSegment(stages, sink)
   const { StreamChain } = streams as NonNullable<typeof streams>
-  return new StreamChain(plan, connection, sink)
+  return new StreamChain(plan, sink)
 }

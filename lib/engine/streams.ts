@@ -46,27 +46,25 @@ function flushUnlessFailed(part: Part): void {
  */
 export class StreamChain implements Flow {
   readonly #plan: Plan
-  readonly #connection: Connection
   readonly #sink: Sink
   readonly #parts: Part[] = []
   /** The parts before this index take no more input. */
   #stopped = 0
   /** What came in. */
   #items = 0
-  #bytes = 0
+  bytes = 0
   #terminated = false
   #over = false
 
-  constructor(plan: Plan, connection: Connection, sink: Sink) {
+  constructor(plan: Plan, sink: Sink) {
     this.#plan = plan
-    this.#connection = connection
     this.#sink = sink
   }
 
-  open(): void {
+  open(connection: Connection): void {
     const { segments } = this.#plan
     for (let index = segments.length - 1; index >= 0; index--) {
-      const failure = this.#openPart(index, segments[index] as Segment)
+      const failure = this.#openPart(connection, index, segments[index] as Segment)
       if (failure === undefined) continue
       this.#stopped = segments.length
       this.#over = true
@@ -78,11 +76,11 @@ export class StreamChain implements Flow {
       this.#parts[index]?.segment?.start()
   }
 
-  #openPart(index: number, { type, stages }: Segment): BywashError | undefined {
+  #openPart(connection: Connection, index: number, { type, stages }: Segment): BywashError | undefined {
     const first = stages[0] as PlannedStage
     const last = stages.at(-1) as PlannedStage
     if (type === 'fused') {
-      const segment = new FusedSegment(stages, this.#connection, {
+      const segment = new FusedSegment(stages, {
         write: item => stream.push(item),
         settle: () => true,
         resume: () => {},
@@ -103,11 +101,11 @@ export class StreamChain implements Flow {
         },
       )
       this.#parts.unshift({ stream, segment, last, items: 0, bytes: 0, failure: undefined, over: false })
-      return segment.openStages()
+      return segment.openStages(connection)
     }
     try {
       const open = last.stage.stream as NonNullable<typeof last.stage.stream>
-      const stream = open(this.#connection, cause => this.#fail(index, blame(last.name, 'its stream', cause)))
+      const stream = open(connection, cause => this.#fail(index, blame(last.name, 'its stream', cause)))
       guardStream(last.name, stream)
       const part = { stream, segment: undefined, last, items: 0, bytes: 0, failure: undefined, over: false }
       if (last.stage.open !== undefined) flushUnlessFailed(part)
@@ -155,7 +153,7 @@ export class StreamChain implements Flow {
   write(item: unknown): boolean {
     if (this.#stopped > 0) return true
     this.#items++
-    this.#bytes += sizeOf(this.#plan.accepts, item)
+    this.bytes += sizeOf(this.#plan.accepts, item)
     const open = this.#give(0, item)
     if (!open) this.#parts[0]?.stream.once('drain', () => this.#sink.resume())
     return open
@@ -170,7 +168,7 @@ export class StreamChain implements Flow {
   }
 
   counts(): readonly StageCounts[] {
-    let given: Passed = { items: this.#items, bytes: this.#bytes }
+    let given: Passed = { items: this.#items, bytes: this.bytes }
     return this.#parts.flatMap(({ segment, last, items, bytes }) => {
       const stream = { name: last.name, in: given, out: { items, bytes } }
       given = stream.out

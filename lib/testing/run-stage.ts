@@ -1,6 +1,6 @@
 import { checkChoice, checkNames } from '../check-option.js'
 import { Connection, countWith, endConnection } from '../connection.js'
-import { load, openFlow } from '../engine/open-flow.js'
+import { flowOf, load } from '../engine/open-flow.js'
 import { type BywashError, InvalidOptionError } from '../errors.js'
 import { type Kind, sizeOf } from '../kind.js'
 import { type Reason, reasonOf } from '../outcome.js'
@@ -63,7 +63,7 @@ async function run<Out>(plan: Plan, connection: Connection, inputs: readonly unk
     }
   })
   let reason: Reason = 'end'
-  const flow = openFlow(plan, connection, {
+  const flow = flowOf(plan, {
     write: item => output.push(item as Out),
     settle: () => true,
     resume: () => resume(),
@@ -79,7 +79,7 @@ async function run<Out>(plan: Plan, connection: Connection, inputs: readonly unk
     },
   })
   countWith(connection, flow)
-  flow.open()
+  flow.open(connection)
   for (const item of inputs) {
     if (isOver) break
     const resumed = new Promise<void>(resolve => {
