@@ -1,7 +1,7 @@
 import { checkFunction, checkInteger } from './check-option.js'
 import type { Connection } from './connection.js'
 import type { DriveSettings } from './engine/duplex.js'
-import { type BywashError, FrameTooLongError } from './errors.js'
+import { type BywashError, PeerError } from './errors.js'
 
 /** What both `handle()` and `listen()` take for each connection. */
 export interface ConnectionOptions {
@@ -12,15 +12,13 @@ export interface ConnectionOptions {
    * @default 10000
    */
   readonly halfCloseTimeout?: number
-  /** Called with each fault of a stage. The library itself logs nothing. */
+  /** Called with each fault of a stage, and with what a stage reports and goes on. The library itself logs nothing. */
   readonly onError?: (error: BywashError, connection: Connection) => void
 }
 
 /** Speaks to the client of its own faults, and is silent about ours. */
 export function farewell(error: BywashError): string | undefined {
-  return error instanceof FrameTooLongError
-    ? `error: ${error.unit} is longer than ${error.maxLength} bytes\n`
-    : undefined
+  return error instanceof PeerError ? `error: ${error.farewell}\n` : undefined
 }
 
 export const CONNECTION_OPTIONS = ['farewell', 'halfCloseTimeout', 'onError']

@@ -1,7 +1,10 @@
+import type { Reason } from './outcome.js'
+
 /** The code of every error that bywash makes; docs/errors.md explains each. */
 export const ERROR_CODES = [
   'ERR_BYWASH_BIND',
   'ERR_BYWASH_FRAME_TOO_LONG',
+  'ERR_BYWASH_INVALID_FRAME',
   'ERR_BYWASH_INVALID_OPTION',
   'ERR_BYWASH_STAGE',
   'ERR_BYWASH_STAGE_ORDER',
@@ -48,10 +51,28 @@ export class StageError extends BywashError {
   }
 }
 
-/** The peer sent a line or a frame over the limit. */
-export class FrameTooLongError extends BywashError {
+/**
+ * The peer sent what the stage's protocol does not allow. Throw one of its subclasses from a stage, and the connection
+ * ends with that `reason`; by default the peer is told `error: ` and the `farewell`.
+ */
+export abstract class PeerError extends BywashError {
   /** The name of the stage. */
   readonly stage: string
+  /** The outcome of a connection that it ends. */
+  abstract readonly reason: Reason
+  /** What the peer is told: one line, without a line feed. */
+  readonly farewell: string
+
+  constructor(code: ErrorCode, stage: string, what: string, farewell: string) {
+    super(code, `Stage '${stage}' ${what}`)
+    this.stage = stage
+    this.farewell = farewell
+  }
+}
+
+/** The peer sent a line or a frame over the limit. */
+export class FrameTooLongError extends PeerError {
+  override readonly reason = 'frame-too-long'
   /** The limit, in bytes. */
   readonly maxLength: number
   /** What was too long. */
@@ -60,12 +81,23 @@ export class FrameTooLongError extends BywashError {
   constructor(stage: string, unit: 'line' | 'frame', maxLength: number) {
     super(
       'ERR_BYWASH_FRAME_TOO_LONG',
-      `Stage '${stage}' received a ${unit} longer than ${maxLength} bytes. ` +
+      stage,
+      `received a ${unit} longer than ${maxLength} bytes. ` +
         "Raise its 'maxLength' option, or check that the peer sends the expected delimiter.",
+      `${unit} is longer than ${maxLength} bytes`,
     )
-    this.stage = stage
     this.maxLength = maxLength
     this.unit = unit
+  }
+}
+
+/** The peer sent a frame that breaks the rules of its format. */
+export class InvalidFrameError extends PeerError {
+  override readonly reason = 'invalid-frame'
+
+  /** @param what - What is wrong, such as `the length is negative`: part of the message, and told to the peer. */
+  constructor(stage: string, what: string) {
+    super('ERR_BYWASH_INVALID_FRAME', stage, `received an invalid frame: ${what}.`, `invalid frame: ${what}`)
   }
 }
 
@@ -78,7 +110,7 @@ export class BindError extends BywashError {
 
 /** Names the stage in what it threw. A fault of the peer that the stage reports stays what it is. */
 export function blame(stage: string, when: string, cause: unknown): BywashError {
-  if (cause instanceof StageError || cause instanceof FrameTooLongError) return cause
+  if (cause instanceof StageError || cause instanceof PeerError) return cause
   const text = cause instanceof Error ? cause.message : String(cause)
   return new StageError(stage, `failed in ${when}: ${text}`, { cause })
 }

@@ -8,7 +8,9 @@ export {
   BywashError,
   type ErrorCode,
   FrameTooLongError,
+  InvalidFrameError,
   InvalidOptionError,
+  PeerError,
   StageError,
   StageOrderError,
 } from './errors.js'

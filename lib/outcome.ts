@@ -1,4 +1,4 @@
-import { type BywashError, FrameTooLongError } from './errors.js'
+import { type BywashError, PeerError } from './errors.js'
 
 /**
  * Why a connection ended:
@@ -8,6 +8,7 @@ import { type BywashError, FrameTooLongError } from './errors.js'
  * - `client-reset`: the peer went away, or the transport failed
  * - `stage-error`: a stage failed; `error` names it
  * - `frame-too-long`: the peer sent a line or frame over the limit
+ * - `invalid-frame`: the peer sent a frame that breaks the rules of its format
  * - `half-close-timeout`: after the end of input, output made no progress for `halfCloseTimeout`
  * - `shutdown`: the listener was closed and its time ran out
  */
@@ -17,6 +18,7 @@ export type Reason =
   | 'client-reset'
   | 'stage-error'
   | 'frame-too-long'
+  | 'invalid-frame'
   | 'half-close-timeout'
   | 'shutdown'
 
@@ -35,5 +37,5 @@ export interface Outcome {
 
 /** The reason that an error stands for. */
 export function reasonOf(error: BywashError): Reason {
-  return error instanceof FrameTooLongError ? 'frame-too-long' : 'stage-error'
+  return error instanceof PeerError ? error.reason : 'stage-error'
 }

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { BlockRole, Bytewise } from './block-role.js'
 import { checkNames } from './check-option.js'
 import type { Connection } from './connection.js'
-import { InvalidOptionError } from './errors.js'
+import { InvalidOptionError, type PeerError } from './errors.js'
 import { type ItemKinds, KINDS, type Kind, type KindOf } from './kind.js'
 import type { Outcome } from './outcome.js'
 
@@ -14,6 +14,8 @@ export interface Controller<Out> {
   terminate: () => void
   /** Fails the connection: what was made before still reaches the peer. */
   error: (reason: unknown) => void
+  /** Tells `onError` of a fault of the peer, and goes on. */
+  report: (error: PeerError) => void
 }
 
 /**
@@ -53,9 +55,13 @@ export interface Stage<In, Out> {
 
 /**
  * Opens a stage that is a stream for one connection. An 'error' event loses what waits in the stream's buffer;
- * `fail(error)` ends the connection behind it.
+ * `fail(error)` ends the connection behind it, and `report(error)` tells `onError` and goes on.
  */
-export type OpenStream = (connection: Connection, fail: (error: unknown) => void) => Duplex
+export type OpenStream = (
+  connection: Connection,
+  fail: (error: unknown) => void,
+  report: (error: PeerError) => void,
+) => Duplex
 
 /** A stage of plain synchronous calls: neighbours of this sort are fused. */
 export interface TransformerStage<In, Out> extends Stage<In, Out> {

@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { type BywashError, ERROR_CODES } from '../lib/errors.js'
-import { lines, listen, map, pipeline, uppercase } from '../lib/index.js'
+import { InvalidFrameError, lines, listen, map, pipeline, uppercase } from '../lib/index.js'
 import * as stages from '../lib/stages/index.js'
 import { runStage } from '../lib/testing/index.js'
 
@@ -71,6 +71,9 @@ t.test('docs/errors.md shows each message as the code makes it', async t => {
   const failures: Record<(typeof ERROR_CODES)[number], () => unknown> = {
     ERR_BYWASH_BIND: () => listen(pipeline(), { host: '127.0.0.1', port }),
     ERR_BYWASH_FRAME_TOO_LONG: () => runStage(lines({ maxLength: 4096 }), [Buffer.alloc(4097)]),
+    ERR_BYWASH_INVALID_FRAME: () => {
+      throw new InvalidFrameError('prefixed', 'the length is negative')
+    },
     ERR_BYWASH_INVALID_OPTION: () => lines({ maxLength: 0 }),
     ERR_BYWASH_STAGE: () => runStage(broken, ['abc']),
     // @ts-expect-error the order is wrong

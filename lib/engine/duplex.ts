@@ -175,7 +175,7 @@ export class Drive implements Sink {
 
   fail(error: BywashError): void {
     const reason = reasonOf(error)
-    if (reason === 'stage-error') this.#report(error)
+    if (reason === 'stage-error') this.report(error)
     if (this.#closed) return
     if (this.#reason === 'end' || this.#reason === 'terminated') {
       this.#reason = reason
@@ -187,7 +187,7 @@ export class Drive implements Sink {
     }
   }
 
-  #report(error: BywashError): void {
+  report(error: BywashError): void {
     guarded(() => this.#settings.onError?.(error, this.#connection))
   }
 
@@ -267,7 +267,7 @@ export class Drive implements Sink {
     }
     endConnection(this.#connection)
     const failure = this.#flow?.close(outcome)
-    if (failure !== undefined) this.#report(failure)
+    if (failure !== undefined) this.report(failure)
     this.#settings.onDone(
       failure === undefined || outcome.error !== undefined
         ? outcome

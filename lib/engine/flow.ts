@@ -1,5 +1,5 @@
 import type { Connection } from '../connection.js'
-import type { BywashError } from '../errors.js'
+import type { BywashError, PeerError } from '../errors.js'
 import type { Outcome } from '../outcome.js'
 import type { StageCounts } from '../stage-counts.js'
 
@@ -17,6 +17,8 @@ export interface Sink {
   ending: () => void
   /** Every stage was flushed, and everything came. */
   finish: (terminated: boolean) => void
+  /** A stage tells of a fault of the peer, and goes on. */
+  report: (error: PeerError) => void
   /** A stage failed, and what was made before came. May also be called after `finish`. */
   fail: (error: BywashError) => void
 }

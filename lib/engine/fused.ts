@@ -1,5 +1,5 @@
 import type { Connection } from '../connection.js'
-import { type BywashError, blame, StageError } from '../errors.js'
+import { type BywashError, blame, type PeerError, StageError } from '../errors.js'
 import { isThenable, sizeOf, wrongKind } from '../kind.js'
 import type { Outcome } from '../outcome.js'
 import type { PlannedStage } from '../plan.js'
@@ -87,6 +87,10 @@ class Link implements TextController {
 
   error(reason: unknown): void {
     this.segment.fail(this, reason, 'its own judgement')
+  }
+
+  report(error: PeerError): void {
+    this.segment.report(error)
   }
 }
 
@@ -227,6 +231,10 @@ export class FusedSegment implements Flow {
     from.bytes += text.length
     this.#sink.writeLatin1(text)
     return true
+  }
+
+  report(error: PeerError): void {
+    this.#sink.report(error)
   }
 
   refuseLate(link: Link): void {

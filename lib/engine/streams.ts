@@ -88,6 +88,7 @@ export class StreamChain implements Flow {
         finish: terminated => {
           if (terminated) this.#terminate(index)
         },
+        report: error => this.#sink.report(error),
         fail: error => this.#fail(index, error),
       })
       const stream = through(
@@ -105,7 +106,11 @@ export class StreamChain implements Flow {
     }
     try {
       const open = last.stage.stream as NonNullable<typeof last.stage.stream>
-      const stream = open(connection, cause => this.#fail(index, blame(last.name, 'its stream', cause)))
+      const stream = open(
+        connection,
+        cause => this.#fail(index, blame(last.name, 'its stream', cause)),
+        error => this.#sink.report(error),
+      )
       guardStream(last.name, stream)
       const part = { stream, segment: undefined, last, items: 0, bytes: 0, failure: undefined, over: false }
       if (last.stage.open !== undefined) flushUnlessFailed(part)

@@ -1,7 +1,7 @@
 import { checkChoice, checkNames } from '../check-option.js'
 import { Connection, countWith, endConnection } from '../connection.js'
 import { flowOf, load } from '../engine/open-flow.js'
-import { type BywashError, InvalidOptionError } from '../errors.js'
+import { type BywashError, InvalidOptionError, type PeerError } from '../errors.js'
 import { type Kind, sizeOf } from '../kind.js'
 import { type Reason, reasonOf } from '../outcome.js'
 import { makePlan, PLAN_MODES, type Plan, type PlanMode, place } from '../plan.js'
@@ -13,6 +13,8 @@ export interface RunStageOptions {
   readonly plan?: PlanMode
   /** What the stage sees of the connection. @default a new one with id 1 */
   readonly connection?: Connection
+  /** Called with what the stage reports and goes on. */
+  readonly onError?: (error: PeerError) => void
 }
 
 /**
@@ -30,8 +32,8 @@ export async function runStage<In, Out>(
   items: Iterable<In>,
   options: RunStageOptions = {},
 ): Promise<Out[]> {
-  const { plan: mode = 'fused', connection = new Connection(1) } = options
-  checkNames('runStage()', options, ['plan', 'connection'])
+  const { plan: mode = 'fused', connection = new Connection(1), onError = () => {} } = options
+  checkNames('runStage()', options, ['plan', 'connection', 'onError'])
   checkChoice('runStage()', 'plan', mode, PLAN_MODES)
   const inputs = [...items]
   const { accepts, stages } = stage as AnyStage
@@ -42,7 +44,7 @@ export async function runStage<In, Out>(
   }
   const plan = makePlan(kind, place(kind, stages ?? [stage as AnyStage]), mode)
   await load(plan)
-  return run(plan, connection, inputs)
+  return run(plan, connection, inputs, onError)
 }
 
 /** A stage that takes any kind is fed with what the first item is. */
@@ -50,7 +52,12 @@ function kindOf(item: unknown): Kind {
   return typeof item === 'string' ? 'line' : item === undefined || Buffer.isBuffer(item) ? 'bytes' : 'value'
 }
 
-async function run<Out>(plan: Plan, connection: Connection, inputs: readonly unknown[]): Promise<Out[]> {
+async function run<Out>(
+  plan: Plan,
+  connection: Connection,
+  inputs: readonly unknown[],
+  report: (error: PeerError) => void,
+): Promise<Out[]> {
   const output: Out[] = []
   let error: BywashError | undefined
   let resume = () => {}
@@ -68,6 +75,7 @@ async function run<Out>(plan: Plan, connection: Connection, inputs: readonly unk
     settle: () => true,
     resume: () => resume(),
     ending: () => {},
+    report,
     finish: terminated => {
       if (terminated) reason = 'terminated'
       over()

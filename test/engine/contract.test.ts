@@ -3,6 +3,7 @@ import {
   type BywashError,
   type Controller,
   FrameTooLongError,
+  InvalidFrameError,
   lines,
   map,
   type Outcome,
@@ -408,4 +409,45 @@ t.test('a definition that is incomplete is refused at once', async t => {
     /explain\(\): 'plan' is one of "fused", "streams"; got "x"/,
   )
   invalid(() => pipeline().explain({ mode: 'x' } as object), /explain\(\) has no option 'mode'/)
+})
+
+t.test('a stage reports a fault of the peer to onError, and goes on', async t => {
+  const lenient = stage<string, string>({
+    name: 'lenient',
+    accepts: 'line',
+    emits: 'line',
+    open: () => ({
+      transform: (line, controller) => {
+        if (line === 'bad') controller.report(new InvalidFrameError('lenient', 'it is bad'))
+        else controller.enqueue(line)
+      },
+    }),
+  })
+  for (const plan of PLANS) {
+    const errors: string[] = []
+    const onError = ({ message }: BywashError) => errors.push(message)
+    const client = connect(pipeline().through(lines()).through(lenient).through(unlines()), { plan, onError })
+    client.end('a\nbad\nb\n')
+    t.equal((await client.receive()).toString(), 'a\nb\n')
+    t.equal((await client.outcome).reason, 'end')
+    t.strictSame(await runStage(lenient, ['a', 'bad', 'b'], { plan, onError }), ['a', 'b'])
+    const message = "Stage 'lenient' received an invalid frame: it is bad."
+    t.strictSame(errors, [message, message])
+  }
+})
+
+t.test("a stage throws a fault of the peer, which is the outcome and the peer's farewell", async t => {
+  const strict = map('strict', line => {
+    if (line === 'bad') throw new InvalidFrameError('strict', 'it is bad')
+    return line
+  })
+  for (const plan of PLANS) {
+    const client = connect(pipeline().through(lines()).through(strict).through(unlines()), { plan })
+    client.end('a\nbad\nb\n')
+    t.equal((await client.receive()).toString(), 'a\nerror: invalid frame: it is bad\n')
+    t.match(await client.outcome, {
+      reason: 'invalid-frame',
+      error: { code: 'ERR_BYWASH_INVALID_FRAME', stage: 'strict' },
+    })
+  }
 })

@@ -5,6 +5,7 @@ import {
   asyncMap,
   type BywashError,
   fromStream,
+  InvalidFrameError,
   lines,
   map,
   type OpenStream,
@@ -378,4 +379,21 @@ t.test('asyncMap checks its options at once, and takes other kinds', async t => 
   t.throws(() => fromStream('x', 7 as never), { ...invalid, message: /a function that opens a Duplex/ })
   const size = asyncMap('size', async (line: string) => line.length, { accepts: 'line', emits: 'value' })
   t.strictSame(await runStage(size, ['a', 'bc']), [1, 2])
+})
+
+t.test('a stream reports a fault of the peer to onError, and goes on', async t => {
+  const open: OpenStream = (_connection, _fail, report) =>
+    new Transform({
+      objectMode: true,
+      transform(line, _encoding, callback) {
+        if (line === 'bad') report(new InvalidFrameError('lenient', 'it is bad'))
+        else this.push(line)
+        callback()
+      },
+    })
+  const errors: string[] = []
+  const lenient = fromStream<string, string>('lenient', open, LINES)
+  const onError = ({ message }: BywashError) => errors.push(message)
+  t.strictSame(await runStage(lenient, ['a', 'bad', 'b'], { onError }), ['a', 'b'])
+  t.strictSame(errors, ["Stage 'lenient' received an invalid frame: it is bad."])
 })
