@@ -1,0 +1,143 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { Duplex } from 'node:stream'
+import t from 'tap'
+import { Connection, lines, map, type Pipeline, pipeline, unlines, welcome } from '../lib/index.js'
+import { uppercase as uppercasePreset } from '../lib/presets/index.js'
+import { fakeClock, runStage } from '../lib/testing/index.js'
+
+/** Serves the chunks, and gives what was written, as it was written. */
+async function writes(served: Pipeline<Buffer, Buffer>, chunks: readonly Buffer[]): Promise<unknown[]> {
+  const written: unknown[] = []
+  const left = [...chunks]
+  const duplex = new Duplex({
+    decodeStrings: false,
+    read() {
+      this.push(left.shift() ?? null)
+    },
+    write(bytes, _encoding, callback) {
+      written.push(bytes)
+      callback()
+    },
+  })
+  await served.handle(duplex)
+  return written
+}
+
+t.test('echo writes the very chunk that it read', async t => {
+  const chunks = [Buffer.from('a'), Buffer.from('b')]
+  const written = await writes(pipeline(), chunks)
+  t.equal(written.length, 2)
+  t.ok(written.every((bytes, index) => bytes === chunks[index]))
+})
+
+t.test('the uppercase preset makes no line and no Buffer, and one write for each read', async t => {
+  const chunks = [Buffer.from('one\ntwo\n'), Buffer.from('three\n')]
+  t.strictSame(await writes(uppercasePreset.pipeline({ banner: '' }), chunks), ['ONE\nTWO\n', 'THREE\n'])
+  const bytewise = map('bytewise', () => t.fail('a line was made') as never, { bytewise: lines => lines })
+  const onBlocks = pipeline().through(lines()).through(bytewise).through(unlines())
+  t.strictSame(await writes(onBlocks, chunks), ['one\ntwo\n', 'three\n'])
+})
+
+t.test('a hundred lines of one read are one write, also line by line', async t => {
+  const shout = pipeline()
+    .through(lines())
+    .through(map('shout', line => `${line}!`))
+    .through(unlines())
+  t.equal((await writes(shout, [Buffer.from('a\n'.repeat(100))])).length, 1)
+})
+
+t.test('an idle connection has no timer, no signal and no buffer', async t => {
+  const clock = fakeClock()
+  const connection = new Connection(1, {}, clock)
+  const Controller = globalThis.AbortController
+  let controllers = 0
+  globalThis.AbortController = class extends Controller {
+    constructor() {
+      super()
+      controllers++
+    }
+  }
+  const allocate = Buffer.allocUnsafe
+  let allocations = 0
+  Buffer.allocUnsafe = size => {
+    allocations++
+    return allocate(size)
+  }
+  t.teardown(() => {
+    globalThis.AbortController = Controller
+    Buffer.allocUnsafe = allocate
+  })
+  const duplex = new Duplex({
+    decodeStrings: false,
+    read() {},
+    write: (_bytes, _encoding, callback) => callback(),
+  })
+  const handled = uppercasePreset.pipeline().handle(duplex, { connection })
+  const turn = () => new Promise(resolve => setImmediate(resolve))
+  await turn()
+  t.strictSame(
+    { timers: clock.pending, controllers, allocations },
+    { timers: 0, controllers: 0, allocations: 0 },
+  )
+  duplex.push(Buffer.from('whole\n'))
+  await turn()
+  t.equal(allocations, 0)
+  duplex.push(Buffer.from('unfinished'))
+  await turn()
+  t.equal(allocations, 1, 'an unfinished line is where the first buffer comes from')
+  duplex.push(null)
+  t.match(await handled, { reason: 'end', bytesRead: 16 })
+  t.strictSame({ timers: clock.pending, controllers }, { timers: 0, controllers: 0 })
+})
+
+t.test('a line that is skipped is not copied beyond its limit, however long it is', async t => {
+  let copied = 0
+  const copy = Buffer.prototype.copy
+  Buffer.prototype.copy = function (this: Buffer, ...parameters: Parameters<Buffer['copy']>) {
+    const count = copy.apply(this, parameters)
+    copied += count
+    return count
+  } as Buffer['copy']
+  t.teardown(() => {
+    Buffer.prototype.copy = copy
+  })
+  const chunks = [...Array.from({ length: 200 }, () => Buffer.alloc(65_536, 'a')), Buffer.from('\nb\n')]
+  t.strictSame(await runStage(lines({ maxLength: 4096, overflow: 'skip' }), chunks), ['b'])
+  t.ok(copied <= 4097, `${copied} bytes`)
+})
+
+t.test("importing 'bywash' loads no package and nothing that only the command line uses", async t => {
+  const folder = t.testdir({ coverage: {} })
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', "await import('bywash')"], {
+    // The names of all loaded files are in what V8 writes about coverage.
+    env: { PATH: process.env.PATH, NODE_V8_COVERAGE: `${folder}/coverage` },
+    stdio: 'inherit',
+  })
+  const [code] = await once(child, 'exit')
+  t.equal(code, 0)
+  const loaded = readdirSync(`${folder}/coverage`).flatMap(name => {
+    const { result } = JSON.parse(readFileSync(`${folder}/coverage/${name}`, 'utf8')) as {
+      result: { url: string }[]
+    }
+    return result.map(({ url }) => url).filter(url => url.startsWith('file:'))
+  })
+  t.ok(loaded.some(url => url.endsWith('/dist/index.js')))
+  t.strictSame(
+    // The test runner puts packages of its own into every process.
+    loaded.filter(url =>
+      /node_modules\/(commander|split2|through2|readable-stream)|\/dist\/(cli|presets|testing)|through\.js$/.test(
+        url,
+      ),
+    ),
+    [],
+  )
+})
+
+t.test('a text that nobody changes is encoded once, and not for each connection', async t => {
+  const greeting = pipeline().through(welcome('hello'))
+  const [first] = await writes(greeting, [])
+  const [second] = await writes(greeting, [])
+  t.equal(first, second)
+})
