@@ -16,6 +16,11 @@ export interface Io {
 /** Runs the command line and returns the exit code: 0 done, 1 run-time failure, 2 usage. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   let exitCode = 0
+  // When the reader of our log goes away (`| head -1`), or its disk is full, the service goes on.
+  io.stderr.on('error', () => {})
+  io.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
   const program = new Command('bywash')
     .description('Serve TCP with a pipeline of stages. Each preset is a command.')
     .version(version(), '--version', 'print the version')

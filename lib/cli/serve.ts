@@ -9,8 +9,6 @@ const LOCAL = ['0.0.0.0', '127.0.0.1', '::', '::1']
 /** Serves a preset until a signal comes; returns the exit code. */
 export async function serve(preset: Preset, flags: PresetFlags, io: Io): Promise<number> {
   const { host, port, plan, shutdownTimeout, quiet = false, banner, ...options } = flags
-  // When the reader of our log goes away (`| head -1`), the service goes on.
-  io.stderr.on('error', () => {})
   const log = quiet ? () => {} : (line: string) => void io.stderr.write(`${line}\n`)
   const pipeline = preset.pipeline({
     ...options,

@@ -367,3 +367,10 @@ t.test('a fault of our own is not hidden', async t => {
   })
   await t.rejects(main(['--version'], io), new TypeError('a bug'))
 })
+
+t.test('a reader of stdout that goes away is no error, and a full disk is one', async t => {
+  const io = new FakeIo()
+  t.equal(await main(['--help'], io), 0)
+  t.ok(io.stdout.emit('error', Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })))
+  t.throws(() => io.stdout.emit('error', new Error('write ENOSPC')), { message: 'write ENOSPC' })
+})
