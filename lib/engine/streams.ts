@@ -68,6 +68,11 @@ export class StreamChain implements Flow {
       if (failure === undefined) continue
       this.#stopped = segments.length
       this.#over = true
+      // Parts that were opened for nothing may still fail, which must not end the process.
+      for (const part of this.#parts) {
+        part.over = true
+        part.stream.on('error', () => {})
+      }
       this.#sink.fail(failure)
       return
     }

@@ -381,6 +381,23 @@ t.test('asyncMap checks its options at once, and takes other kinds', async t => 
   t.strictSame(await runStage(size, ['a', 'bc']), [1, 2])
 })
 
+t.test('a stream that was opened for nothing may fail without harm', async t => {
+  const failing = fromStream('failing', () => {
+    const stream = new PassThrough()
+    process.nextTick(() => stream.emit('error', new Error('too late to matter')))
+    return stream
+  })
+  const broken = fromStream('broken', () => {
+    throw new Error('boom')
+  })
+  const errors: string[] = []
+  const onError = ({ message }: BywashError) => errors.push(message)
+  const client = connect(pipeline().through(broken).through(failing), { onError })
+  client.end('x')
+  t.match(await client.outcome, { reason: 'stage-error', error: { stage: 'broken' } })
+  t.strictSame(errors, ["Stage 'broken' failed in open: boom"])
+})
+
 t.test('a stream reports a fault of the peer to onError, and goes on', async t => {
   const open: OpenStream = (_connection, _fail, report) =>
     new Transform({
