@@ -96,15 +96,7 @@ export class BlockTransformer implements Transformer<Buffer, Buffer> {
   }
 
   transform(chunk: Buffer, controller: Controller<Buffer>): void {
-    let text = ''
-    try {
-      this.#decoder.push(chunk, block => {
-        text += this.#map(block)
-      })
-    } finally {
-      // A decoder that throws has handed on what was complete before.
-      if (text !== '') (controller as TextController).enqueueLatin1(text)
-    }
+    this.#decoder.push(chunk, block => (controller as TextController).enqueueLatin1(this.#map(block)))
   }
 
   flush(controller: Controller<Buffer>): void {
