@@ -1,0 +1,89 @@
+import { separateCores } from './cores.js'
+import { measureIdle } from './idle.js'
+import { Loader } from './loader.js'
+import { mostConnections, thisMachine } from './machine.js'
+import { type Results, summarize, type WorkloadResult } from './results.js'
+import { Server } from './server.js'
+import { serverList } from './server-list.js'
+import { SOCIABLE, type Workload, workloads } from './workloads.js'
+
+/**
+ * glibc gives freed memory back to the system, or not, as the luck of its layout has it, and page faults then cost up to
+ * half of a bulk rate. Under load no server gives any back; what an idle connection takes is measured without this.
+ */
+const STEADY = { MALLOC_TRIM_THRESHOLD_: '1073741824' }
+
+/** Puts all servers through all workloads. Rejects at the first wrong answer. */
+export async function bench(quick: boolean, progress: (text: string) => void): Promise<Results> {
+  const entries = serverList(quick)
+  const connections = Math.min(quick ? 2_000 : 10_000, mostConnections())
+  const cores = separateCores()
+  const loader = new Loader()
+  if (cores !== undefined) loader.keepOn(cores.load)
+
+  const use = async <Result>(
+    only: readonly string[] | undefined,
+    env: Readonly<Record<string, string>>,
+    measure: (servers: readonly Server[]) => Promise<Result>,
+  ) => {
+    const those = entries.filter(({ name }) => only?.includes(name) ?? true)
+    progress(`starting ${those.map(({ name }) => name).join(', ')}`)
+    const servers = await Promise.all(those.map(entry => Server.start(entry, env)))
+    if (cores !== undefined) for (const server of servers) server.keepOn(cores.server)
+    const result = await measure(servers)
+    for (const server of servers) server.stop()
+    return result
+  }
+  const run = (list: readonly Workload[]) => async (servers: readonly Server[]) => {
+    progress('checking answers')
+    for (const server of servers) await loader.run(server, { kind: 'check' }, 0)
+    const results: WorkloadResult[] = []
+    for (const workload of list) {
+      const players = servers.filter(({ entry }) => workload.only?.includes(entry.name) ?? true)
+      results.push(await takeTurns(players, workload, loader, progress))
+    }
+    return results
+  }
+
+  const list = workloads(quick, connections)
+  const steady = await use(undefined, STEADY, run(list.filter(({ only }) => only === undefined)))
+  progress(`idle: ${connections.toLocaleString('en')} connections`)
+  const rows = await use(SOCIABLE, {}, servers => measureIdle(servers, loader, connections))
+  const crowds = await use(SOCIABLE, STEADY, run(list.filter(({ only }) => only !== undefined)))
+  loader.stop()
+  return {
+    machine: thisMachine(),
+    quick,
+    pinned: cores !== undefined,
+    workloads: [...steady, ...crowds],
+    idle: { connections, rows },
+  }
+}
+
+/** All servers run once in each round, so that whatever else the machine does hits all of them alike. */
+async function takeTurns(
+  servers: readonly Server[],
+  { name, summary, unit, load, seconds, rounds, warmUp }: Workload,
+  loader: Loader,
+  progress: (text: string) => void,
+): Promise<WorkloadResult> {
+  if (warmUp !== undefined) {
+    progress(`${name}: warming up`)
+    for (const server of servers) await loader.run(server, load, warmUp)
+  }
+  const measured = []
+  for (let round = 1; round <= rounds; round++) {
+    progress(`${name}: round ${round} of ${rounds}`)
+    const runs = []
+    for (const server of servers) {
+      const run = await loader.run(server, load, seconds)
+      if (run !== undefined) runs.push(run)
+    }
+    measured.push(runs)
+  }
+  const rows = summarize(
+    servers.map(({ entry }) => entry.name),
+    measured,
+  )
+  return { name, summary, unit, rounds, rows }
+}

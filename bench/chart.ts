@@ -1,0 +1,92 @@
+import { machineLine } from './machine.js'
+import type { Results, Row, WorkloadResult } from './results.js'
+
+const WIDTH = 860
+const LABEL = 110
+const VALUE = 60
+const BAR = 15
+const STEP = 20
+const HEAD = 66
+const GROUP = 40
+const FOOT = 34
+
+const STYLE = `
+    text { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #1f2328 }
+    .title { font-size: 16px; font-weight: 600 }
+    .group { font-weight: 600 }
+    .faint { fill: #59636e }
+    .paper { fill: #ffffff; stroke: #d1d9e0 }
+    .value { paint-order: stroke; stroke: #ffffff; stroke-width: 4px }
+    .ours { fill: #0969da }
+    .others { fill: #8c959f }
+    .raw { stroke: #59636e; stroke-dasharray: 3 3 }
+    @media (prefers-color-scheme: dark) {
+      text { fill: #f0f6fc }
+      .faint { fill: #9198a1 }
+      .paper { fill: #0d1117; stroke: #3d444d }
+      .value { stroke: #0d1117 }
+      .ours { fill: #4493f8 }
+      .others { fill: #656c76 }
+      .raw { stroke: #9198a1 }
+    }`
+
+const NOT_OURS = ['naive', 'socat', 'ncat']
+
+/** The work of each server for the same CPU time, as bars beside a line for raw. */
+export function drawChart({ machine, workloads }: Results): string {
+  const groups = workloads.filter(({ name }) => name !== 'burst').map(comparable)
+  const ratios = groups.flatMap(({ rows }) => rows.map(shareOf))
+  const scale = (WIDTH - LABEL - VALUE) / Math.max(1, ...ratios)
+  let y = HEAD
+  const drawn = groups.map(group => {
+    const text = drawGroup(group, y, scale)
+    y += GROUP + (group.rows.length - 1) * STEP
+    return text
+  })
+  const height = y + FOOT
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="Work for the same CPU time, compared with a raw echo">
+  <style>${STYLE}
+  </style>
+  <rect class="paper" x="0.5" y="0.5" width="${WIDTH - 1}" height="${height - 1}" rx="6"/>
+  <text class="title" x="16" y="28">Work for the same CPU time of the server</text>
+  <text class="faint" x="16" y="47">dashed line, 1.00: an echo written by hand on node:net; longer is better</text>
+${drawn.join('\n')}
+  <text class="faint" x="16" y="${height - 14}">${escaped(machineLine(machine))}</text>
+</svg>
+`
+}
+
+/** The CPU time of a server that is not ours cannot be had; its rate would not be the same measure. */
+function comparable(workload: WorkloadResult): WorkloadResult {
+  const known = workload.rows.filter(({ costRatio }) => costRatio !== undefined)
+  return known.length === 0 ? workload : { ...workload, rows: known }
+}
+
+function drawGroup({ name, summary, rows }: WorkloadResult, top: number, scale: number): string {
+  const first = top + 26
+  const bars = rows.slice(1).map((row, n) => drawBar(row, first + n * STEP, scale))
+  const bottom = first + bars.length * STEP - (STEP - BAR)
+  const raw = LABEL + scale
+  return `  <text x="16" y="${top + 14}"><tspan class="group">${escaped(name)}</tspan><tspan class="faint">  ${escaped(summary)}</tspan></text>
+  <line class="raw" x1="${raw.toFixed(1)}" x2="${raw.toFixed(1)}" y1="${first - 4}" y2="${bottom + 4}"/>
+${bars.join('\n')}`
+}
+
+function drawBar(row: Row, y: number, scale: number): string {
+  const value = shareOf(row)
+  const width = Math.max(1, value * scale)
+  const middle = y + BAR - 3
+  const kind = NOT_OURS.includes(row.server) ? 'others' : 'ours'
+  return `  <text x="${LABEL - 8}" y="${middle}" text-anchor="end">${escaped(row.server)}</text>
+  <rect class="${kind}" x="${LABEL}" y="${y}" width="${width.toFixed(1)}" height="${BAR}" rx="2"/>
+  <text class="value" x="${(LABEL + width + 6).toFixed(1)}" y="${middle}">${value.toFixed(value < 0.1 ? 3 : 2)}</text>`
+}
+
+/** Where no CPU times can be had, rates have to do. */
+function shareOf({ costRatio, ratio }: Row): number {
+  return costRatio ?? ratio
+}
+
+function escaped(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+}

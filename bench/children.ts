@@ -1,0 +1,36 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+
+const running = new Set<ChildProcess>()
+
+/** Starts a process that ends with the bench, whatever happens. It leads a group of its own, for those that fork. */
+export function startChild(
+  command: readonly string[],
+  ipc: boolean,
+  env: Readonly<Record<string, string>> = {},
+): ChildProcess {
+  const [program = '', ...rest] = command
+  const child = spawn(program, rest, {
+    detached: true,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit', ...(ipc ? (['ipc'] as const) : [])],
+  })
+  running.add(child)
+  child.once('exit', () => running.delete(child))
+  child.on('error', () => running.delete(child))
+  return child
+}
+
+/** Ends a process that `startChild` has started, with all that it has forked. */
+export function stopChild(child: ChildProcess): void {
+  running.delete(child)
+  if (child.pid === undefined) return
+  try {
+    process.kill(-child.pid, 'SIGKILL')
+  } catch {
+    // It had ended before.
+  }
+}
+
+export function stopChildren(): void {
+  for (const child of running) stopChild(child)
+}

@@ -1,0 +1,33 @@
+import type { Measured } from './measured.js'
+
+/** The server that a job loads, and what it must answer. */
+export interface Target {
+  readonly port: number
+  /** Whose CPU time is measured; 0 for nobody's. */
+  readonly pid: number
+  /** What a client gets before anything else. */
+  readonly greeting: string
+  /** Whether lines come back in upper case. */
+  readonly upper: boolean
+}
+
+/** What the load process does with a server. */
+export type Load =
+  | { readonly kind: 'check' }
+  | { readonly kind: 'pingpong'; readonly connections: number; readonly depth: number; readonly size: number }
+  | { readonly kind: 'bulk'; readonly connections: number; readonly size: number }
+  | { readonly kind: 'burst'; readonly connections: number }
+  | { readonly kind: 'short'; readonly connections: number }
+  | { readonly kind: 'hold'; readonly connections: number }
+  | { readonly kind: 'release' }
+
+/** What it is asked to do; `seconds` is for how long it measures. */
+export type Job = Load & { readonly target: Target; readonly seconds: number }
+
+export type JobOf<Kind extends Load['kind']> = Extract<Load, { readonly kind: Kind }> &
+  Pick<Job, 'target' | 'seconds'>
+
+/** What it answers. */
+export type JobResult =
+  | { readonly kind: 'done'; readonly measured: Measured | undefined }
+  | { readonly kind: 'failed'; readonly message: string }

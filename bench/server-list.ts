@@ -1,0 +1,67 @@
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+/** A server of the bench, and what it must answer. */
+export interface ServerEntry {
+  readonly name: string
+  readonly summary: string
+  readonly greeting: string
+  /** Whether lines come back in upper case. */
+  readonly upper: boolean
+  /** The command of a program that is not ours, for a port. */
+  readonly command?: (port: number) => readonly string[]
+}
+
+const GREETING = 'Type a line and press Enter. I will shout it back.\n'
+const echo = { greeting: '', upper: false }
+const upper = { greeting: '', upper: true }
+
+/** The servers that can run here; all figures are held against the first. */
+export function serverList(quick: boolean): readonly ServerEntry[] {
+  return [
+    { ...echo, name: 'raw', summary: 'an echo by hand on node:net' },
+    { ...upper, name: 'naive', summary: 'stream.pipeline of through2, split2, through2' },
+    { ...echo, name: 'echo', summary: 'preset' },
+    { ...upper, name: 'uppercase', summary: 'preset', greeting: GREETING },
+    { ...upper, name: 'map', summary: 'lines, map(own function), unlines' },
+    { ...upper, name: 'map8', summary: 'the same with 8 map stages' },
+    ...(quick ? [] : [streams]),
+    ...others.filter(({ name }) => installed(name)),
+  ]
+}
+
+const streams: ServerEntry = {
+  ...upper,
+  name: 'streams',
+  summary: "uppercase on plan 'streams'",
+  greeting: GREETING,
+}
+
+const others: readonly ServerEntry[] = [
+  {
+    ...echo,
+    name: 'socat',
+    summary: 'a process for each connection',
+    command: port => [
+      ...['socat', '-t', '10', '-lf', '/dev/null'],
+      ...[`TCP-LISTEN:${port},bind=127.0.0.1,reuseaddr,fork,nodelay,backlog=4096`, 'PIPE'],
+    ],
+  },
+  {
+    ...echo,
+    name: 'ncat',
+    summary: 'with cat, a process for each connection',
+    command: port => ['ncat', '--listen', '--keep-open', '--exec', '/bin/cat', '127.0.0.1', String(port)],
+  },
+]
+
+function installed(program: string): boolean {
+  return (process.env.PATH ?? '').split(delimiter).some(folder => {
+    try {
+      accessSync(join(folder, program), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}

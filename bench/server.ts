@@ -1,0 +1,90 @@
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
+import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
+import { startChild, stopChild } from './children.js'
+import { keepOn } from './cores.js'
+import type { Target } from './load/job.js'
+import { nodeCommand } from './node-command.js'
+import type { ServerEntry } from './server-list.js'
+import type { Memory } from './servers/report.js'
+
+const START_MS = 20_000
+
+/** A server at work in a process of its own. */
+export class Server {
+  readonly entry: ServerEntry
+  readonly target: Target
+  readonly #child: ChildProcess
+
+  private constructor(entry: ServerEntry, child: ChildProcess, port: number) {
+    const { greeting, upper, command } = entry
+    this.entry = entry
+    this.#child = child
+    // The time of what a foreign server forks cannot be had.
+    this.target = { port, pid: command === undefined ? (child.pid ?? 0) : 0, greeting, upper }
+  }
+
+  static async start(entry: ServerEntry, env: Readonly<Record<string, string>>): Promise<Server> {
+    const { name, command } = entry
+    const freePort = command === undefined ? 0 : await findPort()
+    const child = startChild(command?.(freePort) ?? nodeCommand(`servers/${name}.ts`), !command, env)
+    const over = new AbortController()
+    const { signal } = over
+    const ended = once(child, 'exit', { signal }).then(([code]) => {
+      throw new Error(`${name}: the server ended with exit code ${code} before it listened`)
+    })
+    const late = delay(START_MS, undefined, { signal }).then(() => {
+      throw new Error(`${name}: the server did not listen within ${START_MS / 1e3} s`)
+    })
+    const listening = command === undefined ? printedPort(child) : untilListening(freePort, signal)
+    const port = await Promise.race([listening, ended, late]).finally(() => over.abort())
+    return new Server(entry, child, port)
+  }
+
+  keepOn(core: number): void {
+    if (this.#child.pid !== undefined) keepOn(core, this.#child.pid)
+  }
+
+  /** What the server holds after a full garbage collection. */
+  async memory(): Promise<Memory> {
+    this.#child.send('memory')
+    const [memory] = await once(this.#child, 'message')
+    return memory as Memory
+  }
+
+  stop(): void {
+    stopChild(this.#child)
+  }
+}
+
+async function printedPort({ stdout }: ChildProcess): Promise<number> {
+  if (stdout === null) throw new Error('unreachable: the server has no stdout')
+  const [line] = await once(createInterface(stdout), 'line')
+  return Number(line)
+}
+
+async function findPort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+async function untilListening(port: number, signal: AbortSignal): Promise<number> {
+  for (;;) {
+    signal.throwIfAborted()
+    const socket = connect(port, '127.0.0.1')
+    try {
+      await once(socket, 'connect')
+      return port
+    } catch {
+      await delay(20)
+    } finally {
+      socket.destroy()
+    }
+  }
+}

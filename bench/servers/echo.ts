@@ -1,0 +1,4 @@
+import { echo } from 'bywash/presets'
+import { servePipeline } from './serve-pipeline.js'
+
+await servePipeline(echo.pipeline())

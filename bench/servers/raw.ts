@@ -1,0 +1,11 @@
+// The measure of all others: an echo by hand, with nothing between read and write.
+import { serveSockets } from './serve-sockets.js'
+
+serveSockets(socket => {
+  socket.on('data', chunk => {
+    if (!socket.write(chunk)) socket.pause()
+  })
+  socket.on('drain', () => socket.resume())
+  socket.on('end', () => socket.end())
+  socket.on('error', () => {})
+})
