@@ -32,7 +32,8 @@ interface Part {
 /** A stage that could be fused is not flushed after a failure, as a stage that is fused is not. */
 function flushUnlessFailed(part: Part): void {
   const stream = part.stream as Transform
-  const flush = stream._flush
+  const flush: Transform['_flush'] | undefined = stream._flush
+  if (flush === undefined) return
   stream._flush = callback => {
     if (part.failure === undefined) flush.call(stream, callback)
     else callback()

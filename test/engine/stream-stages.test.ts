@@ -381,6 +381,18 @@ t.test('asyncMap checks its options at once, and takes other kinds', async t => 
   t.strictSame(await runStage(size, ['a', 'bc']), [1, 2])
 })
 
+t.test('a stage with a stream of its own for plan streams needs no flush', async t => {
+  const own = stage<Buffer, Buffer>({
+    name: 'own',
+    accepts: 'bytes',
+    emits: 'bytes',
+    open: () => ({}),
+    stream: () => new Transform({ transform: (chunk, _encoding, callback) => callback(null, chunk) }),
+  })
+  for (const plan of PLANS)
+    t.strictSame(await runStage(own, [Buffer.from('a')], { plan }), [Buffer.from('a')])
+})
+
 t.test('a stream that was opened for nothing may fail without harm', async t => {
   const failing = fromStream('failing', () => {
     const stream = new PassThrough()
