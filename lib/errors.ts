@@ -6,6 +6,7 @@ export const ERROR_CODES = [
   'ERR_BYWASH_FRAME_TOO_LONG',
   'ERR_BYWASH_INVALID_FRAME',
   'ERR_BYWASH_INVALID_OPTION',
+  'ERR_BYWASH_INVALID_UTF8',
   'ERR_BYWASH_STAGE',
   'ERR_BYWASH_STAGE_ORDER',
 ] as const
@@ -82,8 +83,8 @@ export class FrameTooLongError extends PeerError {
     super(
       'ERR_BYWASH_FRAME_TOO_LONG',
       stage,
-      `received a ${unit} longer than ${maxLength} bytes. ` +
-        "Raise its 'maxLength' option, or check that the peer sends the expected delimiter.",
+      `received a ${unit} longer than ${maxLength} bytes. Raise its 'maxLength' option, or check that the peer ` +
+        (unit === 'line' ? 'sends the expected delimiter.' : 'speaks the expected format.'),
       `${unit} is longer than ${maxLength} bytes`,
     )
     this.maxLength = maxLength
@@ -98,6 +99,18 @@ export class InvalidFrameError extends PeerError {
   /** @param what - What is wrong, such as `the length is negative`: part of the message, and told to the peer. */
   constructor(stage: string, what: string) {
     super('ERR_BYWASH_INVALID_FRAME', stage, `received an invalid frame: ${what}.`, `invalid frame: ${what}`)
+  }
+}
+
+/** The peer sent text that is not UTF-8. */
+export class InvalidUtf8Error extends PeerError {
+  override readonly reason = 'invalid-utf8'
+  /** What is not UTF-8. */
+  readonly unit: 'line' | 'frame'
+
+  constructor(stage: string, unit: 'line' | 'frame') {
+    super('ERR_BYWASH_INVALID_UTF8', stage, `received a ${unit} that is not UTF-8.`, `${unit} is not UTF-8`)
+    this.unit = unit
   }
 }
 

@@ -9,6 +9,7 @@ import { type BywashError, PeerError } from './errors.js'
  * - `stage-error`: a stage failed; `error` names it
  * - `frame-too-long`: the peer sent a line or frame over the limit
  * - `invalid-frame`: the peer sent a frame that breaks the rules of its format
+ * - `invalid-utf8`: the peer sent text that is not UTF-8
  * - `half-close-timeout`: after the end of input, output made no progress for `halfCloseTimeout`
  * - `shutdown`: the listener was closed and its time ran out
  */
@@ -19,6 +20,7 @@ export type Reason =
   | 'stage-error'
   | 'frame-too-long'
   | 'invalid-frame'
+  | 'invalid-utf8'
   | 'half-close-timeout'
   | 'shutdown'
 

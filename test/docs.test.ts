@@ -75,6 +75,7 @@ t.test('docs/errors.md shows each message as the code makes it', async t => {
       throw new InvalidFrameError('prefixed', 'the length is negative')
     },
     ERR_BYWASH_INVALID_OPTION: () => lines({ maxLength: 0 }),
+    ERR_BYWASH_INVALID_UTF8: () => runStage(lines({ invalid: 'error' }), [Buffer.from([0xff, 0x0a])]),
     ERR_BYWASH_STAGE: () => runStage(broken, ['abc']),
     // @ts-expect-error the order is wrong
     ERR_BYWASH_STAGE_ORDER: () => pipeline().through(uppercase()),
@@ -142,11 +143,15 @@ t.test('the code of the pages compiles, and what it asserts is true', async t =>
   })
   const { code, output } = await node('node_modules/typescript/lib/tsc.js', '-p', folder)
   t.equal(code, 0, output || 'compiles')
-  const claims = Object.keys(programs).filter(name => programs[name]?.includes("'node:assert/strict'"))
-  await Promise.all(
+  const claims = Object.keys(programs).filter(name =>
+    /'node:assert\/strict'|checkStage/.test(programs[name] ?? ''),
+  )
+  const outputs = await Promise.all(
     claims.map(async name => {
       const { code, output } = await node('--import=tsx', join(folder, name))
       t.equal(code, 0, output || name)
+      return output
     }),
   )
+  for (const shown of blocks('docs/testing.md', 'text')) t.match(outputs.join('\n'), shown.trimEnd())
 })

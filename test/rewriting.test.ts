@@ -23,7 +23,9 @@ t.test('stages that declare themselves bytewise run on blocks, ours and yours al
   const rewritten = build({}, [uppercase(), map('swap', swap, { bytewise })])
   t.strictSame(names(rewritten), [whole, whole, whole, whole])
   t.match(String(rewritten.explain()), /uppercase: line to line \(on whole blocks of lines\)/)
-  t.strictSame(names(build({}, [])), ['lines | unlines', 'lines | unlines'])
+  for (const options of [{}, { profile: 'split2' }, { partial: 'error' }] as const) {
+    t.strictSame(names(build(options, [])), ['lines | unlines', 'lines | unlines'])
+  }
 })
 
 t.test('lines are made where a stage, a delimiter or an encoding asks for them', async t => {
@@ -40,6 +42,16 @@ t.test('lines are made where a stage, a delimiter or an encoding asks for them',
       .through(lines({ encoding: 'latin1' }))
       .through(unlines()),
   )
+  for (const options of [
+    { delimiter: '\r\n' },
+    { keep: true },
+    { invalid: 'error' },
+    { invalid: 'report' },
+    { overflow: 'report' },
+    ...(['go', 'netty', 'tokio', 'twisted', 'erlang'] as const).map(profile => ({ profile })),
+  ] as const) {
+    none(build(options, [uppercase()]))
+  }
   t.ok(
     build({}, [uppercase()])
       .explain({ plan: 'streams' })
@@ -61,7 +73,7 @@ t.test('the bytes are the same as line by line, for every option, any bytes and 
     encoding: fc.constantFrom('utf8' as const, 'latin1' as const),
     maxLength: fc.integer({ min: 1, max: 8 }),
     overflow: fc.constantFrom('error' as const, 'truncate' as const, 'skip' as const),
-    partial: fc.constantFrom('emit' as const, 'drop' as const),
+    partial: fc.constantFrom('emit' as const, 'drop' as const, 'error' as const),
   })
   const result = async (built: ReturnType<typeof build>, chunks: readonly Buffer[]) => {
     try {

@@ -1,28 +1,21 @@
 import { isUtf8 } from 'node:buffer'
-import { FrameTooLongError } from '../errors.js'
+import { FrameTooLongError, InvalidFrameError, type PeerError } from '../errors.js'
+import type { LineRules } from './line-rules.js'
 
 const LF = 0x0a
 const CR = 0x0d
 const LF_ONLY = Buffer.from('\n')
 const CR_LF = Buffer.from('\r\n')
 
-/** What ends a line: LF alone (CR is content), or LF with at most one CR before it. */
-export type LineDelimiter = '\n' | '\r?\n'
-
-/** What happens to a line over the limit: fail the connection, hand on its first bytes, or leave it out. */
-export type LineOverflow = 'error' | 'truncate' | 'skip'
-
-export interface LineRules {
-  readonly delimiter: LineDelimiter
-  readonly encoding: 'utf8' | 'latin1'
-  readonly maxLength: number
-  readonly overflow: LineOverflow
-  readonly partial: 'emit' | 'drop'
+/** What hears of a line that is left out; a controller, or a stream's way to tell. */
+export interface Reports {
+  readonly report: (error: PeerError) => void
 }
 
 /**
  * Cuts bytes into blocks of complete lines that are within the limit. Both plans of `lines()` split what comes out of
- * here, so that the limit, the overflow and the last line are decided once, before anything is decoded.
+ * here, so that the limit, the overflow and the last line are decided once, before anything is decoded. Only with
+ * `overflow: 'split'` a block may be a piece of a line, without a delimiter.
  *
  * Costs linear time however the input is cut: the bytes of an unfinished line are copied into a buffer that grows by
  * doubling, and never holds more than `maxLength` + 2 of them.
@@ -32,64 +25,98 @@ export class LineBlocks {
   /** The unfinished line; undefined while there is none, so that an idle connection holds nothing. */
   #carry: Buffer | undefined
   #carried = 0
-  /** The unfinished line is over the limit, and `#carry` holds only its beginning. */
+  /** The unfinished line is over the limit: `#carry` holds its beginning and, behind that, the last byte that came. */
   #over = false
 
   constructor(rules: LineRules) {
     this.rules = rules
   }
 
-  /** Takes a chunk and hands each block to `emit`. Throws FrameTooLongError behind what is complete before it. */
-  push(chunk: Buffer, emit: (block: Buffer) => void): void {
-    const end = chunk[chunk.length - 1] === LF ? chunk.length : chunk.lastIndexOf(LF) + 1
+  /** Takes a chunk and hands each block to `emit`. Throws a PeerError behind what is complete before it. */
+  push(chunk: Buffer, emit: (block: Buffer) => void, to?: Reports): void {
+    const end = this.#lastEnd(chunk)
     if (end > 0) {
       let from = 0
       if (this.#carry !== undefined) {
-        from = chunk.indexOf(LF) + 1
-        this.#append(chunk.subarray(0, from - 1))
-        this.#finishCarry(emit)
+        from = this.#firstEnd(chunk)
+        this.#append(chunk.subarray(0, from - 1), emit, to)
+        this.#finishCarry(emit, to)
       }
-      this.#emitComplete(chunk, from, end, emit)
+      this.#emitComplete(chunk, from, end, emit, to)
     }
-    if (end < chunk.length) this.#append(chunk.subarray(end))
+    if (end < chunk.length) this.#append(chunk.subarray(end), emit, to)
   }
 
   /** Takes the end of the input and returns the unfinished last line, if there is one to emit. */
-  end(): Buffer | undefined {
-    if (this.#carry === undefined || this.rules.partial === 'drop') return undefined
+  end(to?: Reports): Buffer | undefined {
+    const { limit, partial, tailCr } = this.rules
+    if (this.#carry === undefined || partial === 'drop') return undefined
+    if (partial === 'error') throw new InvalidFrameError('lines', 'the last line has no delimiter')
     const line = this.#carry.subarray(0, this.#carried)
-    return this.#over || line.length > this.rules.maxLength ? this.#cut(line) : line
+    if (this.#over) return this.#cut(line)
+    if (line.length > limit) {
+      this.#refuse(to)
+      return this.#cut(line)
+    }
+    if (tailCr === 'content' || line.at(-1) !== CR) return line
+    return line.length === 1 && tailCr !== 'goes' ? undefined : line.subarray(0, -1)
   }
 
-  #append(bytes: Buffer): void {
-    const { maxLength, delimiter } = this.rules
+  /** Whether the last byte that came is a CR of an unfinished line. */
+  protected get endsInCr(): boolean {
+    return this.#carry?.[this.#over ? this.#carried : this.#carried - 1] === CR
+  }
+
+  /** Where the first delimiter ends; there is one, if only in part. */
+  #firstEnd(chunk: Buffer): number {
+    if (this.rules.delimiter !== '\r\n') return chunk.indexOf(LF) + 1
+    return chunk[0] === LF && this.endsInCr ? 1 : chunk.indexOf(CR_LF) + 2
+  }
+
+  /** Where the last delimiter ends; 0 where there is none. */
+  #lastEnd(chunk: Buffer): number {
+    const { length } = chunk
+    if (this.rules.delimiter !== '\r\n') return chunk[length - 1] === LF ? length : chunk.lastIndexOf(LF) + 1
+    const at = chunk.lastIndexOf(CR_LF)
+    return at !== -1 ? at + 2 : chunk[0] === LF && this.endsInCr ? 1 : 0
+  }
+
+  #append(bytes: Buffer, emit: (block: Buffer) => void, to: Reports | undefined): void {
+    const { limit, sparesCr, overflow, unfinished } = this.rules
+    const rest = overflow === 'split' ? this.#split(bytes, emit) : bytes
+    if (rest.length === 0) return
     // A CR at the end may belong to the delimiter, which the limit does not count.
-    const limit = delimiter === '\n' ? maxLength : maxLength + 1
-    const kept = bytes.subarray(0, limit - this.#carried)
+    const room = sparesCr ? limit + 1 : limit
+    const kept = rest.subarray(0, room - this.#carried)
     const needed = this.#carried + kept.length + 1
     let carry = this.#carry
     if (carry === undefined || carry.length < needed) {
-      const larger = Buffer.allocUnsafe(Math.max(needed, Math.min(2 * this.#carried, limit + 1)))
+      const larger = Buffer.allocUnsafe(Math.max(needed, Math.min(2 * this.#carried, room + 1)))
       carry?.copy(larger, 0, 0, this.#carried)
       this.#carry = carry = larger
     }
     kept.copy(carry, this.#carried)
     this.#carried += kept.length
-    if (kept.length < bytes.length || this.#contentLength(carry, 0, this.#carried) > maxLength) {
-      if (this.rules.overflow === 'error') throw this.#tooLong()
+    const isFull = kept.length < rest.length
+    if (isFull || this.#contentLength(carry, 0, this.#carried) > limit) {
+      const isFirst = !this.#over
       this.#over = true
+      carry[this.#carried] = rest[rest.length - 1] as number
+      if (unfinished === 'over' ? isFirst : unfinished === 'full' && isFull) this.#refuse(to)
     }
   }
 
-  #finishCarry(emit: (block: Buffer) => void): void {
-    const carry = this.#carry as Buffer
+  #finishCarry(emit: (block: Buffer) => void, to: Reports | undefined): void {
+    const carry = this.#carry ?? Buffer.allocUnsafe(1)
     const length = this.#carried
     const over = this.#over
+    const cr = over && this.endsInCr
     this.#carry = undefined
     this.#carried = 0
     this.#over = false
     if (over) {
-      this.#emitCut(carry.subarray(0, length), emit)
+      if (this.rules.unfinished !== 'over') this.#refuse(to)
+      this.#emitCut(carry.subarray(0, length), cr, emit)
     } else {
       carry[length] = LF
       emit(carry.subarray(0, length + 1))
@@ -100,48 +127,100 @@ export class LineBlocks {
    * Emits complete lines. From a delimiter it hops to the last one within the limit, so that checking the limit
    * costs about one search for each `maxLength` bytes, and not one for each line.
    */
-  #emitComplete(chunk: Buffer, from: number, end: number, emit: (block: Buffer) => void): void {
-    const { maxLength } = this.rules
+  #emitComplete(
+    chunk: Buffer,
+    from: number,
+    end: number,
+    emit: (block: Buffer) => void,
+    to: Reports | undefined,
+  ): void {
+    const { limit } = this.rules
     let start = from
     let at = from
-    while (end - at > maxLength + 1) {
-      const next = chunk.lastIndexOf(LF, at + maxLength) + 1
+    while (end - at > limit + 1) {
+      const next = this.#endWithin(chunk, at + limit)
       if (next > at) {
         at = next
         continue
       }
-      const over = chunk.indexOf(LF, at)
-      if (this.#contentLength(chunk, at, over) > maxLength) {
+      const over = this.#nextLf(chunk, at)
+      if (this.#contentLength(chunk, at, over) > limit) {
         if (start < at) emit(chunk.subarray(start, at))
-        this.#emitCut(chunk.subarray(at, over), emit)
-        start = over + 1
+        start = this.#emitOver(chunk, at, over, emit, to)
       }
       at = over + 1
     }
     if (start < end) emit(start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end))
   }
 
-  /** The length of a line's content: without the CR that belongs to the delimiter. */
-  #contentLength(bytes: Buffer, from: number, end: number): number {
-    return end - from - (this.rules.delimiter === '\r?\n' && end > from && bytes[end - 1] === CR ? 1 : 0)
+  /** Emits what `overflow` leaves of a line over the limit, and returns where what is not emitted begins. */
+  #emitOver(
+    chunk: Buffer,
+    at: number,
+    lf: number,
+    emit: (block: Buffer) => void,
+    to: Reports | undefined,
+  ): number {
+    if (this.rules.overflow === 'split') {
+      // The delimiter counts here, so the last piece ends with it and is a line like any other.
+      return lf - this.#split(chunk.subarray(at, lf), emit).length
+    }
+    this.#refuse(to)
+    this.#emitCut(chunk.subarray(at, lf), chunk[lf - 1] === CR, emit)
+    return lf + 1
   }
 
-  #emitCut(line: Buffer, emit: (block: Buffer) => void): void {
+  /** The end of the last delimiter of which the content ends at `place` or before. */
+  #endWithin(chunk: Buffer, place: number): number {
+    if (this.rules.delimiter !== '\r\n') return chunk.lastIndexOf(LF, place) + 1
+    const at = chunk.lastIndexOf(CR_LF, place)
+    return at === -1 ? 0 : at + 2
+  }
+
+  /** The LF of the first delimiter behind `at`; there is one. */
+  #nextLf(chunk: Buffer, at: number): number {
+    return this.rules.delimiter !== '\r\n' ? chunk.indexOf(LF, at) : chunk.indexOf(CR_LF, at) + 1
+  }
+
+  /** The length of what the limit counts of a line. */
+  #contentLength(bytes: Buffer, from: number, end: number): number {
+    return end - from - (this.rules.sparesCr && end > from && bytes[end - 1] === CR ? 1 : 0)
+  }
+
+  /** Emits the bytes of an unfinished line in pieces of `maxLength`, and returns the rest of them. */
+  #split(bytes: Buffer, emit: (block: Buffer) => void): Buffer {
+    const { maxLength } = this.rules
+    let from = 0
+    if (this.#carry !== undefined) {
+      from = maxLength - this.#carried
+      if (bytes.length < from) return bytes
+      emit(Buffer.concat([this.#carry.subarray(0, this.#carried), bytes.subarray(0, from)]))
+      this.#carry = undefined
+      this.#carried = 0
+    }
+    for (; bytes.length - from >= maxLength; from += maxLength) emit(bytes.subarray(from, from + maxLength))
+    return bytes.subarray(from)
+  }
+
+  #emitCut(line: Buffer, cr: boolean, emit: (block: Buffer) => void): void {
     const content = this.#cut(line)
+    if (content === undefined) return
+    const { delimiter, keep } = this.rules
     // With '\r?\n' a cut line may end in a CR that is content, so it gets a CR of its own to be stripped.
-    if (content !== undefined) emit(Buffer.concat([content, this.rules.delimiter === '\n' ? LF_ONLY : CR_LF]))
+    emit(Buffer.concat([content, delimiter === '\n' || (keep && !cr) ? LF_ONLY : CR_LF]))
   }
 
   /** What `overflow` leaves of a line over the limit. */
   #cut(line: Buffer): Buffer | undefined {
-    const { maxLength, overflow, encoding } = this.rules
-    if (overflow === 'error') throw this.#tooLong()
-    if (overflow === 'skip') return undefined
-    return line.subarray(0, encoding === 'utf8' ? wholeCharacters(line, maxLength) : maxLength)
+    const { limit, overflow, encoding } = this.rules
+    if (overflow !== 'truncate') return undefined
+    return line.subarray(0, encoding === 'utf8' ? wholeCharacters(line, limit) : limit)
   }
 
-  #tooLong(): FrameTooLongError {
-    return new FrameTooLongError('lines', 'line', this.rules.maxLength)
+  #refuse(to: Reports | undefined): void {
+    const { overflow, maxLength } = this.rules
+    if (overflow === 'error') throw new FrameTooLongError('lines', 'line', maxLength)
+    if (overflow === 'report') to?.report(new FrameTooLongError('lines', 'line', maxLength))
   }
 }
 
@@ -153,6 +232,35 @@ function wholeCharacters(text: Buffer, length: number): number {
     if (byte >= 0xc0) return back < (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2) ? length - back : length
   }
   return length
+}
+
+/** Line blocks in which a CR or an LF without the other ends the connection, behind what is complete before it. */
+export class StrictBlocks extends LineBlocks {
+  override push(chunk: Buffer, emit: (block: Buffer) => void, to?: Reports): void {
+    const before = this.endsInCr ? '\r' : ''
+    // A CR at the very end may still get its LF.
+    const bare = (before + chunk.toString('latin1')).search(/\r(?!\n|$)|(?<!\r)\n/)
+    if (bare === -1) {
+      super.push(chunk, emit, to)
+    } else {
+      super.push(chunk.subarray(0, Math.max(0, bare - before.length)), emit, to)
+      throw this.#bare()
+    }
+  }
+
+  override end(to?: Reports): Buffer | undefined {
+    if (this.endsInCr && this.rules.partial !== 'drop') throw this.#bare()
+    return super.end(to)
+  }
+
+  #bare(): InvalidFrameError {
+    return new InvalidFrameError('lines', 'a line has a CR or an LF that is not part of CR LF')
+  }
+}
+
+/** Opens the blocks of one connection, for either plan. */
+export function lineBlocks(rules: LineRules): LineBlocks {
+  return rules.bare === 'error' ? new StrictBlocks(rules) : new LineBlocks(rules)
 }
 
 /**

@@ -1,7 +1,10 @@
+import { isUtf8 } from 'node:buffer'
 import { createRequire } from 'node:module'
 import type { Duplex, Transform, TransformCallback } from 'node:stream'
 import type split2 from 'split2'
-import type { LineBlocks, LineRules } from './line-blocks.js'
+import { refuseInvalid } from './exact-lines.js'
+import type { LineBlocks, Reports } from './line-blocks.js'
+import type { LineRules } from './line-rules.js'
 
 // Loaded by the first stream: a fused plan has no use for it.
 const require = createRequire(import.meta.url)
@@ -9,27 +12,52 @@ const require = createRequire(import.meta.url)
 /**
  * split2 behind a guard. split2 alone limits only the unfinished line, in UTF-16 units, searches an unfinished line
  * again with each chunk, and replaces bytes that are not UTF-8. So it gets blocks of complete lines within the limit,
- * as latin1 text, and a line is decoded behind it.
+ * as latin1 text, and a line is decoded behind it. A delimiter that is kept is put back there.
  */
 export function splitStream(
   blocks: LineBlocks,
-  { delimiter, encoding }: LineRules,
+  rules: LineRules,
   fail: (error: unknown) => void,
+  to: Reports,
 ): Duplex {
-  const decode = (line: string) =>
-    encoding === 'latin1' ? line : Buffer.from(line, 'latin1').toString(encoding)
+  const { delimiter, encoding, keep, isStrict } = rules
+  const strictCrlf = delimiter === '\r\n'
+  // To keep '\r?\n' as it came, the CR is content.
+  const matcher = strictCrlf ? '\r\n' : keep || delimiter === '\n' ? '\n' : /\r?\n/
+  const kept = keep ? (strictCrlf ? '\r\n' : '\n') : ''
+  let refusal: unknown
+  const decode = (line: string) => {
+    if (encoding === 'latin1') return line
+    const bytes = Buffer.from(line, 'latin1')
+    if (!isStrict || isUtf8(bytes)) return bytes.toString()
+    refuseInvalid(rules, to)
+    return undefined
+  }
+  const decodeWhole = (line: string) => {
+    if (refusal !== undefined) return undefined
+    try {
+      return decode(line + kept)
+    } catch (error) {
+      // split2 would make it an 'error' event, which loses what waits in the stream's buffer.
+      refusal = error
+      return undefined
+    }
+  }
   const split = require('split2') as typeof split2
-  const stream: Transform = split(delimiter === '\n' ? '\n' : /\r?\n/, decode, {
+  const stream: Transform = split(matcher, decodeWhole, {
     decodeStrings: false,
     readableHighWaterMark: 16,
   })
   const splitBlock = stream._transform
   const splitRest = stream._flush
-  const feed = (block: Buffer) => splitBlock.call(stream, block.toString('latin1'), 'latin1', () => {})
+  const feed = (block: Buffer) => {
+    splitBlock.call(stream, block.toString('latin1'), 'latin1', () => {})
+    if (refusal !== undefined) throw refusal
+  }
 
   stream._transform = (chunk: Buffer, _encoding: string, callback: TransformCallback) => {
     try {
-      blocks.push(chunk, feed)
+      blocks.push(chunk, feed, to)
     } catch (error) {
       fail(error)
     }
@@ -37,9 +65,10 @@ export function splitStream(
   }
   stream._flush = callback => {
     try {
-      const rest = blocks.end()
+      const rest = blocks.end(to)
       // Not through split2, which leaves out an empty last line, also one that `truncate` left empty.
-      if (rest !== undefined) stream.push(decode(rest.toString('latin1')))
+      const line = rest && decode(rest.toString('latin1'))
+      if (line !== undefined) stream.push(line)
     } catch (error) {
       fail(error)
     }

@@ -1,5 +1,18 @@
 import { checkInteger, checkNames } from '../check-option.js'
 
+type IsCut = (bytes: Buffer, place: number) => boolean
+
+/** Which places are cut together. */
+const MANY_PLACES: readonly IsCut[] = [
+  (bytes, place) => bytes[place - 1] === 0x0d && bytes[place] === 0x0a,
+  (bytes, place) => ((bytes[place] as number) & 0xc0) === 0x80,
+  ...[2, 3, 4, 5, 7].map(
+    (length): IsCut =>
+      (_, place) =>
+        place % length === 0,
+  ),
+]
+
 /** Options of `chunkings()`. */
 export interface ChunkingsOptions {
   /** Where the random cuts begin; the same seed gives the same cuts. @default 1 */
@@ -9,8 +22,9 @@ export interface ChunkingsOptions {
 }
 
 /**
- * Cuts an input in many ways: whole, byte by byte, with an empty chunk between bytes, in two at every place, and at
- * seeded random places. Each is a list of chunks that make up the input.
+ * Cuts an input in many ways: whole, byte by byte, both with empty chunks between, inside every CRLF, inside every UTF-8
+ * character, into pieces of 2, 3, 4, 5 and 7 bytes (which cut length fields), in two at every place, and at seeded
+ * random places. Each is a list of chunks that make up the input.
  *
  * @param input - Text (UTF-8) or bytes.
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
@@ -30,8 +44,14 @@ export function* chunkings(
   const bytes = Buffer.from(input)
   const places = Array.from({ length: Math.max(bytes.length - 1, 0) }, (_, index) => index + 1)
   yield cut(bytes, [])
+  yield [Buffer.alloc(0), ...cut(bytes, []), Buffer.alloc(0)]
   yield cut(bytes, places)
   yield cut(bytes, places).flatMap(chunk => [chunk, Buffer.alloc(0)])
+  for (const isCut of MANY_PLACES) {
+    const many = places.filter(place => isCut(bytes, place))
+    // One place alone comes below.
+    if (many.length > 1) yield cut(bytes, many)
+  }
   for (const place of places) yield cut(bytes, [place])
   const next = numbers(seed)
   for (let round = 0; round < random; round++) {
@@ -49,7 +69,7 @@ function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
 }
 
 /** Marsaglia's xorshift32: repeatable numbers from 0 to 1. */
-function numbers(seed: number): () => number {
+export function numbers(seed: number): () => number {
   let state = seed || 1
   return () => {
     state ^= state << 13

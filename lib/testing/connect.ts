@@ -1,6 +1,15 @@
-import { duplexPair } from 'node:stream'
 import type { Outcome } from '../outcome.js'
 import type { HandleOptions, Pipeline } from '../pipeline.js'
+import { FakeSocket } from './fake-socket.js'
+import { quiet } from './turns.js'
+
+/** How much has stopped on its way while the client does not read; in bytes. */
+export interface Stalled {
+  /** Sent by the client, and not yet taken by the pipeline. */
+  readonly waiting: number
+  /** Handed by the pipeline to the transport, and not yet taken by the client. */
+  readonly unread: number
+}
 
 /** The client's end of a connection that has no port. */
 export interface TestClient {
@@ -11,6 +20,11 @@ export interface TestClient {
    * up to the server's end. Rejects when the server's end comes first.
    */
   readonly receive: (until?: number | string) => Promise<Buffer>
+  /**
+   * Stops reading at once, and resolves when nothing moves any more. The next `receive` reads on. So backpressure can be
+   * seen: what a pipeline does not take stays `waiting`.
+   */
+  readonly stalled: () => Promise<Stalled>
   /** Sends what is given, then FIN. */
   readonly end: (data?: string | Uint8Array) => void
   /** Goes away without FIN, as a client that crashes. */
@@ -20,66 +34,55 @@ export interface TestClient {
 }
 
 /**
- * Connects a client to a pipeline over a pair of streams in memory: the whole path of a connection, without a port.
+ * Connects a client to a pipeline in memory: the whole path of a connection, without a port.
  *
- * @param options - What `pipeline.handle()` takes.
+ * @param options - What `pipeline.handle()` takes. For a stage that looks at its client, give it a `connection` such as
+ * `new Connection(7, { remoteAddress: '192.0.2.1', remotePort: 4711 }, fakeClock())`.
  * @example
  * const client = connect(shout)
  * client.end('hello\n')
  * const answer = await client.receive() // HELLO
  */
 export function connect(pipeline: Pipeline<Buffer, Buffer>, options: HandleOptions = {}): TestClient {
-  const [near, far] = duplexPair()
-  const outcome = pipeline.handle(far, options).finally(() => {
-    // A pair does not show one side's destroy to the other.
-    if (!far.writableEnded) near.push(null)
-  })
-  let held = Buffer.alloc(0)
-  let over = false
-  let wake = () => {}
-  // Read at once, as a kernel does, so that a client that waits for nothing holds nobody up.
-  near.on('data', (chunk: Buffer) => {
-    held = Buffer.concat([held, chunk])
-    wake()
-  })
-  for (const event of ['end', 'close']) {
-    near.on(event, () => {
-      over = true
-      wake()
-    })
-  }
+  const socket = new FakeSocket()
+  const outcome = pipeline.handle(socket, options).finally(() => socket.over())
   return {
-    send: data => void near.write(data),
-    end: data => void near.end(data),
+    send: data => socket.send(data),
+    end: data => {
+      if (data !== undefined) socket.send(data)
+      socket.send(null)
+    },
     reset: () => {
-      near.destroy()
-      far.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))
+      socket.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))
+    },
+    async stalled() {
+      socket.stall(true)
+      await quiet(() => socket.moved)
+      return { waiting: socket.waiting, unread: socket.writableLength }
     },
     outcome,
     async receive(until) {
+      socket.stall(false)
       for (;;) {
-        const length = lengthOf(held, until)
-        if (length !== undefined || (over && until === undefined)) {
-          const received = held.subarray(0, length)
-          held = held.subarray(received.length)
-          return received
+        const { received, isOver } = socket
+        const length = lengthOf(received, until)
+        if (length !== undefined || (isOver && until === undefined)) {
+          return socket.takeReceived(length ?? received.length)
         }
-        if (over) {
+        if (isOver) {
           throw new Error(
-            `The server ended before ${JSON.stringify(until)}, after ${JSON.stringify(held.toString())}.`,
+            `The server ended before ${JSON.stringify(until)}, after ${JSON.stringify(received.toString())}.`,
           )
         }
-        await new Promise<void>(resolve => {
-          wake = resolve
-        })
+        await socket.changed()
       }
     },
   }
 }
 
-/** How much of what is held answers a `receive`; undefined when it is not enough. */
-function lengthOf(held: Buffer, until: number | string | undefined): number | undefined {
-  if (typeof until === 'number') return held.length >= until ? until : undefined
-  const at = until === undefined ? -1 : held.indexOf(until)
+/** How much of what was received answers a `receive`; undefined when it is not enough. */
+function lengthOf(received: Buffer, until: number | string | undefined): number | undefined {
+  if (typeof until === 'number') return received.length >= until ? until : undefined
+  const at = until === undefined ? -1 : received.indexOf(until)
   return at === -1 ? undefined : at + Buffer.byteLength(until as string)
 }

@@ -1,11 +1,10 @@
-import { checkChoice, checkNames } from '../check-option.js'
-import { Connection, countWith, endConnection } from '../connection.js'
-import { flowOf, load } from '../engine/open-flow.js'
-import { type BywashError, InvalidOptionError, type PeerError } from '../errors.js'
+import { checkChoice, checkInteger, checkNames } from '../check-option.js'
+import { Connection } from '../connection.js'
+import { InvalidOptionError, type PeerError } from '../errors.js'
 import { type Kind, sizeOf } from '../kind.js'
-import { type Reason, reasonOf } from '../outcome.js'
-import { makePlan, PLAN_MODES, type Plan, type PlanMode, place } from '../plan.js'
+import { PLAN_MODES, type PlanMode } from '../plan.js'
 import type { AnyStage, Stage } from '../stage.js'
+import { batches, Trial, unbatch } from './trial.js'
 
 /** Options of `runStage()`. */
 export interface RunStageOptions {
@@ -15,6 +14,8 @@ export interface RunStageOptions {
   readonly connection?: Connection
   /** Called with what the stage reports and goes on. */
   readonly onError?: (error: PeerError) => void
+  /** How many items come in one turn, as when one read from the peer had caused them all. @default 1 */
+  readonly batch?: number
 }
 
 /**
@@ -29,76 +30,34 @@ export interface RunStageOptions {
  */
 export async function runStage<In, Out>(
   stage: Stage<In, Out>,
-  items: Iterable<In>,
+  items: Iterable<NoInfer<In>>,
   options: RunStageOptions = {},
 ): Promise<Out[]> {
-  const { plan: mode = 'fused', connection = new Connection(1), onError = () => {} } = options
-  checkNames('runStage()', options, ['plan', 'connection', 'onError'])
-  checkChoice('runStage()', 'plan', mode, PLAN_MODES)
+  const { plan = 'fused', connection = new Connection(1), onError = () => {}, batch = 1 } = options
+  checkNames('runStage()', options, ['plan', 'connection', 'onError', 'batch'])
+  checkChoice('runStage()', 'plan', plan, PLAN_MODES)
+  checkInteger('runStage()', 'batch', batch, 1, 1_000_000)
   const inputs = [...items]
-  const { accepts, stages } = stage as AnyStage
+  const { accepts, stages = [stage as AnyStage] } = stage as AnyStage
   const kind = accepts === 'any' ? kindOf(inputs[0]) : accepts
   for (const item of inputs) {
     if (sizeOf(kind, item) !== -1) continue
     throw new InvalidOptionError(`runStage(): stage '${stage.name}' takes ${kind}, but got ${String(item)}.`)
   }
-  const plan = makePlan(kind, place(kind, stages ?? [stage as AnyStage]), mode)
-  await load(plan)
-  return run(plan, connection, inputs, onError)
+  const hooks = { report: onError }
+  const trial =
+    batch === 1
+      ? await Trial.open(stages, kind, plan, connection, hooks)
+      : await Trial.open([unbatch(kind), ...stages], 'value', plan, connection, hooks)
+  await trial.feed(batch === 1 ? inputs : batches(inputs, batch))
+  await trial.end()
+  const failure = trial.close()
+  const error = trial.error ?? trial.late ?? failure
+  if (error !== undefined) throw Object.assign(error, { output: trial.output })
+  return trial.output as Out[]
 }
 
 /** A stage that takes any kind is fed with what the first item is. */
 function kindOf(item: unknown): Kind {
   return typeof item === 'string' ? 'line' : item === undefined || Buffer.isBuffer(item) ? 'bytes' : 'value'
-}
-
-async function run<Out>(
-  plan: Plan,
-  connection: Connection,
-  inputs: readonly unknown[],
-  report: (error: PeerError) => void,
-): Promise<Out[]> {
-  const output: Out[] = []
-  let error: BywashError | undefined
-  let resume = () => {}
-  let over = () => {}
-  let isOver = false
-  const ended = new Promise<void>(resolve => {
-    over = () => {
-      isOver = true
-      resolve()
-    }
-  })
-  let reason: Reason = 'end'
-  const flow = flowOf(plan, {
-    write: item => output.push(item as Out),
-    settle: () => true,
-    resume: () => resume(),
-    ending: () => {},
-    report,
-    finish: terminated => {
-      if (terminated) reason = 'terminated'
-      over()
-    },
-    fail: failure => {
-      reason = reasonOf(failure)
-      error ??= failure
-      over()
-    },
-  })
-  countWith(connection, flow)
-  flow.open(connection)
-  for (const item of inputs) {
-    if (isOver) break
-    const resumed = new Promise<void>(resolve => {
-      resume = resolve
-    })
-    if (!flow.write(item)) await Promise.race([resumed, ended])
-  }
-  flow.end()
-  await ended
-  endConnection(connection)
-  error ??= flow.close({ reason, error, bytesRead: 0, bytesWritten: 0, duration: 0 })
-  if (error !== undefined) throw Object.assign(error, { output })
-  return output
 }

@@ -1,37 +1,96 @@
+import { isUtf8 } from 'node:buffer'
+import type { LinesOptions } from '../../lib/index.js'
+
+/** What is made of an input: lines as latin1 text of their bytes, and faults in their order. */
+export interface Reading {
+  readonly lines: string[]
+  readonly reported: string[]
+  readonly failed: string | undefined
+}
+
+class Failure extends Error {}
+
+const LONG = 'ERR_BYWASH_FRAME_TOO_LONG'
+const FRAME = 'ERR_BYWASH_INVALID_FRAME'
+const UTF8 = 'ERR_BYWASH_INVALID_UTF8'
+
 /** A second, slow reading of what `lines()` promises: the whole input at once, a byte at a time. */
 export function referenceLines(
   input: Buffer,
-  { delimiter = '\r?\n', encoding = 'utf8', maxLength = 65_536, overflow = 'error', partial = 'emit' } = {},
-): { lines: string[]; tooLong: boolean } {
+  {
+    delimiter = '\r?\n',
+    bare = 'data',
+    keep = false,
+    encoding = 'utf8',
+    invalid = 'replace',
+    maxLength = 65_536,
+    overflow = 'error',
+    partial = 'emit',
+  }: LinesOptions = {},
+): Reading {
   const lines: string[] = []
+  const reported: string[] = []
   let content: number[] = []
-  const emit = (complete: boolean): boolean => {
-    if (complete && delimiter === '\r?\n' && content.at(-1) === 0x0d) content.pop()
-    if (content.length > maxLength) {
-      if (overflow === 'error') return false
-      if (overflow === 'skip') return true
-      content = cut(content, maxLength, encoding)
-    }
-    lines.push(Buffer.from(content).toString(encoding as BufferEncoding))
-    return true
-  }
-  for (const byte of input) {
-    if (byte !== 0x0a) {
-      content.push(byte)
-      continue
-    }
-    if (!emit(true)) return { lines, tooLong: true }
-    content = []
-  }
-  const tooLong = content.length > 0 && (partial === 'emit' || overflow === 'error') && rest()
-  return { lines, tooLong }
+  let told = false
 
-  function rest(): boolean {
-    if (partial === 'emit') return !emit(false)
-    // An unfinished line fails as soon as no delimiter can save it: a CR at its end still may.
-    const mayBeDelimiter = delimiter === '\r?\n' && content.at(-1) === 0x0d ? 1 : 0
-    return content.length - mayBeDelimiter > maxLength
+  const give = (bytes: number[]) => {
+    const line = Buffer.from(bytes)
+    if (encoding !== 'utf8') {
+      lines.push(line.toString('latin1'))
+    } else if (invalid === 'replace' || isUtf8(line)) {
+      lines.push(Buffer.from(line.toString()).toString('latin1'))
+    } else {
+      if (invalid === 'error') throw new Failure(UTF8)
+      reported.push(UTF8)
+    }
   }
+  const tooLong = () => {
+    if (overflow === 'error') throw new Failure(LONG)
+    if (overflow === 'report' && !told) reported.push(LONG)
+    told = true
+  }
+  const finish = (ending: number[]) => {
+    const kept = keep ? ending : []
+    if (content.length <= maxLength) give([...content, ...kept])
+    else {
+      tooLong()
+      if (overflow === 'truncate') give([...cut(content, maxLength, encoding), ...kept])
+    }
+    content = []
+    told = false
+  }
+
+  try {
+    for (const [index, byte] of input.entries()) {
+      const before = index > 0 ? input[index - 1] : undefined
+      const ends = byte === 0x0a && (delimiter !== '\r\n' || before === 0x0d)
+      if (ends) {
+        const cr = delimiter !== '\n' && content.at(-1) === 0x0d
+        if (cr) content.pop()
+        finish(cr ? [0x0d, 0x0a] : [0x0a])
+        continue
+      }
+      if (bare === 'error' && (byte === 0x0a || before === 0x0d)) throw new Failure(FRAME)
+      // A CR is content as soon as something else than its LF follows.
+      if (before === 0x0d && content.length > maxLength) tooLong()
+      content.push(byte)
+      const open = delimiter !== '\n' && byte === 0x0d ? 1 : 0
+      if (content.length - open > maxLength) tooLong()
+    }
+    if (content.length > 0 && partial !== 'drop') {
+      if (bare === 'error' && content.at(-1) === 0x0d) throw new Failure(FRAME)
+      if (partial === 'error') throw new Failure(FRAME)
+      if (content.length <= maxLength) give(content)
+      else {
+        tooLong()
+        if (overflow === 'truncate') give(cut(content, maxLength, encoding))
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    return { lines, reported, failed: error.message }
+  }
+  return { lines, reported, failed: undefined }
 }
 
 /** Shortens text byte by byte until no UTF-8 character is cut at its end. */

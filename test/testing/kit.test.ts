@@ -5,28 +5,33 @@ import { PLANS } from '../plans.js'
 
 const invalid = { code: 'ERR_BYWASH_INVALID_OPTION' }
 
+const lengths = (chunks: readonly Buffer[]) => chunks.map(chunk => chunk.length)
+
 t.test('chunkings gives every cut in two, and the ones that break most', async t => {
   const input = 'é\r\n'
   const all = [...chunkings(input, { random: 5 })]
-  t.equal(all.length, 3 + 3 + 5)
   for (const chunks of all) t.equal(Buffer.concat(chunks).toString(), input)
-  t.strictSame(all[0], [Buffer.from(input)])
-  t.strictSame(
-    all[1]?.map(chunk => chunk.length),
+  t.strictSame(all.slice(0, -5).map(lengths), [
+    [4],
+    [0, 4, 0],
     [1, 1, 1, 1],
-  )
-  t.strictSame(
-    all[2]?.map(chunk => chunk.length),
     [1, 0, 1, 0, 1, 0, 1, 0],
-  )
-  t.strictSame(
-    all.slice(3, 6).map(chunks => chunks.map(chunk => chunk.length)),
-    [
-      [1, 3],
-      [2, 2],
-      [3, 1],
-    ],
-  )
+    [1, 3],
+    [2, 2],
+    [3, 1],
+  ])
+  t.equal(all.length, 7 + 5)
+})
+
+t.test('chunkings cuts inside all CRLFs, inside all characters, and into pieces of a length', async t => {
+  const all = [...chunkings('é\r\n€\r\n', { random: 0 })].map(lengths)
+  t.strictSame(all.slice(4, -8), [
+    [3, 5, 1],
+    [1, 4, 1, 3],
+    [2, 2, 2, 2, 1],
+    [3, 3, 3],
+    [4, 4, 1],
+  ])
 })
 
 t.test('chunkings repeats itself for a seed, and differs for another', async t => {
@@ -41,10 +46,7 @@ t.test('chunkings cuts copies, of nothing as well', async t => {
   const input = Buffer.from('ab')
   for (const chunks of chunkings(input)) for (const chunk of chunks) chunk.fill(0)
   t.equal(input.toString(), 'ab')
-  t.strictSame(
-    [...chunkings('', { random: 0 })],
-    [[Buffer.alloc(0)], [Buffer.alloc(0)], [Buffer.alloc(0), Buffer.alloc(0)]],
-  )
+  t.strictSame([...chunkings('', { random: 0 })].map(lengths), [[0], [0, 0, 0], [0], [0, 0]])
   t.throws(() => [...chunkings('a', { seed: -1 })], invalid)
   t.throws(() => [...chunkings('a', { random: 0.5 })], invalid)
   t.throws(() => [...chunkings('a', { times: 1 } as object)], invalid)
@@ -113,6 +115,48 @@ for (const plan of PLANS) {
     await t.rejects(client.receive(1), { message: 'The server ended before 1, after "".' })
     await t.rejects(client.receive('x'), { message: 'The server ended before "x", after "".' })
     t.equal((await client.outcome).reason, 'end')
+  })
+
+  t.test(`${plan}: runStage gives items in batches, each in one turn`, async t => {
+    const turns: number[] = []
+    const counting = stage<string, string>({
+      name: 'counting',
+      accepts: 'line',
+      emits: 'line',
+      open: () => {
+        let lines = 0
+        return {
+          transform: () => {
+            lines++
+          },
+          readComplete: () => {
+            if (lines > 0) turns.push(lines)
+            lines = 0
+          },
+        }
+      },
+    })
+    await runStage(counting, ['a', 'b', 'c'], { plan, batch: 2 })
+    t.strictSame(turns, plan === 'fused' ? [2, 1] : [1, 1, 1])
+    await t.rejects(runStage(counting, ['a'], { plan, batch: 0 }), invalid)
+  })
+
+  t.test(`${plan}: a client that does not read stops the pipeline, and reads on`, async t => {
+    const client = connect(pipeline().through(lines()).through(unlines()), { plan })
+    const chunk = Buffer.from(`${'x'.repeat(1023)}\n`.repeat(16))
+    for (let sent = 0; sent < 64; sent++) client.send(chunk)
+    const { waiting, unread } = await client.stalled()
+    t.ok(waiting > 48 * chunk.length, `${waiting} bytes wait`)
+    t.ok(unread > 0 && unread <= 2 * chunk.length, `${unread} bytes are unread`)
+    t.strictSame(await client.stalled(), { waiting, unread }, 'nothing moves')
+    t.equal((await client.receive(chunk.length)).length, chunk.length)
+    client.end()
+    t.ok((await client.stalled()).waiting > 0)
+    t.equal((await client.receive()).length, 63 * chunk.length)
+    t.equal((await client.outcome).reason, 'end')
+    t.strictSame(await client.stalled(), { waiting: 0, unread: 0 })
+    client.send('into the void')
+    t.equal((await client.receive()).length, 0)
   })
 
   t.test(`${plan}: connect shows a client that the server has destroyed the end`, async t => {

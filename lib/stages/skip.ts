@@ -1,0 +1,34 @@
+import { checkInteger } from '../check-option.js'
+import { type Controller, stage, type Transformer, type TransformerStage } from '../stage.js'
+
+/**
+ * Leaves out a connection's first items, of any kind, and passes the others on. Of bytes an item is a chunk, whose
+ * boundaries mean nothing: put it behind a stage that makes lines, frames or values.
+ *
+ * @param count - How many items.
+ * @throws InvalidOptionError when `count` is not a whole number from 0.
+ * @example
+ * pipeline().through(lines()).through(skip(1)).through(unlines())
+ */
+export function skip<Item = string>(count: number): TransformerStage<Item, Item> {
+  checkInteger('skip()', 'count', count, 0, Number.MAX_SAFE_INTEGER)
+  return stage<Item, Item>({
+    name: 'skip',
+    accepts: 'any',
+    emits: 'same',
+    open: () => new SkipTransformer<Item>(count),
+  })
+}
+
+class SkipTransformer<Item> implements Transformer<Item, Item> {
+  #left: number
+
+  constructor(count: number) {
+    this.#left = count
+  }
+
+  transform(item: Item, controller: Controller<Item>): void {
+    if (this.#left > 0) this.#left--
+    else controller.enqueue(item)
+  }
+}

@@ -1,0 +1,15 @@
+import { map, type TransformerStage } from '../stage.js'
+
+/**
+ * Turns each byte into two hexadecimal digits (RFC 4648 §8, base16), in lower case and without anything between them.
+ * Holds nothing: what came in goes on at once.
+ *
+ * @example
+ * pipeline().through(toHex())
+ */
+export function toHex(): TransformerStage<Buffer, Buffer> {
+  return map<Buffer, Buffer>('toHex', chunk => Buffer.from(chunk.toString('hex'), 'latin1'), {
+    accepts: 'bytes',
+    emits: 'bytes',
+  })
+}

@@ -1,0 +1,53 @@
+import { checkBoolean, checkNames } from '../check-option.js'
+import { StageError } from '../errors.js'
+import type { Frame } from '../kind.js'
+import { map, type TransformerStage } from '../stage.js'
+import { END, ESC, ESC_END, ESC_ESC } from './slip.js'
+
+/** Options of `toSlip()`. */
+export interface ToSlipOptions {
+  /**
+   * Sends an END also in front of each frame, as RFC 1055's own sender does, which on a serial line ends what noise had
+   * begun; without it a frame is a byte shorter. @default true
+   */
+  readonly leadingEnd?: boolean
+}
+
+/**
+ * Turns frames into bytes with SLIP (RFC 1055), each as one chunk that ends with END: the counterpart of `slip()`.
+ *
+ * An empty frame fails the connection (outcome `stage-error`): receivers ignore it.
+ *
+ * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
+ * @example
+ * pipeline().through(slip()).through(toSlip({ leadingEnd: false }))
+ */
+export function toSlip(options: ToSlipOptions = {}): TransformerStage<Frame, Buffer> {
+  const { leadingEnd = true } = options
+  checkNames('toSlip()', options, ['leadingEnd'])
+  checkBoolean('toSlip()', 'leadingEnd', leadingEnd)
+  const encode = (frame: Frame): Buffer => {
+    if (frame.length === 0)
+      throw new StageError('toSlip', 'was given an empty frame, which SLIP cannot send.')
+    return escaped(frame, leadingEnd)
+  }
+  return map<Frame, Buffer>('toSlip', encode, { accepts: 'frame', emits: 'bytes' })
+}
+
+function escaped(frame: Frame, leadingEnd: boolean): Buffer {
+  let length = frame.length + (leadingEnd ? 2 : 1)
+  for (const byte of frame) if (byte === END || byte === ESC) length++
+  const bytes = Buffer.allocUnsafe(length)
+  let at = 0
+  if (leadingEnd) bytes[at++] = END
+  for (const byte of frame) {
+    if (byte === END || byte === ESC) {
+      bytes[at++] = ESC
+      bytes[at++] = byte === END ? ESC_END : ESC_ESC
+    } else {
+      bytes[at++] = byte
+    }
+  }
+  bytes[at] = END
+  return bytes
+}

@@ -1,0 +1,159 @@
+import { isDeepStrictEqual } from 'node:util'
+import { checkInteger, checkNames } from '../check-option.js'
+import type { Endpoints } from '../connection.js'
+import { InvalidOptionError } from '../errors.js'
+import { type Kind, type KindOf, sizeOf } from '../kind.js'
+import { PLAN_MODES, place } from '../plan.js'
+import type { AnyStage, Stage } from '../stage.js'
+import { copyOf } from './copy.js'
+import { failure } from './failure.js'
+import { BYTEWISE_LAWS } from './laws/bytewise.js'
+import type { Breach, Law } from './laws/law.js'
+import { LIFE_LAWS } from './laws/life.js'
+import { OUTPUT_LAWS } from './laws/output.js'
+import { STALLED_LAWS } from './laws/stalled.js'
+import { brief } from './show.js'
+import { EndlessRun, type Sample, type Settings, Subject } from './subject.js'
+
+/** What goes in or comes out: text (UTF-8) or bytes for a stage of bytes, a list for one of lines, frames or values. */
+export type Items<Item> = KindOf<Item> extends 'bytes' ? string | Uint8Array : readonly Item[]
+
+/** What a stage makes of an input. */
+export interface Example<In, Out> {
+  readonly input: Items<In>
+  readonly output: Items<Out>
+  /** The code of the error that fails the connection behind `output`, if the input is one that does. */
+  readonly error?: string
+  /** The codes of the faults that the stage reports and goes on behind. @default none */
+  readonly reports?: readonly string[]
+}
+
+/** Options of `checkStage()`. */
+export interface CheckStageOptions {
+  /** Where random cuts and blocks begin; the same seed gives the same ones. @default 1 */
+  readonly seed?: number
+  /** How many random cuts are tried. @default 20 */
+  readonly random?: number
+  /**
+   * How many bytes (or frames, lines and values of no length) the stage may hold while nobody reads. A stage that
+   * gathers all of its input by design has `Infinity`. @default 131072
+   */
+  readonly held?: number
+  /** How long a run may go on without an end or a step forward, in milliseconds of real time. @default 5000 */
+  readonly timeout?: number
+  /** The addresses that the stage sees. @default none */
+  readonly endpoints?: Endpoints
+  /** What the stage is made with, where a function that makes it is given. They must stay as they are. @default [] */
+  readonly parameters?: readonly unknown[]
+}
+
+/** The first law that is broken is the one that is told. */
+const LAWS: readonly Law[] = [...OUTPUT_LAWS, ...LIFE_LAWS, ...STALLED_LAWS, ...BYTEWISE_LAWS]
+/** What is seen beside the others. */
+const END = { name: 'end', says: 'every run ends' }
+const PARAMETERS = { name: 'unchanged', says: 'the options of the caller are not changed' }
+
+/**
+ * Checks that a stage (or a pipeline) obeys the laws of stages, on both plans:
+ *
+ * - `isolation`: two connections of one stage share no state
+ * - `example`: the input of each example gives its output, its error and its reports
+ * - `cuts`: so does the input cut in any way; items that are not bytes come one by one and in batches
+ * - `unchanged`: nobody changes what was handed over, `parameters` included
+ * - `life`: what the stage opens is closed once and last, after any end of the connection, and `close` does not throw
+ * - `late`: nothing is enqueued after the end
+ * - `leaks`: no timer, no listener on `connection.signal` and no handle of the process is left
+ * - `stalled`: a reader that stalls bounds what is held, and loses nothing
+ * - `bytewise`: what a stage declares to do to blocks of lines is what it does to lines
+ * - `end`: every run ends
+ *
+ * A cut that breaks a law is made as small as it can be, and the message has a test of it that is ready to paste. The
+ * time that the stage takes from `connection.clock` moves by itself when nothing else does.
+ *
+ * @param stage - The stage; or the function that makes it from `parameters`.
+ * @param examples - Short ones: an input of n bytes is cut in more than n ways.
+ * @throws AssertionError of `node:assert` for the first law that is broken, with its name as `law`, and the `plan`.
+ * @throws InvalidOptionError for a wrong option, or an example that is not of the stage's kinds.
+ * @example
+ * await checkStage(lines(), [{ input: 'héllo\r\nbye', output: ['héllo', 'bye'] }])
+ * await checkStage(lines, [{ input: 'ab\n', output: [], error: 'ERR_BYWASH_FRAME_TOO_LONG' }], {
+ *   parameters: [{ maxLength: 1 }],
+ * })
+ */
+export async function checkStage<In, Out>(
+  stage: Stage<In, Out> | ((...parameters: never[]) => Stage<In, Out>),
+  examples: readonly Example<NoInfer<In>, NoInfer<Out>>[],
+  options: CheckStageOptions = {},
+): Promise<void> {
+  const { seed = 1, random = 20, held = 131_072, timeout = 5000, endpoints = {}, parameters = [] } = options
+  checkNames('checkStage()', options, ['seed', 'random', 'held', 'timeout', 'endpoints', 'parameters'])
+  checkInteger('checkStage()', 'seed', seed, 0, 0xffff_ffff)
+  checkInteger('checkStage()', 'random', random, 0, 1_000_000)
+  if (held !== Number.POSITIVE_INFINITY) checkInteger('checkStage()', 'held', held, 1, 1_000_000_000)
+  checkInteger('checkStage()', 'timeout', timeout, 1, 2_147_483_647)
+  const settings: Settings = { seed, random, held, timeout, endpoints }
+  const before = copyOf(parameters)
+  const made = (typeof stage === 'function' ? stage(...(parameters as never[])) : stage) as AnyStage
+  if (examples.length === 0) throw new InvalidOptionError('checkStage() needs at least one example.')
+  const subjects = examples.flatMap(example =>
+    subjectsOf(made, example as Example<unknown, unknown>, settings),
+  )
+  for (const law of LAWS) {
+    for (const subject of subjects) {
+      await obey(law, subject)
+    }
+  }
+  if (!isDeepStrictEqual(before, parameters)) {
+    const breach = {
+      detail: 'What the stage was made with was changed.',
+      expected: before,
+      actual: parameters,
+    }
+    throw failure(PARAMETERS, made.name, undefined, breach)
+  }
+}
+
+/** A stage with one of its examples, on each plan. */
+function subjectsOf(stage: AnyStage, example: Example<unknown, unknown>, settings: Settings): Subject[] {
+  checkNames('checkStage(): an example', example, ['input', 'output', 'error', 'reports'])
+  const { stages = [stage], name } = stage
+  const { error, reports = [] } = example
+  const accepts = stage.accepts === 'any' ? kindOf(example.input) : stage.accepts
+  const emits = place(accepts, stages).at(-1)?.emits ?? accepts
+  const items = itemsOf(name, 'input', accepts, example.input)
+  const output = itemsOf(name, 'output', emits, example.output)
+  const sample: Sample = {
+    items,
+    expected: { output: emits === 'bytes' ? output[0] : output, error, reports },
+  }
+  return PLAN_MODES.map(plan => new Subject(stages, name, accepts, emits, plan, sample, settings))
+}
+
+function kindOf(input: unknown): Kind {
+  if (!Array.isArray(input)) return 'bytes'
+  return typeof input[0] === 'string' ? 'line' : Buffer.isBuffer(input[0]) ? 'frame' : 'value'
+}
+
+function itemsOf(stage: string, what: string, kind: Kind, given: unknown): readonly unknown[] {
+  if (kind === 'bytes' && (typeof given === 'string' || given instanceof Uint8Array)) {
+    return [Buffer.from(given as string)]
+  }
+  if (kind !== 'bytes' && Array.isArray(given) && given.every(item => sizeOf(kind, item) !== -1)) return given
+  const form = kind === 'bytes' ? 'text or a Buffer' : `a list of items of the kind '${kind}'`
+  throw new InvalidOptionError(
+    `checkStage(): the ${what} of an example of '${stage}' is ${form}; got ${brief(given)}.`,
+  )
+}
+
+async function obey(law: Law, subject: Subject): Promise<void> {
+  const { name, plan, sample, settings } = subject
+  let breach: Breach | undefined
+  try {
+    breach = await law.check(subject)
+  } catch (error) {
+    if (!(error instanceof EndlessRun)) throw error
+    const detail = `Nothing had happened for ${settings.timeout} ms (option 'timeout').`
+    throw failure(END, name, plan, { detail, input: sample.items })
+  }
+  if (breach !== undefined) throw failure(law, name, plan, breach)
+}

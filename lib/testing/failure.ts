@@ -1,0 +1,51 @@
+import { AssertionError } from 'node:assert'
+import type { PlanMode } from '../plan.js'
+import type { Breach, Law } from './laws/law.js'
+import { brief, indent, variable } from './show.js'
+import type { Result } from './subject.js'
+
+/** Says which law a stage breaks, and what shows it. */
+export function failure(
+  law: Pick<Law, 'name' | 'says'>,
+  stage: string,
+  plan: PlanMode | undefined,
+  breach: Breach,
+): AssertionError {
+  const { detail, input, expected, actual, test } = breach
+  const parts = [
+    `Stage '${stage}' breaks the law '${law.name}'${plan === undefined ? '' : ` on plan '${plan}'`}: ${law.says}.`,
+    detail,
+    indent(
+      Object.entries({ input, expected, actual })
+        .filter(([, value]) => value !== undefined)
+        .map(([name, value]) => `${name.padEnd(9)} ${line(value)}`)
+        .join('\n'),
+    ),
+    test && `As a test, where ${variable(stage)} is the stage:`,
+    test && indent(test),
+  ]
+  const error = new AssertionError({
+    message: parts.filter(Boolean).join('\n\n'),
+    actual: plain(actual),
+    expected: plain(expected),
+    operator: 'checkStage',
+  })
+  return Object.assign(error, { law: law.name, plan })
+}
+
+function isResult(value: unknown): value is Result {
+  return typeof value === 'object' && value !== null && 'output' in value && 'reports' in value
+}
+
+function line(value: unknown): string {
+  if (!isResult(value)) return brief(value)
+  const { output, error, reports, message } = value
+  const reported = reports.length === 0 ? '' : `, reporting ${reports.join(', ')}`
+  const failed = error === undefined ? '' : `, then ${error}`
+  return `${brief(output)}${reported}${failed}${message === undefined ? '' : ` (${message})`}`
+}
+
+/** What a test runner shows as a difference. */
+function plain(value: unknown): unknown {
+  return isResult(value) && value.error === undefined && value.reports.length === 0 ? value.output : value
+}

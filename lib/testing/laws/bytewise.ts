@@ -1,0 +1,106 @@
+import type { BlockRole, LineEncoding } from '../../block-role.js'
+import { numbers } from '../chunkings.js'
+import { show, testCode, variable } from '../show.js'
+import { shrink } from '../shrink.js'
+import type { Result, Subject } from '../subject.js'
+import type { Breach, Law } from './law.js'
+
+const ENCODINGS: readonly LineEncoding[] = ['utf8', 'latin1']
+const ROUNDS = 50
+const LONGEST = 24
+/** What maps of text stumble over: what changes its length in upper or lower case, and what has many bytes. */
+const CHARACTERS: Record<LineEncoding, string> = {
+  utf8: 'aAzZ09 .\r\t\0\u007féßµÿİıŉ€ﬁ😀',
+  latin1: 'aAzZ09 .\r\t\0\u007f\u0080éßµÿ\u00ff',
+}
+
+/** Compares what `bytewise` makes of a block with what the stage makes of its lines. */
+async function compare(
+  subject: Subject,
+  map: Extract<BlockRole, { role: 'map' }>['map'],
+  encoding: LineEncoding,
+  text: string,
+): Promise<{ expected: unknown; actual: unknown; differs: boolean }> {
+  const { output, message }: Result = await subject.run(text.split('\n').slice(0, -1))
+  const lines = (output as string[]).map(line => `${line}\n`).join('')
+  const expected =
+    message === undefined ? Buffer.from(lines, encoding).toString('latin1') : new Error(message)
+  const block = Buffer.from(text, encoding).toString('latin1')
+  const actual = attempt(() =>
+    map(
+      block,
+      [...block].every(character => character < '\u0080'),
+    ),
+  )
+  return { expected: asBytes(expected), actual: asBytes(actual), differs: expected !== actual }
+}
+
+function asBytes(text: unknown): unknown {
+  return typeof text === 'string' ? Buffer.from(text, 'latin1') : text
+}
+
+function attempt(call: () => unknown): unknown {
+  try {
+    return call()
+  } catch (error) {
+    return error
+  }
+}
+
+/** Random lines, each with a line feed. */
+function* blocks({ sample, settings }: Subject, encoding: LineEncoding): Generator<string> {
+  const next = numbers(settings.seed)
+  const characters = [...CHARACTERS[encoding], '\n', '\n']
+  yield (sample.items as string[]).map(line => `${line}\n`).join('')
+  for (let round = 0; round < ROUNDS; round++) {
+    const length = Math.floor(next() * LONGEST)
+    yield `${Array.from({ length }, () => characters[Math.floor(next() * characters.length)]).join('')}\n`
+  }
+}
+
+async function checkBytewise(subject: Subject): Promise<Breach | undefined> {
+  const role = subject.stages[0]?.blocks
+  if (subject.plan !== 'fused' || subject.stages.length !== 1 || role?.role !== 'map') return undefined
+  for (const encoding of ENCODINGS) {
+    const of = (text: string) => compare(subject, role.map, encoding, text)
+    for (const text of blocks(subject, encoding)) {
+      if (!(await of(text)).differs) continue
+      const characters = await shrink(
+        [...text.slice(0, -1)],
+        async fewer => (await of(`${fewer.join('')}\n`)).differs,
+      )
+      const smallest = `${characters.join('')}\n`
+      const { expected, actual } = await of(smallest)
+      const input = Buffer.from(smallest, encoding)
+      return { input, expected, actual, test: testOf(subject.name, encoding, input) }
+    }
+  }
+  return undefined
+}
+
+function testOf(name: string, encoding: LineEncoding, input: Buffer): string {
+  const stage = variable(name)
+  const decode = `lines({ delimiter: '\\n', encoding: '${encoding}' })`
+  const encode = `unlines({ encoding: '${encoding}' })`
+  const body = [
+    `const served = pipeline().through(${decode}).through(${stage}).through(${encode})`,
+    `const chunks = [${show(input)}]`,
+    'const fused = await runStage(served, chunks)',
+    "const streams = await runStage(served, chunks, { plan: 'streams' })",
+    'assert.deepEqual(Buffer.concat(fused), Buffer.concat(streams))',
+  ]
+  return testCode(
+    `${stage} gives the same in blocks and line by line`,
+    ['lines', 'pipeline', 'runStage', 'unlines'],
+    body.join('\n'),
+  )
+}
+
+/** What a stage declares about blocks of lines. */
+export const BYTEWISE_LAWS: readonly Law[] = [
+  {
+    name: 'bytewise',
+    says: "'bytewise' gives the bytes that the lines one by one give",
+    check: checkBytewise,
+  },
+]

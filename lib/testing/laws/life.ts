@@ -1,0 +1,236 @@
+import { getEventListeners } from 'node:events'
+import type { BywashError } from '../../errors.js'
+import type { Reason } from '../../outcome.js'
+import { type AnyStage, type Controller, stage, type Transformer } from '../../stage.js'
+import { copyOf } from '../copy.js'
+import type { Subject } from '../subject.js'
+import { quiet, turn, until } from '../turns.js'
+import type { Breach, Law } from './law.js'
+
+/** How often each function of a transformer was called; of a stream, `close` counts its 'close' events. */
+interface Life {
+  readonly stage: string
+  readonly canFlush: () => boolean
+  start: number
+  flush: number
+  close: number
+  /** What was called last. */
+  last: string
+}
+
+/** What is known of a connection when it is over. */
+interface Ended {
+  readonly lives: readonly Life[]
+  readonly reason: Reason
+  /** What `close` threw. */
+  readonly failure: BywashError | undefined
+  /** What failed behind the end. */
+  readonly late: BywashError | undefined
+  readonly timers: number
+  /** Listeners on the signal before the close, and behind it. */
+  readonly listening: number
+  readonly listeners: number
+}
+
+/** A stage behind the checked one, which ends the connection at its first item. */
+function behind(end: (controller: Controller<unknown>) => void): AnyStage {
+  return stage<unknown, unknown>({
+    name: 'behind',
+    accepts: 'any',
+    emits: 'same' as never,
+    open: () => ({ transform: (_item, controller) => end(controller) }),
+  })
+}
+
+/** How often much input is an input. */
+const MUCH = 20
+
+interface Ending {
+  /** What ends the connection, if not the input. */
+  readonly behind?: AnyStage
+  /** How much of the input comes before a reset. */
+  readonly fed?: number
+  readonly repeated?: number
+}
+
+/** Every way in which a connection ends. */
+const ENDINGS: Readonly<Record<string, Ending>> = {
+  'the end of the input': {},
+  'much input': { repeated: MUCH },
+  'a reset before the first item': { fed: 0 },
+  'a reset in the middle': { fed: 0.5 },
+  'a reset behind the last item': { fed: 1 },
+  'an early end by the stage behind it': { behind: behind(controller => controller.terminate()) },
+  'a failure of the stage behind it': {
+    behind: behind(() => {
+      throw new Error('a failure of the stage behind it')
+    }),
+  },
+}
+
+/** Counts what is called on what a stage opens. */
+function watch(watched: AnyStage, lives: Life[]): AnyStage {
+  const born = (canFlush: () => boolean) => {
+    const { name: stage } = watched
+    const life: Life = { stage, canFlush, start: 0, flush: 0, close: 0, last: 'open' }
+    lives.push(life)
+    return life
+  }
+  // Without its role for blocks, in which its transformer would not be called.
+  const { open, stream, blocks: _, ...rest } = watched
+  return {
+    ...rest,
+    ...(open && {
+      open: connection => {
+        const transformer = open(connection)
+        return watchTransformer(
+          transformer,
+          born(() => typeof transformer.flush === 'function'),
+        )
+      },
+    }),
+    ...(stream && {
+      stream: (...parameters) => {
+        const opened = stream(...parameters)
+        const life = born(() => false)
+        opened.on('close', () => note(life, 'close'))
+        return opened
+      },
+    }),
+  }
+}
+
+function note(life: Life, step: string): void {
+  life.last = step
+  if (step === 'start' || step === 'flush' || step === 'close') life[step]++
+}
+
+/** In front of the transformer and not on it, so that what it calls on itself is its own business. */
+function watchTransformer(transformer: Transformer<never, unknown>, life: Life): Transformer<never, unknown> {
+  return new Proxy(
+    {},
+    {
+      get(_, step: keyof Transformer<never, unknown>) {
+        const method = transformer[step] as ((...parameters: unknown[]) => unknown) | undefined
+        if (method === undefined && step !== 'close') return undefined
+        return (...parameters: unknown[]) => {
+          note(life, step)
+          return method?.apply(transformer, parameters)
+        }
+      },
+    },
+  )
+}
+
+/** Runs one connection to one of its ends. */
+async function live(subject: Subject, ending: Ending): Promise<() => Promise<Ended>> {
+  const { behind, fed, repeated = 1 } = ending
+  const lives: Life[] = []
+  const stages = subject.stages.map(each => watch(each, lives))
+  const { trial, clock, connection } = await subject.open(
+    {},
+    { stages: behind === undefined ? stages : [...stages, behind], kind: subject.accepts },
+  )
+  const items = Array.from({ length: repeated }, () => itemsOf(subject)).flat()
+  await trial.feed(items.slice(0, fed === undefined ? items.length : Math.ceil(fed * items.length)))
+  if (fed === undefined) await trial.end()
+  else await turn()
+  const reason = trial.over ? trial.reason : 'client-reset'
+  const listening = getEventListeners(connection.signal, 'abort').length
+  const failure = trial.close()
+  const timers = clock.pending
+  return async () => {
+    // A stream may take a while to close.
+    await until(() => lives.every(({ close }) => close > 0))
+    await quiet(() => 0)
+    clock.advance(60_000)
+    const listeners = getEventListeners(connection.signal, 'abort').length
+    return { lives, reason, failure, late: trial.late, timers, listening, listeners }
+  }
+}
+
+/** Three laws look at the same connections. */
+const seen = new WeakMap<Subject, Map<string, Ended>>()
+
+async function endsOf(subject: Subject): Promise<Map<string, Ended>> {
+  const ends = seen.get(subject) ?? new Map<string, Ended>()
+  if (!seen.has(subject)) {
+    for (const [name, ending] of Object.entries(ENDINGS)) {
+      const settled = await live(subject, ending)
+      ends.set(name, await settled())
+    }
+    seen.set(subject, ends)
+  }
+  return ends
+}
+
+/** Enough for a middle, also of bytes. */
+function itemsOf({ accepts, sample }: Subject): unknown[] {
+  const [input] = sample.items
+  if (accepts !== 'bytes') return sample.items.map(copyOf)
+  const middle = Math.ceil((input as Buffer).length / 2)
+  return [(input as Buffer).subarray(0, middle), (input as Buffer).subarray(middle)].map(copyOf)
+}
+
+/** Makes a law of what must not be seen of any connection that is over. */
+function ofEveryEnd(fault: (ended: Ended) => string | undefined): Law['check'] {
+  return async subject => {
+    for (const [ending, ended] of await endsOf(subject)) {
+      const detail = fault(ended)
+      if (detail !== undefined) return { detail: `After ${ending}: ${detail}`, input: subject.sample.items }
+    }
+    return undefined
+  }
+}
+
+function disorder({ lives, failure, reason }: Ended): string | undefined {
+  if (failure !== undefined) return failure.message
+  for (const { stage, canFlush, start, flush, close, last } of lives) {
+    const flushes = reason === 'end' ? Number(canFlush()) : Math.min(flush, 1)
+    if (close === 1 && last === 'close' && start <= 1 && flush === flushes) continue
+    return (
+      `what stage '${stage}' opened was started ${start}, flushed ${flush} and closed ${close} times, ` +
+      `and '${last}' came last.`
+    )
+  }
+  return undefined
+}
+
+function leak({ timers, listening, listeners }: Ended): string | undefined {
+  if (timers > 0) return `timers of connection.clock were not cleared: ${timers}.`
+  if (listeners > 0) return `listeners on connection.signal were not removed: ${listeners}.`
+  return listening < MUCH ? undefined : `listeners on connection.signal had grown to ${listening} before.`
+}
+
+/** Connections that a handle must be left by before it counts: others may open some at the same time. */
+const ROUNDS = 8
+
+/** What would keep the process alive, and listeners on the process itself. */
+function handles(): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const type of process.getActiveResourcesInfo()) counts.set(type, (counts.get(type) ?? 0) + 1)
+  for (const event of process.eventNames()) {
+    counts.set(`listener on '${String(event)}' of the process`, process.listenerCount(event))
+  }
+  return counts
+}
+
+async function checkHandles(subject: Subject): Promise<Breach | undefined> {
+  const before = handles()
+  const left = () => [...handles()].find(([type, count]) => count - (before.get(type) ?? 0) >= ROUNDS)
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const ending of Object.values(ENDINGS)) await live(subject, ending)
+  }
+  // Some handles take a while to close.
+  await until(() => left() === undefined)
+  const [type] = left() ?? []
+  return type === undefined ? undefined : { detail: `After each connection one more was left: ${type}.` }
+}
+
+/** How a connection begins and ends. */
+export const LIFE_LAWS: readonly Law[] = [
+  { name: 'life', says: 'it is closed once and last, also after a failure', check: ofEveryEnd(disorder) },
+  { name: 'late', says: 'nothing is enqueued after the end', check: ofEveryEnd(({ late }) => late?.message) },
+  { name: 'leaks', says: 'no timer and no listener is left', check: ofEveryEnd(leak) },
+  { name: 'leaks', says: 'no handle is left', check: checkHandles },
+]

@@ -1,0 +1,102 @@
+import { copyOf } from '../copy.js'
+import { isSame, type Result, type Subject } from '../subject.js'
+import type { Trial } from '../trial.js'
+import { quiet, turn } from '../turns.js'
+import type { Breach, Law } from './law.js'
+
+/** What one read from a socket gives at most. */
+const READ = 65_536
+const CHUNK = 4096
+/** What comes when the reader goes on. */
+const MORE = 4
+
+function sizeOf(item: unknown): number {
+  return typeof item === 'string' || item instanceof Uint8Array ? Math.max(item.length, 1) : 1
+}
+
+/** The example's input, over and over; bytes in chunks of some size. */
+function* supply({ accepts, sample }: Subject): Generator<unknown, never> {
+  const [input] = sample.items
+  const items =
+    accepts === 'bytes'
+      ? [Buffer.concat(Array(Math.ceil(CHUNK / (input as Buffer).length)).fill(input))]
+      : sample.items
+  for (;;) yield* items.map(copyOf)
+}
+
+/** Feeds as fast as the stage takes it, while nothing that comes out is read; gives what was fed. */
+async function feedStalled(trial: Trial, items: Iterator<unknown>, limit: number): Promise<unknown[]> {
+  const fed: unknown[] = []
+  let taken = 0
+  let turnAt = READ
+  while (!trial.over && trial.output.length === 0 && taken < limit) {
+    const item = items.next().value
+    fed.push(item)
+    taken += sizeOf(item)
+    if (!trial.write(item)) {
+      let isWaiting = true
+      const changed = trial.changed().then(() => {
+        isWaiting = false
+      })
+      await Promise.race([changed, quiet(() => trial.output.length)])
+      if (isWaiting) break
+    } else if (taken >= turnAt) {
+      turnAt += READ
+      await turn()
+    }
+  }
+  return fed
+}
+
+async function checkStalled(subject: Subject): Promise<Breach | undefined> {
+  const { held } = subject.settings
+  const { items: input } = subject.sample
+  if (held === Number.POSITIVE_INFINITY || input.every(item => (item as Buffer).length === 0))
+    return undefined
+  let isReading = false
+  let late = 0
+  const { trial } = await subject.open({
+    reading: () => isReading,
+    given: item => {
+      late += sizeOf(item)
+    },
+  })
+  const items = supply(subject)
+  const limit = 2 * held
+  const fed = await feedStalled(trial, items, limit)
+  const taken = fed.reduce<number>((sum, item) => sum + sizeOf(item), 0)
+  const read = late
+  await quiet(() => late)
+  isReading = true
+  trial.resume()
+  if (taken < limit) {
+    await quiet(() => late)
+    const more = Array.from({ length: MORE }, () => items.next().value)
+    fed.push(...more)
+    await trial.feed(more)
+  }
+  await trial.end()
+  trial.close()
+  if (taken >= limit && late - read > held) {
+    return {
+      detail:
+        `While nobody read, it took ${taken} bytes (or items) and held ${late - read} of them; ` +
+        `it may hold ${held} (option 'held').`,
+    }
+  }
+  return lost(await subject.run(fed.map(copyOf)), subject.resultOf(trial))
+}
+
+function lost(expected: Result, actual: Result): Breach | undefined {
+  if (isSame(expected, actual)) return undefined
+  return { detail: 'A reader that stalled and went on got something else.', expected, actual }
+}
+
+/** How much is held. */
+export const STALLED_LAWS: readonly Law[] = [
+  {
+    name: 'stalled',
+    says: 'a reader that stalls bounds what is held, and loses nothing',
+    check: checkStalled,
+  },
+]

@@ -1,0 +1,149 @@
+import { type Connection, countWith, endConnection } from '../connection.js'
+import type { Flow } from '../engine/flow.js'
+import { flowOf, load } from '../engine/open-flow.js'
+import type { BywashError, PeerError } from '../errors.js'
+import type { Kind } from '../kind.js'
+import { type Reason, reasonOf } from '../outcome.js'
+import { makePlan, type PlanMode, place } from '../plan.js'
+import { type AnyStage, type Controller, stage } from '../stage.js'
+
+/** What a trial tells, and asks, while it runs. */
+export interface TrialHooks {
+  readonly report?: (error: PeerError) => void
+  /** Called with each item that comes out. */
+  readonly given?: (item: unknown) => void
+  /** False while the reader takes nothing; then `resume()` goes on. */
+  readonly reading?: () => boolean
+  /** Waits for the stage. Without it a stage that never goes on is waited for without end. */
+  readonly wait?: (until: Promise<void>) => Promise<void>
+}
+
+/** Stages at work for one connection, driven by hand: a source, a sink and an end that a test decides about. */
+export class Trial {
+  readonly output: unknown[] = []
+  /** The codes of what was reported. */
+  readonly reports: string[] = []
+  /** What failed the connection. */
+  error: BywashError | undefined
+  /** What failed when the connection was over already. */
+  late: BywashError | undefined
+  /** The last stage has ended, or one has failed. */
+  over = false
+  reason: Reason = 'end'
+  readonly #flow: Flow
+  readonly #connection: Connection
+  readonly #wait: (until: Promise<void>) => Promise<void>
+  #wake = () => {}
+
+  /** Loads what the stages run on, and opens them. */
+  static async open(
+    stages: readonly AnyStage[],
+    kind: Kind,
+    mode: PlanMode,
+    connection: Connection,
+    hooks?: TrialHooks,
+  ): Promise<Trial> {
+    const plan = makePlan(kind, place(kind, stages), mode)
+    await load(plan)
+    return new Trial(sink => flowOf(plan, sink), connection, hooks)
+  }
+
+  private constructor(
+    flow: (sink: Parameters<typeof flowOf>[1]) => Flow,
+    connection: Connection,
+    { report = () => {}, given = () => {}, reading = () => true, wait = until => until }: TrialHooks = {},
+  ) {
+    this.#connection = connection
+    this.#wait = wait
+    this.#flow = flow({
+      write: item => {
+        this.output.push(item)
+        given(item)
+      },
+      settle: reading,
+      resume: () => this.#wake(),
+      ending: () => {},
+      report: error => {
+        this.reports.push(error.code)
+        report(error)
+      },
+      finish: terminated => this.#finish(terminated ? 'terminated' : 'end'),
+      fail: error => {
+        if (this.over) {
+          this.late ??= error
+        } else {
+          this.error = error
+          this.#finish(reasonOf(error))
+        }
+      },
+    })
+    countWith(connection, this.#flow)
+    this.#flow.open(connection)
+  }
+
+  #finish(reason: Reason): void {
+    this.over = true
+    this.reason = reason
+    this.#wake()
+  }
+
+  /** Gives one item. False: wait for `changed()`. */
+  write(item: unknown): boolean {
+    return this.over || this.#flow.write(item) || this.over
+  }
+
+  /** Resolves when the stages take more, or are over. */
+  changed(): Promise<void> {
+    return new Promise(resolve => {
+      this.#wake = resolve
+    })
+  }
+
+  /** Gives items as fast as they are taken, up to the end of the connection. */
+  async feed(items: Iterable<unknown>): Promise<void> {
+    for (const item of items) {
+      if (this.over) return
+      if (!this.write(item)) await this.#wait(this.changed())
+    }
+  }
+
+  /** Ends the source, and resolves when everything has come out. */
+  async end(): Promise<void> {
+    this.#flow.end()
+    while (!this.over) await this.#wait(this.changed())
+  }
+
+  /** The reader takes more again. */
+  resume(): void {
+    this.#flow.drain()
+  }
+
+  /** Closes the stages, in the middle of anything; returns what one of them threw. */
+  close(): BywashError | undefined {
+    const reason = this.over ? this.reason : 'client-reset'
+    this.over = true
+    endConnection(this.#connection)
+    return this.#flow.close({ reason, error: this.error, bytesRead: 0, bytesWritten: 0, duration: 0 })
+  }
+}
+
+/** Gives the items of each batch in one turn, as a decoder does with those of one chunk. */
+export function unbatch(kind: Kind): AnyStage {
+  return stage<readonly unknown[], unknown>({
+    name: 'unbatch',
+    accepts: 'value' as never,
+    emits: kind as never,
+    open: () => ({
+      transform: (batch: readonly unknown[], controller: Controller<unknown>) => {
+        for (const item of batch) controller.enqueue(item)
+      },
+    }),
+  })
+}
+
+/** Items in batches of a size. */
+export function batches(items: readonly unknown[], size: number): unknown[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  )
+}

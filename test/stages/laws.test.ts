@@ -1,0 +1,249 @@
+import { PassThrough } from 'node:stream'
+import { inspect } from 'node:util'
+import { gzipSync } from 'node:zlib'
+import t from 'tap'
+import { type Frame, pipeline, type Stage } from '../../lib/index.js'
+import * as stages from '../../lib/stages/index.js'
+import { checkStage, type Example } from '../../lib/testing/index.js'
+
+const invalid = 'ERR_BYWASH_INVALID_FRAME'
+const tooLong = 'ERR_BYWASH_FRAME_TOO_LONG'
+
+/** A stage, or what makes it, with the parameters it is made with and what it makes of its input. */
+interface Row {
+  readonly of: Stage<unknown, unknown> | ((...parameters: never[]) => Stage<unknown, unknown>)
+  readonly with: readonly unknown[]
+  readonly examples: readonly Example<unknown, unknown>[]
+}
+
+/** One row. The types are checked here, where it is known what the stage takes and gives. */
+function row<In, Out>(
+  of: (...parameters: never[]) => Stage<In, Out>,
+  parameters: readonly unknown[],
+  ...examples: readonly Example<NoInfer<In>, NoInfer<Out>>[]
+): Row {
+  return { of, with: parameters, examples } as unknown as Row
+}
+
+/** How it compresses depends on when its input comes; what can be read from it does not. */
+function gzip() {
+  return pipeline().through(stages.gzip()).through(stages.gunzip())
+}
+
+function frames(...texts: string[]): Buffer[] {
+  return texts.map(text => Buffer.from(text))
+}
+
+/** Every stage, in the order of lib/stages/index.ts: add a row for each of its options that changes what comes out. */
+const ROWS: readonly Row[] = [
+  row(stages.counter<Buffer>, [], { input: 'a\nb', output: 'a\nb' }),
+  row(stages.counter<string>, [{ onOpen: () => {} }], { input: ['a', ''], output: ['a', ''] }),
+  row(stages.delimit, ['\r\n'], { input: frames('ab', '', '\r'), output: 'ab\r\n\r\n\r\r\n' }),
+  row(
+    stages.delimited,
+    [{ delimiters: ['|', '||', '\r\n'] }],
+    { input: 'é|b||c\r\n\r|', output: frames('é', 'b', 'c', '\r') },
+    { input: 'tail', output: frames('tail') },
+  ),
+  row(
+    stages.delimited,
+    [{ delimiters: '--', maxLength: 3 }],
+    { input: 'abc--abcd--', output: frames('abc'), error: tooLong },
+    { input: 'a---b', output: frames('a', '-b') },
+  ),
+  row(
+    stages.delimited,
+    [{ delimiters: '--', maxLength: 3, overflow: 'report', partial: 'drop', keep: true }],
+    {
+      input: 'abc--abcde--a--b',
+      output: frames('abc--', 'a--'),
+      reports: [tooLong],
+    },
+  ),
+  row(
+    stages.fixedLength,
+    [2],
+    { input: 'abcd', output: frames('ab', 'cd') },
+    { input: 'abc', output: frames('ab'), error: invalid },
+  ),
+  row(
+    stages.fromBase64,
+    [],
+    { input: 'aGVsbG8=', output: 'hello' },
+    { input: 'aGVs!aaa', output: 'hel', error: invalid },
+  ),
+  row(
+    stages.fromHex,
+    [],
+    { input: '68656C6c6f', output: 'hello' },
+    { input: '6865x', output: 'he', error: invalid },
+  ),
+  row(stages.grep, ['a.'], { input: ['a.b', 'ab', 'ca.'], output: ['a.b', 'ca.'] }),
+  row(stages.gunzip, [], { input: gzipSync('hello'), output: 'hello' }),
+  row(gzip, [], { input: 'hello', output: 'hello' }),
+  row(
+    stages.jsonLines,
+    [],
+    { input: ['{"a":[1]}', '2'], output: [{ a: [1] }, 2] },
+    { input: ['1', 'x'], output: [1], error: invalid },
+  ),
+  row(stages.jsonLines, [{ invalid: 'report' }], {
+    input: ['1', 'x', '2'],
+    output: [1, 2],
+    reports: [invalid],
+  }),
+  row(
+    stages.lengthPrefixed,
+    [{ width: 2, maxLength: 5 }],
+    {
+      input: Buffer.from('000568656c6c6f00000001ff', 'hex'),
+      output: [Buffer.from('hello'), Buffer.alloc(0), Buffer.of(255)],
+    },
+    { input: Buffer.from('0001610006', 'hex'), output: frames('a'), error: tooLong },
+    { input: Buffer.from('00016100', 'hex'), output: frames('a'), error: invalid },
+  ),
+  row(stages.lengthPrefixed, [{ width: 'varint', maxLength: 300 }], {
+    input: Buffer.concat([Buffer.from('c801', 'hex'), Buffer.alloc(200, 'a'), Buffer.of(1, 0x62)]),
+    output: frames('a'.repeat(200), 'b'),
+  }),
+  row(
+    stages.lengthPrefixed,
+    [
+      {
+        width: 4,
+        order: 'little',
+        offset: 1,
+        adjustment: 1,
+        includesItself: true,
+        overflow: 'skip',
+        maxLength: 2,
+        strip: 5,
+      },
+    ],
+    {
+      input: Buffer.from('ff050000006161' + 'ff09000000626364656667', 'hex'),
+      output: frames('aa'),
+    },
+  ),
+  row(
+    stages.lines,
+    [],
+    { input: 'héllo\r\n€\r\r\n\n\nbye', output: ['héllo', '€\r', '', '', 'bye'] },
+    { input: '', output: [] },
+  ),
+  row(stages.lines, [{ delimiter: '\n' }], { input: 'a\r\nb\n', output: ['a\r', 'b'] }),
+  row(stages.lines, [{ delimiter: '\r\n' }], { input: 'a\nb\rc\r\r\nd', output: ['a\nb\rc\r', 'd'] }),
+  row(stages.lines, [{ delimiter: '\r\n', bare: 'error' }], {
+    input: 'a\r\nb\nc\r\n',
+    output: ['a'],
+    error: invalid,
+  }),
+  row(stages.lines, [{ keep: true }], { input: 'a\r\nb\nc', output: ['a\r\n', 'b\n', 'c'] }),
+  row(stages.lines, [{ encoding: 'latin1' }], { input: Buffer.from('ff0ac3a9', 'hex'), output: ['ÿ', 'Ã©'] }),
+  row<Buffer, Frame>(stages.lines as never, [{ encoding: 'buffer' }], {
+    input: 'a\né',
+    output: frames('a', 'é'),
+  }),
+  row(stages.lines, [{ invalid: 'report' }], {
+    input: Buffer.from('610aff0a62', 'hex'),
+    output: ['a', 'b'],
+    reports: ['ERR_BYWASH_INVALID_UTF8'],
+  }),
+  row(stages.lines, [{ partial: 'drop' }], { input: 'a\nb', output: ['a'] }),
+  row(stages.lines, [{ partial: 'error' }], { input: 'a\nb', output: ['a'], error: invalid }),
+  row(
+    stages.lines,
+    [{ maxLength: 3 }],
+    { input: 'abc\r\nabcd\r\nab\r\n', output: ['abc'], error: tooLong },
+    { input: 'abc\nabcd', output: ['abc'], error: tooLong },
+  ),
+  row(stages.lines, [{ maxLength: 3, overflow: 'truncate' }], {
+    input: 'abcd\nab€\nabc\n',
+    output: ['abc', 'ab', 'abc'],
+  }),
+  row(stages.lines, [{ maxLength: 3, overflow: 'skip' }], { input: 'abcd\nab\nabcde', output: ['ab'] }),
+  row(stages.lines, [{ maxLength: 3, overflow: 'report' }], {
+    input: 'abcd\nab\n',
+    output: ['ab'],
+    reports: [tooLong],
+  }),
+  row(stages.lines, [{ profile: 'go' }], { input: 'a\r\nb\n\r', output: ['a', 'b', ''] }),
+  row(stages.lines, [{ profile: 'netty', maxLength: 2 }], {
+    input: 'a\r\nabc\nb\n\r',
+    output: ['a', 'b'],
+    reports: [tooLong],
+  }),
+  row(stages.lines, [{ profile: 'tokio', maxLength: 2 }], {
+    input: 'a\r\nabc\nb\n\r',
+    output: ['a', 'b'],
+    reports: [tooLong],
+  }),
+  row(stages.lines, [{ profile: 'twisted' }], { input: 'a\nb\r\nc', output: ['a\nb'] }),
+  row(stages.lines, [{ profile: 'erlang', maxLength: 4 }], {
+    input: 'abcdef\r\nend',
+    output: ['abcd', 'ef\r\n'],
+  }),
+  row(stages.lines, [{ profile: 'split2' }], { input: 'a\r\n\nb\r', output: ['a', '', 'b\r'] }),
+  row(stages.lowercase, [], { input: ['ABC', 'NÉ', ''], output: ['abc', 'nÉ', ''] }),
+  row(stages.lowercase, [{ mode: 'unicode' }], { input: ['NÉ'], output: ['né'] }),
+  row(
+    stages.netstring,
+    [{ maxLength: 5 }],
+    { input: '5:hello,0:,', output: frames('hello', '') },
+    { input: '1:a,6:', output: frames('a'), error: tooLong },
+    { input: '1:a,01:', output: frames('a'), error: invalid },
+  ),
+  row(stages.number, [], { input: ['a', 'b'], output: ['1: a', '2: b'] }),
+  row(stages.prefix, ['> '], { input: ['a', ''], output: ['> a', '> '] }),
+  row(stages.prefixLength, [{ width: 1 }], { input: frames('hi', ''), output: Buffer.from('\x02hi\x00') }),
+  row(stages.replace, ['a.', '$&'], { input: ['a.b.a.', 'aa..'], output: ['$&b.$&', 'a$&.'] }),
+  row(stages.skip<string>, [2], { input: ['a', 'b', 'c'], output: ['c'] }),
+  row(
+    stages.slip,
+    [],
+    {
+      input: Buffer.from('c061dbdcc0c0dbddc0', 'hex'),
+      output: [Buffer.from('61c0', 'hex'), Buffer.of(0xdb)],
+    },
+    { input: Buffer.from('61c0db61c0', 'hex'), output: frames('a'), error: invalid },
+  ),
+  row(stages.take<string>, [2], { input: ['a', 'b', 'c'], output: ['a', 'b'] }),
+  row<Buffer, Buffer>(stages.tee, [{ to: new PassThrough().resume() }], { input: 'abc', output: 'abc' }),
+  row<Buffer, Buffer>(stages.throttle as never, [{ bytesPerSecond: 100, burst: 2 }], {
+    input: 'hello',
+    output: 'hello',
+  }),
+  row(stages.toBase64, [], { input: 'hello', output: 'aGVsbG8=' }),
+  row(stages.toFixedLength, [2], { input: frames('ab', 'cd'), output: 'abcd' }),
+  row(stages.toHex, [], { input: 'hello', output: '68656c6c6f' }),
+  row(stages.toJsonLines, [], { input: [{ a: '\n' }, 1], output: ['{"a":"\\n"}', '1'] }),
+  row(stages.toNetstring, [], { input: frames('hello', ''), output: '5:hello,0:,' }),
+  row(stages.toSlip, [{ leadingEnd: false }], {
+    input: [Buffer.from('61c0db', 'hex')],
+    output: Buffer.from('61dbdcdbddc0', 'hex'),
+  }),
+  row(stages.trim, [], { input: ['\t a  b \r', ''], output: ['a  b', ''] }),
+  row(stages.unlines, [], { input: ['a', 'é', ''], output: 'a\né\n\n' }),
+  row(stages.unlines, [{ delimiter: '\r\n', encoding: 'latin1' }], {
+    input: ['a', 'é'],
+    output: Buffer.from('a\r\né\r\n', 'latin1'),
+  }),
+  row(stages.uppercase, [], { input: ['abc', 'né', '', 'ß'], output: ['ABC', 'Né', '', 'ß'] }),
+  row(stages.uppercase, [{ mode: 'unicode' }], { input: ['né'], output: ['NÉ'] }),
+  row(stages.welcome, ['Hi!\n'], { input: 'abc', output: 'Hi!\nabc' }, { input: '', output: 'Hi!\n' }),
+]
+
+// Many runs in one file: more than the usual time on a machine that is busy.
+t.setTimeout(180_000)
+
+for (const { of, with: parameters, examples } of ROWS) {
+  t.test(`${of.name}(${inspect(parameters, { depth: 1 }).slice(1, -1).trim()}) obeys the laws`, async t => {
+    await checkStage(of, examples, { parameters })
+    t.pass('on both plans')
+  })
+}
+
+t.test('every stage is in the table', async t => {
+  const checked = new Set(ROWS.map(({ of }) => of.name))
+  t.strictSame([...checked].sort(), Object.keys(stages).sort())
+})
