@@ -127,3 +127,8 @@ export function blame(stage: string, when: string, cause: unknown): BywashError 
   const text = cause instanceof Error ? cause.message : String(cause)
   return new StageError(stage, `failed in ${when}: ${text}`, { cause })
 }
+
+/** The reason that an error stands for. */
+export function reasonOf(error: BywashError): Reason {
+  return error instanceof PeerError ? error.reason : 'stage-error'
+}

@@ -16,8 +16,9 @@ export {
   StageOrderError,
 } from './errors.js'
 export type { Frame, ItemKinds, ItemOf, Kind, KindOf } from './kind.js'
+export { listen } from './listen.js'
 export type { ListenOptions } from './listen-options.js'
-export { type Listener, listen } from './listener.js'
+export type { Listener } from './listener.js'
 export type { Outcome, Reason } from './outcome.js'
 export { type HandleOptions, type Pipeline, pipeline } from './pipeline.js'
 export type { ExplainedSegment, Explanation, PlanMode } from './plan.js'

@@ -12,20 +12,8 @@ import type { Outcome } from './outcome.js'
 import { type Pipeline, planOf } from './pipeline.js'
 import type { Plan } from './plan.js'
 
-/**
- * Binds an address and serves a pipeline to each connection. Resolves when connections are accepted.
- *
- * @throws StageOrderError when the pipeline does not go from bytes to bytes.
- * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
- * @throws BindError when the address cannot be bound; `cause` is Node's error.
- * @example
- * const listener = await listen(shout, { port: 8080 })
- * console.error('listening on port', listener.address.port)
- */
-export async function listen(
-  pipeline: Pipeline<Buffer, Buffer>,
-  options: ListenOptions = {},
-): Promise<Listener> {
+/** Binds an address; `listen()` is the public way to it. */
+export async function bind(pipeline: Pipeline<Buffer, Buffer>, options: ListenOptions): Promise<Listener> {
   const settings = listenSettings(options)
   const plan = planOf(pipeline, 'listen()', settings.plan)
   const drives = driveSettings('listen()', options)

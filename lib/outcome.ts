@@ -1,5 +1,3 @@
-import { type BywashError, PeerError } from './errors.js'
-
 /**
  * Why a connection ended:
  *
@@ -35,9 +33,4 @@ export interface Outcome {
   readonly bytesWritten: number
   /** Whole milliseconds from open to close. */
   readonly duration: number
-}
-
-/** The reason that an error stands for. */
-export function reasonOf(error: BywashError): Reason {
-  return error instanceof PeerError ? error.reason : 'stage-error'
 }

@@ -1,5 +1,6 @@
 import { formatAddress } from '../address.js'
-import { type Listener, listen } from '../listener.js'
+import { listen } from '../listen.js'
+import type { Listener } from '../listener.js'
 import type { Preset } from '../presets/index.js'
 import type { Io } from './main.js'
 import type { PresetFlags } from './preset-command.js'

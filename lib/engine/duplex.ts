@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
 import type { Timer } from '../clock.js'
 import { type Connection, countWith, endConnection } from '../connection.js'
-import type { BywashError } from '../errors.js'
-import { type Outcome, type Reason, reasonOf } from '../outcome.js'
+import { type BywashError, reasonOf } from '../errors.js'
+import type { Outcome, Reason } from '../outcome.js'
 import type { Flow, Sink } from './flow.js'
 
 /** After our FIN we read and discard this much: closing with unread bytes makes the kernel send a RST that can erase a farewell. */

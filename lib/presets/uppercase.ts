@@ -1,5 +1,8 @@
 import { pipeline } from '../pipeline.js'
-import { lines, unlines, uppercase as upper, welcome } from '../stages/index.js'
+import { lines } from '../stages/lines.js'
+import { unlines } from '../stages/unlines.js'
+import { uppercase as upper } from '../stages/uppercase.js'
+import { welcome } from '../stages/welcome.js'
 import type { Preset } from './preset.js'
 
 const defaults = {

@@ -1,9 +1,9 @@
 import { type Connection, countWith, endConnection } from '../connection.js'
 import type { Flow } from '../engine/flow.js'
 import { flowOf, load } from '../engine/open-flow.js'
-import type { BywashError, PeerError } from '../errors.js'
+import { type BywashError, type PeerError, reasonOf } from '../errors.js'
 import type { Kind } from '../kind.js'
-import { type Reason, reasonOf } from '../outcome.js'
+import type { Reason } from '../outcome.js'
 import { makePlan, type PlanMode, place } from '../plan.js'
 import { type AnyStage, type Controller, stage } from '../stage.js'
 
