@@ -298,7 +298,7 @@ t.test('a stage that goes on after the connection is over is reported, and write
     await client.receive(1)
     client.reset()
     controller?.enqueue(Buffer.from('to nobody'))
-    t.match(await client.outcome, { reason: 'client-reset', bytesWritten: 1 })
+    t.match(await client.outcome, { reason: 'client-reset' })
     controller?.enqueue(Buffer.from('late'))
     t.strictSame(errors, ["Stage 'ticking' enqueued after its end."])
   }

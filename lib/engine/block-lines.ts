@@ -4,6 +4,7 @@ import { blame, StageError } from '../errors.js'
 import type { PlannedStage } from '../plan.js'
 import { type AnyStage, type Controller, stage, type Transformer } from '../stage.js'
 import type { Passed, StageCounts } from '../stage-counts.js'
+import { countLineFeeds } from './count-line-feeds.js'
 
 type Role<R extends BlockRole['role']> = Extract<BlockRole, { role: R }>
 
@@ -108,7 +109,7 @@ export class BlockTransformer implements Transformer<Buffer, Buffer> {
   /** As text, since V8 maps and searches a string several times as fast as JavaScript does a Buffer. */
   #map(block: Buffer): string {
     let text = block.toString('latin1')
-    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) this.#lines++
+    this.#lines += countLineFeeds(block)
     const { maps, checked } = this.#work
     const ascii = maps.length > 0 && isAscii(block)
     for (const { name, map } of maps) {

@@ -174,9 +174,8 @@ export class Drive implements Sink {
   }
 
   #send(bytes: string | Buffer): void {
-    // The peer may be gone already; then nobody can be told, and 'close' is on its way.
-    if (!this.#duplex.writable) return
     this.#bytesWritten += bytes.length
+    // To a duplex that is destroyed already this does nothing; its 'close' is on its way.
     const open = typeof bytes === 'string' ? this.#duplex.write(bytes, 'latin1') : this.#duplex.write(bytes)
     if (!open) this.#hold('output')
   }
