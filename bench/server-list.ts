@@ -44,7 +44,7 @@ const others: readonly ServerEntry[] = [
     summary: 'a process for each connection',
     command: port => [
       ...['socat', '-t', '10', '-lf', '/dev/null'],
-      ...[`TCP-LISTEN:${port},bind=127.0.0.1,reuseaddr,fork,nodelay,backlog=4096`, 'PIPE'],
+      ...[`TCP-LISTEN:${port},bind=127.0.0.1,reuseaddr,fork,nodelay,backlog=65535`, 'PIPE'],
     ],
   },
   {

@@ -12,7 +12,11 @@ export interface ListenOptions extends ConnectionOptions {
   readonly host?: string
   /** The port to bind; 0 lets the system choose. @default 8080 */
   readonly port?: number
-  /** How many connections may wait to be accepted. With Node's 511, a burst of 10,000 loses SYNs. @default 4096 */
+  /**
+   * How many connections may wait to be accepted. The system's own limit stands above it (on Linux
+   * `net.core.somaxconn`, mostly 4096); beyond that a SYN is dropped, and the client tries again after a second.
+   * @default 65535
+   */
   readonly backlog?: number
   /** Sends small writes at once (TCP_NODELAY). @default true */
   readonly noDelay?: boolean
@@ -54,7 +58,7 @@ export function listenSettings(options: ListenOptions) {
   const {
     host = '0.0.0.0',
     port = 8080,
-    backlog = 4096,
+    backlog = 65_535,
     noDelay = true,
     keepAlive = true,
     keepAliveInitialDelay = 60_000,

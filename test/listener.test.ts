@@ -109,7 +109,7 @@ t.test('port 0 becomes the real port, and every network is the default', async t
 t.test('options have the documented defaults', async t => {
   const { onOutcome, clock, ...settings } = listenSettings({})
   t.strictSame(settings, {
-    bind: { host: '0.0.0.0', port: 8080, backlog: 4096 },
+    bind: { host: '0.0.0.0', port: 8080, backlog: 65_535 },
     socket: { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
     shutdownTimeout: 15_000,
     plan: 'fused',

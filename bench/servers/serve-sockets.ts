@@ -7,7 +7,7 @@ export function serveSockets(serve: (socket: Socket) => void): void {
     { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
     serve,
   )
-  server.listen({ host: '127.0.0.1', port: 0, backlog: 4096 }, () => {
+  server.listen({ host: '127.0.0.1', port: 0, backlog: 65_535 }, () => {
     report((server.address() as AddressInfo).port)
   })
 }
