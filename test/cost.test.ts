@@ -3,7 +3,17 @@ import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { Duplex } from 'node:stream'
 import t from 'tap'
-import { Connection, lines, map, type Pipeline, pipeline, unlines, welcome } from '../lib/index.js'
+import {
+  Connection,
+  lines,
+  map,
+  type Pipeline,
+  pipeline,
+  stage,
+  unlines,
+  uppercase,
+  welcome,
+} from '../lib/index.js'
 import { uppercase as uppercasePreset } from '../lib/presets/index.js'
 import { fakeClock, runStage } from '../lib/testing/index.js'
 
@@ -38,6 +48,26 @@ t.test('the uppercase preset makes no line and no Buffer, and one write for each
   const bytewise = map('bytewise', () => t.fail('a line was made') as never, { bytewise: lines => lines })
   const onBlocks = pipeline().through(lines()).through(bytewise).through(unlines())
   t.strictSame(await writes(onBlocks, chunks), ['one\ntwo\n', 'three\n'])
+})
+
+t.test('few pieces of one read are one gathering write, and many are one copy', async t => {
+  const cut = pipeline()
+    .through(lines({ maxLength: 1, overflow: 'truncate' }))
+    .through(uppercase())
+    .through(unlines())
+  t.strictSame(await writes(cut, [Buffer.from('ab\ncd\n')]), ['A\n', 'C\n'])
+  t.strictSame(await writes(cut, [Buffer.from('ab\n'.repeat(5))]), [Buffer.from('A\n'.repeat(5))])
+  const five = stage<Buffer, Buffer>({
+    name: 'five',
+    accepts: 'bytes',
+    emits: 'bytes',
+    open: () => ({
+      transform: (chunk, controller) => {
+        for (let n = 0; n < 5; n++) controller.enqueue(chunk)
+      },
+    }),
+  })
+  t.strictSame(await writes(pipeline().through(five), [Buffer.from('a')]), [Buffer.from('aaaaa')])
 })
 
 t.test('a hundred lines of one read are one write, also line by line', async t => {
@@ -110,9 +140,9 @@ t.test('a line that is skipped is not copied beyond its limit, however long it i
 
 t.test("importing 'bywash' loads no package and nothing that only the command line uses", async t => {
   const folder = t.testdir({ coverage: {} })
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', "await import('bywash')"], {
-    // The names of all loaded files are in what V8 writes about coverage.
-    env: { PATH: process.env.PATH, NODE_V8_COVERAGE: `${folder}/coverage` },
+  // The names of all loaded files are in what V8 writes about coverage; the test runner's own loader stays out.
+  const bare = ['-u', 'NODE_OPTIONS', `NODE_V8_COVERAGE=${folder}/coverage`, process.execPath]
+  const child = spawn('env', [...bare, '--input-type=module', '--eval', "await import('bywash')"], {
     stdio: 'inherit',
   })
   const [code] = await once(child, 'exit')
@@ -125,7 +155,6 @@ t.test("importing 'bywash' loads no package and nothing that only the command li
   })
   t.ok(loaded.some(url => url.endsWith('/dist/index.js')))
   t.strictSame(
-    // The test runner puts packages of its own into every process.
     loaded.filter(url =>
       /node_modules\/(commander|split2|through2|readable-stream)|\/dist\/(cli|presets|testing)|through\.js$/.test(
         url,

@@ -690,3 +690,17 @@ t.test('a signal that is aborted before the address is bound leaves nothing boun
     t.equal(result, 'not today', `aborted after ${turns} turns`)
   }
 })
+
+t.test('a signal that is aborted while the address is being bound leaves nothing bound', async t => {
+  const controller = new AbortController()
+  const bind = Server.prototype.listen
+  Server.prototype.listen = function (this: Server, ...parameters: Parameters<Server['listen']>) {
+    controller.abort(new Error('not today'))
+    return bind.apply(this, parameters)
+  } as typeof bind
+  t.teardown(() => {
+    Server.prototype.listen = bind
+  })
+  const listening = listen(echo.pipeline(), { host: '127.0.0.1', port: 0, signal: controller.signal })
+  await t.rejects(listening, { message: 'not today' })
+})

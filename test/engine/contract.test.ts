@@ -411,6 +411,29 @@ t.test('a definition that is incomplete is refused at once', async t => {
   invalid(() => pipeline().explain({ mode: 'x' } as object), /explain\(\) has no option 'mode'/)
 })
 
+t.test('bytes and frames are Buffers', async t => {
+  for (const plan of PLANS) {
+    const text = map('text', (_chunk: Buffer) => 'x' as never as Buffer, { accepts: 'bytes', emits: 'bytes' })
+    await t.rejects(runStage(text, [Buffer.from('a')], { plan }), {
+      message: "Stage 'text' emitted a string, but its 'emits: bytes' stands for a Buffer.",
+    })
+  }
+})
+
+t.test('a value is anything but nothing and a promise', async t => {
+  for (const plan of PLANS) {
+    for (const item of [undefined, null, Promise.resolve(1)]) {
+      const wrong = map('wrong', (_line: string) => item as unknown, { accepts: 'line', emits: 'value' })
+      await t.rejects(runStage(wrong, ['a'], { plan }), {
+        code: 'ERR_BYWASH_STAGE',
+        message: /its 'emits: value' stands for a value that is not null or undefined/,
+      })
+    }
+    const right = map('right', (line: string) => line.length, { accepts: 'line', emits: 'value' })
+    t.strictSame(await runStage(right, ['a', ''], { plan }), [1, 0])
+  }
+})
+
 t.test('a stage reports a fault of the peer to onError, and goes on', async t => {
   const lenient = stage<string, string>({
     name: 'lenient',
