@@ -67,7 +67,7 @@ function drawGroup({ name, summary, rows }: WorkloadResult, top: number, scale: 
   const bars = rows.slice(1).map((row, n) => drawBar(row, first + n * STEP, scale))
   const bottom = first + bars.length * STEP - (STEP - BAR)
   const raw = LABEL + scale
-  return `  <text x="16" y="${top + 14}"><tspan class="group">${escaped(name)}</tspan><tspan class="faint">  ${escaped(summary)}</tspan></text>
+  return `  <text x="16" y="${top + 14}"><tspan class="group">${escaped(name)}</tspan><tspan class="faint" dx="8">${escaped(summary)}</tspan></text>
   <line class="raw" x1="${raw.toFixed(1)}" x2="${raw.toFixed(1)}" y1="${first - 4}" y2="${bottom + 4}"/>
 ${bars.join('\n')}`
 }
