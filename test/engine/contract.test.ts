@@ -13,10 +13,10 @@ import {
   type Transformer,
   tap,
   unlines,
-  welcome,
 } from '../../lib/index.js'
 import { connect, runStage } from '../../lib/testing/index.js'
 import { PLANS } from '../plans.js'
+import { serveLines } from './serve-lines.js'
 
 /** A stage of lines whose transformer is given. */
 function lineStage(name: string, open: () => Transformer<string, string>): Stage<string, string> {
@@ -55,18 +55,7 @@ function fail(): never {
 }
 
 for (const plan of PLANS) {
-  /** Serves a list of line stages to a client that sends a text and ends. */
-  const serve = async (stages: readonly Stage<string, string>[], text: string) => {
-    let decoded = pipeline().through(lines())
-    for (const each of stages) decoded = decoded.through(each)
-    const errors: BywashError[] = []
-    const whole = decoded.through(unlines()).through(welcome('hi\n'))
-    const client = connect(whole, { plan, onError: error => errors.push(error) })
-    client.end(text)
-    const answer = (await client.receive()).toString()
-    const outcome = await client.outcome
-    return { answer, outcome, errors }
-  }
+  const serve = (stages: readonly Stage<string, string>[], text: string) => serveLines(plan, stages, text)
 
   t.test(`${plan}: a life in order: start last to first, flush and close first to last`, async t => {
     const notes: string[] = []

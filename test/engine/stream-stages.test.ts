@@ -17,6 +17,7 @@ import {
 } from '../../lib/index.js'
 import { chunkings, connect, runStage } from '../../lib/testing/index.js'
 import { PLANS } from '../plans.js'
+import { serveLines } from './serve-lines.js'
 
 const LINES = { accepts: 'line', emits: 'line' } as const
 
@@ -30,16 +31,7 @@ function transformStage(name: string, methods: object): Stage<string, string> {
 }
 
 for (const plan of PLANS) {
-  const serve = async (stages: readonly Stage<string, string>[], text: string) => {
-    let decoded = pipeline().through(lines())
-    for (const each of stages) decoded = decoded.through(each)
-    const errors: BywashError[] = []
-    const whole = decoded.through(unlines()).through(welcome('hi\n'))
-    const client = connect(whole, { plan, onError: error => errors.push(error) })
-    client.end(text)
-    const answer = (await client.receive()).toString()
-    return { answer, outcome: await client.outcome, errors }
-  }
+  const serve = (stages: readonly Stage<string, string>[], text: string) => serveLines(plan, stages, text)
 
   t.test(`${plan}: any Duplex of the ecosystem is a stage, however its input is cut`, async t => {
     const gunzip = fromStream('gunzip', () => createGunzip())
