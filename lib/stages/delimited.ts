@@ -108,6 +108,10 @@ class DelimitedTransformer implements Transformer<Buffer, Frame> {
       this.#finish(before, NOTHING, from, start, end, controller)
       from = end
     })
+    // Behind a delimiter that was only decided now there may be content already that no delimiter can save.
+    const open = search.path(search.scan(0, before.subarray(before.length + from), () => {})).length
+    this.#keep(before, NOTHING, from, -open, controller)
+    from = -open
     if (from === 0 && this.#unfinished === undefined && !this.#over) return
     if (partial === 'error') {
       throw new InvalidFrameError('delimited', 'the input ended in front of its delimiter')

@@ -70,6 +70,16 @@ for (const plan of PLANS) {
     }
   })
 
+  t.test(`${plan}: what is left behind a delimiter that the end decides is limited too`, async t => {
+    for (const chunks of chunkings('baa')) {
+      const stage = delimited({ delimiters: ['baaa', 'b'], maxLength: 1, partial: 'drop' })
+      await t.rejects(runStage(stage, chunks, { plan }), {
+        code: 'ERR_BYWASH_FRAME_TOO_LONG',
+        output: [Buffer.alloc(0)],
+      })
+    }
+  })
+
   t.test(`${plan}: agrees with a reading of the whole input, for every option and any cut`, async () => {
     const text = (maxLength: number, minLength = 0) =>
       fc
