@@ -29,7 +29,8 @@ export class FakeSocket extends Duplex {
   }
 
   send(data: string | Uint8Array | null): void {
-    if (this.destroyed) return
+    // A socket gives no empty chunks, and a stream that is pushed several may stop to ask for more.
+    if (this.destroyed || data?.length === 0) return
     this.#sent.push(data === null ? null : Buffer.from(data))
     this.#give()
   }

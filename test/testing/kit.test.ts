@@ -105,6 +105,17 @@ for (const plan of PLANS) {
     t.strictSame(await runStage(uppercase(), many, { plan }), many)
   })
 
+  t.test(`${plan}: connect sends nothing for empty chunks, however many`, async t => {
+    const client = connect(pipeline(), { plan })
+    client.send('a')
+    await client.receive(1)
+    for (let n = 0; n < 5; n++) client.send('')
+    client.send('b')
+    client.end('')
+    t.equal((await client.receive()).toString(), 'b')
+    t.equal((await client.outcome).reason, 'end')
+  })
+
   t.test(`${plan}: connect receives a number of bytes, up to a text, or all`, async t => {
     const client = connect(pipeline().through(lines()).through(unlines()), { plan })
     client.send('one\ntwo\nthree')
