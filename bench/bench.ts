@@ -16,7 +16,7 @@ const STEADY = { MALLOC_TRIM_THRESHOLD_: '1073741824' }
 /** Puts all servers through all workloads. Rejects at the first wrong answer. */
 export async function bench(quick: boolean, progress: (text: string) => void): Promise<Results> {
   const entries = serverList(quick)
-  const connections = Math.min(quick ? 2_000 : 10_000, mostConnections())
+  const connections = Math.min(quick ? 1_000 : 10_000, mostConnections())
   const cores = separateCores()
   const loader = new Loader()
   if (cores !== undefined) loader.keepOn(cores.load)
@@ -34,28 +34,24 @@ export async function bench(quick: boolean, progress: (text: string) => void): P
     for (const server of servers) server.stop()
     return result
   }
-  const run = (list: readonly Workload[]) => async (servers: readonly Server[]) => {
+  const measured = await use(undefined, STEADY, async servers => {
     progress('checking answers')
     for (const server of servers) await loader.run(server, { kind: 'check' }, 0)
     const results: WorkloadResult[] = []
-    for (const workload of list) {
+    for (const workload of workloads(quick, connections)) {
       const players = servers.filter(({ entry }) => workload.only?.includes(entry.name) ?? true)
       results.push(await takeTurns(players, workload, loader, progress))
     }
     return results
-  }
-
-  const list = workloads(quick, connections)
-  const steady = await use(undefined, STEADY, run(list.filter(({ only }) => only === undefined)))
+  })
   progress(`idle: ${connections.toLocaleString('en')} connections`)
   const rows = await use(SOCIABLE, {}, servers => measureIdle(servers, loader, connections))
-  const crowds = await use(SOCIABLE, STEADY, run(list.filter(({ only }) => only !== undefined)))
   loader.stop()
   return {
     machine: thisMachine(),
     quick,
     pinned: cores !== undefined,
-    workloads: [...steady, ...crowds],
+    workloads: measured,
     idle: { connections, rows },
   }
 }

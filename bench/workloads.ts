@@ -23,11 +23,10 @@ export const SOCIABLE = ['raw', 'naive', 'echo', 'uppercase', 'map']
 export function workloads(quick: boolean, many: number): readonly Workload[] {
   const lines = {
     rounds: quick ? 1 : 5,
-    seconds: quick ? 0.1 : 0.16,
-    warmUp: quick ? 0.1 : 0.32,
+    seconds: quick ? 0.08 : 0.12,
+    warmUp: quick ? 0.04 : 0.16,
     only: undefined,
   }
-  const crowd = { rounds: quick ? 1 : 3, only: SOCIABLE }
   return [
     {
       ...lines,
@@ -58,21 +57,22 @@ export function workloads(quick: boolean, many: number): readonly Workload[] {
       unit: 'MB',
     },
     {
-      ...crowd,
       name: 'short',
       summary: 'connect, one line, FIN, read to the end; 50 at a time',
       load: { kind: 'short', connections: 50 },
       unit: 'conn',
-      seconds: quick ? 0.1 : 0.3,
-      warmUp: quick ? undefined : 0.2,
+      seconds: quick ? 0.1 : 0.2,
+      rounds: quick ? 1 : 3,
+      warmUp: quick ? undefined : 0.1,
+      only: SOCIABLE,
     },
     {
-      ...crowd,
       name: 'burst',
       summary: `${many.toLocaleString('en')} connects at once, one line each, until all are served`,
       load: { kind: 'burst', connections: many },
       unit: 'conn',
       seconds: 0,
+      rounds: quick ? 1 : 2,
       warmUp: undefined,
       only: ['raw', 'echo', 'uppercase'],
     },

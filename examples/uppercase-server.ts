@@ -1,6 +1,5 @@
 // Shouts each line back: a line protocol, with a limit on the length of a line.
-import { listen, pipeline } from 'bywash'
-import { lines, unlines, uppercase, welcome } from 'bywash/stages'
+import { lines, listen, pipeline, unlines, uppercase, welcome } from 'bywash'
 
 const [port = '8080', host = '0.0.0.0'] = process.argv.slice(2)
 

@@ -13,6 +13,8 @@ export interface BlockDecoder {
   push: (chunk: Buffer, emit: (block: Buffer) => void) => void
   /** Takes the end of the input and returns the unfinished last line, without a line feed, if there is one to emit. */
   end: () => Buffer | undefined
+  /** The number of the unfinished line; 0 where there is none. As a transformer's `unfinished`. */
+  unfinished?: () => number
 }
 
 /**

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from './errors.js'
+import { showValue } from './show-value.js'
 
 /** Options are checked at once, where they are given, so that the stack leads to the line to change. */
 export function checkInteger(
@@ -10,33 +11,33 @@ export function checkInteger(
 ): void {
   if (!Number.isInteger(value) || value < minimum || value > maximum) {
     throw new InvalidOptionError(
-      `${owner}: '${name}' is a whole number, from ${minimum} to ${maximum}; got ${show(value)}.`,
+      `${owner}: '${name}' is a whole number, from ${minimum} to ${maximum}; got ${showValue(value)}.`,
     )
   }
 }
 
 export function checkChoice(owner: string, name: string, value: unknown, choices: readonly string[]): void {
   if (!choices.includes(value as string)) {
-    const allowed = choices.map(show).join(', ')
-    throw new InvalidOptionError(`${owner}: '${name}' is one of ${allowed}; got ${show(value)}.`)
+    const allowed = choices.map(showValue).join(', ')
+    throw new InvalidOptionError(`${owner}: '${name}' is one of ${allowed}; got ${showValue(value)}.`)
   }
 }
 
 export function checkBoolean(owner: string, name: string, value: unknown): void {
   if (typeof value !== 'boolean') {
-    throw new InvalidOptionError(`${owner}: '${name}' is true or false; got ${show(value)}.`)
+    throw new InvalidOptionError(`${owner}: '${name}' is true or false; got ${showValue(value)}.`)
   }
 }
 
 export function checkFunction(owner: string, name: string, value: unknown): void {
   if (typeof value !== 'function') {
-    throw new InvalidOptionError(`${owner}: '${name}' is a function; got ${show(value)}.`)
+    throw new InvalidOptionError(`${owner}: '${name}' is a function; got ${showValue(value)}.`)
   }
 }
 
 export function checkText(owner: string, name: string, value: unknown): void {
   if (typeof value !== 'string') {
-    throw new InvalidOptionError(`${owner}: '${name}' is text; got ${show(value)}.`)
+    throw new InvalidOptionError(`${owner}: '${name}' is text; got ${showValue(value)}.`)
   }
 }
 
@@ -46,8 +47,4 @@ export function checkNames(owner: string, options: object, names: readonly strin
   if (unknown !== undefined) {
     throw new InvalidOptionError(`${owner} has no option '${unknown}'. It takes ${names.join(', ')}.`)
   }
-}
-
-function show(value: unknown): string {
-  return typeof value === 'string' ? JSON.stringify(value) : String(value)
 }

@@ -14,3 +14,8 @@ export const systemClock: Clock = {
   setTimeout: (callback, milliseconds) => setTimeout(callback, milliseconds),
   clearTimeout: timer => clearTimeout(timer as NodeJS.Timeout),
 }
+
+/** Lets the process end before a timer is due, where its clock has such timers. */
+export function unref(timer: Timer): void {
+  ;(timer as { unref?: () => void }).unref?.()
+}

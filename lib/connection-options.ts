@@ -1,14 +1,27 @@
 import { checkFunction, checkInteger } from './check-option.js'
 import type { Connection } from './connection.js'
 import type { DriveSettings } from './engine/duplex.js'
-import { type BywashError, PeerError } from './errors.js'
+import { type Deadlines, deadlines } from './engine/sweep.js'
+import { type BywashError, isClientFault } from './errors.js'
 
-/** What both `handle()` and `listen()` take for each connection. */
+/** What both `handle()` and `listen()` take for each connection. Times are in milliseconds. */
 export interface ConnectionOptions {
   /** The last text that a failing connection sends, or undefined for none. @default `farewell` */
   readonly farewell?: (error: BywashError, connection: Connection) => string | undefined
   /**
-   * How long, in milliseconds, a connection whose input has ended may go without progress of its output.
+   * How long nothing may come from the client or go to it; 0 is for ever. Any byte counts, so it is no defence against
+   * a client that sends one now and then. @default 0
+   */
+  readonly idleTimeout?: number
+  /**
+   * How long a line or frame may take from its first byte to its last, however its bytes come; 0 is for ever. Applies
+   * to stages that say what is unfinished, as every decoder of the catalogue does. @default 30000
+   */
+  readonly frameTimeout?: number
+  /** How long output may wait without the client taking any of it; 0 is for ever. @default 60000 */
+  readonly drainTimeout?: number
+  /**
+   * How long a connection whose input has ended may go without progress of its output.
    * @default 10000
    */
   readonly halfCloseTimeout?: number
@@ -18,19 +31,45 @@ export interface ConnectionOptions {
 
 /** Speaks to the client of its own faults, and is silent about ours. */
 export function farewell(error: BywashError): string | undefined {
-  return error instanceof PeerError ? `error: ${error.farewell}\n` : undefined
+  return isClientFault(error) ? `error: ${error.farewell}\n` : undefined
 }
 
-export const CONNECTION_OPTIONS = ['farewell', 'halfCloseTimeout', 'onError']
+export const CONNECTION_OPTIONS = [
+  'farewell',
+  'idleTimeout',
+  'frameTimeout',
+  'drainTimeout',
+  'halfCloseTimeout',
+  'onError',
+]
 
 /** The longest delay that Node's timers take. */
 export const LONGEST_TIMEOUT = 2_147_483_647
 
+/** What `driveSettings` gives: all that a drive and its sweep need, but for the end. */
+export interface ConnectionSettings {
+  readonly drive: Omit<DriveSettings, 'onDone'>
+  readonly deadlines: Deadlines
+}
+
 /** Checks the options and fills in their defaults. */
-export function driveSettings(owner: string, options: ConnectionOptions): Omit<DriveSettings, 'onDone'> {
-  const { farewell: speak = farewell, halfCloseTimeout = 10_000, onError } = options
+export function connectionSettings(owner: string, options: ConnectionOptions): ConnectionSettings {
+  const {
+    farewell: speak = farewell,
+    idleTimeout = 0,
+    frameTimeout = 30_000,
+    drainTimeout = 60_000,
+    halfCloseTimeout = 10_000,
+    onError,
+  } = options
   checkFunction(owner, 'farewell', speak)
+  checkInteger(owner, 'idleTimeout', idleTimeout, 0, LONGEST_TIMEOUT)
+  checkInteger(owner, 'frameTimeout', frameTimeout, 0, LONGEST_TIMEOUT)
+  checkInteger(owner, 'drainTimeout', drainTimeout, 0, LONGEST_TIMEOUT)
   checkInteger(owner, 'halfCloseTimeout', halfCloseTimeout, 1, LONGEST_TIMEOUT)
   if (onError !== undefined) checkFunction(owner, 'onError', onError)
-  return { farewell: speak, halfCloseTimeout, onError }
+  return {
+    drive: { farewell: speak, halfCloseTimeout, onError },
+    deadlines: deadlines({ idleTimeout, frameTimeout, drainTimeout }),
+  }
 }

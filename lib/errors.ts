@@ -4,11 +4,14 @@ import type { Reason } from './outcome.js'
 export const ERROR_CODES = [
   'ERR_BYWASH_BIND',
   'ERR_BYWASH_FRAME_TOO_LONG',
+  'ERR_BYWASH_HANDSHAKE',
   'ERR_BYWASH_INVALID_FRAME',
   'ERR_BYWASH_INVALID_OPTION',
   'ERR_BYWASH_INVALID_UTF8',
+  'ERR_BYWASH_REFUSED',
   'ERR_BYWASH_STAGE',
   'ERR_BYWASH_STAGE_ORDER',
+  'ERR_BYWASH_TIMEOUT',
 ] as const
 
 export type ErrorCode = (typeof ERROR_CODES)[number]
@@ -114,9 +117,46 @@ export class InvalidUtf8Error extends PeerError {
   }
 }
 
-/** The listener could not bind its address. `cause` is Node's error. */
+/** What a client was too slow for, as an outcome says it. */
+type Deadline = 'idle-timeout' | 'frame-timeout' | 'drain-timeout'
+
+/** The client let a deadline pass. By default it is told `error: ` and the `farewell`. */
+export class TimeoutError extends BywashError {
+  readonly reason: Deadline
+  /** What the client is told: one line, without a line feed. */
+  readonly farewell: string
+
+  constructor(reason: Deadline, message: string, farewell: string) {
+    super('ERR_BYWASH_TIMEOUT', message)
+    this.reason = reason
+    this.farewell = farewell
+  }
+}
+
+/** The listener did not take a connection. The client is told `error: ` and the `farewell`. */
+export class RefusedError extends BywashError {
+  readonly reason = 'refused'
+  /** What the client is told: one line, without a line feed. */
+  readonly farewell: string
+
+  constructor(message: string, farewell: string) {
+    super('ERR_BYWASH_REFUSED', message)
+    this.farewell = farewell
+  }
+}
+
+/** A client's TLS handshake failed. `cause` is Node's error, where there is one. */
+export class HandshakeError extends BywashError {
+  readonly reason = 'refused'
+
+  constructor(what: string, options?: ErrorOptions) {
+    super('ERR_BYWASH_HANDSHAKE', `TLS handshake failed: ${what}.`, options)
+  }
+}
+
+/** The listener could not bind its address. `cause` is Node's error, where there is one. */
 export class BindError extends BywashError {
-  constructor(message: string, options: ErrorOptions) {
+  constructor(message: string, options?: ErrorOptions) {
     super('ERR_BYWASH_BIND', message, options)
   }
 }
@@ -130,5 +170,10 @@ export function blame(stage: string, when: string, cause: unknown): BywashError 
 
 /** The reason that an error stands for. */
 export function reasonOf(error: BywashError): Reason {
-  return error instanceof PeerError ? error.reason : 'stage-error'
+  return isClientFault(error) ? error.reason : 'stage-error'
+}
+
+/** Whether an error is the client's doing, and may be told to it. */
+export function isClientFault(error: BywashError): error is PeerError | TimeoutError | RefusedError {
+  return error instanceof PeerError || error instanceof TimeoutError || error instanceof RefusedError
 }

@@ -3,22 +3,29 @@ export type { Bytewise } from './block-role.js'
 export type { Clock, Timer } from './clock.js'
 export { Connection, type Endpoints } from './connection.js'
 export { type ConnectionOptions, farewell } from './connection-options.js'
+export { defineStage, type OptionsOf, type SettingsOf, type StageAbout } from './define-stage.js'
+export type { Definition, OptionTable, StageFactory, Variant } from './definition.js'
 export {
   BindError,
   BywashError,
   type ErrorCode,
   FrameTooLongError,
+  HandshakeError,
   InvalidFrameError,
   InvalidOptionError,
   InvalidUtf8Error,
   PeerError,
+  RefusedError,
   StageError,
   StageOrderError,
+  TimeoutError,
 } from './errors.js'
 export type { Frame, ItemKinds, ItemOf, Kind, KindOf } from './kind.js'
 export { listen } from './listen.js'
+export type { SystemdDescriptor } from './listen-address.js'
 export type { ListenOptions } from './listen-options.js'
 export type { Listener } from './listener.js'
+export * as option from './option.js'
 export type { Outcome, Reason } from './outcome.js'
 export { type HandleOptions, type Pipeline, pipeline } from './pipeline.js'
 export type { ExplainedSegment, Explanation, PlanMode } from './plan.js'
@@ -36,11 +43,5 @@ export {
   tap,
 } from './stage.js'
 export type { Passed, StageCounts } from './stage-counts.js'
-// The catalogue is 'bywash/stages'. Here are the stages of the presets only: each file more is time that every start takes.
-export { type Count, type CounterOptions, counter } from './stages/counter.js'
-export type { LineProfile } from './stages/line-profiles.js'
-export type { LinesOptions } from './stages/line-rules.js'
-export { lines } from './stages/lines.js'
-export { type UnlinesOptions, unlines } from './stages/unlines.js'
-export { uppercase } from './stages/uppercase.js'
-export { welcome } from './stages/welcome.js'
+export * from './stages/index.js'
+export type { TlsOptions } from './tls-options.js'

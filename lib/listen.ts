@@ -18,6 +18,6 @@ export async function listen(
 ): Promise<Listener> {
   // Loaded by the first call: who builds or tests pipelines needs no sockets.
   /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
-  const { bind } = await import('./listener.js')
+  const { bind } = await import('./bind.js')
   return bind(pipeline, options)
 }

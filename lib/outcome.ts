@@ -8,8 +8,12 @@
  * - `frame-too-long`: the peer sent a line or frame over the limit
  * - `invalid-frame`: the peer sent a frame that breaks the rules of its format
  * - `invalid-utf8`: the peer sent text that is not UTF-8
+ * - `idle-timeout`: nothing came or went for `idleTimeout`
+ * - `frame-timeout`: a line or frame stayed unfinished for `frameTimeout`
+ * - `drain-timeout`: the peer took none of the output that was waiting for it for `drainTimeout`
  * - `half-close-timeout`: after the end of input, output made no progress for `halfCloseTimeout`
- * - `shutdown`: the listener was closed and its time ran out
+ * - `shutdown`: the listener was closed: what had come was answered, or the time ran out
+ * - `refused`: the listener did not take the connection, because of a limit or of the peer's address
  */
 export type Reason =
   | 'end'
@@ -19,8 +23,12 @@ export type Reason =
   | 'frame-too-long'
   | 'invalid-frame'
   | 'invalid-utf8'
+  | 'idle-timeout'
+  | 'frame-timeout'
+  | 'drain-timeout'
   | 'half-close-timeout'
   | 'shutdown'
+  | 'refused'
 
 /** How a connection ended. */
 export interface Outcome {

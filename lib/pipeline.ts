@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream'
 import { checkChoice, checkNames } from './check-option.js'
 import { Connection, type Endpoints } from './connection.js'
-import { CONNECTION_OPTIONS, type ConnectionOptions, driveSettings } from './connection-options.js'
+import { CONNECTION_OPTIONS, type ConnectionOptions, connectionSettings } from './connection-options.js'
 import { Drive } from './engine/duplex.js'
 import { flowOf, load } from './engine/open-flow.js'
+import { Sweep } from './engine/sweep.js'
 import { InvalidOptionError, StageOrderError } from './errors.js'
 import { type ItemOf, KINDS, type Kind, type KindOf } from './kind.js'
 import type { Outcome } from './outcome.js'
@@ -35,6 +36,8 @@ export let planOf: (pipeline: Pipeline<Buffer, Buffer>, owner: string, mode: Pla
  * by one).
  */
 export class Pipeline<In, Out> implements Stage<In, Out> {
+  // The bundler would call a class that mentions itself `_Pipeline`.
+  static readonly name = 'Pipeline'
   declare readonly [flow]?: (item: In) => Out
   readonly name: string
   readonly accepts: KindOf<In>
@@ -87,7 +90,7 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
     const { plan: mode = 'fused', connection = new Connection(1, duplex as Endpoints) } = options
     checkNames('handle()', options, ['plan', 'connection', ...CONNECTION_OPTIONS])
     const plan = planOf(this, 'handle()', mode)
-    const settings = driveSettings('handle()', options)
+    const settings = connectionSettings('handle()', options)
     if (duplex.readableObjectMode || duplex.readableEncoding) {
       throw new InvalidOptionError(
         'handle() takes a Duplex of bytes, without object mode and without an encoding.',
@@ -95,7 +98,13 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
     }
     // Made before the plan is loaded: an early 'error' or 'close' must not be missed.
     return new Promise((resolve, reject) => {
-      const drive = new Drive(duplex, connection, { ...settings, onDone: resolve })
+      const sweep = Sweep.shared(settings.deadlines, connection.clock)
+      const onDone = (outcome: Outcome) => {
+        sweep.delete(drive)
+        resolve(outcome)
+      }
+      const drive = new Drive(duplex, connection, { ...settings.drive, onDone })
+      sweep.add(drive)
       load(plan).then(() => drive.start(flowOf(plan, drive)), reject)
     })
   }

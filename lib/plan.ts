@@ -31,7 +31,12 @@ export interface Plan {
   readonly segments: readonly Segment[]
 }
 
-const KIND_NAMES: Record<Kind, string> = { bytes: 'bytes', line: 'lines', frame: 'frames', value: 'values' }
+export const KIND_NAMES: Record<Kind, string> = {
+  bytes: 'bytes',
+  line: 'lines',
+  frame: 'frames',
+  value: 'values',
+}
 
 /** Puts stages in their places after something that gives `accepts`; throws StageOrderError where two do not fit. */
 export function place(

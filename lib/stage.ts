@@ -33,6 +33,12 @@ export interface Transformer<In, Out> {
    * before `flush`: the place to hand on what was gathered, so that many items become one write.
    */
   readComplete?: (controller: Controller<Out>) => void
+  /**
+   * Says whether a frame has begun and not ended: 0 for no, else a number that is another one for each frame. Asked
+   * now and then, and not for each item; what stays unfinished for `frameTimeout` ends the connection, and while
+   * something is unfinished a listener that closes waits for the rest. A stream of a stage may have such a method too.
+   */
+  unfinished?: () => number
   /** Called once after the last item, unless the connection failed or a stage ended it before. */
   flush?: (controller: Controller<Out>) => void
   /** Called exactly once and last, also when `start` threw. Frees what the transformer holds. */

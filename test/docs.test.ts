@@ -6,10 +6,21 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { type BywashError, ERROR_CODES } from '../lib/errors.js'
-import { InvalidFrameError, lines, listen, map, pipeline, uppercase } from '../lib/index.js'
+import { Admission } from '../lib/admission.js'
+import { type BywashError, ERROR_CODES, HandshakeError } from '../lib/errors.js'
+import {
+  Connection,
+  InvalidFrameError,
+  lines,
+  listen,
+  map,
+  pipeline,
+  unlines,
+  uppercase,
+} from '../lib/index.js'
+import { listenSettings } from '../lib/listen-options.js'
 import * as stages from '../lib/stages/index.js'
-import { runStage } from '../lib/testing/index.js'
+import { connect, fakeClock, runStage } from '../lib/testing/index.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -42,6 +53,20 @@ async function failureOf(fail: () => unknown): Promise<BywashError> {
   throw new Error('It did not fail.')
 }
 
+/** Begins a line and does not finish it. */
+async function dribble(): Promise<void> {
+  const clock = fakeClock()
+  const client = connect(pipeline().through(lines()).through(unlines()), {
+    connection: new Connection(1, {}, clock),
+    frameTimeout: 100,
+  })
+  client.send('abc')
+  await new Promise(setImmediate)
+  clock.advance(200)
+  client.end()
+  throw (await client.outcome).error
+}
+
 /** Runs Node, and gives its exit code with everything that it wrote. */
 async function node(...parameters: string[]): Promise<{ code: number; output: string }> {
   // What runs here is built in dist/; coverage is of lib/.
@@ -71,14 +96,21 @@ t.test('docs/errors.md shows each message as the code makes it', async t => {
   const failures: Record<(typeof ERROR_CODES)[number], () => unknown> = {
     ERR_BYWASH_BIND: () => listen(pipeline(), { host: '127.0.0.1', port }),
     ERR_BYWASH_FRAME_TOO_LONG: () => runStage(lines({ maxLength: 4096 }), [Buffer.alloc(4097)]),
+    ERR_BYWASH_HANDSHAKE: () => {
+      throw new HandshakeError('the client did not speak TLS')
+    },
     ERR_BYWASH_INVALID_FRAME: () => {
       throw new InvalidFrameError('prefixed', 'the length is negative')
     },
     ERR_BYWASH_INVALID_OPTION: () => lines({ maxLength: 0 }),
     ERR_BYWASH_INVALID_UTF8: () => runStage(lines({ invalid: 'error' }), [Buffer.from([0xff, 0x0a])]),
+    ERR_BYWASH_REFUSED: () => {
+      throw new Admission(listenSettings({ maxConnections: 1 }).admission).refusal(undefined, 1)
+    },
     ERR_BYWASH_STAGE: () => runStage(broken, ['abc']),
     // @ts-expect-error the order is wrong
     ERR_BYWASH_STAGE_ORDER: () => pipeline().through(uppercase()),
+    ERR_BYWASH_TIMEOUT: dribble,
   }
   const messages = blocks('docs/errors.md', 'text')
   t.equal(messages.length, ERROR_CODES.length, 'one message for each')

@@ -107,12 +107,16 @@ t.test('port 0 becomes the real port, and every network is the default', async t
 })
 
 t.test('options have the documented defaults', async t => {
-  const { onOutcome, clock, ...settings } = listenSettings({})
+  const { onOutcome, clock, ...settings } = listenSettings({ maxConnections: 100 })
   t.strictSame(settings, {
     bind: { host: '0.0.0.0', port: 8080, backlog: 65_535 },
+    tls: undefined,
+    workers: undefined,
     socket: { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
+    admission: { maxConnections: 100, maxConnectionsPerAddress: Infinity, allow: undefined, deny: undefined },
     shutdownTimeout: 15_000,
     plan: 'fused',
+    uncaught: 'exit',
     signal: undefined,
   })
   t.type(onOutcome, 'function')
@@ -123,7 +127,7 @@ t.test('every wrong option is refused at once with a message that says what is a
   const refused: [unknown, string][] = [
     [
       { hots: '127.0.0.1' },
-      "listen() has no option 'hots'. It takes host, port, backlog, noDelay, keepAlive",
+      "listen() has no option 'hots'. It takes host, port, path, mode, fd, tls, backlog, noDelay",
     ],
     [{ host: '' }, "listen(): 'host' is an address or a host name, such as '127.0.0.1'."],
     [{ host: 4 }, "listen(): 'host' is an address or a host name, such as '127.0.0.1'."],
@@ -345,7 +349,7 @@ t.test('the farewell is what the option says, for the connection that failed', a
   t.equal((await client.receive()).toString(), '1: ERR_BYWASH_STAGE')
 })
 
-t.test('a client that has ended and whose answer does not come is half-close-timeout', async t => {
+t.test('a client that has ended and gets no answer from a stage is stage-error', async t => {
   const { clock, deadline } = watchedClock()
   const { pipeline, release } = held()
   t.teardown(release)
@@ -357,7 +361,9 @@ t.test('a client that has ended and whose answer does not come is half-close-tim
   clock.advance(4999)
   t.strictSame(outcomes, [])
   clock.advance(1)
-  t.match(await ended(1), [{ reason: 'half-close-timeout', error: undefined, bytesRead: 1, bytesWritten: 0 }])
+  t.match(await ended(1), [
+    { reason: 'stage-error', error: { stage: 'wait' }, bytesRead: 1, bytesWritten: 0 },
+  ])
   t.equal(clock.pending, 0, 'no timer is left')
 })
 
@@ -437,31 +443,54 @@ t.test('a client that resets while it is told of a failure keeps the reason', as
   t.match(await ended(1), [{ reason: 'stage-error' }])
 })
 
-t.test('close() refuses new clients and waits for those that are there', async t => {
-  const { listener, port, ended } = await serveLocally(t, echo.pipeline())
-  const client = await connectTcp(t, port)
-  await client.send('one')
-  await client.receive(3)
+t.test('close() refuses new clients, answers what has come, and ends the connections', async t => {
+  const { pipeline, taken, release } = held()
+  const { listener, port, ended } = await serveLocally(t, pipeline)
+  const idle = await connectTcp(t, port)
+  const busy = await connectTcp(t, port)
+  await busy.send('one')
+  await taken
   const closed = listener.close()
   t.equal(await refusal(port), 'ECONNREFUSED')
-  await client.send('two')
-  t.equal((await client.receive(3)).toString(), 'two', 'an open connection is served')
+  t.equal((await idle.receive()).toString(), '')
+  idle.end()
+  t.match(await ended(1), [{ reason: 'shutdown', bytesRead: 0 }])
+  release()
+  t.equal((await busy.receive()).toString(), 'one')
+  busy.end()
+  t.strictSame(await closed, { forced: 0 })
+  t.match((await ended(2))[1], { reason: 'shutdown', error: undefined, bytesRead: 3, bytesWritten: 3 })
+})
+
+t.test('close() waits for the rest of a line that has begun', async t => {
+  const { listener, port, ended } = await serveLocally(t, uppercase.pipeline({ banner: '' }))
+  const client = await connectTcp(t, port)
+  await client.send('one\ntw')
+  await client.receive('ONE\n')
+  const closed = listener.close()
+  t.equal(await refusal(port), 'ECONNREFUSED')
+  await client.send('o\n')
+  t.equal((await client.receive()).toString(), 'TWO\n')
   client.end()
   t.strictSame(await closed, { forced: 0 })
-  t.match(await ended(1), [{ reason: 'end' }])
+  t.match(await ended(1), [{ reason: 'shutdown', bytesRead: 8, bytesWritten: 8 }])
 })
 
 t.test('close() destroys the connections that are left after shutdownTimeout, and counts them', async t => {
   const clock = fakeClock()
-  const { listener, port, outcomes } = await serveLocally(t, echo.pipeline(), { clock, shutdownTimeout: 700 })
+  const { listener, port, ended, outcomes } = await serveLocally(t, uppercase.pipeline({ banner: '' }), {
+    clock,
+    shutdownTimeout: 700,
+    frameTimeout: 0,
+  })
   const clients = await Promise.all([connectTcp(t, port), connectTcp(t, port), connectTcp(t, port)])
   for (const client of clients) {
-    await client.send('x')
-    await client.receive(1)
+    await client.send('x\ny')
+    await client.receive(2)
   }
   const closed = listener.close()
   clients[0]?.end()
-  await clients[0]?.closed
+  await ended(1)
   clock.advance(699)
   t.match(outcomes, [{ reason: 'end' }])
   t.equal(listener.connections, 2)
@@ -529,9 +558,10 @@ t.test('a signal closes the listener as close() does', async t => {
   await client.receive(1)
   controller.abort()
   t.equal(await refusal(port), 'ECONNREFUSED')
-  t.equal(listener.connections, 1)
-  clock.advance(700)
+  t.equal((await client.receive()).toString(), '')
+  client.end()
   t.match(await ended(1), [{ reason: 'shutdown' }])
+  t.equal(listener.connections, 0)
 })
 
 t.test('a signal that is aborted already refuses to listen', async t => {

@@ -100,6 +100,9 @@ t.test('handle refuses what it cannot drive', async t => {
   })
 })
 
+/** No deadline that a sweep looks for, so that the clock has only the timers of the connection. */
+const noSweep = { frameTimeout: 0, drainTimeout: 0 }
+
 for (const plan of PLANS) {
   t.test(`${plan}: a duplex that was used, paused or has ended before is driven to its end`, async t => {
     const [near, far] = duplexPair()
@@ -162,7 +165,7 @@ for (const plan of PLANS) {
 
   t.test(`${plan}: after a failure the client is read for 2 s or 64 KiB, and then destroyed`, async t => {
     const clock = fakeClock()
-    const client = connect(shout, { plan, connection: new Connection(1, {}, clock) })
+    const client = connect(shout, { plan, connection: new Connection(1, {}, clock), ...noSweep })
     client.send('123456789\n')
     t.equal((await client.receive('bytes\n')).toString(), 'error: line is longer than 8 bytes\n')
     await client.receive()
@@ -186,23 +189,27 @@ for (const plan of PLANS) {
     t.equal((await client.outcome).reason, 'frame-too-long')
   })
 
-  t.test(`${plan}: a stage that is never done ends at halfCloseTimeout`, async t => {
+  t.test(`${plan}: a stage that never calls back is a stage-error at halfCloseTimeout`, async t => {
     const clock = fakeClock()
     const never = asyncMap('never', () => new Promise<string>(() => {}))
     const client = connect(pipeline().through(lines()).through(never).through(unlines()), {
       plan,
       connection: new Connection(1, {}, clock),
       halfCloseTimeout: 100,
+      ...noSweep,
     })
     client.end('a\n')
     while (clock.pending === 0) await new Promise(resolve => setImmediate(resolve))
     clock.advance(99)
     clock.advance(1)
-    t.equal((await client.outcome).reason, 'half-close-timeout')
+    t.match(await client.outcome, {
+      reason: 'stage-error',
+      error: { stage: 'never', message: /^Stage 'never' has not answered for 100 ms/ },
+    })
   })
 
   t.test(
-    `${plan}: a failure behind a stream that is never done ends at halfCloseTimeout, with its cause`,
+    `${plan}: a failure behind a stream that never calls back ends at halfCloseTimeout, in the name of that stream`,
     async t => {
       const clock = fakeClock()
       const deaf = fromStream('deaf', () => new Duplex({ read() {}, write() {} }))
@@ -214,12 +221,14 @@ for (const plan of PLANS) {
         {
           plan,
           connection: new Connection(1, {}, clock),
+          ...noSweep,
         },
       )
       client.send('abc\n')
       while (clock.pending === 0) await new Promise(resolve => setImmediate(resolve))
       clock.advance(10_000)
-      t.match(await client.outcome, { reason: 'half-close-timeout' })
+      client.end()
+      t.match(await client.outcome, { reason: 'stage-error', error: { stage: 'deaf' } })
     },
   )
 

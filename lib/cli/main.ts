@@ -1,16 +1,24 @@
-import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
+import type { Clock } from '../clock.js'
 import { BywashError, InvalidOptionError } from '../errors.js'
-import { presets } from '../presets/index.js'
-import { presetCommand } from './preset-command.js'
-import { serve } from './serve.js'
+import { COMMANDS, type CommandEntry, presetCommands } from './commands.js'
+import { colouredErrors, type Terminal } from './terminal.js'
+
+export type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
 
 /** What the command line uses of the process; `process` itself has all of it. */
 export interface Io {
-  readonly stdout: NodeJS.WritableStream
-  readonly stderr: NodeJS.WritableStream
-  on: (signal: 'SIGINT' | 'SIGTERM', callback: () => void) => unknown
-  off: (signal: 'SIGINT' | 'SIGTERM', callback: () => void) => unknown
+  readonly stdin: NodeJS.ReadableStream & { readonly fd?: number }
+  readonly stdout: Terminal
+  readonly stderr: Terminal
+  readonly env: NodeJS.ProcessEnv
+  /** The folder that relative paths start from. */
+  readonly cwd: () => string
+  readonly on: (signal: Signal, callback: () => void) => unknown
+  readonly off: (signal: Signal, callback: () => void) => unknown
+  /** Where a progress line takes the time from. @default the system's clock */
+  readonly clock?: Clock
 }
 
 /** Runs the command line and returns the exit code: 0 done, 1 run-time failure, 2 usage. */
@@ -21,23 +29,12 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   io.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error
   })
-  const program = new Command('bywash')
-    .description('Serve TCP with a pipeline of stages. Each preset is a command.')
-    .version(version(), '--version', 'print the version')
-    .helpOption('--help', 'print this help')
-    .helpCommand(false)
-    .showHelpAfterError(
-      `The presets are ${presets.map(({ name }) => name).join(', ')}. Run bywash --help for more.`,
-    )
-    .exitOverride()
-    .configureOutput({
-      writeOut: text => void io.stdout.write(text),
-      writeErr: text => void io.stderr.write(text),
-    })
-    .addHelpText('after', '\nExample:\n  $ bywash uppercase --port 9000')
-  for (const preset of presets) {
-    presetCommand(program, preset).action(async flags => {
-      exitCode = await serve(preset, flags, io)
+  const program = programFor(io)
+  // Nothing else is needed for it, and it is to be there at once.
+  const entries = argv[0] === '--version' ? [] : [...(await presetCommands()), ...COMMANDS]
+  for (const entry of entries) {
+    await addCommand(program, entry, argv, io, code => {
+      exitCode = code
     })
   }
   try {
@@ -46,12 +43,51 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     if (!(error instanceof BywashError)) throw error
-    io.stderr.write(`${error.message}\n`)
+    io.stderr.write(`${colouredErrors(io.stderr, io.env, error.message)}\n`)
     return error instanceof InvalidOptionError ? 2 : 1
   }
 }
 
+function programFor(io: Io): Command {
+  return new Command('bywash')
+    .description('Serve TCP, and run streams, with a pipeline of stages. Each preset is a command.')
+    .version(version(), '--version', 'print the version')
+    .helpOption('--help', 'print this help')
+    .helpCommand(false)
+    .showHelpAfterError('Run bywash --help for all commands.')
+    .exitOverride()
+    .configureOutput({
+      writeOut: text => void io.stdout.write(text),
+      writeErr: text => void io.stderr.write(text),
+      outputError: (text, write) => write(colouredErrors(io.stderr, io.env, text)),
+      getOutHelpWidth: () => io.stdout.columns ?? 80,
+      getErrHelpWidth: () => io.stderr.columns ?? 80,
+    })
+    .addHelpText(
+      'after',
+      "\nExample:\n  $ bywash uppercase --port 9000\n  $ bywash run 'lines | uppercase | unlines'",
+    )
+}
+
+/** Adds a command; only the file of the one that is used is loaded. */
+async function addCommand(
+  program: Command,
+  { name, group, summary, load }: CommandEntry,
+  argv: readonly string[],
+  io: Io,
+  exit: (code: number) => void,
+): Promise<void> {
+  const command = program
+    .command(name)
+    .helpGroup(group)
+    .summary(summary)
+    .description(`${summary.replace(/^./, letter => letter.toUpperCase())}.`)
+  if (argv.find(word => !word.startsWith('-')) !== name) return
+  const { configure } = await load()
+  configure(command, io, exit)
+}
+
 function version(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(text) as { version: string }).version
+  // By its name: the bundler moves code from file to file.
+  return (createRequire(import.meta.url)('bywash/package.json') as { version: string }).version
 }

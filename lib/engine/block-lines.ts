@@ -100,6 +100,10 @@ export class BlockTransformer implements Transformer<Buffer, Buffer> {
     this.#decoder.push(chunk, block => (controller as TextController).enqueueLatin1(this.#map(block)))
   }
 
+  unfinished(): number {
+    return this.#decoder.unfinished?.() ?? 0
+  }
+
   flush(controller: Controller<Buffer>): void {
     const rest = this.#decoder.end()
     if (rest !== undefined)

@@ -1,16 +1,20 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import type { Timer } from '../clock.js'
 import { type Connection, countWith, endConnection } from '../connection.js'
-import { type BywashError, reasonOf } from '../errors.js'
+import { type BywashError, type RefusedError, reasonOf, StageError, TimeoutError } from '../errors.js'
+import { formatDuration } from '../format-duration.js'
 import type { Outcome, Reason } from '../outcome.js'
 import type { Flow, Sink } from './flow.js'
+import { OutputEnd, type SocketLike } from './output-end.js'
+import type { Deadlines, Swept } from './sweep.js'
 
 /** After our FIN we read and discard this much: closing with unread bytes makes the kernel send a RST that can erase a farewell. */
 const LINGER_BYTES = 65_536
 const LINGER_MS = 2_000
 
-/** Up to so many pieces a gathering write costs less than a copy. */
-const FEW = 4
+/** How often a connection that is asked to leave is looked at for bytes that have come already. */
+const LOOKS = 10
 
 /** What the ends of a connection are told to do; the same object for all connections of a listener. */
 export interface DriveSettings {
@@ -20,7 +24,7 @@ export interface DriveSettings {
   readonly onDone: (outcome: Outcome, connection: Connection, drive: Drive) => void
 }
 
-type Driven = Duplex & { [driver]?: Drive; readonly _handle?: { readonly writeQueueSize?: number } | null }
+type Driven = SocketLike & { [driver]?: Drive }
 
 // One property on the duplex instead of five closures: an idle connection stays as small as a bare socket.
 const driver = Symbol('bywash.drive')
@@ -44,10 +48,6 @@ function onFinish(this: Driven): void {
   this[driver]?.finished()
 }
 
-function asBuffer(bytes: string | Buffer): Buffer {
-  return typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes
-}
-
 /** Calls a function of the user. What it throws is uncaught, as from a listener of an event, but breaks no connection. */
 export function guarded<Result>(call: () => Result): Result | undefined {
   try {
@@ -64,136 +64,130 @@ export function guarded<Result>(call: () => Result): Result | undefined {
  * Drives one duplex through a flow, from the first byte to the outcome: reads with backpressure, one write for each
  * turn, and an end of our own making (`stream.pipeline` destroys at the first error, which loses what was made before).
  */
-export class Drive implements Sink {
-  readonly #duplex: Driven
+export class Drive extends OutputEnd implements Sink, Swept {
   readonly #connection: Connection
   readonly #settings: DriveSettings
   readonly #openedAt: number
   #flow: Flow | undefined
-  /** What the turn has made: latin1 text or bytes, or several of them. */
-  #held: string | Buffer | (string | Buffer)[] | undefined
-  #outputFull = false
   #flowFull = false
-  #bytesWritten = 0
   #reason: Reason | undefined
   #error: Error | undefined
   #timer: Timer
   #lingered = 0
+  /** What comes is discarded. */
+  #deaf = false
   #closed = false
+  /** Whether the listener has asked it to leave: `looking` for what has come already, or `waiting` for an event. */
+  #leaving: 'no' | 'looking' | 'waiting' = 'no'
+  /** What had passed at the last tick, and for how many ticks nothing has. */
+  #passed = -1
+  #quiet = 0
+  /** The async id of what the stages did when they were opened. */
+  #openId = 0
 
   constructor(duplex: Duplex, connection: Connection, settings: DriveSettings) {
-    this.#duplex = duplex
+    super(duplex)
     this.#connection = connection
     this.#settings = settings
     this.#openedAt = Math.round(connection.clock.now())
-    this.#duplex[driver] = this
+    const driven: Driven = duplex
+    driven[driver] = this
     duplex.on('error', onError).on('close', onClose)
   }
 
   /** Opens the flow and starts to read. */
   start(flow: Flow): void {
-    if (this.#duplex.destroyed) this.closed()
+    if (this.duplex.destroyed) this.closed()
     if (this.#closed) return
     this.#flow = flow
     countWith(this.#connection, flow)
-    const duplex = this.#duplex
+    const duplex = this.duplex
     duplex.on('drain', onDrain).on('end', onEnd)
-    flow.open(this.#connection)
+    this.#open(flow)
     duplex.on('data', onData)
     // A duplex that was used before may have been paused, or have ended, which it says only once.
-    if (duplex.readableFlowing === false && !this.#outputFull) duplex.resume()
+    if (duplex.readableFlowing === false && !this.outputFull) duplex.resume()
     if (duplex.readableEnded) this.end()
   }
 
+  /** Tells the peer that it is not served, instead of `start`. */
+  refuse(error: RefusedError, lingers: boolean): void {
+    this.duplex.on('end', onEnd)
+    this.fail(error)
+    this.duplex.on('data', onData)
+    if (!lingers) this.duplex.destroy()
+  }
+
+  /** Timers that the stages start here belong to this connection, and not to the listening socket. */
+  #open(flow: Flow): void {
+    const scope = new AsyncResource('bywash.connection', { requireManualDestroy: true })
+    this.#openId = scope.asyncId()
+    scope.runInAsyncScope(flow.open, flow, this.#connection)
+  }
+
+  /** Whether something was started by a stage of this connection, by the async id of what started it. */
+  started(asyncId: number): boolean {
+    return asyncId === this.#openId || asyncId === this.duplex._handle?.getAsyncId?.()
+  }
+
   read(chunk: Buffer): void {
-    if (this.#reason !== undefined) {
+    if (this.#deaf) {
       this.#linger(chunk)
       return
     }
-    if (this.#flow?.write(chunk) === false) this.#hold('flow')
+    if (this.#flow?.write(chunk) === false) this.#hold()
+    if (this.#leaving === 'waiting') this.#look(LOOKS)
   }
 
   end(): void {
-    if (this.#reason === undefined) {
+    if (!this.#deaf) {
       this.#flow?.end()
       if (this.#reason === undefined) this.#watch()
-    } else if (this.#duplex.writableFinished) {
-      this.#duplex.destroy()
+    } else if (this.duplex.writableFinished) {
+      this.duplex.destroy()
     }
   }
 
   /** The flow takes more again. */
   resume(): void {
     this.#flowFull = false
-    if (!this.#outputFull) this.#duplex.resume()
+    if (!this.outputFull) this.#resume()
   }
 
   drain(): void {
-    this.#outputFull = false
+    this.outputFull = false
     this.#flow?.drain()
-    if (!this.#flowFull) this.#duplex.resume()
+    if (!this.#flowFull) this.#resume()
   }
 
-  #hold(which: 'flow' | 'output'): void {
-    if (which === 'flow') this.#flowFull = true
-    else this.#outputFull = true
-    if (this.#reason === undefined) this.#duplex.pause()
+  #resume(): void {
+    this.duplex.resume()
+    if (this.#leaving === 'waiting') this.#look(LOOKS)
   }
 
-  write(item: unknown): void {
-    this.#gather(item as Buffer)
+  #hold(): void {
+    this.#flowFull = true
+    this.pause()
   }
 
-  writeLatin1(text: string): void {
-    this.#gather(text)
-  }
-
-  #gather(bytes: string | Buffer): void {
-    if (bytes.length === 0) return
-    if (this.#held === undefined) this.#held = bytes
-    else if (Array.isArray(this.#held)) this.#held.push(bytes)
-    else this.#held = [this.#held, bytes]
-  }
-
-  settle(): boolean {
-    const held = this.#held
-    if (held !== undefined) {
-      this.#held = undefined
-      if (!Array.isArray(held)) this.#send(held)
-      else if (held.length > FEW) this.#send(Buffer.concat(held.map(asBuffer)))
-      else this.#sendTogether(held)
-    }
-    return !this.#outputFull
-  }
-
-  /** One system call for several pieces, without a copy of them. */
-  #sendTogether(pieces: readonly (string | Buffer)[]): void {
-    this.#duplex.cork()
-    for (const piece of pieces) this.#send(piece)
-    this.#duplex.uncork()
-  }
-
-  #send(bytes: string | Buffer): void {
-    this.#bytesWritten += bytes.length
-    // To a duplex that is destroyed already this does nothing; its 'close' is on its way.
-    const open = typeof bytes === 'string' ? this.#duplex.write(bytes, 'latin1') : this.#duplex.write(bytes)
-    if (!open) this.#hold('output')
+  protected override pause(): void {
+    if (!this.#deaf) this.duplex.pause()
   }
 
   finish(terminated: boolean): void {
-    this.#conclude(terminated ? 'terminated' : 'end', undefined)
+    this.#conclude(terminated ? 'terminated' : this.#deaf ? 'shutdown' : 'end', undefined)
   }
 
   fail(error: BywashError): void {
     const reason = reasonOf(error)
     if (reason === 'stage-error') this.report(error)
     if (this.#closed) return
-    if (this.#reason === 'end' || this.#reason === 'terminated') {
+    if (this.#deaf && this.#reason !== undefined && this.#error === undefined) {
       this.#reason = reason
       this.#error = error
     } else if (this.#reason === undefined) {
       const text = guarded(() => this.#settings.farewell(error, this.#connection))
-      if (typeof text === 'string') this.#send(Buffer.from(text))
+      if (typeof text === 'string') this.send(Buffer.from(text))
       this.#conclude(reason, error)
     }
   }
@@ -208,9 +202,10 @@ export class Drive implements Sink {
 
   /** Ends our side; what the peer still sends is discarded. */
   #conclude(reason: Reason, error: Error | undefined): void {
-    const duplex = this.#duplex
+    const duplex = this.duplex
     this.#reason = reason
     this.#error = error
+    this.#deaf = true
     if (duplex.writableLength > 0 || !duplex.readableEnded) this.#watch()
     duplex.once('finish', onFinish)
     duplex.end()
@@ -219,48 +214,120 @@ export class Drive implements Sink {
 
   finished(): void {
     const { clock } = this.#connection
-    if (this.#duplex.readableEnded) {
-      this.#duplex.destroy()
+    if (this.duplex.readableEnded) {
+      this.duplex.destroy()
     } else {
       clock.clearTimeout(this.#timer)
-      this.#timer = clock.setTimeout(() => this.#duplex.destroy(), LINGER_MS)
+      this.#timer = clock.setTimeout(() => this.duplex.destroy(), LINGER_MS)
     }
   }
 
   #linger(chunk: Buffer): void {
     this.#lingered += chunk.length
-    if (this.#lingered > LINGER_BYTES) this.#duplex.pause()
+    if (this.#lingered > LINGER_BYTES) this.duplex.pause()
   }
 
   /** From the end of input on, output must make progress. */
   #watch(): void {
     const { clock } = this.#connection
-    const before = this.#progress()
+    const before = this.progress
     clock.clearTimeout(this.#timer)
     this.#timer = clock.setTimeout(() => {
-      if (this.#progress() === before) this.abort('half-close-timeout')
-      else this.#watch()
+      if (this.progress !== before) this.#watch()
+      else if (!this.#blameHolder(this.#settings.halfCloseTimeout)) this.abort('half-close-timeout')
     }, this.#settings.halfCloseTimeout)
   }
 
-  /** A number that rises whenever bytes were made or have left. */
-  #progress(): number {
-    // `writableLength` counts a write until all of it has gone; what libuv still holds of it is what net's own timer asks.
-    const queued = this.#duplex._handle?.writeQueueSize ?? 0
-    return 2 * this.#bytesWritten - this.#duplex.writableLength - queued
+  /** Ends the connection in the name of a stage that has taken input and does not answer. */
+  #blameHolder(timeout: number): boolean {
+    const holder = this.#reason === undefined && this.duplex.writableLength === 0 && this.#flow?.holding()
+    if (!holder) return false
+    const duration = formatDuration(timeout)
+    this.#giveUp(new StageError(holder, `has not answered for ${duration}: it may not have called back.`))
+    return true
+  }
+
+  /** Ends the connection for what was thrown in something that one of its stages had started. */
+  blame(cause: unknown): void {
+    const names = this.#connection.counts.map(({ name }) => name).join(' | ')
+    const text = cause instanceof Error ? cause.message : String(cause)
+    this.#giveUp(
+      new StageError(names, `failed in a timer or callback that it had started: ${text}`, { cause }),
+    )
+  }
+
+  #giveUp(error: BywashError): void {
+    this.#flow?.stop()
+    this.fail(error)
+  }
+
+  /** Looks whether a deadline has passed. */
+  tick({ idle, frame, drain, idleTimeout, frameTimeout, drainTimeout }: Deadlines): void {
+    const flow = this.#flow
+    if (this.#deaf || flow === undefined || this.duplex.readableEnded) return
+    const isWaiting = this.duplex.writableLength > 0
+    const passed = this.progress + (isWaiting ? 0 : flow.bytes)
+    this.#quiet = passed === this.#passed ? this.#quiet + 1 : 0
+    this.#passed = passed
+    if (isWaiting && this.#quiet >= drain) {
+      const message = `The client took no output for ${formatDuration(drainTimeout)} ('drainTimeout').`
+      this.abort('drain-timeout', new TimeoutError('drain-timeout', message, 'output was not read'))
+    } else if (!isWaiting && this.#quiet >= idle) {
+      if (this.#blameHolder(idleTimeout)) return
+      const duration = formatDuration(idleTimeout)
+      const message = `Nothing came from the client or went to it for ${duration} ('idleTimeout').`
+      this.#giveUp(new TimeoutError('idle-timeout', message, `idle for ${duration}`))
+    } else if (!this.outputFull && !this.#flowFull) {
+      const stage = flow.overdue(frame)
+      if (stage === undefined) return
+      const unit = stage.emits === 'line' ? 'line' : 'frame'
+      const duration = formatDuration(frameTimeout)
+      const message = `Stage '${stage.name}' waited ${duration} for the rest of a ${unit} ('frameTimeout').`
+      this.#giveUp(new TimeoutError('frame-timeout', message, `${unit} took longer than ${duration}`))
+    }
+  }
+
+  /** Ends the connection when what has come is answered; a frame that has begun is waited for. */
+  leave(): void {
+    if (this.#leaving === 'no') this.#look(LOOKS)
+  }
+
+  /** Two turns of the event loop later the socket has been read if there was something to read. */
+  #look(looks: number): void {
+    const flow = this.#flow
+    if (flow === undefined || this.#deaf || this.duplex.readableEnded) return
+    this.#leaving = 'looking'
+    const before = flow.bytes
+    setImmediate(() =>
+      setImmediate(() => {
+        if (flow.bytes !== before && looks > 0) this.#look(looks - 1)
+        else if (this.outputFull || this.#flowFull || flow.unfinished()) this.#leaving = 'waiting'
+        else this.#leave(flow)
+      }),
+    )
+  }
+
+  #leave(flow: Flow): void {
+    if (this.#deaf || this.duplex.readableEnded) return
+    this.#deaf = true
+    flow.end()
+    if (this.#reason === undefined) this.#watch()
   }
 
   /** Destroys the connection, if it is not destroyed yet; an earlier failure stays the reason. */
-  abort(reason: Reason): boolean {
-    if (this.#duplex.destroyed) return false
-    if (this.#error === undefined) this.#reason = reason
-    this.#duplex.destroy()
+  abort(reason: Reason, error?: BywashError): boolean {
+    if (this.duplex.destroyed) return false
+    if (this.#error === undefined) {
+      this.#reason = reason
+      this.#error = error
+    }
+    this.duplex.destroy()
     return true
   }
 
   /** The transport failed. After a good end that only matters while output was still on its way. */
   lost(error: Error): void {
-    if (this.#error !== undefined || this.#duplex.writableFinished) return
+    if (this.#error !== undefined || this.duplex.writableFinished) return
     this.#reason = 'client-reset'
     this.#error = error
   }
@@ -273,7 +340,7 @@ export class Drive implements Sink {
       reason: this.#reason ?? 'client-reset',
       error: this.#error,
       bytesRead: this.#flow?.bytes ?? 0,
-      bytesWritten: this.#bytesWritten,
+      bytesWritten: this.bytesWritten,
       duration: Math.round(this.#connection.clock.now()) - this.#openedAt,
     }
     endConnection(this.#connection)

@@ -1,6 +1,7 @@
 import type { Connection } from '../connection.js'
 import type { BywashError, PeerError } from '../errors.js'
 import type { Outcome } from '../outcome.js'
+import type { PlannedStage } from '../plan.js'
 import type { StageCounts } from '../stage-counts.js'
 
 /** Where a flow's output goes, and how it says that it is over. */
@@ -33,6 +34,16 @@ export interface Flow {
   end: () => void
   /** The sink takes more again. */
   drain: () => void
+  /**
+   * Called once a tick. Gives the stage in which the same frame has been unfinished for `limit` ticks, if there is one.
+   */
+  overdue: (limit: number) => PlannedStage | undefined
+  /** Whether a frame has begun and not ended. */
+  unfinished: () => boolean
+  /** The stage that took input and has neither answered nor said that it is done with it, where one is a stream. */
+  holding: () => string | undefined
+  /** Takes and gives nothing more: the connection ends for a reason that no stage has. */
+  stop: () => void
   /** How much has come in. */
   readonly bytes: number
   /** What has passed each stage so far. */

@@ -7,6 +7,7 @@ import type { Transformer } from '../stage.js'
 import type { Passed, StageCounts } from '../stage-counts.js'
 import { BlockTransformer, type TextController } from './block-lines.js'
 import type { Flow, Sink } from './flow.js'
+import { type FrameWatch, isOverdue } from './frame-watch.js'
 
 type AnyTransformer = Transformer<unknown, unknown>
 type Step = 'start' | 'readComplete' | 'flush'
@@ -22,6 +23,7 @@ class Link implements TextController {
   /** What the transformer has enqueued. */
   items = 0
   bytes = 0
+  watch: FrameWatch | undefined
 
   constructor(
     readonly segment: FusedSegment,
@@ -44,6 +46,17 @@ class Link implements TextController {
       if (result !== undefined) this.refusePromise(result, step)
     } catch (cause) {
       this.segment.fail(this, cause, step)
+    }
+  }
+
+  /** The number of the unfinished frame, or 0. */
+  get frame(): number {
+    if (this.transformer.unfinished === undefined) return 0
+    try {
+      return this.transformer.unfinished()
+    } catch (cause) {
+      this.segment.fail(this, cause, 'unfinished')
+      return 0
     }
   }
 
@@ -179,6 +192,24 @@ export class FusedSegment implements Flow {
 
   drain(): void {}
 
+  overdue(limit: number): PlannedStage | undefined {
+    for (let link = this.#head; link !== undefined; link = link.after) {
+      if (isOverdue(link, link.frame, limit)) return link.planned.rewrites?.[0] ?? link.planned
+    }
+    return undefined
+  }
+
+  unfinished(): boolean {
+    for (let link = this.#head; link !== undefined; link = link.after) if (link.frame !== 0) return true
+    return false
+  }
+
+  holding(): undefined {}
+
+  stop(): void {
+    this.abandon()
+  }
+
   counts(): readonly StageCounts[] {
     const counts: StageCounts[] = []
     let given: Passed = { items: this.#items, bytes: this.bytes }
@@ -264,7 +295,7 @@ export class FusedSegment implements Flow {
     }
   }
 
-  /** Drops whatever still comes: a stage failed. */
+  /** Drops whatever still comes. */
   abandon(): void {
     this.#state = 'done'
     for (let link = this.#head; link !== undefined; link = link.after) link.state = 'stopped'

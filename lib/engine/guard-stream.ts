@@ -5,7 +5,7 @@ import { isThenable } from '../kind.js'
 type Callback = (error?: Error | null, item?: unknown) => void
 type Methods = Record<string, ((...parameters: unknown[]) => unknown) | undefined>
 
-function asError(cause: unknown): Error {
+export function asError(cause: unknown): Error {
   return cause instanceof Error ? cause : new Error(String(cause))
 }
 

@@ -6,8 +6,9 @@ import type { Outcome } from '../outcome.js'
 import type { Plan, PlannedStage, Segment } from '../plan.js'
 import type { Passed, StageCounts } from '../stage-counts.js'
 import type { Flow, Sink } from './flow.js'
+import { type FrameWatch, isOverdue } from './frame-watch.js'
 import { FusedSegment } from './fused.js'
-import { guardStream } from './guard-stream.js'
+import { asError, guardStream } from './guard-stream.js'
 import { through } from './through.js'
 
 /** Items that wait on each side of a stream. Chunks can be large, so of those only one. */
@@ -15,7 +16,7 @@ const HIGH_WATER_MARK: Record<Kind, number> = { bytes: 1, line: 16, frame: 16, v
 
 /** One segment as a stream. */
 interface Part {
-  readonly stream: Duplex
+  readonly stream: Duplex & { readonly unfinished?: () => number }
   /** Set where the stream wraps a fused segment. */
   readonly segment: FusedSegment | undefined
   /** The stage whose output leaves the part. */
@@ -25,8 +26,23 @@ interface Part {
   bytes: number
   /** What follows its output in place of an end in good order. */
   failure: BywashError | undefined
+  watch: FrameWatch | undefined
   /** Its output has ended, and the next part was told. */
   over: boolean
+}
+
+function newPart(stream: Duplex, segment: FusedSegment | undefined, last: PlannedStage): Part {
+  return { stream, segment, last, items: 0, bytes: 0, failure: undefined, watch: undefined, over: false }
+}
+
+/** The number of the frame that a stage's own stream has not finished, or 0. */
+function frameOf({ stream }: Part): number {
+  try {
+    return stream.unfinished?.() ?? 0
+  } catch (cause) {
+    stream.destroy(asError(cause))
+    return 0
+  }
 }
 
 /** A stage that could be fused is not flushed after a failure, as a stage that is fused is not. */
@@ -107,7 +123,7 @@ export class StreamChain implements Flow {
           if (this.#parts[index]?.failure === undefined) segment.end()
         },
       )
-      this.#parts.unshift({ stream, segment, last, items: 0, bytes: 0, failure: undefined, over: false })
+      this.#parts.unshift(newPart(stream, segment, last))
       return segment.openStages(connection)
     }
     try {
@@ -118,7 +134,7 @@ export class StreamChain implements Flow {
         error => this.#sink.report(error),
       )
       guardStream(last.name, stream)
-      const part = { stream, segment: undefined, last, items: 0, bytes: 0, failure: undefined, over: false }
+      const part = newPart(stream, undefined, last)
       if (last.stage.open !== undefined) flushUnlessFailed(part)
       this.#parts.unshift(part)
       return undefined
@@ -176,6 +192,36 @@ export class StreamChain implements Flow {
 
   drain(): void {
     this.#parts.at(-1)?.stream.resume()
+  }
+
+  overdue(limit: number): PlannedStage | undefined {
+    for (const part of this.#parts) {
+      const stage =
+        part.segment?.overdue(limit) ?? (isOverdue(part, frameOf(part), limit) ? part.last : undefined)
+      if (stage !== undefined) return stage
+    }
+    return undefined
+  }
+
+  unfinished(): boolean {
+    return this.#parts.some(part => part.segment?.unfinished() || frameOf(part) !== 0)
+  }
+
+  holding(): string | undefined {
+    // Looked for from the end: whoever stands before it waits for it.
+    return this.#parts.findLast(
+      ({ stream, over }) => !over && (stream.writableLength > 0 || stream.writableEnded),
+    )?.last.name
+  }
+
+  stop(): void {
+    this.#stopped = this.#parts.length
+    this.#over = true
+    for (const part of this.#parts) {
+      part.over = true
+      part.segment?.abandon()
+      part.stream.destroy()
+    }
   }
 
   counts(): readonly StageCounts[] {

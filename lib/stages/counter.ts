@@ -1,5 +1,7 @@
-import { checkFunction, checkNames } from '../check-option.js'
 import type { Connection } from '../connection.js'
+import { defineStage, type OptionsOf } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
+import { callback } from '../option.js'
 import { stage, type TransformerStage } from '../stage.js'
 
 /** What a counter knows of one connection. */
@@ -10,13 +12,19 @@ export interface Count {
   readonly total: number
 }
 
-/** Options of `counter()`. */
-export interface CounterOptions {
-  /** Called when a connection opens, before any byte is read. */
-  readonly onOpen?: (count: Count, connection: Connection) => void
-  /** Called when it is over, however it ended. */
-  readonly onClose?: (count: Count, connection: Connection) => void
+const OPTIONS = {
+  onOpen: callback<(count: Count, connection: Connection) => void>({
+    inCode: '(count, connection) => void',
+    help: 'called when a connection opens, before any byte is read',
+  }),
+  onClose: callback<(count: Count, connection: Connection) => void>({
+    inCode: '(count, connection) => void',
+    help: 'called when it is over, however it ended',
+  }),
 }
+
+/** Options of `counter()`. */
+export type CounterOptions = OptionsOf<typeof OPTIONS>
 
 function ignore(): void {}
 
@@ -28,20 +36,24 @@ function ignore(): void {}
  * @example
  * pipeline().through(counter({ onOpen: ({ number }) => console.error(`client ${number}`) }))
  */
-export function counter<Item = Buffer>(options: CounterOptions = {}): TransformerStage<Item, Item> {
-  const { onOpen = ignore, onClose = ignore } = options
-  checkNames('counter()', options, ['onOpen', 'onClose'])
-  checkFunction('counter()', 'onOpen', onOpen)
-  checkFunction('counter()', 'onClose', onClose)
-  let total = 0
-  return stage<Item, Item>({
-    name: 'counter',
-    accepts: 'any',
-    emits: 'same',
-    open: connection => {
-      const number = ++total
-      onOpen({ number, total }, connection)
-      return { close: () => onClose({ number, total }, connection) }
-    },
-  })
-}
+export const counter = defineStage({
+  name: 'counter',
+  summary: 'numbers the connections, and passes everything on',
+  accepts: 'any',
+  emits: 'same',
+  options: OPTIONS,
+  examples: ['counter'],
+  make: ({ onOpen = ignore, onClose = ignore }) => {
+    let total = 0
+    return stage({
+      name: 'counter',
+      accepts: 'any',
+      emits: 'same',
+      open: connection => {
+        const number = ++total
+        onOpen({ number, total }, connection)
+        return { close: () => onClose({ number, total }, connection) }
+      },
+    })
+  },
+}) as StageFactory<<Item = Buffer>(options?: CounterOptions) => TransformerStage<Item, Item>>

@@ -1,5 +1,8 @@
-import { InvalidOptionError, StageError } from '../errors.js'
+import { defineStage } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
+import { StageError } from '../errors.js'
 import type { Frame } from '../kind.js'
+import { bytes } from '../option.js'
 import { map, type TransformerStage } from '../stage.js'
 
 /**
@@ -13,23 +16,24 @@ import { map, type TransformerStage } from '../stage.js'
  * @example
  * pipeline().through(delimited({ delimiters: '\0' })).through(delimit('\0'))
  */
-export function delimit(delimiter: string | Uint8Array): TransformerStage<Frame, Buffer> {
-  const bytes = checkDelimiter('delimit()', 'delimiter', delimiter)
-  const encode = (frame: Frame) => {
-    const encoded = Buffer.concat([frame, bytes])
-    if (encoded.indexOf(bytes) !== frame.length) {
-      throw new StageError('delimit', 'was given a frame that holds its delimiter.')
-    }
-    return encoded
-  }
-  return map<Frame, Buffer>('delimit', encode, { accepts: 'frame', emits: 'bytes' })
-}
-
-/** Takes a copy, so that the caller's later changes do not reach the stage. */
-export function checkDelimiter(owner: string, name: string, delimiter: unknown): Buffer {
-  if ((typeof delimiter !== 'string' && !(delimiter instanceof Uint8Array)) || delimiter.length === 0) {
-    const got = delimiter === '' ? '""' : delimiter instanceof Uint8Array ? 'no bytes' : String(delimiter)
-    throw new InvalidOptionError(`${owner}: '${name}' is text or bytes, at least one; got ${got}.`)
-  }
-  return Buffer.from(delimiter as string)
-}
+export const delimit: StageFactory<(delimiter: string | Uint8Array) => TransformerStage<Frame, Buffer>> =
+  defineStage({
+    name: 'delimit',
+    summary: 'puts a delimiter behind each frame',
+    accepts: 'frame',
+    emits: 'bytes',
+    arguments: [{ delimiter: bytes({ minimum: 1, help: 'what is put after each frame' }) }],
+    examples: ["delimited --delimiters '\\0' | delimit '\\n'"],
+    make: ({ delimiter }) => {
+      // A copy, so that the caller's later changes do not reach the stage.
+      const end = Buffer.from(delimiter as string)
+      const encode = (frame: Frame) => {
+        const encoded = Buffer.concat([frame, end])
+        if (encoded.indexOf(end) !== frame.length) {
+          throw new StageError('delimit', 'was given a frame that holds its delimiter.')
+        }
+        return encoded
+      }
+      return map<Frame, Buffer>('delimit', encode, { accepts: 'frame', emits: 'bytes' })
+    },
+  })

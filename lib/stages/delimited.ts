@@ -1,33 +1,36 @@
-import { checkBoolean, checkChoice, checkInteger, checkNames } from '../check-option.js'
-import { FrameTooLongError, InvalidFrameError, InvalidOptionError } from '../errors.js'
+import { checkInteger } from '../check-option.js'
+import { defineStage, type OptionsOf, type SettingsOf } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
+import { FrameTooLongError, InvalidFrameError } from '../errors.js'
 import type { Frame } from '../kind.js'
+import { boolean, choice, listOfBytes } from '../option.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../stage.js'
-import { checkDelimiter } from './delimit.js'
 import { DelimiterSearch } from './delimiter-search.js'
-import { LARGEST_FRAME, UnfinishedFrame } from './unfinished-frame.js'
+import { maxLength } from './frame-options.js'
+import { UnfinishedFrame } from './unfinished-frame.js'
 
-/** Options of `delimited()`. */
-export interface DelimitedOptions {
-  /**
-   * What ends a frame: one delimiter or several, as text (UTF-8) or bytes, 4,096 bytes in all. The one that begins first
-   * ends the frame; of those that begin at the same byte, the longest, which is waited for as long as it may still come.
-   */
-  readonly delimiters: string | Uint8Array | readonly (string | Uint8Array)[]
-  /** Leaves the delimiter at the end of the frame. @default false */
-  readonly keep?: boolean
-  /** The longest frame, in bytes without its delimiter, finished or not. @default 65536 */
-  readonly maxLength?: number
-  /**
-   * What happens to a longer frame: `error` ends the connection behind the frames before it, `truncate` emits its first
-   * `maxLength` bytes (and its delimiter, with `keep`), `report` tells `onError`, leaves the frame out and goes on behind
-   * it, `skip` leaves it out without a word. @default 'error'
-   */
-  readonly overflow?: 'error' | 'report' | 'truncate' | 'skip'
-  /** What happens to an unfinished last frame at the end of the input; `error` ends the connection. @default 'emit' */
-  readonly partial?: 'emit' | 'drop' | 'error'
+const OPTIONS = {
+  delimiters: listOfBytes({
+    required: true,
+    minimum: 1,
+    help: 'what ends a frame, 4,096 bytes in all: the one that begins first, and the longest of those that begin at the same byte, which is waited for as long as it may still come',
+  }),
+  keep: boolean({ default: false, help: 'leaves the delimiter at the end of the frame' }),
+  maxLength: maxLength('the longest frame, without its delimiter, finished or not'),
+  overflow: choice(['error', 'report', 'truncate', 'skip'], {
+    default: 'error',
+    help: 'what happens to a longer frame: it ends the connection behind the frames before it, goes to onError and is left out, is cut (and keeps its delimiter, with keep), or is left out',
+  }),
+  partial: choice(['emit', 'drop', 'error'], {
+    default: 'emit',
+    help: 'what happens to an unfinished last frame at the end of the input',
+  }),
 }
 
-interface DelimitedRules extends Required<Omit<DelimitedOptions, 'delimiters'>> {
+/** Options of `delimited()`. */
+export type DelimitedOptions = OptionsOf<typeof OPTIONS>
+
+interface DelimitedRules extends Omit<SettingsOf<typeof OPTIONS>, 'delimiters'> {
   readonly search: DelimiterSearch
   /** The longest delimiter. */
   readonly longest: number
@@ -49,32 +52,38 @@ const LONGEST_DELIMITERS = 4_096
  * @example
  * pipeline().through(delimited({ delimiters: ['\r\n', '\n'] })).through(delimit('\n'))
  */
-export function delimited(options: DelimitedOptions): TransformerStage<Buffer, Frame> {
-  const owner = 'delimited()'
-  if (typeof options !== 'object' || options === null) {
-    throw new InvalidOptionError("delimited() takes options with 'delimiters'.")
-  }
-  const { delimiters, keep = false, maxLength = 65_536, overflow = 'error', partial = 'emit' } = options
-  checkNames(owner, options, ['delimiters', 'keep', 'maxLength', 'overflow', 'partial'])
-  const list = (Array.isArray(delimiters) ? delimiters : [delimiters]).map(delimiter =>
-    checkDelimiter(owner, 'delimiters', delimiter),
-  )
-  checkInteger(owner, 'delimiters (how many)', list.length, 1, LONGEST_DELIMITERS)
-  const bytes = list.reduce((sum, { length }) => sum + length, 0)
-  checkInteger(owner, 'delimiters (bytes in all)', bytes, 1, LONGEST_DELIMITERS)
-  checkBoolean(owner, 'keep', keep)
-  checkInteger(owner, 'maxLength', maxLength, 1, LARGEST_FRAME)
-  checkChoice(owner, 'overflow', overflow, ['error', 'report', 'truncate', 'skip'])
-  checkChoice(owner, 'partial', partial, ['emit', 'drop', 'error'])
-  const search = new DelimiterSearch(list)
-  const longest = Math.max(...list.map(({ length }) => length))
-  const rules: DelimitedRules = { search, longest, keep, maxLength, overflow, partial }
-  return stage<Buffer, Frame>({
+export const delimited: StageFactory<(options: DelimitedOptions) => TransformerStage<Buffer, Frame>> =
+  defineStage({
     name: 'delimited',
+    summary: 'cuts bytes into frames at one delimiter or several',
     accepts: 'bytes',
     emits: 'frame',
-    open: () => new DelimitedTransformer(rules),
+    holds: 'maxLength',
+    options: OPTIONS,
+    examples: ["delimited --delimiters '\\r\\n' --delimiters '\\n' | delimit '\\n'"],
+    make: ({ delimiters, ...settings }) => {
+      // A copy, so that the caller's later changes do not reach the stage.
+      const list = [delimiters].flat().map(delimiter => Buffer.from(delimiter as string))
+      checkTotal(list)
+      const longest = Math.max(...list.map(({ length }) => length))
+      const rules: DelimitedRules = { search: new DelimiterSearch(list), longest, ...settings }
+      return stage<Buffer, Frame>({
+        name: 'delimited',
+        accepts: 'bytes',
+        emits: 'frame',
+        open: () => new DelimitedTransformer(rules),
+      })
+    },
   })
+
+function checkTotal(delimiters: readonly Buffer[]): void {
+  const bytes = delimiters.reduce((sum, { length }) => sum + length, 0)
+  for (const [what, count] of [
+    ['how many', delimiters.length],
+    ['bytes in all', bytes],
+  ] as const) {
+    checkInteger('delimited()', `delimiters (${what})`, count, 1, LONGEST_DELIMITERS)
+  }
 }
 
 class DelimitedTransformer implements Transformer<Buffer, Frame> {
@@ -84,6 +93,7 @@ class DelimitedTransformer implements Transformer<Buffer, Frame> {
   #unfinished: UnfinishedFrame | undefined
   /** The unfinished frame is over the limit, and `#unfinished` holds only what is left of it. */
   #over = false
+  #finished = 0
 
   constructor(rules: DelimitedRules) {
     this.#rules = rules
@@ -98,6 +108,11 @@ class DelimitedTransformer implements Transformer<Buffer, Frame> {
       from = end
     })
     this.#keep(before, chunk, from, chunk.length - search.path(this.#state).length, controller)
+  }
+
+  unfinished(): number {
+    const isFresh = this.#state === 0 && this.#unfinished === undefined && !this.#over
+    return isFresh ? 0 : this.#finished + 1
   }
 
   flush(controller: Controller<Frame>): void {
@@ -131,6 +146,7 @@ class DelimitedTransformer implements Transformer<Buffer, Frame> {
     controller: Controller<Frame>,
   ): void {
     const { keep, maxLength, overflow, longest } = this.#rules
+    this.#finished++
     if (this.#unfinished === undefined && !this.#over && from >= 0 && start - from <= maxLength) {
       controller.enqueue(chunk.subarray(from, keep ? end : start))
       return

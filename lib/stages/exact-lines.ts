@@ -28,6 +28,10 @@ abstract class ExactLines<Item> implements Transformer<Buffer, Item> {
     this.#blocks.push(chunk, block => this.#split(block, controller), controller)
   }
 
+  unfinished(): number {
+    return this.#blocks.unfinished()
+  }
+
   flush(controller: Controller<Item>): void {
     const rest = this.#blocks.end(controller)
     if (rest !== undefined) this.give(rest, controller)

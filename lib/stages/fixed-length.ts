@@ -1,17 +1,20 @@
-import { checkChoice, checkInteger, checkNames } from '../check-option.js'
+import { defineStage, type OptionsOf } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
 import type { Frame } from '../kind.js'
+import { choice } from '../option.js'
 import { stage, type TransformerStage } from '../stage.js'
+import { frameLength } from './frame-options.js'
 import { SizedFrames, type SizedRules } from './sized-frames.js'
-import { LARGEST_FRAME } from './unfinished-frame.js'
+
+const OPTIONS = {
+  partial: choice(['error', 'drop', 'emit'], {
+    default: 'error',
+    help: 'what happens when the input ends inside a frame: it ends the connection, or the frame is left out, or emitted as short as it is',
+  }),
+}
 
 /** Options of `fixedLength()`. */
-export interface FixedLengthOptions {
-  /**
-   * What happens when the input ends inside a frame: `error` ends the connection, `drop` leaves it out, `emit` emits it
-   * as short as it is. @default 'error'
-   */
-  readonly partial?: 'error' | 'drop' | 'emit'
-}
+export type FixedLengthOptions = OptionsOf<typeof OPTIONS>
 
 /**
  * Cuts bytes into frames of one length, as Netty's `FixedLengthFrameDecoder` does. A frame may be a view of a chunk:
@@ -23,22 +26,27 @@ export interface FixedLengthOptions {
  * @example
  * pipeline().through(fixedLength(16)).through(toFixedLength(16))
  */
-export function fixedLength(
-  length: number,
-  options: FixedLengthOptions = {},
-): TransformerStage<Buffer, Frame> {
-  const { partial = 'error' } = options
-  checkInteger('fixedLength()', 'length', length, 1, LARGEST_FRAME)
-  checkNames('fixedLength()', options, ['partial'])
-  checkChoice('fixedLength()', 'partial', partial, ['error', 'drop', 'emit'])
-  const rules: SizedRules = { stage: 'fixedLength', head: 0, maxLength: length, overflow: 'error', partial }
-  return stage<Buffer, Frame>({
-    name: 'fixedLength',
-    accepts: 'bytes',
-    emits: 'frame',
-    open: () => new FixedFrames(rules),
-  })
-}
+export const fixedLength: StageFactory<
+  (length: number, options?: FixedLengthOptions) => TransformerStage<Buffer, Frame>
+> = defineStage({
+  name: 'fixedLength',
+  summary: 'cuts bytes into frames of one length',
+  accepts: 'bytes',
+  emits: 'frame',
+  holds: 'length',
+  arguments: [{ length: frameLength }],
+  options: OPTIONS,
+  examples: ['fixed-length 16 --partial drop | to-fixed-length 16'],
+  make: ({ length, partial }) => {
+    const rules: SizedRules = { stage: 'fixedLength', head: 0, maxLength: length, overflow: 'error', partial }
+    return stage<Buffer, Frame>({
+      name: 'fixedLength',
+      accepts: 'bytes',
+      emits: 'frame',
+      open: () => new FixedFrames(rules),
+    })
+  },
+})
 
 class FixedFrames extends SizedFrames<SizedRules> {
   protected measure(): void {

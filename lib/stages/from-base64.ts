@@ -1,5 +1,7 @@
+import { defineStage } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
 import type { TransformerStage } from '../stage.js'
-import { type FromTextOptions, type TextRules, textDecoder } from './text-decoder.js'
+import { FROM_TEXT_OPTIONS, type FromTextOptions, type TextRules, textDecoder } from './text-decoder.js'
 
 const RULES: TextRules = {
   name: 'fromBase64',
@@ -23,6 +25,13 @@ const RULES: TextRules = {
  * @example
  * pipeline().through(fromBase64({ lineFeeds: 'skip' }))
  */
-export function fromBase64(options: FromTextOptions = {}): TransformerStage<Buffer, Buffer> {
-  return textDecoder(RULES, options)
-}
+export const fromBase64: StageFactory<(options?: FromTextOptions) => TransformerStage<Buffer, Buffer>> =
+  defineStage({
+    name: 'fromBase64',
+    summary: 'turns base64 back into bytes',
+    accepts: 'bytes',
+    emits: 'bytes',
+    options: FROM_TEXT_OPTIONS,
+    examples: ['from-base64 --line-feeds skip'],
+    make: ({ lineFeeds }) => textDecoder(RULES, lineFeeds),
+  })

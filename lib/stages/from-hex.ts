@@ -1,5 +1,7 @@
+import { defineStage } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
 import type { TransformerStage } from '../stage.js'
-import { type FromTextOptions, type TextRules, textDecoder } from './text-decoder.js'
+import { FROM_TEXT_OPTIONS, type FromTextOptions, type TextRules, textDecoder } from './text-decoder.js'
 
 const RULES: TextRules = { name: 'fromHex', encoding: 'hex', groupLength: 2, foreign: /[^0-9A-Fa-f]/ }
 
@@ -12,6 +14,13 @@ const RULES: TextRules = { name: 'fromHex', encoding: 'hex', groupLength: 2, for
  * @example
  * pipeline().through(fromHex({ lineFeeds: 'skip' }))
  */
-export function fromHex(options: FromTextOptions = {}): TransformerStage<Buffer, Buffer> {
-  return textDecoder(RULES, options)
-}
+export const fromHex: StageFactory<(options?: FromTextOptions) => TransformerStage<Buffer, Buffer>> =
+  defineStage({
+    name: 'fromHex',
+    summary: 'turns hexadecimal digits back into bytes',
+    accepts: 'bytes',
+    emits: 'bytes',
+    options: FROM_TEXT_OPTIONS,
+    examples: ['from-hex --line-feeds skip'],
+    make: ({ lineFeeds }) => textDecoder(RULES, lineFeeds),
+  })

@@ -1,11 +1,12 @@
-import { checkBoolean, checkNames, checkText } from '../check-option.js'
+import { defineStage, type OptionsOf } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
+import { boolean, text } from '../option.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../stage.js'
 
+const OPTIONS = { invert: boolean({ default: false, help: 'hands on the other lines' }) }
+
 /** Options of `grep()`. */
-export interface GrepOptions {
-  /** Hands on the lines that do not contain the text. @default false */
-  readonly invert?: boolean
-}
+export type GrepOptions = OptionsOf<typeof OPTIONS>
 
 /**
  * Hands on the lines that contain a text, and leaves the others out. The text is literal: no character of it has a
@@ -16,16 +17,22 @@ export interface GrepOptions {
  * @example
  * pipeline().through(lines()).through(grep('ERROR')).through(unlines())
  */
-export function grep(text: string, options: GrepOptions = {}): TransformerStage<string, string> {
-  const { invert = false } = options
-  checkText('grep()', 'text', text)
-  checkNames('grep()', options, ['invert'])
-  checkBoolean('grep()', 'invert', invert)
-  // It keeps nothing of a connection, so one serves all.
-  const transformer: Transformer<string, string> = {
-    transform(line: string, controller: Controller<string>) {
-      if (line.includes(text) !== invert) controller.enqueue(line)
+export const grep: StageFactory<(text: string, options?: GrepOptions) => TransformerStage<string, string>> =
+  defineStage({
+    name: 'grep',
+    summary: 'hands on the lines that contain a text',
+    accepts: 'line',
+    emits: 'line',
+    arguments: [{ text: text({ help: 'what to look for; every line contains the empty text' }) }],
+    options: OPTIONS,
+    examples: ['lines | grep ERROR | unlines'],
+    make: ({ text, invert }) => {
+      // It keeps nothing of a connection, so one serves all.
+      const transformer: Transformer<string, string> = {
+        transform(line: string, controller: Controller<string>) {
+          if (line.includes(text) !== invert) controller.enqueue(line)
+        },
+      }
+      return stage<string, string>({ name: 'grep', accepts: 'line', emits: 'line', open: () => transformer })
     },
-  }
-  return stage<string, string>({ name: 'grep', accepts: 'line', emits: 'line', open: () => transformer })
-}
+  })

@@ -1,17 +1,26 @@
-import { checkInteger, checkNames } from '../check-option.js'
+import { defineStage, type OptionsOf } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
+import { integer } from '../option.js'
 import { fromStream, type StreamStage } from '../stage.js'
 import { GunzipStream } from './gunzip-stream.js'
 
-/** Options of `gunzip()`. Both limits count from the beginning of the connection. */
-export interface GunzipOptions {
-  /** The most that comes out, in bytes. @default 67108864 (64 MiB) */
-  readonly maxOutput?: number
-  /**
-   * How many times longer than the input the output may be, from 65,536 bytes of output on. Deflate reaches 1,032;
-   * text seldom more than 20. @default 100
-   */
-  readonly maxRatio?: number
+const OPTIONS = {
+  maxOutput: integer({
+    unit: 'bytes',
+    minimum: 1,
+    default: 67_108_864,
+    help: 'the most that comes out of a connection',
+  }),
+  maxRatio: integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 100,
+    help: 'how many times longer than the input the output may be, from 65,536 bytes of output on; deflate reaches 1,032, and text seldom more than 20',
+  }),
 }
+
+/** Options of `gunzip()`. Both limits count from the beginning of the connection. */
+export type GunzipOptions = OptionsOf<typeof OPTIONS>
 
 /**
  * Decompresses gzip (RFC 1952): any number of members one after another, nothing else between or behind them. An input
@@ -26,11 +35,12 @@ export interface GunzipOptions {
  * @example
  * pipeline().through(gunzip({ maxOutput: 1_048_576 })).through(lines()).through(unlines())
  */
-export function gunzip(options: GunzipOptions = {}): StreamStage<Buffer, Buffer> {
-  const { maxOutput = 67_108_864, maxRatio = 100 } = options
-  checkNames('gunzip()', options, ['maxOutput', 'maxRatio'])
-  checkInteger('gunzip()', 'maxOutput', maxOutput, 1, Number.MAX_SAFE_INTEGER)
-  checkInteger('gunzip()', 'maxRatio', maxRatio, 1, 1_000_000)
-  const limits = { maxOutput, maxRatio }
-  return fromStream('gunzip', (_connection, fail) => new GunzipStream(limits, fail))
-}
+export const gunzip: StageFactory<(options?: GunzipOptions) => StreamStage<Buffer, Buffer>> = defineStage({
+  name: 'gunzip',
+  summary: 'decompresses gzip, within limits',
+  accepts: 'bytes',
+  emits: 'bytes',
+  options: OPTIONS,
+  examples: ['gunzip --max-output 1MiB | lines | unlines'],
+  make: limits => fromStream('gunzip', (_connection, fail) => new GunzipStream(limits, fail)),
+})

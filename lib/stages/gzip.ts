@@ -1,12 +1,19 @@
 import { constants, createGzip, type ZlibOptions } from 'node:zlib'
-import { checkInteger, checkNames } from '../check-option.js'
+import { defineStage, type OptionsOf } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
+import { integer } from '../option.js'
 import { fromStream, type StreamStage } from '../stage.js'
 
-/** Options of `gzip()`. */
-export interface GzipOptions {
-  /** How hard it tries, from 0 (stores only) to 9 (slow and small). @default 6 */
-  readonly level?: number
+const OPTIONS = {
+  level: integer({
+    maximum: 9,
+    default: 6,
+    help: 'how hard it tries, from 0 (stores only) to 9 (slow and small)',
+  }),
 }
+
+/** Options of `gzip()`. */
+export type GzipOptions = OptionsOf<typeof OPTIONS>
 
 /**
  * Compresses bytes into one gzip member (RFC 1952). What a read from the peer caused is written out at once
@@ -19,15 +26,20 @@ export interface GzipOptions {
  * @example
  * pipeline().through(lines()).through(uppercase()).through(unlines()).through(gzip())
  */
-export function gzip(options: GzipOptions = {}): StreamStage<Buffer, Buffer> {
-  const { level = 6 } = options
-  checkNames('gzip()', options, ['level'])
-  checkInteger('gzip()', 'level', level, 0, 9)
-  // zlib hands the marks to its Transform, though the type does not say so.
-  const settings: ZlibOptions & { highWaterMark: number } = {
-    level,
-    flush: constants.Z_SYNC_FLUSH,
-    highWaterMark: 16_384,
-  }
-  return fromStream('gzip', () => createGzip(settings))
-}
+export const gzip: StageFactory<(options?: GzipOptions) => StreamStage<Buffer, Buffer>> = defineStage({
+  name: 'gzip',
+  summary: 'compresses into one gzip member',
+  accepts: 'bytes',
+  emits: 'bytes',
+  options: OPTIONS,
+  examples: ['lines | uppercase | unlines | gzip --level 9'],
+  make: ({ level }) => {
+    // zlib hands the marks to its Transform, though the type does not say so.
+    const settings: ZlibOptions & { highWaterMark: number } = {
+      level,
+      flush: constants.Z_SYNC_FLUSH,
+      highWaterMark: 16_384,
+    }
+    return fromStream('gzip', () => createGzip(settings))
+  },
+})

@@ -1,20 +1,25 @@
-import { checkChoice, checkNames } from '../check-option.js'
 import type { Connection } from '../connection.js'
+import { defineStage, type OptionsOf } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
 import { InvalidFrameError } from '../errors.js'
+import { choice, orFunction } from '../option.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../stage.js'
 
 /** Gets a line that is no valid JSON, and what is wrong with it. */
 export type InvalidLine = (line: string, error: InvalidFrameError, connection: Connection) => void
 
-/** Options of `jsonLines()`. */
-export interface JsonLinesOptions {
-  /**
-   * What happens to a line that is not allowed: `error` ends the connection behind the values before it, `report` tells
-   * `onError`, leaves it out and goes on, `skip` does that without a word. A function is called with it, which is left
-   * out then too. @default 'error'
-   */
-  readonly invalid?: 'error' | 'report' | 'skip' | InvalidLine
+const OPTIONS = {
+  invalid: orFunction<InvalidLine, 'error' | 'report' | 'skip', 'default'>(
+    choice(['error', 'report', 'skip'], {
+      default: 'error',
+      help: 'what happens to a line that is not allowed: it ends the connection behind the values before it, goes to onError and is left out, or is left out without a word; a function is called with it, which is left out then too',
+    }),
+    '(line, error, connection) => void',
+  ),
 }
+
+/** Options of `jsonLines()`. */
+export type JsonLinesOptions = OptionsOf<typeof OPTIONS>
 
 /**
  * Turns lines into values, one JSON text (RFC 8259) on each, as in JSON Lines (https://jsonlines.org) and NDJSON.
@@ -29,19 +34,22 @@ export interface JsonLinesOptions {
  * @example
  * pipeline().through(lines()).through(jsonLines()).through(toJsonLines()).through(unlines())
  */
-export function jsonLines(options: JsonLinesOptions = {}): TransformerStage<string, unknown> {
-  const { invalid = 'error' } = options
-  checkNames('jsonLines()', options, ['invalid'])
-  if (typeof invalid !== 'function') {
-    checkChoice('jsonLines()', 'invalid (if no function)', invalid, ['error', 'report', 'skip'])
-  }
-  return stage<string, unknown>({
+export const jsonLines: StageFactory<(options?: JsonLinesOptions) => TransformerStage<string, unknown>> =
+  defineStage({
     name: 'jsonLines',
+    summary: 'reads a JSON text from each line',
     accepts: 'line',
     emits: 'value',
-    open: connection => new JsonTransformer(invalid, connection),
+    options: OPTIONS,
+    examples: ['lines | json-lines --invalid report | to-json-lines | unlines'],
+    make: ({ invalid }) =>
+      stage<string, unknown>({
+        name: 'jsonLines',
+        accepts: 'line',
+        emits: 'value',
+        open: connection => new JsonTransformer(invalid, connection),
+      }),
   })
-}
 
 type InvalidPolicy = NonNullable<JsonLinesOptions['invalid']>
 

@@ -1,35 +1,34 @@
-import { checkBoolean, checkChoice, checkInteger } from '../check-option.js'
-import { InvalidFrameError, InvalidOptionError } from '../errors.js'
+import type { OptionsOf, SettingsOf } from '../define-stage.js'
+import { InvalidFrameError } from '../errors.js'
+import { boolean, choice, integer } from '../option.js'
 import { LARGEST_FRAME } from './unfinished-frame.js'
 
 /** How a length is written; what `lengthPrefixed()` and `prefixLength()` have in common. */
-export interface LengthFieldOptions {
-  /** How many bytes the length takes, or `'varint'`: unsigned LEB128, as in Protocol Buffers. @default 4 */
-  readonly width?: 1 | 2 | 3 | 4 | 8 | 'varint'
-  /** Which of its bytes comes first, the highest (`big`) or the lowest; a varint has no order. @default 'big' */
-  readonly order?: 'big' | 'little'
-  /** What to add to the length to have the number of bytes behind it, from -268435456 to 268435456. @default 0 */
-  readonly adjustment?: number
-  /** Whether the length counts the bytes that it takes itself. @default false */
-  readonly includesItself?: boolean
+export const LENGTH_FIELD_OPTIONS = {
+  width: choice([1, 2, 3, 4, 8, 'varint'], {
+    default: 4,
+    help: 'how many bytes the length takes; varint is unsigned LEB128, as in Protocol Buffers',
+  }),
+  order: choice(['big', 'little'], {
+    default: 'big',
+    help: 'which of its bytes comes first, the highest or the lowest; a varint has no order',
+  }),
+  adjustment: integer({
+    unit: 'bytes',
+    minimum: -LARGEST_FRAME,
+    maximum: LARGEST_FRAME,
+    default: 0,
+    help: 'what to add to the length to have the number of bytes behind it',
+  }),
+  includesItself: boolean({
+    default: false,
+    help: 'whether the length counts the bytes that it takes itself',
+  }),
 }
 
-export type LengthField = Required<LengthFieldOptions>
+export type LengthFieldOptions = OptionsOf<typeof LENGTH_FIELD_OPTIONS>
 
-export const LENGTH_FIELD_NAMES = ['width', 'order', 'adjustment', 'includesItself'] as const
-
-const WIDTHS: readonly unknown[] = [1, 2, 3, 4, 8, 'varint']
-
-export function lengthField(owner: string, options: LengthFieldOptions): LengthField {
-  const { width = 4, order = 'big', adjustment = 0, includesItself = false } = options
-  if (!WIDTHS.includes(width)) {
-    throw new InvalidOptionError(`${owner}: 'width' is one of 1, 2, 3, 4, 8, "varint"; got ${String(width)}.`)
-  }
-  checkChoice(owner, 'order', order, ['big', 'little'])
-  checkInteger(owner, 'adjustment', adjustment, -LARGEST_FRAME, LARGEST_FRAME)
-  checkBoolean(owner, 'includesItself', includesItself)
-  return { width, order, adjustment, includesItself }
-}
+export type LengthField = SettingsOf<typeof LENGTH_FIELD_OPTIONS>
 
 /** How many bytes a length takes. */
 export function lengthSize(width: LengthField['width'], length: number): number {

@@ -1,41 +1,37 @@
-import { checkChoice, checkInteger, checkNames } from '../check-option.js'
+import { defineStage, type OptionsOf } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
 import { InvalidFrameError, InvalidOptionError } from '../errors.js'
 import type { Frame } from '../kind.js'
+import { integer } from '../option.js'
 import { stage, type TransformerStage } from '../stage.js'
-import {
-  LENGTH_FIELD_NAMES,
-  type LengthField,
-  type LengthFieldOptions,
-  lengthField,
-  lengthSize,
-  readLength,
-} from './length-field.js'
+import { maxLength, overflow, partial } from './frame-options.js'
+import { LENGTH_FIELD_OPTIONS, type LengthField, lengthSize, readLength } from './length-field.js'
 import { SizedFrames, type SizedRules } from './sized-frames.js'
-import { LARGEST_FRAME } from './unfinished-frame.js'
-
-/** Options of `lengthPrefixed()`. */
-export interface LengthPrefixedOptions extends LengthFieldOptions {
-  /** How many bytes stand in front of the length, up to 65,535. @default 0 */
-  readonly offset?: number
-  /**
-   * How many bytes to take off the beginning of a message, up to 65,545; what is left is the frame. 0 keeps the length
-   * in the frame. @default what there is up to the end of the length
-   */
-  readonly strip?: number
-  /** The longest frame, in bytes as it is emitted. @default 65536 */
-  readonly maxLength?: number
-  /**
-   * What happens to a longer frame, once its length is there: `error` ends the connection behind the frames before it,
-   * `report` tells `onError`, discards its bytes as they come and goes on, `skip` does that without a word.
-   * @default 'error'
-   */
-  readonly overflow?: 'error' | 'report' | 'skip'
-  /** What happens when the input ends inside a message; `error` ends the connection. @default 'error' */
-  readonly partial?: 'error' | 'drop'
-}
 
 const LARGEST_OFFSET = 65_535
 const LONGEST_VARINT = 10
+
+const OPTIONS = {
+  ...LENGTH_FIELD_OPTIONS,
+  offset: integer({
+    unit: 'bytes',
+    maximum: LARGEST_OFFSET,
+    default: 0,
+    help: 'how many bytes stand in front of the length',
+  }),
+  strip: integer({
+    unit: 'bytes',
+    maximum: LARGEST_OFFSET + LONGEST_VARINT,
+    absent: 'all up to the end of the length',
+    help: 'how many bytes to take off the beginning of a message; what is left is the frame, and 0 keeps the length in it',
+  }),
+  maxLength: maxLength('the longest frame, as it is emitted'),
+  overflow,
+  partial: partial('inside a message'),
+}
+
+/** Options of `lengthPrefixed()`. */
+export type LengthPrefixedOptions = OptionsOf<typeof OPTIONS>
 
 /**
  * Cuts bytes into frames that have their length in front of them. The model is Netty's `LengthFieldBasedFrameDecoder`:
@@ -55,39 +51,42 @@ const LONGEST_VARINT = 10
  * @example
  * pipeline().through(lengthPrefixed({ width: 2 })).through(prefixLength({ width: 2 }))
  */
-export function lengthPrefixed(options: LengthPrefixedOptions = {}): TransformerStage<Buffer, Frame> {
-  const owner = 'lengthPrefixed()'
-  const { offset = 0, strip, maxLength = 65_536, overflow = 'error', partial = 'error' } = options
-  checkNames(owner, options, [...LENGTH_FIELD_NAMES, 'offset', 'strip', 'maxLength', 'overflow', 'partial'])
-  const field = lengthField(owner, options)
-  checkInteger(owner, 'offset', offset, 0, LARGEST_OFFSET)
-  if (strip !== undefined) checkInteger(owner, 'strip', strip, 0, LARGEST_OFFSET + LONGEST_VARINT)
-  checkInteger(owner, 'maxLength', maxLength, 1, LARGEST_FRAME)
-  checkChoice(owner, 'overflow', overflow, ['error', 'report', 'skip'])
-  checkChoice(owner, 'partial', partial, ['error', 'drop'])
-  const head = offset + (field.width === 'varint' ? 1 : field.width)
-  if (head - (strip ?? head) > maxLength) {
-    throw new InvalidOptionError(
-      `lengthPrefixed(): with a 'maxLength' of ${maxLength} no frame can hold the ${head} bytes of its head. Raise 'maxLength' or 'strip'.`,
-    )
-  }
-  const rules: LengthPrefixedRules = {
-    stage: 'lengthPrefixed',
-    head,
-    field,
-    offset,
-    strip,
-    maxLength,
-    overflow,
-    partial,
-  }
-  return stage<Buffer, Frame>({
-    name: 'lengthPrefixed',
-    accepts: 'bytes',
-    emits: 'frame',
-    open: () => new LengthPrefixedFrames(rules),
-  })
-}
+export const lengthPrefixed: StageFactory<
+  (options?: LengthPrefixedOptions) => TransformerStage<Buffer, Frame>
+> = defineStage({
+  name: 'lengthPrefixed',
+  summary: 'cuts bytes into frames with their length in front',
+  accepts: 'bytes',
+  emits: 'frame',
+  holds: 'maxLength',
+  options: OPTIONS,
+  examples: ['length-prefixed --width 2 | prefix-length --width 2'],
+  make: ({ offset, strip, maxLength, overflow, partial, ...field }) => {
+    const head = offset + (field.width === 'varint' ? 1 : field.width)
+    if (head - (strip ?? head) > maxLength) {
+      throw new InvalidOptionError(
+        `lengthPrefixed(): with a 'maxLength' of ${maxLength} no frame can hold the ${head} bytes of its head. Raise 'maxLength' or 'strip'.`,
+      )
+    }
+    const name = 'lengthPrefixed'
+    const rules: LengthPrefixedRules = {
+      stage: name,
+      head,
+      field,
+      offset,
+      strip,
+      maxLength,
+      overflow,
+      partial,
+    }
+    return stage<Buffer, Frame>({
+      name,
+      accepts: 'bytes',
+      emits: 'frame',
+      open: () => new LengthPrefixedFrames(rules),
+    })
+  },
+})
 
 interface LengthPrefixedRules extends SizedRules {
   readonly field: LengthField

@@ -1,15 +1,16 @@
-import { checkChoice, checkNames } from '../check-option.js'
+import type { OptionsOf } from '../define-stage.js'
+import { choice } from '../option.js'
 import { map, type TransformerStage } from '../stage.js'
 
-/** Options of `uppercase()` and `lowercase()`. */
-export interface LetterCaseOptions {
-  /**
-   * `ascii` changes a to z (or A to Z) and no other character, so that a line of any encoding keeps its length and its
-   * other bytes. `unicode` changes every letter by the rules of Unicode, the same in every locale; a line may get
-   * longer (ß becomes SS), and only `encoding: 'utf8'` can write it. @default 'ascii'
-   */
-  readonly mode?: 'ascii' | 'unicode'
+export const LETTER_CASE_OPTIONS = {
+  mode: choice(['ascii', 'unicode'], {
+    default: 'ascii',
+    help: 'ascii changes no other letter and no length, in any encoding; unicode changes every letter by the rules of Unicode, the same in every locale: a line may get longer (ß becomes SS), and only encoding utf8 can write it',
+  }),
 }
+
+/** Options of `uppercase()` and `lowercase()`. */
+export type LetterCaseOptions = OptionsOf<typeof LETTER_CASE_OPTIONS>
 
 const BEYOND_ASCII = /[\u0080-\uffff]/
 const ASCII_RUN = /[^\u0080-\uffff]+/g
@@ -18,11 +19,8 @@ const ASCII_RUN = /[^\u0080-\uffff]+/g
 export function letterCase(
   name: string,
   change: (text: string) => string,
-  options: LetterCaseOptions,
+  mode: 'ascii' | 'unicode',
 ): TransformerStage<string, string> {
-  const { mode = 'ascii' } = options
-  checkNames(`${name}()`, options, ['mode'])
-  checkChoice(`${name}()`, 'mode', mode, ['ascii', 'unicode'])
   if (mode === 'unicode') return map(name, line => change(line))
   // `change` alone would reach é, ß, µ and ÿ, and give some of them more than one character.
   const bytewise = (text: string, isAscii: boolean) =>

@@ -25,6 +25,8 @@ export class LineBlocks {
   /** The unfinished line; undefined while there is none, so that an idle connection holds nothing. */
   #carry: Buffer | undefined
   #carried = 0
+  /** How many lines were unfinished at the end of a chunk. */
+  #begun = 0
   /** The unfinished line is over the limit: `#carry` holds its beginning and, behind that, the last byte that came. */
   #over = false
 
@@ -45,6 +47,11 @@ export class LineBlocks {
       this.#emitComplete(chunk, from, end, emit, to)
     }
     if (end < chunk.length) this.#append(chunk.subarray(end), emit, to)
+  }
+
+  /** The number of the unfinished line; 0 where there is none. */
+  unfinished(): number {
+    return this.#carry === undefined ? 0 : this.#begun
   }
 
   /** Takes the end of the input and returns the unfinished last line, if there is one to emit. */
@@ -90,6 +97,7 @@ export class LineBlocks {
     const kept = rest.subarray(0, room - this.#carried)
     const needed = this.#carried + kept.length + 1
     let carry = this.#carry
+    if (carry === undefined) this.#begun++
     if (carry === undefined || carry.length < needed) {
       const larger = Buffer.allocUnsafe(Math.max(needed, Math.min(2 * this.#carried, room + 1)))
       carry?.copy(larger, 0, 0, this.#carried)

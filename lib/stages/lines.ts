@@ -1,8 +1,10 @@
+import { defineStage } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
 import type { Frame } from '../kind.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../stage.js'
 import { ExactTextLines, FrameLines } from './exact-lines.js'
 import { type LineBlocks, lineBlocks, PlainBlocks } from './line-blocks.js'
-import { type LineRules, type LinesOptions, lineRules } from './line-rules.js'
+import { LINES_OPTIONS, type LineRules, type LinesOptions, lineRules } from './line-rules.js'
 import { splitStream } from './split-stream.js'
 
 /**
@@ -19,26 +21,30 @@ import { splitStream } from './split-stream.js'
  * @example
  * pipeline().through(lines({ maxLength: 4096 })).through(uppercase()).through(unlines())
  */
-export function lines(
-  options: LinesOptions & { readonly encoding: 'buffer' },
-): TransformerStage<Buffer, Frame>
-export function lines(
-  options?: LinesOptions & { readonly encoding?: 'utf8' | 'latin1' },
-): TransformerStage<Buffer, string>
-export function lines(
-  options: LinesOptions = {},
-): TransformerStage<Buffer, string> | TransformerStage<Buffer, Frame> {
-  const rules = lineRules(options)
-  const { encoding } = rules
-  if (encoding === 'buffer') {
-    // No `stream`: split2 makes text only.
-    return stage<Buffer, Frame>({
-      name: 'lines',
-      accepts: 'bytes',
-      emits: 'frame',
-      open: () => new FrameLines(rules),
-    })
-  }
+export const lines = defineStage({
+  name: 'lines',
+  summary: 'cuts bytes into lines',
+  accepts: 'bytes',
+  emits: 'line',
+  holds: 'maxLength',
+  variant: { option: 'encoding', value: 'buffer', emits: 'frame' },
+  options: LINES_OPTIONS,
+  examples: ['lines --max-length 4KiB --overflow truncate | unlines', 'lines --profile netty | unlines'],
+  make: (settings, given) => {
+    const rules = lineRules(settings, given)
+    return rules.encoding === 'buffer' ? frames(rules) : textLines(rules, rules.encoding)
+  },
+}) as StageFactory<{
+  (options: LinesOptions & { readonly encoding: 'buffer' }): TransformerStage<Buffer, Frame>
+  (options?: LinesOptions & { readonly encoding?: 'utf8' | 'latin1' }): TransformerStage<Buffer, string>
+}>
+
+function frames(rules: LineRules): TransformerStage<Buffer, Frame> {
+  // No `stream`: split2 makes text only.
+  return stage({ name: 'lines', accepts: 'bytes', emits: 'frame', open: () => new FrameLines(rules) })
+}
+
+function textLines(rules: LineRules, encoding: 'utf8' | 'latin1'): TransformerStage<Buffer, string> {
   return stage<Buffer, string>({
     name: 'lines',
     accepts: 'bytes',
@@ -65,6 +71,10 @@ class LineTransformer implements Transformer<Buffer, string> {
 
   transform(chunk: Buffer, controller: Controller<string>): void {
     this.#blocks.push(chunk, block => this.#split(block, controller), controller)
+  }
+
+  unfinished(): number {
+    return this.#blocks.unfinished()
   }
 
   flush(controller: Controller<string>): void {

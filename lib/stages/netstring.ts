@@ -1,23 +1,19 @@
-import { checkChoice, checkInteger, checkNames } from '../check-option.js'
+import { defineStage, type OptionsOf } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
 import { InvalidFrameError } from '../errors.js'
 import type { Frame } from '../kind.js'
 import { stage, type TransformerStage } from '../stage.js'
+import { maxLength, overflow, partial } from './frame-options.js'
 import { SizedFrames, type SizedRules } from './sized-frames.js'
-import { LARGEST_FRAME } from './unfinished-frame.js'
+
+const OPTIONS = {
+  maxLength: maxLength('the longest frame'),
+  overflow,
+  partial: partial('inside a netstring'),
+}
 
 /** Options of `netstring()`. */
-export interface NetstringOptions {
-  /** The longest frame, in bytes. @default 65536 */
-  readonly maxLength?: number
-  /**
-   * What happens to a longer frame, once its length is there: `error` ends the connection behind the frames before it,
-   * `report` tells `onError`, discards its bytes as they come and goes on, `skip` does that without a word.
-   * @default 'error'
-   */
-  readonly overflow?: 'error' | 'report' | 'skip'
-  /** What happens when the input ends inside a netstring; `error` ends the connection. @default 'error' */
-  readonly partial?: 'error' | 'drop'
-}
+export type NetstringOptions = OptionsOf<typeof OPTIONS>
 
 const ZERO = 0x30
 const NINE = 0x39
@@ -39,20 +35,25 @@ const MOST_DIGITS = 9
  * @example
  * pipeline().through(netstring({ maxLength: 4096 })).through(toNetstring())
  */
-export function netstring(options: NetstringOptions = {}): TransformerStage<Buffer, Frame> {
-  const { maxLength = 65_536, overflow = 'error', partial = 'error' } = options
-  checkNames('netstring()', options, ['maxLength', 'overflow', 'partial'])
-  checkInteger('netstring()', 'maxLength', maxLength, 1, LARGEST_FRAME)
-  checkChoice('netstring()', 'overflow', overflow, ['error', 'report', 'skip'])
-  checkChoice('netstring()', 'partial', partial, ['error', 'drop'])
-  const rules: SizedRules = { stage: 'netstring', head: 2, last: COMMA, maxLength, overflow, partial }
-  return stage<Buffer, Frame>({
+export const netstring: StageFactory<(options?: NetstringOptions) => TransformerStage<Buffer, Frame>> =
+  defineStage({
     name: 'netstring',
+    summary: 'reads frames that are sent as netstrings',
     accepts: 'bytes',
     emits: 'frame',
-    open: () => new NetstringFrames(rules),
+    holds: 'maxLength',
+    options: OPTIONS,
+    examples: ['netstring --max-length 4KiB | to-netstring'],
+    make: settings => {
+      const rules: SizedRules = { stage: 'netstring', head: 2, last: COMMA, ...settings }
+      return stage<Buffer, Frame>({
+        name: 'netstring',
+        accepts: 'bytes',
+        emits: 'frame',
+        open: () => new NetstringFrames(rules),
+      })
+    },
   })
-}
 
 class NetstringFrames extends SizedFrames<SizedRules> {
   protected measure(bytes: Buffer, from: number, end: number): void {

@@ -1,15 +1,24 @@
-import { checkInteger, checkNames, checkText } from '../check-option.js'
+import { defineStage, type OptionsOf } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
+import { integer, text } from '../option.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../stage.js'
 
-/** Options of `number()`. */
-export interface NumberOptions {
-  /** The number of a connection's first line. @default 1 */
-  readonly start?: number
-  /** What stands between the number and the line. @default ': ' */
-  readonly separator?: string
-  /** The least width of the number, in characters; spaces before it fill it up. @default 0 */
-  readonly width?: number
+const OPTIONS = {
+  start: integer({
+    maximum: 1_000_000_000_000_000,
+    default: 1,
+    help: "the number of a connection's first line",
+  }),
+  separator: text({ default: ': ', help: 'what stands between the number and the line' }),
+  width: integer({
+    maximum: 100,
+    default: 0,
+    help: 'the least width of the number, in characters; spaces before it fill it up',
+  }),
 }
+
+/** Options of `number()`. */
+export type NumberOptions = OptionsOf<typeof OPTIONS>
 
 /**
  * Puts its number before each line. Each connection counts for itself.
@@ -18,19 +27,22 @@ export interface NumberOptions {
  * @example
  * pipeline().through(lines()).through(number({ separator: '\t', width: 6 })).through(unlines()) // as `cat -n`
  */
-export function number(options: NumberOptions = {}): TransformerStage<string, string> {
-  const { start = 1, separator = ': ', width = 0 } = options
-  checkNames('number()', options, ['start', 'separator', 'width'])
-  checkInteger('number()', 'start', start, 0, 1_000_000_000_000_000)
-  checkText('number()', 'separator', separator)
-  checkInteger('number()', 'width', width, 0, 100)
-  return stage<string, string>({
+export const number: StageFactory<(options?: NumberOptions) => TransformerStage<string, string>> =
+  defineStage({
     name: 'number',
+    summary: 'puts its number before each line',
     accepts: 'line',
     emits: 'line',
-    open: () => new NumberTransformer(start, separator, width),
+    options: OPTIONS,
+    examples: ["lines | number --separator '\\t' --width 6 | unlines"],
+    make: ({ start, separator, width }) =>
+      stage<string, string>({
+        name: 'number',
+        accepts: 'line',
+        emits: 'line',
+        open: () => new NumberTransformer(start, separator, width),
+      }),
   })
-}
 
 class NumberTransformer implements Transformer<string, string> {
   readonly #separator: string

@@ -1,12 +1,12 @@
-import { checkNames } from '../check-option.js'
+import { defineStage } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
 import { StageError } from '../errors.js'
 import type { Frame } from '../kind.js'
 import { map, type TransformerStage } from '../stage.js'
 import {
-  LENGTH_FIELD_NAMES,
+  LENGTH_FIELD_OPTIONS,
   type LengthField,
   type LengthFieldOptions,
-  lengthField,
   lengthSize,
   writeLength,
 } from './length-field.js'
@@ -25,19 +25,26 @@ export type PrefixLengthOptions = LengthFieldOptions
  * @example
  * pipeline().through(lengthPrefixed({ width: 'varint' })).through(prefixLength({ width: 'varint' }))
  */
-export function prefixLength(options: PrefixLengthOptions = {}): TransformerStage<Frame, Buffer> {
-  checkNames('prefixLength()', options, LENGTH_FIELD_NAMES)
-  const field = lengthField('prefixLength()', options)
-  const encode = (frame: Frame) => {
-    const length = lengthOf(frame, field)
-    const size = lengthSize(field.width, length)
-    const encoded = Buffer.allocUnsafe(size + frame.length)
-    writeLength(field, encoded, length)
-    frame.copy(encoded, size)
-    return encoded
-  }
-  return map<Frame, Buffer>('prefixLength', encode, { accepts: 'frame', emits: 'bytes' })
-}
+export const prefixLength: StageFactory<(options?: PrefixLengthOptions) => TransformerStage<Frame, Buffer>> =
+  defineStage({
+    name: 'prefixLength',
+    summary: 'puts its length in front of each frame',
+    accepts: 'frame',
+    emits: 'bytes',
+    options: LENGTH_FIELD_OPTIONS,
+    examples: ['length-prefixed --width varint | prefix-length --width varint'],
+    make: field => {
+      const encode = (frame: Frame) => {
+        const length = lengthOf(frame, field)
+        const size = lengthSize(field.width, length)
+        const encoded = Buffer.allocUnsafe(size + frame.length)
+        writeLength(field, encoded, length)
+        frame.copy(encoded, size)
+        return encoded
+      }
+      return map<Frame, Buffer>('prefixLength', encode, { accepts: 'frame', emits: 'bytes' })
+    },
+  })
 
 function lengthOf(frame: Frame, { width, adjustment, includesItself }: LengthField): number {
   const behind = frame.length - adjustment

@@ -1,4 +1,6 @@
-import { checkText } from '../check-option.js'
+import { defineStage } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
+import { text } from '../option.js'
 import { map, type TransformerStage } from '../stage.js'
 
 /**
@@ -9,7 +11,12 @@ import { map, type TransformerStage } from '../stage.js'
  * @example
  * pipeline().through(lines()).through(prefix('> ')).through(unlines())
  */
-export function prefix(text: string): TransformerStage<string, string> {
-  checkText('prefix()', 'text', text)
-  return map('prefix', line => text + line)
-}
+export const prefix: StageFactory<(text: string) => TransformerStage<string, string>> = defineStage({
+  name: 'prefix',
+  summary: 'puts a text before each line',
+  accepts: 'line',
+  emits: 'line',
+  arguments: [{ text: text({ help: 'what to put there; nothing is added between it and the line' }) }],
+  examples: ["lines | prefix '> ' | unlines"],
+  make: ({ text }) => map('prefix', line => text + line),
+})

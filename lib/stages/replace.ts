@@ -1,5 +1,6 @@
-import { checkText } from '../check-option.js'
-import { InvalidOptionError } from '../errors.js'
+import { defineStage } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
+import { text } from '../option.js'
 import { map, type TransformerStage } from '../stage.js'
 
 /**
@@ -12,11 +13,20 @@ import { map, type TransformerStage } from '../stage.js'
  * @example
  * pipeline().through(lines()).through(replace('colour', 'color')).through(unlines())
  */
-export function replace(text: string, by: string): TransformerStage<string, string> {
-  checkText('replace()', 'text', text)
-  checkText('replace()', 'by', by)
-  if (text === '') throw new InvalidOptionError('replace(): \'text\' has at least one character; got "".')
-  // As text, `by` could mean more than itself: `$&` stands for what was found.
-  const put = () => by
-  return map('replace', line => line.replaceAll(text, put))
-}
+export const replace: StageFactory<(text: string, by: string) => TransformerStage<string, string>> =
+  defineStage({
+    name: 'replace',
+    summary: 'replaces each occurrence of a text in each line',
+    accepts: 'line',
+    emits: 'line',
+    arguments: [
+      { text: text({ minimum: 1, help: 'what to look for, one character or more' }) },
+      { by: text({ help: 'what to put in its place; the empty text takes it out' }) },
+    ],
+    examples: ['lines | replace colour color | unlines'],
+    make: ({ text, by }) => {
+      // As text, `by` could mean more than itself: `$&` stands for what was found.
+      const put = () => by
+      return map('replace', line => line.replaceAll(text, put))
+    },
+  })

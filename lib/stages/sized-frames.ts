@@ -28,6 +28,8 @@ export abstract class SizedFrames<Rules extends SizedRules> implements Transform
   #unfinished: UnfinishedFrame | undefined
   /** How many bytes of a message over the limit are still to come. */
   #skip = 0
+  /** How many messages were unfinished at the end of a chunk. */
+  #begun = 0
 
   constructor(rules: Rules) {
     this.rules = rules
@@ -45,6 +47,10 @@ export abstract class SizedFrames<Rules extends SizedRules> implements Transform
     }
   }
 
+  unfinished(): number {
+    return this.#unfinished === undefined && this.#skip === 0 ? 0 : this.#begun
+  }
+
   flush(controller: Controller<Frame>): void {
     if (this.#unfinished === undefined && this.#skip === 0) return
     const { stage, partial } = this.rules
@@ -57,6 +63,7 @@ export abstract class SizedFrames<Rules extends SizedRules> implements Transform
     this.measure(chunk, at, chunk.length)
     if (this.#isOver(controller)) {
       this.#skip = this.total
+      this.#begun++
       this.total = 0
       return at
     }
@@ -66,6 +73,7 @@ export abstract class SizedFrames<Rules extends SizedRules> implements Transform
       return end
     }
     this.#unfinished = new UnfinishedFrame()
+    this.#begun++
     this.#unfinished.append(chunk.subarray(at), this.total)
     return chunk.length
   }

@@ -1,4 +1,6 @@
-import { checkInteger } from '../check-option.js'
+import { defineStage } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
+import { integer } from '../option.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../stage.js'
 
 /**
@@ -10,15 +12,16 @@ import { type Controller, stage, type Transformer, type TransformerStage } from 
  * @example
  * pipeline().through(lines()).through(skip(1)).through(unlines())
  */
-export function skip<Item = string>(count: number): TransformerStage<Item, Item> {
-  checkInteger('skip()', 'count', count, 0, Number.MAX_SAFE_INTEGER)
-  return stage<Item, Item>({
-    name: 'skip',
-    accepts: 'any',
-    emits: 'same',
-    open: () => new SkipTransformer<Item>(count),
-  })
-}
+export const skip = defineStage({
+  name: 'skip',
+  summary: 'leaves out the first items',
+  accepts: 'any',
+  emits: 'same',
+  arguments: [{ count: integer({ help: 'how many items' }) }],
+  examples: ['lines | skip 1 | unlines'],
+  make: ({ count }) =>
+    stage({ name: 'skip', accepts: 'any', emits: 'same', open: () => new SkipTransformer<unknown>(count) }),
+}) as StageFactory<<Item = string>(count: number) => TransformerStage<Item, Item>>
 
 class SkipTransformer<Item> implements Transformer<Item, Item> {
   #left: number

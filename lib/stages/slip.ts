@@ -1,26 +1,11 @@
-import { checkChoice, checkInteger, checkNames } from '../check-option.js'
+import { defineStage, type OptionsOf } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
 import { FrameTooLongError, InvalidFrameError, type PeerError } from '../errors.js'
 import type { Frame } from '../kind.js'
+import { choice } from '../option.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../stage.js'
-import { LARGEST_FRAME, UnfinishedFrame } from './unfinished-frame.js'
-
-/** Options of `slip()`. */
-export interface SlipOptions {
-  /** The longest frame, in bytes without the escapes, finished or not. @default 65536 */
-  readonly maxLength?: number
-  /**
-   * What happens to a longer frame: `error` ends the connection behind the frames before it, `report` tells `onError`,
-   * leaves the frame out and goes on behind it, `skip` does that without a word. @default 'error'
-   */
-  readonly overflow?: 'error' | 'report' | 'skip'
-  /**
-   * What happens to a frame with ESC in front of a byte that makes no escape: as for `overflow`. RFC 1055's own decoder
-   * keeps that byte, so that two inputs are one frame. @default 'error'
-   */
-  readonly invalid?: 'error' | 'report' | 'skip'
-  /** What happens when the input ends in front of an END; `error` ends the connection. @default 'error' */
-  readonly partial?: 'error' | 'drop'
-}
+import { maxLength, overflow, partial } from './frame-options.js'
+import { UnfinishedFrame } from './unfinished-frame.js'
 
 export const END = 0xc0
 export const ESC = 0xdb
@@ -28,6 +13,19 @@ export const ESC_END = 0xdc
 export const ESC_ESC = 0xdd
 const END_BYTE = Buffer.from([END])
 const ESC_BYTE = Buffer.from([ESC])
+
+const OPTIONS = {
+  maxLength: maxLength('the longest frame, without its escapes, finished or not'),
+  overflow,
+  invalid: choice(['error', 'report', 'skip'], {
+    default: 'error',
+    help: "the same for a frame with ESC in front of a byte that makes no escape; RFC 1055's own decoder keeps that byte, so that two inputs are one frame",
+  }),
+  partial: partial('in front of an END'),
+}
+
+/** Options of `slip()`. */
+export type SlipOptions = OptionsOf<typeof OPTIONS>
 
 /**
  * Cuts bytes into frames that were sent with SLIP (RFC 1055): each ends with END (C0 hex); in a frame, END is sent as
@@ -41,27 +39,29 @@ const ESC_BYTE = Buffer.from([ESC])
  * @example
  * pipeline().through(slip({ maxLength: 1006 })).through(toSlip())
  */
-export function slip(options: SlipOptions = {}): TransformerStage<Buffer, Frame> {
-  const { maxLength = 65_536, overflow = 'error', invalid = 'error', partial = 'error' } = options
-  checkNames('slip()', options, ['maxLength', 'overflow', 'invalid', 'partial'])
-  checkInteger('slip()', 'maxLength', maxLength, 1, LARGEST_FRAME)
-  checkChoice('slip()', 'overflow', overflow, ['error', 'report', 'skip'])
-  checkChoice('slip()', 'invalid', invalid, ['error', 'report', 'skip'])
-  checkChoice('slip()', 'partial', partial, ['error', 'drop'])
-  const rules = { maxLength, overflow, invalid, partial }
-  return stage<Buffer, Frame>({
-    name: 'slip',
-    accepts: 'bytes',
-    emits: 'frame',
-    open: () => new SlipTransformer(rules),
-  })
-}
+export const slip: StageFactory<(options?: SlipOptions) => TransformerStage<Buffer, Frame>> = defineStage({
+  name: 'slip',
+  summary: 'reads frames in SLIP, RFC 1055',
+  accepts: 'bytes',
+  emits: 'frame',
+  holds: 'maxLength',
+  options: OPTIONS,
+  examples: ['slip --max-length 1006 | to-slip'],
+  make: rules =>
+    stage<Buffer, Frame>({
+      name: 'slip',
+      accepts: 'bytes',
+      emits: 'frame',
+      open: () => new SlipTransformer(rules),
+    }),
+})
 
 class SlipTransformer implements Transformer<Buffer, Frame> {
   readonly #rules: Required<SlipOptions>
   #unfinished: UnfinishedFrame | undefined
   /** `escaped`: behind an ESC. `bad`: what is left of the frame is left out. */
   #state: 'plain' | 'escaped' | 'bad' = 'plain'
+  #finished = 0
 
   constructor(rules: Required<SlipOptions>) {
     this.#rules = rules
@@ -84,6 +84,10 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
       }
       from = end + 1
     }
+  }
+
+  unfinished(): number {
+    return this.#isFresh ? 0 : this.#finished + 1
   }
 
   flush(): void {
@@ -146,6 +150,7 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
     const frame = this.#unfinished?.bytes
     this.#unfinished = undefined
     this.#state = 'plain'
+    this.#finished++
     if (frame !== undefined) controller.enqueue(frame)
   }
 }

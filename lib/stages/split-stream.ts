@@ -55,6 +55,8 @@ export function splitStream(
     if (refusal !== undefined) throw refusal
   }
 
+  // What a transformer says with a method of this name.
+  Object.assign(stream, { unfinished: () => blocks.unfinished() })
   stream._transform = (chunk: Buffer, _encoding: string, callback: TransformCallback) => {
     try {
       blocks.push(chunk, feed, to)

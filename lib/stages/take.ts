@@ -1,4 +1,6 @@
-import { checkInteger } from '../check-option.js'
+import { defineStage } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
+import { integer } from '../option.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../stage.js'
 
 /**
@@ -11,15 +13,18 @@ import { type Controller, stage, type Transformer, type TransformerStage } from 
  * @example
  * pipeline().through(lines()).through(take(1)).through(unlines())
  */
-export function take<Item = string>(count: number): TransformerStage<Item, Item> {
-  checkInteger('take()', 'count', count, 0, Number.MAX_SAFE_INTEGER)
-  return stage<Item, Item>({
-    name: 'take',
-    accepts: 'any',
-    emits: 'same',
-    open: () => new TakeTransformer<Item>(count),
-  })
-}
+export const take = defineStage({
+  name: 'take',
+  summary: 'passes the first items on, and then ends the connection',
+  accepts: 'any',
+  emits: 'same',
+  arguments: [
+    { count: integer({ help: 'how many items; with 0 the connection ends as soon as it is open' }) },
+  ],
+  examples: ['lines | take 1 | unlines'],
+  make: ({ count }) =>
+    stage({ name: 'take', accepts: 'any', emits: 'same', open: () => new TakeTransformer<unknown>(count) }),
+}) as StageFactory<<Item = string>(count: number) => TransformerStage<Item, Item>>
 
 class TakeTransformer<Item> implements Transformer<Item, Item> {
   #left: number

@@ -1,31 +1,47 @@
 import { createWriteStream } from 'node:fs'
 import type { Writable } from 'node:stream'
-import { checkChoice, checkFunction, checkInteger, checkNames } from '../check-option.js'
 import type { Connection } from '../connection.js'
-import { InvalidOptionError, StageError } from '../errors.js'
+import { defineStage, type OptionsOf, type SettingsOf } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
+import { StageError } from '../errors.js'
+import { callback, choice, integer, orCode, text } from '../option.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../stage.js'
 
-/** Options of `tee()`. */
-export interface TeeOptions {
-  /**
-   * Where the copy goes. A Writable is shared by all connections and never ended; listen to its 'error' event to hear
-   * why it failed. A path is opened for each connection, with its first item, and what is there stays (append mode).
-   */
-  readonly to: Writable | string
-  /**
-   * What happens to an item when `maxPending` waits already: `drop` leaves it out of the copy and counts it, `fail`
-   * ends the connection with `stage-error` before the item passes. @default 'drop'
-   */
-  readonly onLag?: 'drop' | 'fail'
-  /** The same for an item that could not be written, then or later. @default 'drop' */
-  readonly onError?: 'drop' | 'fail'
-  /** How much may wait in the sink before it lags: bytes, of an object-mode Writable items. @default 1048576 */
-  readonly maxPending?: number
-  /** Called for each item that is missing in the copy, with how many of this connection are. */
-  readonly onDrop?: (count: number, connection: Connection) => void
+const dropOrFail = (help: string) => choice(['drop', 'fail'], { default: 'drop', help })
+
+const OPTIONS = {
+  to: orCode<Writable, string, 'required'>(
+    text({
+      required: true,
+      minimum: 1,
+      help: "where the copy goes: the path of a file, opened for each connection with its first item, in append mode; or a Writable, shared by all connections and never ended, whose 'error' event says why it failed",
+    }),
+    {
+      inCode: 'a Writable',
+      isCode: value => typeof (value as Writable | null | undefined)?.write === 'function',
+      wants: 'is a Writable or the path of a file',
+    },
+  ),
+  onLag: dropOrFail(
+    'what happens to an item when maxPending waits already: it is missing in the copy, or ends the connection with stage-error before it passes',
+  ),
+  onError: dropOrFail('the same for an item that could not be written, then or later'),
+  maxPending: integer({
+    unit: 'bytes',
+    minimum: 1,
+    default: 1_048_576,
+    help: 'how much may wait in the sink before it lags; of an object-mode Writable items',
+  }),
+  onDrop: callback<(count: number, connection: Connection) => void>({
+    inCode: '(count, connection) => void',
+    help: 'called for each item that is missing in the copy, with how many of this connection are',
+  }),
 }
 
-type Settings = Required<TeeOptions>
+/** Options of `tee()`. */
+export type TeeOptions = OptionsOf<typeof OPTIONS>
+
+type Settings = SettingsOf<typeof OPTIONS> & Required<Pick<TeeOptions, 'onDrop'>>
 
 function ignore(): void {}
 
@@ -48,26 +64,24 @@ function listenTo(sink: Writable): Writable {
  * @example
  * pipeline().through(tee({ to: 'received.log', onDrop: count => console.error(`${count} chunks not logged`) }))
  */
-export function tee<Item = Buffer>(options: TeeOptions): TransformerStage<Item, Item> {
-  const { to, onLag = 'drop', onError = 'drop', maxPending = 1_048_576, onDrop = ignore } = options
-  checkNames('tee()', options, ['to', 'onLag', 'onError', 'maxPending', 'onDrop'])
-  if (to === '' || (typeof to !== 'string' && typeof to?.write !== 'function')) {
-    throw new InvalidOptionError(
-      `tee(): 'to' is a Writable or the path of a file; got ${JSON.stringify(to)}.`,
-    )
-  }
-  checkChoice('tee()', 'onLag', onLag, ['drop', 'fail'])
-  checkChoice('tee()', 'onError', onError, ['drop', 'fail'])
-  checkInteger('tee()', 'maxPending', maxPending, 1, Number.MAX_SAFE_INTEGER)
-  checkFunction('tee()', 'onDrop', onDrop)
-  const settings: Settings = { to, onLag, onError, maxPending, onDrop }
-  return stage<Item, Item>({
-    name: 'tee',
-    accepts: 'any',
-    emits: 'same',
-    open: connection => new TeeTransformer<Item>(settings, connection),
-  })
-}
+export const tee = defineStage({
+  name: 'tee',
+  summary: 'writes a copy to a second sink, and passes everything on',
+  accepts: 'any',
+  emits: 'same',
+  holds: 'maxPending',
+  options: OPTIONS,
+  examples: ['tee --to received.log --on-lag fail'],
+  make: ({ onDrop = ignore, ...rest }) => {
+    const settings: Settings = { ...rest, onDrop }
+    return stage({
+      name: 'tee',
+      accepts: 'any',
+      emits: 'same',
+      open: connection => new TeeTransformer<unknown>(settings, connection),
+    })
+  },
+}) as StageFactory<<Item = Buffer>(options: TeeOptions) => TransformerStage<Item, Item>>
 
 class TeeTransformer<Item> implements Transformer<Item, Item> {
   readonly #settings: Settings

@@ -1,12 +1,17 @@
-import { checkChoice, checkNames } from '../check-option.js'
+import type { OptionsOf } from '../define-stage.js'
 import { InvalidFrameError } from '../errors.js'
+import { choice } from '../option.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../stage.js'
 
-/** Options of `fromBase64()` and `fromHex()`. */
-export interface FromTextOptions {
-  /** What LF and CR are: an invalid character, or left out wherever they stand. @default 'error' */
-  readonly lineFeeds?: 'error' | 'skip'
+export const FROM_TEXT_OPTIONS = {
+  lineFeeds: choice(['error', 'skip'], {
+    default: 'error',
+    help: 'what LF and CR are: an invalid character, or left out wherever they stand',
+  }),
 }
+
+/** Options of `fromBase64()` and `fromHex()`. */
+export type FromTextOptions = OptionsOf<typeof FROM_TEXT_OPTIONS>
 
 /** How bytes are written as text. */
 export interface TextRules {
@@ -23,11 +28,8 @@ export interface TextRules {
 const LINE_FEEDS = /[\r\n]+/g
 
 /** A stage that turns text of an encoding back into bytes, strictly: what is no text of the encoding is an error. */
-export function textDecoder(rules: TextRules, options: FromTextOptions): TransformerStage<Buffer, Buffer> {
+export function textDecoder(rules: TextRules, lineFeeds: 'error' | 'skip'): TransformerStage<Buffer, Buffer> {
   const { name } = rules
-  const { lineFeeds = 'error' } = options
-  checkNames(`${name}()`, options, ['lineFeeds'])
-  checkChoice(`${name}()`, 'lineFeeds', lineFeeds, ['error', 'skip'])
   const skips = lineFeeds === 'skip'
   return stage<Buffer, Buffer>({
     name,

@@ -1,25 +1,41 @@
 import { Transform, type TransformCallback } from 'node:stream'
-import { checkInteger, checkNames } from '../check-option.js'
 import type { Clock, Timer } from '../clock.js'
+import { defineStage, type OptionsOf } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
 import { InvalidOptionError } from '../errors.js'
 import type { ItemKinds } from '../kind.js'
+import { integer } from '../option.js'
 import { fromStream, type StreamStage } from '../stage.js'
 
-/** Options of `throttle()` for bytes. */
-export interface ByteThrottleOptions {
-  /** How many bytes pass in a second in the long run. */
-  readonly bytesPerSecond: number
-  /** How many bytes may pass at once after a pause. @default bytesPerSecond */
-  readonly burst?: number
+const RATE = { minimum: 1, maximum: 1_000_000_000_000 } as const
+
+const OPTIONS = {
+  bytesPerSecond: integer({
+    ...RATE,
+    unit: 'bytes/s',
+    absent: 'this or the other',
+    help: 'how many bytes pass in a second in the long run; a chunk longer than the burst passes in pieces of that length',
+  }),
+  framesPerSecond: integer({
+    ...RATE,
+    absent: 'this or the other',
+    help: 'how many items pass in a second in the long run; of bytes an item is a chunk, whatever its length',
+  }),
+  burst: integer({
+    ...RATE,
+    unit: 'bytes',
+    absent: 'the rate',
+    help: 'how many bytes or items may pass at once after a pause',
+  }),
 }
 
+type Options = OptionsOf<typeof OPTIONS>
+
+/** Options of `throttle()` for bytes. */
+export type ByteThrottleOptions = Required<Pick<Options, 'bytesPerSecond'>> & Pick<Options, 'burst'>
+
 /** Options of `throttle()` for lines, frames and values. */
-export interface FrameThrottleOptions {
-  /** How many items pass in a second in the long run. Of bytes an item is a chunk, whatever its length. */
-  readonly framesPerSecond: number
-  /** How many items may pass at once after a pause. @default framesPerSecond */
-  readonly burst?: number
-}
+export type FrameThrottleOptions = Required<Pick<Options, 'framesPerSecond'>> & Pick<Options, 'burst'>
 
 /** A timer cannot wait longer. */
 const LONGEST_WAIT = 2_147_483_647
@@ -37,27 +53,34 @@ const LONGEST_WAIT = 2_147_483_647
  * @example
  * pipeline().through(throttle({ bytesPerSecond: 1_000_000, burst: 65_536 }))
  */
-export function throttle(options: ByteThrottleOptions): StreamStage<Buffer, Buffer>
-export function throttle<Item = string>(options: FrameThrottleOptions): StreamStage<Item, Item>
-export function throttle(options: ByteThrottleOptions | FrameThrottleOptions): StreamStage<Buffer, Buffer> {
-  const given: Partial<ByteThrottleOptions & FrameThrottleOptions> = options
-  const { bytesPerSecond, framesPerSecond } = given
-  checkNames('throttle()', given, ['bytesPerSecond', 'framesPerSecond', 'burst'])
-  const rate = bytesPerSecond ?? framesPerSecond
-  if (rate === undefined || (bytesPerSecond !== undefined && framesPerSecond !== undefined)) {
-    throw new InvalidOptionError("throttle(): give it either 'bytesPerSecond' or 'framesPerSecond'.")
-  }
-  const { burst = rate } = given
-  const divides = bytesPerSecond !== undefined
-  checkInteger('throttle()', divides ? 'bytesPerSecond' : 'framesPerSecond', rate, 1, 1_000_000_000_000)
-  checkInteger('throttle()', 'burst', burst, 1, 1_000_000_000_000)
-  const kinds = divides ? { accepts: 'bytes', emits: 'bytes' } : { accepts: 'any', emits: 'same' }
-  return fromStream<Buffer, Buffer>(
-    'throttle',
-    ({ clock }) => new TokenBucket(rate, burst, divides, clock),
-    kinds as ItemKinds<Buffer, Buffer>,
-  )
-}
+export const throttle = defineStage({
+  name: 'throttle',
+  summary: 'lets no more pass in a second than it is told',
+  accepts: 'any',
+  emits: 'same',
+  variant: { option: 'bytesPerSecond', accepts: 'bytes', emits: 'bytes' },
+  options: OPTIONS,
+  examples: [
+    'throttle --bytes-per-second 1MiB/s --burst 64KiB',
+    'lines | throttle --frames-per-second 10 | unlines',
+  ],
+  make: ({ bytesPerSecond, framesPerSecond, burst }) => {
+    const rate = bytesPerSecond ?? framesPerSecond
+    if (rate === undefined || (bytesPerSecond !== undefined && framesPerSecond !== undefined)) {
+      throw new InvalidOptionError("throttle(): give it either 'bytesPerSecond' or 'framesPerSecond'.")
+    }
+    const divides = bytesPerSecond !== undefined
+    const kinds = divides ? { accepts: 'bytes', emits: 'bytes' } : { accepts: 'any', emits: 'same' }
+    return fromStream<Buffer, Buffer>(
+      'throttle',
+      ({ clock }) => new TokenBucket(rate, burst ?? rate, divides, clock),
+      kinds as ItemKinds<Buffer, Buffer>,
+    )
+  },
+}) as StageFactory<{
+  (options: ByteThrottleOptions): StreamStage<Buffer, Buffer>
+  <Item = string>(options: FrameThrottleOptions): StreamStage<Item, Item>
+}>
 
 /** Holds one item until there are tokens for it, or for the next piece of it. */
 class TokenBucket extends Transform {

@@ -1,4 +1,5 @@
-import { type Controller, stage, type Transformer, type TransformerStage } from '../stage.js'
+import { defineStage } from '../define-stage.js'
+import { type Controller, stage, type Transformer } from '../stage.js'
 
 /**
  * Turns bytes into base64 (RFC 4648 §4), padded at the end and without line feeds. Three bytes become four characters,
@@ -7,14 +8,20 @@ import { type Controller, stage, type Transformer, type TransformerStage } from 
  * @example
  * pipeline().through(toBase64())
  */
-export function toBase64(): TransformerStage<Buffer, Buffer> {
-  return stage<Buffer, Buffer>({
-    name: 'toBase64',
-    accepts: 'bytes',
-    emits: 'bytes',
-    open: () => new ToBase64Transformer(),
-  })
-}
+export const toBase64 = defineStage({
+  name: 'toBase64',
+  summary: 'turns bytes into base64',
+  accepts: 'bytes',
+  emits: 'bytes',
+  examples: ['to-base64'],
+  make: () =>
+    stage<Buffer, Buffer>({
+      name: 'toBase64',
+      accepts: 'bytes',
+      emits: 'bytes',
+      open: () => new ToBase64Transformer(),
+    }),
+})
 
 class ToBase64Transformer implements Transformer<Buffer, Buffer> {
   /** Up to two bytes, as latin1: a Buffer as small would keep a larger one alive. */

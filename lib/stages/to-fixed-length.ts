@@ -1,8 +1,9 @@
-import { checkInteger } from '../check-option.js'
+import { defineStage } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
 import { StageError } from '../errors.js'
 import type { Frame } from '../kind.js'
 import { map, type TransformerStage } from '../stage.js'
-import { LARGEST_FRAME } from './unfinished-frame.js'
+import { frameLength } from './frame-options.js'
 
 /**
  * Turns frames of one length into bytes, unchanged: the counterpart of `fixedLength()`. A frame of any other length fails
@@ -13,11 +14,21 @@ import { LARGEST_FRAME } from './unfinished-frame.js'
  * @example
  * pipeline().through(fixedLength(16)).through(toFixedLength(16))
  */
-export function toFixedLength(length: number): TransformerStage<Frame, Buffer> {
-  checkInteger('toFixedLength()', 'length', length, 1, LARGEST_FRAME)
-  const check = (frame: Frame): Buffer => {
-    if (frame.length === length) return frame
-    throw new StageError('toFixedLength', `was given a frame of ${frame.length} bytes, and not of ${length}.`)
-  }
-  return map<Frame, Buffer>('toFixedLength', check, { accepts: 'frame', emits: 'bytes' })
-}
+export const toFixedLength: StageFactory<(length: number) => TransformerStage<Frame, Buffer>> = defineStage({
+  name: 'toFixedLength',
+  summary: 'writes frames of one length, and refuses any other',
+  accepts: 'frame',
+  emits: 'bytes',
+  arguments: [{ length: frameLength }],
+  examples: ['fixed-length 16 | to-fixed-length 16'],
+  make: ({ length }) => {
+    const check = (frame: Frame): Buffer => {
+      if (frame.length === length) return frame
+      throw new StageError(
+        'toFixedLength',
+        `was given a frame of ${frame.length} bytes, and not of ${length}.`,
+      )
+    }
+    return map<Frame, Buffer>('toFixedLength', check, { accepts: 'frame', emits: 'bytes' })
+  },
+})

@@ -1,4 +1,5 @@
-import { map, type TransformerStage } from '../stage.js'
+import { defineStage } from '../define-stage.js'
+import { map } from '../stage.js'
 
 /**
  * Turns each byte into two hexadecimal digits (RFC 4648 §8, base16), in lower case and without anything between them.
@@ -7,9 +8,15 @@ import { map, type TransformerStage } from '../stage.js'
  * @example
  * pipeline().through(toHex())
  */
-export function toHex(): TransformerStage<Buffer, Buffer> {
-  return map<Buffer, Buffer>('toHex', chunk => Buffer.from(chunk.toString('hex'), 'latin1'), {
-    accepts: 'bytes',
-    emits: 'bytes',
-  })
-}
+export const toHex = defineStage({
+  name: 'toHex',
+  summary: 'turns each byte into two hexadecimal digits',
+  accepts: 'bytes',
+  emits: 'bytes',
+  examples: ['to-hex'],
+  make: () =>
+    map<Buffer, Buffer>('toHex', chunk => Buffer.from(chunk.toString('hex'), 'latin1'), {
+      accepts: 'bytes',
+      emits: 'bytes',
+    }),
+})

@@ -1,5 +1,6 @@
+import { defineStage } from '../define-stage.js'
 import { StageError } from '../errors.js'
-import { map, type TransformerStage } from '../stage.js'
+import { map } from '../stage.js'
 
 /**
  * Turns values into lines, one JSON text (RFC 8259) on each: the counterpart of `jsonLines()`. A line never holds a line
@@ -11,9 +12,14 @@ import { map, type TransformerStage } from '../stage.js'
  * @example
  * pipeline().through(lines()).through(jsonLines()).through(toJsonLines()).through(unlines())
  */
-export function toJsonLines(): TransformerStage<unknown, string> {
-  return map<unknown, string>('toJsonLines', encode, { accepts: 'value', emits: 'line' })
-}
+export const toJsonLines = defineStage({
+  name: 'toJsonLines',
+  summary: 'writes each value as a JSON text on a line',
+  accepts: 'value',
+  emits: 'line',
+  examples: ['lines | json-lines | to-json-lines | unlines'],
+  make: () => map<unknown, string>('toJsonLines', encode, { accepts: 'value', emits: 'line' }),
+})
 
 function encode(value: unknown): string {
   const text = stringify(value)

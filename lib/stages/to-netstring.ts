@@ -1,5 +1,6 @@
+import { defineStage } from '../define-stage.js'
 import type { Frame } from '../kind.js'
-import { map, type TransformerStage } from '../stage.js'
+import { map } from '../stage.js'
 
 const COMMA = Buffer.from(',')
 
@@ -10,7 +11,15 @@ const COMMA = Buffer.from(',')
  * @example
  * pipeline().through(netstring()).through(toNetstring())
  */
-export function toNetstring(): TransformerStage<Frame, Buffer> {
-  const encode = (frame: Frame): Buffer => Buffer.concat([Buffer.from(`${frame.length}:`), frame, COMMA])
-  return map<Frame, Buffer>('toNetstring', encode, { accepts: 'frame', emits: 'bytes' })
+export const toNetstring = defineStage({
+  name: 'toNetstring',
+  summary: 'writes each frame as a netstring',
+  accepts: 'frame',
+  emits: 'bytes',
+  examples: ['netstring | to-netstring'],
+  make: () => map<Frame, Buffer>('toNetstring', encode, { accepts: 'frame', emits: 'bytes' }),
+})
+
+function encode(frame: Frame): Buffer {
+  return Buffer.concat([Buffer.from(`${frame.length}:`), frame, COMMA])
 }

@@ -1,17 +1,20 @@
-import { checkBoolean, checkNames } from '../check-option.js'
+import { defineStage, type OptionsOf } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
 import { StageError } from '../errors.js'
 import type { Frame } from '../kind.js'
+import { boolean } from '../option.js'
 import { map, type TransformerStage } from '../stage.js'
 import { END, ESC, ESC_END, ESC_ESC } from './slip.js'
 
-/** Options of `toSlip()`. */
-export interface ToSlipOptions {
-  /**
-   * Sends an END also in front of each frame, as RFC 1055's own sender does, which on a serial line ends what noise had
-   * begun; without it a frame is a byte shorter. @default true
-   */
-  readonly leadingEnd?: boolean
+const OPTIONS = {
+  leadingEnd: boolean({
+    default: true,
+    help: "sends an END also in front of each frame, as RFC 1055's own sender does, which on a serial line ends what noise had begun; without it a frame is a byte shorter",
+  }),
 }
+
+/** Options of `toSlip()`. */
+export type ToSlipOptions = OptionsOf<typeof OPTIONS>
 
 /**
  * Turns frames into bytes with SLIP (RFC 1055), each as one chunk that ends with END: the counterpart of `slip()`.
@@ -22,17 +25,24 @@ export interface ToSlipOptions {
  * @example
  * pipeline().through(slip()).through(toSlip({ leadingEnd: false }))
  */
-export function toSlip(options: ToSlipOptions = {}): TransformerStage<Frame, Buffer> {
-  const { leadingEnd = true } = options
-  checkNames('toSlip()', options, ['leadingEnd'])
-  checkBoolean('toSlip()', 'leadingEnd', leadingEnd)
-  const encode = (frame: Frame): Buffer => {
-    if (frame.length === 0)
-      throw new StageError('toSlip', 'was given an empty frame, which SLIP cannot send.')
-    return escaped(frame, leadingEnd)
-  }
-  return map<Frame, Buffer>('toSlip', encode, { accepts: 'frame', emits: 'bytes' })
-}
+export const toSlip: StageFactory<(options?: ToSlipOptions) => TransformerStage<Frame, Buffer>> = defineStage(
+  {
+    name: 'toSlip',
+    summary: 'writes frames in SLIP, RFC 1055',
+    accepts: 'frame',
+    emits: 'bytes',
+    options: OPTIONS,
+    examples: ['slip | to-slip --no-leading-end'],
+    make: ({ leadingEnd }) => {
+      const encode = (frame: Frame): Buffer => {
+        if (frame.length === 0)
+          throw new StageError('toSlip', 'was given an empty frame, which SLIP cannot send.')
+        return escaped(frame, leadingEnd)
+      }
+      return map<Frame, Buffer>('toSlip', encode, { accepts: 'frame', emits: 'bytes' })
+    },
+  },
+)
 
 function escaped(frame: Frame, leadingEnd: boolean): Buffer {
   let length = frame.length + (leadingEnd ? 2 : 1)

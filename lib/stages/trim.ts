@@ -1,4 +1,5 @@
-import { map, type TransformerStage } from '../stage.js'
+import { defineStage } from '../define-stage.js'
+import { map } from '../stage.js'
 
 /**
  * Takes white space off both ends of each line: space, tab, line feed, vertical tab, form feed and carriage return
@@ -8,14 +9,21 @@ import { map, type TransformerStage } from '../stage.js'
  * @example
  * pipeline().through(lines()).through(trim()).through(unlines())
  */
-export function trim(): TransformerStage<string, string> {
-  return map('trim', line => {
-    let start = 0
-    let end = line.length
-    while (start < end && isSpace(line.charCodeAt(start))) start++
-    while (end > start && isSpace(line.charCodeAt(end - 1))) end--
-    return line.slice(start, end)
-  })
+export const trim = defineStage({
+  name: 'trim',
+  summary: 'takes white space off both ends of each line',
+  accepts: 'line',
+  emits: 'line',
+  examples: ['lines | trim | unlines'],
+  make: () => map('trim', trimmed),
+})
+
+function trimmed(line: string): string {
+  let start = 0
+  let end = line.length
+  while (start < end && isSpace(line.charCodeAt(start))) start++
+  while (end > start && isSpace(line.charCodeAt(end - 1))) end--
+  return line.slice(start, end)
 }
 
 function isSpace(code: number): boolean {

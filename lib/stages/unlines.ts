@@ -1,14 +1,19 @@
-import { checkChoice, checkNames } from '../check-option.js'
+import { defineStage, type OptionsOf } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
 import type { Frame } from '../kind.js'
+import { choice } from '../option.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../stage.js'
 
-/** Options of `unlines()`. */
-export interface UnlinesOptions {
-  /** What is put after each line. @default '\n' */
-  readonly delimiter?: '\n' | '\r\n'
-  /** How text becomes bytes, the encoding that `lines()` was given; with `buffer` it takes frames. @default 'utf8' */
-  readonly encoding?: 'utf8' | 'latin1' | 'buffer'
+const OPTIONS = {
+  delimiter: choice(['\n', '\r\n'], { default: '\n', help: 'what is put after each line' }),
+  encoding: choice(['utf8', 'latin1', 'buffer'], {
+    default: 'utf8',
+    help: 'how text becomes bytes, the encoding that lines was given; with buffer it takes frames',
+  }),
 }
+
+/** Options of `unlines()`. */
+export type UnlinesOptions = OptionsOf<typeof OPTIONS>
 
 /**
  * Turns lines into bytes, each with a delimiter behind it, also where the line has one in it. What one read from the
@@ -18,28 +23,32 @@ export interface UnlinesOptions {
  * @example
  * pipeline().through(lines()).through(unlines({ delimiter: '\r\n' }))
  */
-export function unlines(
-  options: UnlinesOptions & { readonly encoding: 'buffer' },
-): TransformerStage<Frame, Buffer>
-export function unlines(
-  options?: UnlinesOptions & { readonly encoding?: 'utf8' | 'latin1' },
-): TransformerStage<string, Buffer>
-export function unlines(
-  options: UnlinesOptions = {},
-): TransformerStage<string, Buffer> | TransformerStage<Frame, Buffer> {
-  const { delimiter = '\n', encoding = 'utf8' } = options
-  checkNames('unlines()', options, ['delimiter', 'encoding'])
-  checkChoice('unlines()', 'delimiter', delimiter, ['\n', '\r\n'])
-  checkChoice('unlines()', 'encoding', encoding, ['utf8', 'latin1', 'buffer'])
-  if (encoding === 'buffer') {
-    const bytes = Buffer.from(delimiter)
-    return stage<Frame, Buffer>({
-      name: 'unlines',
-      accepts: 'frame',
-      emits: 'bytes',
-      open: () => new UnframesTransformer(bytes),
-    })
-  }
+export const unlines = defineStage({
+  name: 'unlines',
+  summary: 'puts a delimiter behind each line',
+  accepts: 'line',
+  emits: 'bytes',
+  variant: { option: 'encoding', value: 'buffer', accepts: 'frame' },
+  options: OPTIONS,
+  examples: ["lines | unlines --delimiter '\\r\\n'"],
+  make: ({ delimiter, encoding }) =>
+    encoding === 'buffer' ? unframes(delimiter) : unlinesOfText(delimiter, encoding),
+}) as StageFactory<{
+  (options: UnlinesOptions & { readonly encoding: 'buffer' }): TransformerStage<Frame, Buffer>
+  (options?: UnlinesOptions & { readonly encoding?: 'utf8' | 'latin1' }): TransformerStage<string, Buffer>
+}>
+
+function unframes(delimiter: string): TransformerStage<Frame, Buffer> {
+  const bytes = Buffer.from(delimiter)
+  return stage<Frame, Buffer>({
+    name: 'unlines',
+    accepts: 'frame',
+    emits: 'bytes',
+    open: () => new UnframesTransformer(bytes),
+  })
+}
+
+function unlinesOfText(delimiter: string, encoding: 'utf8' | 'latin1'): TransformerStage<string, Buffer> {
   return stage<string, Buffer>({
     name: 'unlines',
     accepts: 'line',

@@ -1,5 +1,7 @@
+import { defineStage } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
 import type { TransformerStage } from '../stage.js'
-import { type LetterCaseOptions, letterCase } from './letter-case.js'
+import { LETTER_CASE_OPTIONS, type LetterCaseOptions, letterCase } from './letter-case.js'
 
 /**
  * Upper-cases each line: a to z, or with `mode: 'unicode'` every letter. Stands behind `lines()`: a raw chunk may cut
@@ -9,6 +11,13 @@ import { type LetterCaseOptions, letterCase } from './letter-case.js'
  * @example
  * pipeline().through(lines()).through(uppercase()).through(unlines())
  */
-export function uppercase(options: LetterCaseOptions = {}): TransformerStage<string, string> {
-  return letterCase('uppercase', text => text.toUpperCase(), options)
-}
+export const uppercase: StageFactory<(options?: LetterCaseOptions) => TransformerStage<string, string>> =
+  defineStage({
+    name: 'uppercase',
+    summary: 'upper-cases each line: a to z, or every letter',
+    accepts: 'line',
+    emits: 'line',
+    options: LETTER_CASE_OPTIONS,
+    examples: ['lines | uppercase | unlines'],
+    make: ({ mode }) => letterCase('uppercase', text => text.toUpperCase(), mode),
+  })

@@ -1,4 +1,6 @@
-import { InvalidOptionError } from '../errors.js'
+import { defineStage } from '../define-stage.js'
+import type { StageFactory } from '../definition.js'
+import { bytes } from '../option.js'
 import { stage, type Transformer, type TransformerStage } from '../stage.js'
 
 /**
@@ -10,18 +12,24 @@ import { stage, type Transformer, type TransformerStage } from '../stage.js'
  * @example
  * pipeline().through(welcome('Hello! Type anything.\n'))
  */
-export function welcome(text: string | Uint8Array): TransformerStage<Buffer, Buffer> {
-  if (typeof text !== 'string' && !(text instanceof Uint8Array)) {
-    throw new InvalidOptionError(`welcome(): the text to send is a string or a Buffer; got ${typeof text}.`)
-  }
-  // A copy, so that the caller's later changes do not reach clients.
-  const bytes = Buffer.from(text)
-  // It keeps nothing of a connection, so one serves all.
-  const transformer: Transformer<Buffer, Buffer> = { start: controller => controller.enqueue(bytes) }
-  return stage<Buffer, Buffer>({
+export const welcome: StageFactory<(text: string | Uint8Array) => TransformerStage<Buffer, Buffer>> =
+  defineStage({
     name: 'welcome',
+    summary: 'sends a text as soon as the connection is open',
     accepts: 'bytes',
     emits: 'bytes',
-    open: () => transformer,
+    arguments: [{ text: bytes({ help: 'what to send; no line feed is added' }) }],
+    examples: ["welcome 'Hello! Type anything.\\n'"],
+    make: ({ text }) => {
+      // A copy, so that the caller's later changes do not reach clients.
+      const copy = Buffer.from(text as string)
+      // It keeps nothing of a connection, so one serves all.
+      const transformer: Transformer<Buffer, Buffer> = { start: controller => controller.enqueue(copy) }
+      return stage<Buffer, Buffer>({
+        name: 'welcome',
+        accepts: 'bytes',
+        emits: 'bytes',
+        open: () => transformer,
+      })
+    },
   })
-}

@@ -19,6 +19,11 @@ export interface ChunkingsOptions {
   readonly seed?: number
   /** How many random cuts to give. @default 20 */
   readonly random?: number
+  /**
+   * How many of the places to cut in two at, evenly spread where the input has more: it would take time that grows with
+   * the square of the length to cut a long one at each. @default all
+   */
+  readonly places?: number
 }
 
 /**
@@ -37,10 +42,11 @@ export function* chunkings(
   input: string | Uint8Array,
   options: ChunkingsOptions = {},
 ): Generator<readonly Buffer[]> {
-  const { seed = 1, random = 20 } = options
-  checkNames('chunkings()', options, ['seed', 'random'])
+  const { seed = 1, random = 20, places: most = Number.MAX_SAFE_INTEGER } = options
+  checkNames('chunkings()', options, ['seed', 'random', 'places'])
   checkInteger('chunkings()', 'seed', seed, 0, 0xffff_ffff)
   checkInteger('chunkings()', 'random', random, 0, 1_000_000)
+  checkInteger('chunkings()', 'places', most, 1, Number.MAX_SAFE_INTEGER)
   const bytes = Buffer.from(input)
   const places = Array.from({ length: Math.max(bytes.length - 1, 0) }, (_, index) => index + 1)
   yield cut(bytes, [])
@@ -52,7 +58,8 @@ export function* chunkings(
     // One place alone comes below.
     if (many.length > 1) yield cut(bytes, many)
   }
-  for (const place of places) yield cut(bytes, [place])
+  const each = Math.ceil(places.length / most)
+  for (const [index, place] of places.entries()) if (index % each === 0) yield cut(bytes, [place])
   const next = numbers(seed)
   for (let round = 0; round < random; round++) {
     const often = next()

@@ -38,14 +38,14 @@ async function text(stream: Readable): Promise<string> {
   return all
 }
 
-t.test('SIGTERM lets an open connection finish, then the process exits 0', async t => {
+t.test('SIGTERM lets an open connection finish its line, then the process exits 0', async t => {
   const { child, exited, port } = await serve(t, 'uppercase')
   const printed = text(child.stdout)
   const client = await connectTcp(t, port)
-  await client.send('one\n')
+  await client.send('one\ntw')
   await client.receive('ONE\n')
   child.kill('SIGTERM')
-  client.end('two')
+  client.end('o')
   t.equal((await client.receive()).toString(), 'TWO\n')
   t.strictSame(await exited, [0, null])
   t.equal(await printed, '', 'stdout stays free')

@@ -4,8 +4,11 @@ import type { Io } from '../../lib/cli/main.js'
 
 /** Stands in for the process: signals are emitted on it, and what is printed is kept. */
 export class FakeIo extends EventEmitter implements Io {
+  readonly stdin = new PassThrough()
   readonly stdout = new PassThrough()
   readonly stderr = new PassThrough()
+  env: Record<string, string | undefined> = {}
+  folder = process.cwd()
   printed = ''
   logged = ''
 
@@ -19,4 +22,6 @@ export class FakeIo extends EventEmitter implements Io {
       this.emit('logged')
     })
   }
+
+  readonly cwd = () => this.folder
 }

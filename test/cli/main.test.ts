@@ -216,29 +216,29 @@ t.test('--banner, --max-length, --overflow and --plan reach the pipeline', async
   }
 })
 
-t.test('SIGINT and SIGTERM stop accepting, let open connections finish, and exit 0', async t => {
+t.test('SIGINT and SIGTERM stop accepting, answer what has come, and exit 0', async t => {
   for (const signal of ['SIGINT', 'SIGTERM']) {
-    const { io, exited, port } = await serve(t, 'echo', ...LOCAL)
+    const { io, exited, port } = await serve(t, 'uppercase', '--banner', '', ...LOCAL)
     const client = await connectTcp(t, port)
-    await client.send('one')
-    await client.receive(3)
+    await client.send('one\ntw')
+    await client.receive('ONE\n')
     io.emit(signal)
     await refused(port)
-    await client.send('two')
-    t.equal((await client.receive(3)).toString(), 'two', `served after ${signal}`)
+    await client.send('o\n')
+    t.equal((await client.receive()).toString(), 'TWO\n', `served after ${signal}`)
     client.end()
     t.equal(await exited, 0)
     t.strictSame([io.listenerCount('SIGINT'), io.listenerCount('SIGTERM')], [0, 0])
   }
 })
 
-t.test('--shutdown-timeout is how long open connections may finish', async t => {
-  const { io, exited, port } = await serve(t, 'echo', ...LOCAL, '--shutdown-timeout', '0')
+t.test('--shutdown-timeout is how long open connections may finish; one that is cut off exits 1', async t => {
+  const { io, exited, port } = await serve(t, 'uppercase', ...LOCAL, '--shutdown-timeout', '0')
   const client = await connectTcp(t, port)
-  await client.send('one')
-  await client.receive(3)
+  await client.send('one\ntw')
+  await client.receive('ONE\n')
   io.emit('SIGTERM')
-  t.equal(await exited, 0)
+  t.equal(await exited, 1)
   t.equal((await client.receive()).toString(), '', 'the client gets FIN')
 })
 
@@ -312,7 +312,7 @@ t.test('a wrong value says what is allowed, and exits 2', async t => {
     ['--max-length', '4k', length],
     ['--max-length', '99999999999999999999', length],
     ['--shutdown-timeout', 'soon', time],
-    ['--shutdown-timeout', '2h', time],
+    ['--shutdown-timeout', '2w', time],
     ['--shutdown-timeout', '99999m', time],
     ['--overflow', 'explode', "argument '{}' is invalid. Allowed choices are error, truncate, skip."],
     ['--plan', 'fast', "argument '{}' is invalid. Allowed choices are fused, streams."],

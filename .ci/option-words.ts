@@ -1,0 +1,45 @@
+import type { Option } from '../lib/option.js'
+
+/** A number as people read it: 65,536. */
+export function digits(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ',')
+}
+
+/** What an option's values are, in Markdown. */
+export function valuesOf(option: Option): string {
+  const { type, inCode, isList, choices = [], minimum = 0, maximum = Number.MAX_SAFE_INTEGER } = option
+  const words = {
+    boolean: '`true`, `false`',
+    choice: choices.map(quoted).join(', '),
+    text: minimum === 0 ? 'a string' : 'a string, not empty',
+    bytes: `text (UTF-8) or bytes${minimum === 0 ? '' : ', at least one'}`,
+    integer: integers(minimum, maximum, option.unit),
+    code: '',
+  }[type]
+  const code = inCode === undefined ? '' : inCode.startsWith('(') ? `\`${inCode}\`` : inCode
+  return [words, isList ? 'a list of them' : '', code].filter(part => part !== '').join(', or ')
+}
+
+function integers(minimum: number, maximum: number, unit: string | undefined): string {
+  if (maximum < Number.MAX_SAFE_INTEGER) {
+    return `${digits(minimum)} to ${digits(maximum)}${unit === undefined ? '' : ` ${unit}`}`
+  }
+  return `${unit === undefined ? '' : `${unit}, `}from ${digits(minimum)}`
+}
+
+/** What stands for an option that is absent, in Markdown. */
+export function defaultOf({ presence, absent, default: value }: Option): string {
+  if (presence === 'required') return 'none, it is required'
+  if (value === undefined) return absent ?? 'none'
+  return typeof value === 'number' ? digits(value) : quoted(value)
+}
+
+/** A value as code, in Markdown. */
+export function quoted(value: unknown): string {
+  if (typeof value === 'number') return String(value)
+  const code =
+    typeof value === 'string'
+      ? `'${JSON.stringify(value).slice(1, -1).replaceAll("'", "\\'")}'`
+      : String(value)
+  return `\`${code}\``
+}

@@ -1,0 +1,32 @@
+import { createServer } from 'node:net'
+import { connectionSettings } from './connection-options.js'
+import { load } from './engine/open-flow.js'
+import type { Handshakes } from './handshakes.js'
+import { type ListenOptions, listenSettings } from './listen-options.js'
+import { Listener } from './listener.js'
+import { openServer } from './open-server.js'
+import { type Pipeline, planOf } from './pipeline.js'
+import type { TlsOptions } from './tls-options.js'
+
+/** Binds an address; `listen()` is the public way to it. */
+export async function bind(pipeline: Pipeline<Buffer, Buffer>, options: ListenOptions): Promise<Listener> {
+  const settings = listenSettings(options)
+  const plan = planOf(pipeline, 'listen()', settings.plan)
+  const connections = connectionSettings('listen()', options)
+  settings.signal?.throwIfAborted()
+  await load(plan)
+  const handshakes = settings.tls && (await handshakesOf(settings.tls))
+  const server = createServer({ allowHalfOpen: true, ...settings.socket })
+  await openServer(server, settings.bind)
+  const listener = new Listener(server, plan, settings, connections, handshakes)
+  if (settings.signal?.aborted) await listener.close()
+  settings.signal?.throwIfAborted()
+  return listener
+}
+
+/** TLS is loaded only where it is spoken. */
+async function handshakesOf(options: TlsOptions): Promise<Handshakes> {
+  /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
+  const { Handshakes } = await import('./handshakes.js')
+  return new Handshakes('listen(): tls', options)
+}

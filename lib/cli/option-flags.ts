@@ -1,0 +1,74 @@
+import { type Command, Option as Flag, InvalidArgumentError } from 'commander'
+import { kebabCase } from '../config/registry.js'
+import { optionValue } from '../config/value.js'
+import type { OptionTable } from '../definition.js'
+import type { Option } from '../option.js'
+import { formatQuantity } from '../quantity.js'
+
+/** What stands for a value in the help where neither its unit nor its name says it. */
+const PLACEHOLDERS: Readonly<Record<string, string>> = {
+  bytes: 'bytes',
+  ms: 'time',
+  overflow: 'policy',
+  banner: 'text',
+}
+
+/** Adds a flag for each option of a table. */
+export function addFlags(command: Command, table: OptionTable): Command {
+  for (const [name, option] of Object.entries(table)) command.addOption(flagFor(name, option))
+  return command
+}
+
+/** The values of a table's options among the flags that were given. */
+export function valuesFrom(
+  table: OptionTable,
+  flags: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.keys(table).flatMap(name => {
+      const opposite = oppositeOf(name)
+      if (opposite !== undefined && flags[opposite] === true) return [[name, false]]
+      return flags[name] === undefined ? [] : [[name, flags[name]]]
+    }),
+  )
+}
+
+function flagFor(name: string, option: Option): Flag {
+  const { type, help, unit, choices, isList } = option
+  if (type === 'boolean') return switchFor(name, option)
+  const flag = new Flag(`--${kebabCase(name)} <${PLACEHOLDERS[unit ?? name] ?? kebabCase(name)}>`, help)
+  const standard = option.default
+  if (standard !== undefined) {
+    flag.default(standard, unit === 'ms' ? formatQuantity(standard as number, unit) : undefined)
+  }
+  if (choices !== undefined) return flag.choices(choices.map(String))
+  return flag.argParser((text: string, before: unknown) => {
+    const value = parse(option, text)
+    return isList && Array.isArray(before) ? [...before, value] : isList ? [value] : value
+  })
+}
+
+/** What is on by default gets a flag that turns it off. */
+function switchFor(name: string, option: Option): Flag {
+  if (option.default !== true) return new Flag(`--${kebabCase(name)}`, option.help)
+  return new Flag(`--${kebabCase(oppositeOf(name) ?? `no-${name}`)}`, `turn off: ${option.help}`)
+}
+
+/** `delay` for `noDelay`, whose own flag would say the opposite to the parser. */
+function oppositeOf(name: string): string | undefined {
+  const [, letter = '', rest = ''] = /^no([A-Z])(.*)$/.exec(name) ?? []
+  return letter === '' ? undefined : letter.toLowerCase() + rest
+}
+
+function parse(option: Option, text: string): unknown {
+  const read = optionValue('', option, text)
+  if ('value' in read) return read.value
+  throw new InvalidArgumentError(option.type === 'integer' ? range(option) : `It ${read.refusal.slice(3)}.`)
+}
+
+/** Says which numbers are allowed, as people write them. */
+function range({ unit, minimum = 0, maximum = Number.MAX_SAFE_INTEGER }: Option): string {
+  if (unit === 'ms') return 'It must be a time such as 500ms, 15s or 5m, at most 24 days.'
+  const numbers = maximum === Number.MAX_SAFE_INTEGER ? `${minimum} or more` : `from ${minimum} to ${maximum}`
+  return `It must be a whole number, ${numbers}.`
+}

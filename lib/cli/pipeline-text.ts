@@ -1,0 +1,52 @@
+import { type Command, Option } from 'commander'
+import { withImports } from '../config/import-stages.js'
+import { showProblems } from '../config/problem.js'
+import { builtIn, type Registry } from '../config/registry.js'
+import { pipelineOfText } from '../config/text.js'
+import { InvalidOptionError } from '../errors.js'
+import type { Pipeline } from '../pipeline.js'
+import { PLAN_MODES, type PlanMode } from '../plan.js'
+import type { Io } from './main.js'
+
+/** What the flags of a command that takes a text give. */
+export interface TextFlags {
+  readonly import: readonly string[]
+  readonly plan?: PlanMode
+}
+
+/** Adds the flag that chooses a plan. */
+export function planFlag(command: Command): Command {
+  return command.addOption(
+    new Option('--plan <plan>', 'how the stages run').choices(PLAN_MODES).default('fused'),
+  )
+}
+
+/** Adds the flag that makes stages of modules known to a command. */
+export function importFlag(command: Command): Command {
+  return command.option(
+    '--import <module>',
+    'JavaScript module whose exported stages the text may name; may be repeated',
+    (path: string, before: readonly string[]) => [...before, path],
+    [],
+  )
+}
+
+/** The stages and presets that a command knows, with those of `--import`. */
+export async function registryFor(flags: Pick<TextFlags, 'import'>, io: Io): Promise<Registry> {
+  return withImports(builtIn(), flags.import, io.cwd())
+}
+
+/**
+ * The pipeline of a text.
+ *
+ * @throws InvalidOptionError that shows all problems of the text, each with its place.
+ */
+export function pipelineFor(
+  text: string,
+  registry: Registry,
+  log?: (line: string) => void,
+): Pipeline<Buffer, Buffer> {
+  const { pipeline, problems } = pipelineOfText(text, registry, log)
+  if (pipeline === undefined) throw new InvalidOptionError(showProblems(text, problems))
+  return pipeline
+}

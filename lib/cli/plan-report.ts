@@ -1,0 +1,97 @@
+import { formatStage } from '../config/format-text.js'
+import { type MemoryBound, memoryBound } from '../config/memory-bound.js'
+import type { Pipeline } from '../pipeline.js'
+import { type ExplainedStage, type Explanation, KIND_NAMES, type PlanMode } from '../plan.js'
+import { formatQuantity } from '../quantity.js'
+
+/** How a pipeline will run, with what its text says of each stage. */
+export interface PlanReport extends Omit<Explanation, 'segments' | 'toString'> {
+  readonly segments: readonly ReportedSegment[]
+  readonly memory: MemoryBound
+}
+
+interface ReportedSegment extends Omit<Explanation['segments'][number], 'stages'> {
+  readonly stages: readonly (ExplainedStage & { readonly text: string })[]
+}
+
+/** Explains a pipeline. */
+export function planReport(pipeline: Pipeline<Buffer, Buffer>, plan: PlanMode): PlanReport {
+  const { segments, toString: _, ...explanation } = pipeline.explain({ plan })
+  const texts = pipeline.stages.map(formatStage)
+  const written = segments.map(segment => ({
+    ...segment,
+    stages: segment.stages.map(stage => ({ ...stage, text: texts.shift() as string })),
+  }))
+  return { ...explanation, segments: written, memory: memoryBound(pipeline) }
+}
+
+/** Draws it for a terminal. */
+export function planTree({ plan, direct, segments, memory }: PlanReport): string {
+  const head = `plan ${plan}${direct ? ', no stream between source and sink' : ''}`
+  const lines = segments.flatMap((segment, index) => {
+    const isLast = index === segments.length - 1
+    const stages = segment.stages.map(
+      (stage, index) =>
+        `${isLast ? '   ' : '│  '}${index === segment.stages.length - 1 ? '└─' : '├─'} ${stageLine(stage)}`,
+    )
+    return [
+      `${isLast ? '└─' : '├─'} ${segment.type}${segment.reason === undefined ? '' : `: ${segment.reason}`}`,
+      ...stages,
+    ]
+  })
+  return [head, ...lines, ...memoryLines(memory)].join('\n')
+}
+
+function stageLine({
+  text,
+  accepts,
+  emits,
+  rewrite,
+}: PlanReport['segments'][number]['stages'][number]): string {
+  const kinds = `${KIND_NAMES[accepts]} to ${KIND_NAMES[emits]}`
+  return `${text}: ${kinds}${rewrite === undefined ? '' : ', on whole blocks of lines'}`
+}
+
+function memoryLines({ bytes, holders, streams, unknown }: MemoryBound): readonly string[] {
+  const shares = [
+    '64KiB of one read',
+    ...holders.map(({ stage, bytes }) => `${formatQuantity(bytes, 'bytes')} in ${stage}`),
+  ]
+  const also = [
+    ...streams.map(name => `the buffers of ${name}, a stream`),
+    ...unknown.map(name => `what ${name} keeps, which it does not say`),
+  ]
+  return [
+    `memory: at most ${formatQuantity(bytes, 'bytes')} of what has come, for each connection (${shares.join(', ')})`,
+    ...also.map(what => `        and ${what}`),
+  ]
+}
+
+/** Draws it for https://mermaid.js.org: what runs as one is a box. */
+export function planMermaid({ segments, accepts, emits }: PlanReport): string {
+  const lines = ['flowchart LR', `  source([${KIND_NAMES[accepts]}])`]
+  const edges: string[] = []
+  let before = 'source'
+  let id = 0
+  for (const [index, { type, stages }] of segments.entries()) {
+    lines.push(`  subgraph segment${index + 1} ["${type}"]`)
+    for (const { text, accepts } of stages) {
+      const node = `stage${++id}`
+      lines.push(`    ${node}["${mermaidText(text)}"]`)
+      edges.push(`  ${before} -->|${KIND_NAMES[accepts]}| ${node}`)
+      before = node
+    }
+    lines.push('  end')
+  }
+  return [
+    ...lines,
+    `  sink([${KIND_NAMES[emits]}])`,
+    ...edges,
+    `  ${before} -->|${KIND_NAMES[emits]}| sink`,
+  ].join('\n')
+}
+
+/** Letters and digits mean nothing to it; any other sign might. */
+function mermaidText(text: string): string {
+  return text.replace(/[^\p{L}\p{N} -]/gu, sign => `#${sign.codePointAt(0)};`)
+}

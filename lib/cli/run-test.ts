@@ -1,0 +1,67 @@
+import type { Configuration } from '../config/file.js'
+import { PLAN_MODES, type PlanMode } from '../plan.js'
+import { chunkings } from '../testing/chunkings.js'
+import { connect } from '../testing/connect.js'
+
+/** A test of a file. */
+export type FileTest = Configuration['tests'][number]
+
+/** One run of a test: what was sent in which pieces, and what came back. */
+export interface Run {
+  readonly plan: PlanMode
+  readonly chunks: readonly Buffer[]
+  readonly received: Buffer
+  /** What a stage did wrong. */
+  readonly fault: string | undefined
+  readonly isGood: boolean
+}
+
+/** What came of a test. */
+export interface TestResult {
+  readonly runs: number
+  /** The first run that was not good. */
+  readonly failure: Run | undefined
+}
+
+/** So many connections are open at once: stages that wait do so together. */
+const TOGETHER = 64
+
+/** Of a long text not every place is cut. */
+const PLACES = 1000
+
+/** Runs a test with its input cut in many ways, on both plans, up to the first runs that fail. */
+export async function runTest(test: FileTest): Promise<TestResult> {
+  let runs = 0
+  for (const batch of batches(test)) {
+    const done = await Promise.all(batch.map(({ plan, chunks }) => runOnce(test, plan, chunks)))
+    runs += done.length
+    const failure = done.find(({ isGood }) => !isGood)
+    if (failure !== undefined) return { runs, failure }
+  }
+  return { runs, failure: undefined }
+}
+
+function* batches({ send }: FileTest): Generator<Pick<Run, 'plan' | 'chunks'>[]> {
+  let batch: Pick<Run, 'plan' | 'chunks'>[] = []
+  for (const chunks of chunkings(send, { places: PLACES })) {
+    batch.push(...PLAN_MODES.map(plan => ({ plan, chunks })))
+    if (batch.length < TOGETHER) continue
+    yield batch
+    batch = []
+  }
+  yield batch
+}
+
+async function runOnce(
+  { pipeline, expect }: FileTest,
+  plan: PlanMode,
+  chunks: readonly Buffer[],
+): Promise<Run> {
+  const client = connect(pipeline, { plan })
+  for (const chunk of chunks) client.send(chunk)
+  client.end()
+  const received = await client.receive()
+  const { reason, error } = await client.outcome
+  const fault = reason === 'stage-error' ? error?.message : undefined
+  return { plan, chunks, received, fault, isGood: fault === undefined && received.equals(expect) }
+}

@@ -1,0 +1,94 @@
+import { didYouMean } from '../config/near.js'
+import { camelCase, kebabCase, type Registry } from '../config/registry.js'
+import type { Definition } from '../definition.js'
+import { InvalidOptionError } from '../errors.js'
+import type { Kind } from '../kind.js'
+import { KIND_NAMES } from '../plan.js'
+import { table } from './columns.js'
+import type { CommandModule } from './commands.js'
+import { defaultOf, valuesOf } from './option-words.js'
+import { importFlag, registryFor, type TextFlags } from './pipeline-text.js'
+
+interface Flags extends Pick<TextFlags, 'import'> {
+  readonly json?: boolean
+}
+
+/** `bywash stages [name]` */
+export const configure: CommandModule['configure'] = (command, io, exit) => {
+  importFlag(command.argument('[name]', 'the stage to describe'))
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  $ bywash stages lines')
+    .action(async (name: string | undefined, flags: Flags) => {
+      const registry = await registryFor(flags, io)
+      const width = io.stdout.columns ?? 80
+      const all = [...registry.stages.values()].map(({ definition }) => definition)
+      const chosen = name === undefined ? undefined : definitionOf(name, registry)
+      const text = flags.json
+        ? JSON.stringify(chosen ?? all, undefined, 2)
+        : chosen === undefined
+          ? catalogueTable(all, width)
+          : description(chosen, width)
+      io.stdout.write(`${text}\n`)
+      exit(0)
+    })
+}
+
+function definitionOf(name: string, { stages }: Registry): Definition {
+  const factory = stages.get(name) ?? stages.get(camelCase(name))
+  if (factory !== undefined) return factory.definition
+  const near = didYouMean(name, [...stages.keys()].map(kebabCase))
+  throw new InvalidOptionError(
+    `error: There is no stage '${name}'. ${near || "'bywash stages' lists them all."}`,
+  )
+}
+
+function catalogueTable(definitions: readonly Definition[], width: number): string {
+  const rows = definitions.map(({ name, accepts, emits, summary }) => [
+    kebabCase(name),
+    kindWord(accepts),
+    kindWord(emits),
+    summary,
+  ])
+  return table([['STAGE', 'TAKES', 'GIVES', ''], ...rows], width)
+}
+
+function description(definition: Definition, width: number): string {
+  const { name, summary, accepts, emits, examples } = definition
+  const list = Object.entries(definition.arguments)
+  const options = Object.entries(definition.options)
+  const usage = [
+    kebabCase(name),
+    ...list.map(([name]) => `<${name}>`),
+    ...(options.length > 0 ? ['[options]'] : []),
+  ]
+  const rows = [
+    ...list.map(([name, option]) => [`<${name}>`, valuesOf(option), 'required', option.help]),
+    ...options.map(([name, option]) => [
+      `--${kebabCase(name)}`,
+      valuesOf(option),
+      defaultOf(option),
+      option.help,
+    ]),
+  ]
+  return [
+    `${usage.join(' ')}: ${summary}`,
+    `Takes ${kindWord(accepts)}, gives ${kindWord(emits)}${variantOf(definition)}.`,
+    ...(rows.length === 0 ? [] : ['', table([['', 'VALUES', 'DEFAULT', ''], ...rows], width)]),
+    ...(examples.length === 0 ? [] : ['', 'Examples:', ...examples.map(example => `  ${example}`)]),
+  ].join('\n')
+}
+
+function variantOf({ variant }: Definition): string {
+  if (variant === undefined) return ''
+  const { option, value, accepts, emits } = variant
+  const kinds = [
+    ...(accepts === undefined ? [] : [`takes ${kindWord(accepts)}`]),
+    ...(emits === undefined ? [] : [`gives ${kindWord(emits)}`]),
+  ]
+  return `; with --${kebabCase(option)}${value === undefined ? '' : ` ${value}`} it ${kinds.join(' and ')}`
+}
+
+function kindWord(kind: Kind | 'any' | 'same'): string {
+  if (kind === 'any') return 'any kind'
+  return kind === 'same' ? 'the same' : KIND_NAMES[kind]
+}

@@ -1,0 +1,23 @@
+import { styleText } from 'node:util'
+
+/** A stream that may be a terminal. */
+export interface Terminal extends NodeJS.WritableStream {
+  readonly isTTY?: boolean
+  readonly columns?: number
+}
+
+/** Marks text for a person; not in a file or a pipe, and not for those who mind colours (https://no-color.org). */
+export function coloured(
+  stream: Terminal,
+  env: NodeJS.ProcessEnv,
+  style: 'red' | 'green' | 'bold' | 'dim',
+  text: string,
+): string {
+  const isPlain = stream.isTTY !== true || (env.NO_COLOR ?? '') !== '' || env.TERM === 'dumb'
+  return isPlain ? text : styleText(style, text)
+}
+
+/** Marks what begins an error, and the carets under a place. */
+export function colouredErrors(stream: Terminal, env: NodeJS.ProcessEnv, text: string): string {
+  return text.replace(/^error:|^ *\^+$/gm, mark => coloured(stream, env, 'red', mark))
+}

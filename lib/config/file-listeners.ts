@@ -1,0 +1,47 @@
+import type { Reading } from './file.js'
+import { replaceReferences } from './file-environment.js'
+import { fields, itemsOf, refuseDuplicate, textOf } from './file-fields.js'
+import { type Address, type FileListenOptions, readListen, refuseTakenAddress } from './file-listen.js'
+import { type ReadPipeline, readPipeline } from './file-pipeline.js'
+import type { Node } from './file-tree.js'
+
+/** One listener of a file. */
+export interface ListenerEntry extends ReadPipeline {
+  readonly name: string
+  readonly listen: FileListenOptions
+}
+
+const KEYS = { name: true, listen: false, pipeline: true }
+
+/** What log lines and tests can call it by. */
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+
+export function readListeners(list: Node, reading: Reading): readonly ListenerEntry[] {
+  const { problems } = reading
+  const names = new Set<string>()
+  const taken: Address[] = []
+  return itemsOf(list, "'listeners'", problems).flatMap(item => {
+    const found = fields(item, 'A listener', KEYS, problems)
+    if (found === undefined) return []
+    const name = readName(found.get('name')?.value, reading)
+    const nameAt = found.get('name')?.value.at
+    if (name !== undefined && nameAt !== undefined) refuseDuplicate(names, name, 'listener', nameAt, problems)
+    const listenNode = found.get('listen')?.value
+    const listen = readListen(listenNode, reading)
+    refuseTakenAddress(taken, listen, (listenNode ?? item).at, reading)
+    const chosen = found.get('pipeline')?.value
+    const { pipeline, written } = chosen === undefined ? NOTHING : readPipeline(chosen, reading)
+    return [{ name: name ?? '', listen, pipeline, written }]
+  })
+}
+
+const NOTHING = { pipeline: undefined, written: '' }
+
+function readName(node: Node | undefined, { environment, problems }: Reading): string | undefined {
+  if (node === undefined) return undefined
+  const name = textOf(replaceReferences(node, environment, problems), "A listener's 'name'", problems)
+  if (name === undefined || NAME.test(name)) return name
+  const message = `${JSON.stringify(name)} is no name for a listener.`
+  problems.push({ at: node.at, message, remedy: "Use letters, digits, '-', '_' and '.', at most 64." })
+  return undefined
+}

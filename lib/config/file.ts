@@ -1,0 +1,101 @@
+import { type Environment, hasReference } from './file-environment.js'
+import { fields, itemsOf, textOf } from './file-fields.js'
+import { type ListenerEntry, readListeners } from './file-listeners.js'
+import { type ReadPipeline, refuseReference } from './file-pipeline.js'
+import { readTests, type TestEntry } from './file-tests.js'
+import { type Node, parseTree } from './file-tree.js'
+import { withImports } from './import-stages.js'
+import type { Problem } from './problem.js'
+import { builtIn, type Registry } from './registry.js'
+
+/** What a file without problems says. */
+export interface Configuration {
+  readonly listeners: readonly Complete<ListenerEntry>[]
+  readonly tests: readonly Complete<TestEntry>[]
+}
+
+/** A part of a file without problems. */
+type Complete<Part extends Pick<ReadPipeline, 'pipeline'>> = Part & {
+  readonly pipeline: NonNullable<Part['pipeline']>
+}
+
+/** What every part of the reader gets. */
+export interface Reading {
+  readonly environment: Environment
+  readonly registry: Registry
+  /** Where the lines of presets go, such as those of the counter. */
+  readonly log: (line: string) => void
+  /** Grows while the file is read. */
+  readonly problems: Problem[]
+}
+
+/** What a file is read with. */
+export interface FileOptions {
+  /** Where `${NAME}` takes its values from. */
+  readonly environment: Environment
+  /** The folder that relative paths of `import` start from. */
+  readonly folder: string
+  readonly log?: (line: string) => void
+}
+
+/** A configuration, or the problems that keep it from being one. */
+export interface ReadFile {
+  readonly configuration: Configuration | undefined
+  readonly problems: readonly Problem[]
+}
+
+const KEYS = { $schema: false, import: false, listeners: true, tests: false }
+
+/** Reads the text of a file: YAML, or JSON, which is a part of it. It collects all problems, and rejects for none. */
+export async function readConfiguration(text: string, options: FileOptions): Promise<ReadFile> {
+  const { root, problems } = parseTree(text)
+  if (problems.length > 0) return { configuration: undefined, problems }
+  if (root === undefined) {
+    const at = { start: 0, end: 0 }
+    const remedy = "Begin with 'listeners:', or let 'bywash init' write a file."
+    return { configuration: undefined, problems: [{ at, message: 'The file is empty.', remedy }] }
+  }
+  return readRoot(root, options)
+}
+
+async function readRoot(root: Node, { environment, folder, log = () => {} }: FileOptions): Promise<ReadFile> {
+  const problems: Problem[] = []
+  const found = fields(root, 'The file', KEYS, problems)
+  const [, imported, listenersNode, testsNode] = Object.keys(KEYS).map(key => found?.get(key)?.value)
+  const registry = await readImports(imported, folder, { environment, registry: builtIn(), log, problems })
+  const reading = { environment, registry, log, problems }
+  const listeners = listenersNode === undefined ? [] : readListeners(listenersNode, reading)
+  const tests = testsNode === undefined ? [] : readTests(testsNode, listeners, reading)
+  if (problems.length > 0) {
+    return {
+      configuration: undefined,
+      problems: problems.sort((one, other) => one.at.start - other.at.start),
+    }
+  }
+  return { configuration: { listeners, tests } as Configuration, problems }
+}
+
+async function readImports(node: Node | undefined, folder: string, reading: Reading): Promise<Registry> {
+  const { problems } = reading
+  let { registry } = reading
+  if (node === undefined) return registry
+  for (const item of node.type === 'scalar' ? [node] : itemsOf(node, "'import'", problems)) {
+    const path = textOf(item, "'import'", problems)
+    if (path === undefined) continue
+    if (hasReference(path)) {
+      problems.push(refuseReference(item.at))
+      continue
+    }
+    try {
+      registry = await withImports(registry, [path], folder)
+    } catch (error) {
+      problems.push({ at: item.at, message: messageOf(error), remedy: '' })
+    }
+  }
+  return registry
+}
+
+/** A module may throw anything. */
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

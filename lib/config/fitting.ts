@@ -1,0 +1,28 @@
+import type { StageFactory } from '../definition.js'
+import type { Kind } from '../kind.js'
+import type { Registry } from './registry.js'
+
+/**
+ * The stages that lead from one kind to another: each way is a list of names, and all are of the shortest length. None
+ * when the stages that are known do not lead there.
+ */
+export function waysBetween({ stages }: Registry, from: Kind, to: Kind): readonly (readonly string[])[] {
+  const steps = [...stages.values()].filter(changesKind)
+  let ways = [{ kind: from, names: [] as readonly string[] }]
+  const seen = new Set<Kind>()
+  while (ways.length > 0) {
+    const found = ways.filter(({ kind }) => kind === to)
+    if (found.length > 0) return found.map(({ names }) => names)
+    for (const { kind } of ways) seen.add(kind)
+    ways = ways.flatMap(({ kind, names }) =>
+      steps
+        .filter(({ definition }) => definition.accepts === kind && !seen.has(definition.emits as Kind))
+        .map(({ definition }) => ({ kind: definition.emits as Kind, names: [...names, definition.name] })),
+    )
+  }
+  return []
+}
+
+function changesKind({ definition: { accepts, emits } }: StageFactory): boolean {
+  return accepts !== 'any' && emits !== 'same' && accepts !== emits
+}

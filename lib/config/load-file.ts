@@ -1,0 +1,57 @@
+import { isUtf8 } from 'node:buffer'
+import { readFile, stat } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { type Configuration, type FileOptions, readConfiguration } from './file.js'
+import type { Problem } from './problem.js'
+
+/** What came of a file. */
+export interface LoadedFile {
+  /** Undefined where there are problems. */
+  readonly configuration: Configuration | undefined
+  /** One line for each problem, in the order of the file: `file:line:column: message`. */
+  readonly problems: readonly string[]
+  /** What the file held; undefined where it could not be read. */
+  readonly text: string | undefined
+}
+
+/** A file of listeners and tests is a few pages long. */
+const LONGEST = 1_048_576
+
+/** Reads a file. It rejects for nothing that a file, or a path, can be. */
+export async function loadFile(path: string, options: Omit<FileOptions, 'folder'>): Promise<LoadedFile> {
+  const { text, refusal } = await readText(path)
+  if (refusal !== undefined) return { configuration: undefined, problems: [`${path}:1:1: ${refusal}`], text }
+  const folder = dirname(resolve(path))
+  const { configuration, problems } = await readConfiguration(text, { ...options, folder })
+  return { configuration, problems: problems.map(problem => lineOf(path, text, problem)), text }
+}
+
+type ReadText =
+  | { readonly text: string; readonly refusal?: undefined }
+  | { readonly text: undefined; readonly refusal: string }
+
+async function readText(path: string): Promise<ReadText> {
+  try {
+    const { size } = await stat(path)
+    if (size > LONGEST) return refuse(`The file is longer than ${LONGEST} bytes. Make several of it.`)
+    const bytes = await readFile(path)
+    return isUtf8(bytes) ? { text: bytes.toString() } : refuse('The file is not UTF-8. Save it as UTF-8.')
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return refuse("There is no such file. 'bywash init' writes one.")
+    if (code === 'EISDIR') return refuse('This is a directory. Name a file in it.')
+    return refuse(`The file cannot be read: ${message}.`)
+  }
+}
+
+function refuse(refusal: string): ReadText {
+  return { text: undefined, refusal }
+}
+
+/** What a problem says, in one line that editors and tools can jump from. */
+function lineOf(path: string, text: string, { at, message, remedy }: Problem): string {
+  const before = text.slice(0, at.start).split('\n')
+  const column = (before.at(-1) as string).length + 1
+  const sentence = remedy === '' ? message : `${message} ${remedy}`
+  return `${path}:${before.length}:${column}: ${sentence.replace(/\p{C}+/gu, ' ')}`
+}

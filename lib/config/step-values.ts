@@ -1,0 +1,101 @@
+import type { Definition, OptionTable } from '../definition.js'
+import { didYouMean } from './near.js'
+import type { Problem } from './problem.js'
+import { camelCase, kebabCase } from './registry.js'
+import type { Given, GivenOption, Spelling, Step } from './steps.js'
+import { optionValue } from './value.js'
+
+/** The values of a step by the names of its arguments and options, for `stageFrom`; those that are wrong are left out. */
+export function valuesOf(
+  step: Step,
+  definition: Definition,
+  spelling: Spelling,
+  problems: Problem[],
+): Readonly<Record<string, unknown>> {
+  return new StepValues(step, definition, spelling, problems).read()
+}
+
+class StepValues {
+  readonly #step: Step
+  readonly #names: readonly string[]
+  readonly #table: OptionTable
+  readonly #spelling: Spelling
+  readonly #problems: Problem[]
+  readonly #values = new Map<string, unknown>()
+  readonly #seen = new Set<string>()
+
+  constructor(step: Step, definition: Definition, spelling: Spelling, problems: Problem[]) {
+    this.#step = step
+    this.#names = Object.keys(definition.arguments)
+    this.#table = { ...definition.arguments, ...definition.options }
+    this.#spelling = spelling
+    this.#problems = problems
+  }
+
+  read(): Readonly<Record<string, unknown>> {
+    const { arguments: given, options } = this.#step
+    const isClear = options.every(({ name }) => Object.hasOwn(this.#table, camelCase(name)))
+    for (const [index, one] of given.entries()) {
+      const name = this.#names[index]
+      if (name !== undefined) this.#take(name, one)
+      // Behind an option that nobody knows it may be the value of that.
+      else if (isClear) this.#surplus(one)
+    }
+    for (const option of options) this.#option(option)
+    if (!isClear) return {}
+    for (const [name, { presence, help }] of Object.entries(this.#table)) {
+      const isNeeded = presence === 'required' || this.#names.includes(name)
+      if (isNeeded && !this.#seen.has(name)) this.#missing(name, help)
+    }
+    return Object.fromEntries(this.#values)
+  }
+
+  #surplus(given: Given): void {
+    const takes =
+      this.#names.length === 0 ? 'no argument' : `only ${this.#names.map(name => `'${name}'`).join(' and ')}`
+    const names = Object.keys(this.#table).map(name => this.#spell(name))
+    this.#refuse(given, `takes ${takes}; this is one more.`, didYouMean(String(given.value), names))
+  }
+
+  #option(option: GivenOption): void {
+    const name = Object.hasOwn(this.#table, option.name) ? option.name : camelCase(option.name)
+    const at = option.nameAt
+    if (!Object.hasOwn(this.#table, name)) {
+      const names = Object.keys(this.#table).map(name => this.#spell(name))
+      const known = names.length === 0 ? 'It takes none.' : `It takes ${names.join(', ')}.`
+      const spelt = this.#spell(option.name)
+      this.#refuse({ at }, `has no option '${spelt}'.`, didYouMean(spelt, names) || known)
+    } else if (this.#seen.has(name)) {
+      this.#refuse({ at }, `has '${this.#spell(name)}' twice.`, 'Take one away.')
+    } else {
+      this.#take(name, option)
+    }
+  }
+
+  #take(name: string, { value, at }: Given): void {
+    this.#seen.add(name)
+    const option = this.#table[name]
+    if (option === undefined) return
+    const read = optionValue(this.#spell(name), option, value)
+    if ('value' in read) this.#values.set(name, read.value)
+    else
+      this.#problems.push({
+        at,
+        message: `Stage '${this.#step.name}': ${read.refusal}.`,
+        remedy: read.remedy,
+      })
+  }
+
+  #missing(name: string, help: string): void {
+    this.#refuse(this.#step, `needs '${this.#spell(name)}': ${help}.`, '')
+  }
+
+  #refuse({ at }: Pick<Given, 'at'>, message: string, remedy: string): void {
+    this.#problems.push({ at, message: `Stage '${this.#step.name}' ${message}`, remedy })
+  }
+
+  /** A name as it is written: options of a text begin with two dashes. */
+  #spell(name: string): string {
+    return this.#spelling === 'file' || this.#names.includes(name) ? name : `--${kebabCase(name)}`
+  }
+}

@@ -1,0 +1,48 @@
+import type { Option } from '../option.js'
+import { parseQuantity, QUANTITY_EXAMPLES } from '../quantity.js'
+import { escapeBytes } from './escapes.js'
+import { didYouMean } from './near.js'
+
+/** What an option takes, or why it does not take what was given. */
+export type Reading = { readonly value: unknown } | { readonly refusal: string; readonly remedy: string }
+
+/**
+ * Reads the value of an option as a text or a file gives it: `4KiB`, `30s`, `true` and numbers may be written as text.
+ *
+ * @param name - What the refusal calls the option.
+ */
+export function optionValue(name: string, option: Option, given: unknown): Reading {
+  if (option.type === 'code') {
+    return { refusal: `'${name}' can be given in code only`, remedy: '' }
+  }
+  const value =
+    option.isList && Array.isArray(given) ? given.map(one => typed(option, one)) : typed(option, given)
+  const refusal = option.refusal(name, value)
+  return refusal === undefined ? { value } : { refusal, remedy: remedyFor(option, given) }
+}
+
+/** A text as the option's type; what it cannot be stays as it is, to be refused. */
+function typed({ type, unit, choices = [] }: Option, given: unknown): unknown {
+  if (typeof given !== 'string') return given
+  switch (type) {
+    case 'integer':
+      return parseQuantity(given, unit) ?? given
+    case 'boolean':
+      return given === 'true' || (given === 'false' ? false : given)
+    case 'choice':
+      return choices.find(choice => String(choice) === given) ?? given
+    default:
+      return given
+  }
+}
+
+function remedyFor({ type, unit, choices }: Option, given: unknown): string {
+  // YAML takes some words for numbers and booleans.
+  const isWord = typeof given === 'number' || typeof given === 'boolean'
+  if (isWord && (type === 'text' || type === 'bytes')) return 'Put it in quotes.'
+  if (typeof given !== 'string') return ''
+  if (unit !== undefined) return Number.isNaN(Number(given)) ? `Write ${QUANTITY_EXAMPLES[unit]}.` : ''
+  if (choices === undefined) return ''
+  const names = choices.map(choice => escapeBytes(String(choice)))
+  return didYouMean(escapeBytes(given), names)
+}

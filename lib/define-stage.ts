@@ -1,0 +1,169 @@
+import type { Definition, OptionTable, StageFactory } from './definition.js'
+import { InvalidOptionError } from './errors.js'
+import type { Option, Presence } from './option.js'
+import { showValue } from './show-value.js'
+import type { AnyStage } from './stage.js'
+
+type ValueOf<Each> = Each extends Option<infer Value, Presence> ? Value : never
+
+type RequiredNames<Options> = {
+  [Name in keyof Options]: Options[Name] extends { readonly presence: 'required' } ? Name : never
+}[keyof Options]
+
+/** Homomorphic, so that an editor shows what is written at each option. */
+type Given<Options, Names extends keyof Options> = { readonly [Name in Names]: ValueOf<Options[Name]> }
+
+/** The type of the object that a factory with these options takes. */
+export type OptionsOf<Options> = Given<Options, RequiredNames<Options>> &
+  Partial<Given<Options, Exclude<keyof Options, RequiredNames<Options>>>>
+
+/** The same with defaults filled in: what `make` gets. */
+export type SettingsOf<Options> = {
+  readonly [Name in keyof Options]:
+    | ValueOf<Options[Name]>
+    | (Options[Name] extends { readonly presence: 'optional' } ? undefined : never)
+}
+
+/** An argument: an object with its name as the only key, so that a list of them has an order. */
+type Argument = OptionTable
+
+type ArgumentSettings<Arguments> = Arguments extends readonly [infer First, ...infer Others]
+  ? Given<First, keyof First> & ArgumentSettings<Others>
+  : unknown
+
+type ArgumentValues<Arguments> = Arguments extends readonly [infer First, ...infer Others]
+  ? [ValueOf<First[keyof First]>, ...ArgumentValues<Others>]
+  : []
+
+type OptionsParameter<Options> = keyof Options extends never
+  ? []
+  : RequiredNames<Options> extends never
+    ? [options?: OptionsOf<Options>]
+    : [options: OptionsOf<Options>]
+
+/** What `defineStage()` takes. */
+export interface StageAbout<Arguments, Options, Made>
+  extends Pick<Definition, 'name' | 'summary' | 'accepts' | 'emits'>,
+    Partial<Pick<Definition, 'variant' | 'holds' | 'examples'>> {
+  /** What must be given, in order: `[{ text: text({ help: 'what to look for' }) }]`. */
+  readonly arguments?: Arguments
+  readonly options?: Options
+  /**
+   * Makes the stage, once for each call of the factory, of all arguments and options by name: checked, and with their
+   * defaults. `given` holds only the options that were given.
+   */
+  readonly make: (
+    settings: ArgumentSettings<Arguments> & SettingsOf<Options>,
+    given: Partial<OptionsOf<Options>>,
+  ) => Made
+}
+
+/**
+ * Makes the function that makes a stage, from one definition of what it takes: its types, the checks in code, its place
+ * on the command line, in files and in the catalogue all come from there.
+ *
+ * @throws InvalidOptionError when the definition is incomplete.
+ * @example
+ * const repeat = defineStage({
+ *   name: 'repeat',
+ *   summary: 'repeats each line',
+ *   accepts: 'line',
+ *   emits: 'line',
+ *   options: { times: integer({ minimum: 1, maximum: 9, default: 2, help: 'how often each line comes' }) },
+ *   make: ({ times }) => map('repeat', line => line.repeat(times)),
+ * })
+ */
+export function defineStage<
+  Made extends AnyStage,
+  const Arguments extends readonly Argument[] = readonly [],
+  const Options extends OptionTable = Readonly<Record<never, Option>>,
+>(
+  about: StageAbout<Arguments, Options, Made>,
+): StageFactory<(...parameters: [...ArgumentValues<Arguments>, ...OptionsParameter<Options>]) => Made> {
+  const { make, arguments: list = [], options = {}, ...rest } = about
+  const table: OptionTable = Object.freeze(Object.assign({}, ...list))
+  const definition: Definition = Object.freeze({
+    examples: [],
+    ...rest,
+    arguments: table,
+    options: Object.freeze({ ...options }),
+  })
+  const factory = (...parameters: unknown[]): Made => {
+    const { settings, given } = check(definition, parameters)
+    const made = make(settings as Parameters<typeof make>[0], given as Parameters<typeof make>[1])
+    remember(made, definition, settings, given)
+    return made
+  }
+  Object.defineProperty(factory, 'name', { value: about.name })
+  return Object.freeze(Object.assign(factory, { definition }))
+}
+
+/** What a stage was made of. */
+export interface Origin {
+  readonly definition: Definition
+  /** The arguments and options that were given, by name. */
+  readonly given: Readonly<Record<string, unknown>>
+  /** The same, with defaults filled in. */
+  readonly settings: Readonly<Record<string, unknown>>
+}
+
+const origins = new WeakMap<AnyStage, Origin>()
+
+/** What a stage was made of; undefined for one that no `defineStage()` made. */
+export function originOf(stage: AnyStage): Origin | undefined {
+  return origins.get(stage)
+}
+
+function remember(stage: AnyStage, definition: Definition, settings: Values, options: Values): void {
+  const names = Object.keys(definition.arguments)
+  const list = Object.fromEntries(names.map(name => [name, settings[name]]))
+  origins.set(stage, { definition, given: { ...list, ...options }, settings })
+}
+
+type Values = Record<string, unknown>
+
+/** Checks what a factory was called with, at once, so that the stack leads to the line to change. */
+function check(definition: Definition, parameters: readonly unknown[]): { settings: Values; given: Values } {
+  const owner = `${definition.name}()`
+  const names = Object.keys(definition.arguments)
+  const values = names.map((name, index) => [name, parameters[index]])
+  const settings: Values = Object.fromEntries(values)
+  for (const name of names) checkValue(owner, name, definition.arguments[name] as Option, settings[name])
+  const given = checkOptions(owner, definition.options, parameters[names.length])
+  return { settings: { ...defaultsOf(definition.options), ...given, ...settings }, given }
+}
+
+/** Checks an object of options against their table, and returns a copy of what is given. */
+export function checkOptions(owner: string, table: OptionTable, options: unknown): Values {
+  const names = Object.keys(table)
+  const required = names.filter(name => table[name]?.presence === 'required')
+  if (options === undefined && required.length === 0) return {}
+  if (typeof options !== 'object' || options === null) {
+    if (names.length === 0)
+      throw new InvalidOptionError(`${owner} takes no options; got ${showValue(options)}.`)
+    const which = required.map(name => ` with '${name}'`).join()
+    throw new InvalidOptionError(`${owner} takes options${which}.`)
+  }
+  const unknown = Object.keys(options).find(name => !Object.hasOwn(table, name))
+  if (unknown !== undefined) {
+    const known = names.length === 0 ? 'none' : names.join(', ')
+    throw new InvalidOptionError(`${owner} has no option '${unknown}'. It takes ${known}.`)
+  }
+  const given: Values = {}
+  for (const [name, option] of Object.entries(table)) {
+    const value = (options as Values)[name]
+    if (value === undefined && option.presence !== 'required') continue
+    checkValue(owner, name, option, value)
+    given[name] = value
+  }
+  return given
+}
+
+function checkValue(owner: string, name: string, option: Option, value: unknown): void {
+  const refusal = option.refusal(name, value)
+  if (refusal !== undefined) throw new InvalidOptionError(`${owner}: ${refusal}.`)
+}
+
+function defaultsOf(table: OptionTable): Values {
+  return Object.fromEntries(Object.entries(table).map(([name, option]) => [name, option.default]))
+}

@@ -1,0 +1,74 @@
+import { KINDS, type Kind } from './kind.js'
+import type { Option } from './option.js'
+import type { AnyStage } from './stage.js'
+
+/** What a stage takes and gives instead, when an option is given, or has a value. */
+export interface Variant {
+  /** The name of the option. */
+  readonly option: string
+  /** The value that makes the difference; without it, any. */
+  readonly value?: string
+  readonly accepts?: Kind | 'any'
+  readonly emits?: Kind | 'same'
+}
+
+/** Arguments or options by name; arguments in their order. */
+export type OptionTable = Readonly<Record<string, Option>>
+
+/** What is known of a stage before there is one: what a catalogue shows, and a text or a file is checked against. */
+export interface Definition {
+  /** The name of the stage, in texts, files and errors. */
+  readonly name: string
+  /** What it does, in one line without a full stop. */
+  readonly summary: string
+  /** What it takes; `any` takes every kind. */
+  readonly accepts: Kind | 'any'
+  /** What it gives; `same` is the kind that came in. */
+  readonly emits: Kind | 'same'
+  readonly variant?: Variant
+  /** The option or argument that bounds, in bytes, what the stage keeps of what has come; none where it keeps nothing. */
+  readonly holds?: string
+  /** What must be given, in order; before the options. */
+  readonly arguments: OptionTable
+  readonly options: OptionTable
+  /** The stage in use, as texts for the command line. */
+  readonly examples: readonly string[]
+}
+
+/** A function that makes a stage of its arguments and options, with the definition that it goes by. */
+export type StageFactory<
+  Factory extends (...parameters: never) => AnyStage = (...parameters: never) => AnyStage,
+> = Factory & { readonly definition: Definition }
+
+/** Whether a value is a function that `defineStage()` made. */
+export function isStageFactory(value: unknown): value is StageFactory {
+  return typeof value === 'function' && Object.hasOwn(value, 'definition')
+}
+
+/**
+ * A factory for what a module exports: the factory itself, or for a stage, which takes no options, one that gives it;
+ * undefined for anything else.
+ */
+export function stageFactoryOf(value: unknown): StageFactory | undefined {
+  if (isStageFactory(value)) return value
+  if (!isStage(value)) return undefined
+  const { name, accepts, emits } = value
+  const definition = { name, summary: '', accepts, emits, arguments: {}, options: {}, examples: [] }
+  return Object.assign(() => value, { definition })
+}
+
+/** Makes a stage of arguments and options that are all given by name, as a text or a file has them. */
+export function stageFrom(factory: StageFactory, values: Readonly<Record<string, unknown>>): AnyStage {
+  const names = Object.keys(factory.definition.arguments)
+  const options = Object.fromEntries(Object.entries(values).filter(([name]) => !names.includes(name)))
+  const make = factory as unknown as (...parameters: readonly unknown[]) => AnyStage
+  const parameters = names.map(name => (Object.hasOwn(values, name) ? values[name] : undefined))
+  return Object.keys(options).length === 0 ? make(...parameters) : make(...parameters, options)
+}
+
+function isStage(value: unknown): value is AnyStage {
+  if (typeof value !== 'object' || value === null) return false
+  const { name, accepts, open, stream, stages } = value as Partial<AnyStage>
+  const isKnown = accepts === 'any' || KINDS.includes(accepts as Kind)
+  return typeof name === 'string' && isKnown && (open ?? stream ?? stages) !== undefined
+}

@@ -1,0 +1,54 @@
+import type { Unit } from './option.js'
+
+const SIZES = { B: 1, KiB: 1_024, MiB: 1_048_576, GiB: 1_073_741_824 }
+
+/** What may stand behind a number, by what the number counts. */
+const SCALES: Readonly<Record<Unit, Readonly<Record<string, number>>>> = {
+  bytes: SIZES,
+  'bytes/s': Object.fromEntries(Object.entries(SIZES).map(([name, scale]) => [`${name}/s`, scale])),
+  ms: { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 },
+}
+
+/**
+ * Gives the number that a text stands for: whole by itself, or with a unit behind it, such as 4096 for `4KiB`, 1500 for
+ * `1.5s`. A time without a unit is in milliseconds. Exact: undefined for what is no whole number of bytes or
+ * milliseconds, or too large for a safe integer.
+ */
+export function parseQuantity(text: string, unit?: Unit): number | undefined {
+  const { sign, whole, fraction = '', name } = QUANTITY.exec(text)?.groups ?? {}
+  if (whole === undefined || (name === undefined && fraction !== '')) return undefined
+  const scale = name === undefined ? 1 : scaleOf(name, unit)
+  if (scale === undefined) return undefined
+  // Not in floating point, where 1.1 times 1000 is 1100.0000000000002.
+  const product = BigInt(whole + fraction) * BigInt(scale)
+  const divisor = 10n ** BigInt(fraction.length)
+  const value = Number(product / divisor)
+  if (product % divisor !== 0n || !Number.isSafeInteger(value)) return undefined
+  return sign === '-' && value > 0 ? -value : value
+}
+
+/** More digits than anybody writes would cost more time than they are worth. */
+const QUANTITY = /^(?<sign>-?)(?<whole>\d{1,20})(?:\.(?<fraction>\d{1,20}))? ?(?<name>[A-Za-z]+(?:\/s)?)?$/
+
+function scaleOf(name: string, unit: Unit | undefined): number | undefined {
+  if (unit === undefined) return undefined
+  const scales = SCALES[unit]
+  // What a rate is of is a second, also where nobody says so.
+  const full = unit === 'bytes/s' && !name.endsWith('/s') ? `${name}/s` : name
+  return Object.hasOwn(scales, full) ? scales[full] : undefined
+}
+
+/** The opposite, with the largest unit that needs no fraction: `64KiB`, `30s`; a number without a unit as it is. */
+export function formatQuantity(value: number, unit?: Unit): string {
+  if (unit === undefined || value === 0) return String(value)
+  const scales = Object.entries(SCALES[unit]).reverse()
+  const [name, scale] = scales.find(([, scale]) => value % scale === 0) as [string, number]
+  return scale === 1 && unit !== 'ms' ? String(value) : `${value / scale}${name}`
+}
+
+/** Says how to write a quantity. */
+export const QUANTITY_EXAMPLES: Readonly<Record<Unit, string>> = {
+  bytes: 'a size such as 4096, 4KiB or 1MiB',
+  'bytes/s': 'a rate such as 4096, 64KiB/s or 1MiB/s',
+  ms: 'a time such as 500ms, 30s, 5m or 1h',
+}
