@@ -4,8 +4,10 @@ import { load } from './engine/open-flow.js'
 import type { Handshakes } from './handshakes.js'
 import { type ListenOptions, listenSettings } from './listen-options.js'
 import { Listener } from './listener.js'
+import { LocalService, type LocalSettings } from './local-service.js'
 import { openServer } from './open-server.js'
 import { type Pipeline, planOf } from './pipeline.js'
+import { ServerEntrance } from './server-entrance.js'
 import type { TlsOptions } from './tls-options.js'
 
 /** Binds an address; `listen()` is the public way to it. */
@@ -16,12 +18,18 @@ export async function bind(pipeline: Pipeline<Buffer, Buffer>, options: ListenOp
   settings.signal?.throwIfAborted()
   await load(plan)
   const handshakes = settings.tls && (await handshakesOf(settings.tls))
-  const server = createServer({ allowHalfOpen: true, ...settings.socket })
-  await openServer(server, settings.bind)
-  const listener = new Listener(server, plan, settings, connections, handshakes)
+  const listener = await bindHere({ plan, settings, connections, handshakes })
   if (settings.signal?.aborted) await listener.close()
   settings.signal?.throwIfAborted()
   return listener
+}
+
+async function bindHere(local: LocalSettings): Promise<Listener> {
+  const { settings, connections } = local
+  const server = createServer({ allowHalfOpen: true, ...settings.socket })
+  await openServer(server, settings.bind)
+  const entrance = new ServerEntrance(server, settings, connections)
+  return new Listener(entrance, new LocalService(local, entrance.depart), settings)
 }
 
 /** TLS is loaded only where it is spoken. */

@@ -24,7 +24,7 @@ export let countWith: (connection: Connection, counter: Counter) => void
  * One client. A stage's `open` gets it. What a connection may never use (the signal) is made when it is first asked for.
  */
 export class Connection implements Endpoints {
-  /** 1 for the first connection of a listener, then rising by one. */
+  /** 1 for the first connection that a listener serves, then rising by one; 0 for one that is refused. */
   readonly id: number
   /** Where stages take the time from. */
   readonly clock: Clock
