@@ -64,7 +64,9 @@ export class Listener {
     this.#uncaught = { uncaught: settings.uncaught, blame: this.#blame, close: () => this.close() }
     server.on('connection', socket => this.#accept(socket))
     // A connection that could not be accepted is no reason to end the others.
-    server.on('error', error => process.emitWarning(error))
+    server.on('error', error => {
+      if (server.listening) process.emitWarning(error)
+    })
     settings.signal?.addEventListener('abort', this.#onAbort)
     watchUncaught(this.#uncaught)
   }
