@@ -1,7 +1,7 @@
 import type { Definition, OptionTable } from '../definition.js'
 import { didYouMean } from './near.js'
 import type { Problem } from './problem.js'
-import { camelCase, kebabCase, type Spelling } from './registry.js'
+import { kebabCase, type Spelling } from './registry.js'
 import type { Given, GivenOption, Step } from './steps.js'
 import { optionValue } from './value.js'
 
@@ -34,7 +34,7 @@ class StepValues {
 
   read(): Readonly<Record<string, unknown>> {
     const { arguments: given, options } = this.#step
-    const isClear = options.every(({ name }) => Object.hasOwn(this.#table, camelCase(name)))
+    const isClear = options.every(({ name }) => Object.hasOwn(this.#table, name))
     for (const [index, name] of this.#names.entries()) {
       const one = given[index]
       if (one !== undefined) this.#take(name, one)
@@ -63,12 +63,11 @@ class StepValues {
   }
 
   #option(option: GivenOption): void {
-    const name = Object.hasOwn(this.#table, option.name) ? option.name : camelCase(option.name)
-    const at = option.nameAt
+    const { name, nameAt: at } = option
     if (!Object.hasOwn(this.#table, name)) {
       const names = Object.keys(this.#table).map(name => this.#spell(name))
       const known = names.length === 0 ? 'It takes none.' : `It takes ${names.join(', ')}.`
-      const spelt = this.#spell(option.name)
+      const spelt = this.#spell(name)
       this.#refuse({ at }, `has no option '${spelt}'.`, didYouMean(spelt, names) || known)
     } else if (this.#seen.has(name)) {
       this.#refuse({ at }, `has '${this.#spell(name)}' twice.`, 'Take one away.')
