@@ -219,7 +219,7 @@ export class Listener {
   readonly #serve = (socket: Socket, connection: Connection) => {
     const drive = new Drive(socket, connection, this.#driveSettings)
     this.#sweep.add(drive)
-    drive.start(flowOf(this.#plan, drive))
+    drive.start(flowOf(this.#plan, drive, true))
   }
 
   readonly #handshakeEvents: HandshakeEvents = { onSecure: this.#serve, onFailed: this.#onUnsecured }
