@@ -23,6 +23,12 @@ export function checkChoice(owner: string, name: string, value: unknown, choices
   }
 }
 
+export function checkBoolean(owner: string, name: string, value: unknown): void {
+  if (typeof value !== 'boolean') {
+    throw new InvalidOptionError(`${owner}: '${name}' is true or false; got ${showValue(value)}.`)
+  }
+}
+
 export function checkFunction(owner: string, name: string, value: unknown): void {
   if (typeof value !== 'function') {
     throw new InvalidOptionError(`${owner}: '${name}' is a function; got ${showValue(value)}.`)

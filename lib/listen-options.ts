@@ -200,10 +200,11 @@ export function listenSettings(options: ListenOptions) {
 /** Addresses and CIDR ranges: one, or a list of them. */
 function ranges(help: string, absent: string): Option<readonly string[], 'optional'> {
   const refusal = (name: string, value: unknown) => {
-    const wrong = [value].flat().find(range => parseAddressRange(range) === undefined)
-    return wrong === undefined
+    const list = [value].flat()
+    const wrong = list.findIndex(range => parseAddressRange(range) === undefined)
+    return wrong === -1
       ? undefined
-      : `'${name}' is a list of addresses and CIDR ranges, such as '10.0.0.0/8' and '2001:db8::/32'; got ${showValue(wrong)}`
+      : `'${name}' is a list of addresses and CIDR ranges, such as '10.0.0.0/8' and '2001:db8::/32'; got ${showValue(list[wrong])}`
   }
   return Object.freeze({ ...text({ help, absent }), isList: true, refusal }) as Option<never, 'optional'>
 }
