@@ -19,12 +19,12 @@ export function inTerminal(t: Test, command: string, env: NodeJS.ProcessEnv = {}
   let shown = ''
   let seen = 0
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    shown += text
+    shown += text.replaceAll('\u001b', '␛')
   })
   return {
     /** The exit code of the command. */
     exited,
-    /** All that it has shown. */
+    /** All that it has shown, with ␛ for the byte that begins an escape. */
     shown: () => shown,
     type: (keys: string) => void child.stdin.write(keys),
     /** Waits until it has shown something, behind what was waited for before. */
