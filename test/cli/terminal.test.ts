@@ -98,16 +98,16 @@ t.test('in a terminal', { skip: NO_TERMINAL }, async t => {
 
   t.test('connect is a conversation, and ends when the server does', async t => {
     const server = createServer(socket =>
-      socket.on('data', text => socket[`${text}` === 'bye\n' ? 'end' : 'write'](text)),
+      socket.on('data', text => socket[`${text}` === 'bye\n' ? 'end' : 'write'](`${text}`.toUpperCase())),
     )
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
     t.teardown(() => server.close())
     const { port } = server.address() as { port: number }
-    const { exited, shows, type } = inTerminal(t, `stty -echo; exec ${BYWASH} connect 127.0.0.1:${port}`)
+    const { exited, shows, type } = inTerminal(t, `exec ${BYWASH} connect 127.0.0.1:${port}`)
     for (const text of ['one', 'two', 'bye']) {
       type(`${text}\n`)
-      await shows(new RegExp(`${text}\r\n`))
+      await shows(new RegExp(`${text.toUpperCase()}\r\n`))
     }
     t.equal(await exited, 0)
   })
