@@ -1,4 +1,5 @@
 import { didYouMean } from '../config/near.js'
+import { defaultOf, valuesOf } from '../config/option-words.js'
 import { camelCase, kebabCase, type Registry } from '../config/registry.js'
 import type { Definition } from '../definition.js'
 import { InvalidOptionError } from '../errors.js'
@@ -7,7 +8,6 @@ import type { Option } from '../option.js'
 import { KIND_NAMES } from '../plan.js'
 import { table, wrapped } from './columns.js'
 import type { CommandModule } from './commands.js'
-import { defaultOf, valuesOf } from './option-words.js'
 import { importFlag, registryFor, type TextFlags } from './pipeline-text.js'
 import { widthOf } from './terminal.js'
 

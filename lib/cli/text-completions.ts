@@ -27,7 +27,7 @@ export function textCompletions(text: string): readonly Completion[] {
 
 function names(): readonly Completion[] {
   const registry = builtIn()
-  return namesOf(registry).map(name => ({
+  return namesOf(registry, 'text').map(name => ({
     value: name,
     summary: find(registry, name)?.definition.summary ?? '',
   }))
