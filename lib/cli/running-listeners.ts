@@ -1,9 +1,12 @@
+import { isDeepStrictEqual } from 'node:util'
 import { formatAddress } from '../address.js'
+import { takeOver } from '../bind.js'
 import type { Configuration } from '../config/file.js'
 import { overlap } from '../config/file-listen.js'
 import type { Connection } from '../connection.js'
 import { BindError, type BywashError } from '../errors.js'
 import { listen } from '../listen.js'
+import type { ListenOptions } from '../listen-options.js'
 import type { Listener } from '../listener.js'
 
 /** A listener as the file has it. */
@@ -70,13 +73,12 @@ export class RunningListeners {
     const running: Running[] = []
     for (const entry of entries) {
       const same = kept.find(running => isSame(running.entry, entry))
-      const next = same === undefined ? (added.get(entry) as Running) : { entry, listener: same.listener }
-      running.push(next)
       if (same === undefined) {
+        const next = added.get(entry) as Running
         lines.push(arrival(next, gone))
-      } else if (same.entry.written !== entry.written) {
-        await same.listener.replace(entry.pipeline)
-        lines.push(`${entry.name}: new pipeline; ${finishing(same.listener)} on the old one`)
+        running.push(next)
+      } else {
+        running.push(await this.#change(same, entry, lines))
       }
     }
     this.#running = running
@@ -90,6 +92,22 @@ export class RunningListeners {
     return lines
   }
 
+  /** Serves new connections of a listener as another entry says. */
+  async #change(running: Running, entry: Entry, lines: string[]): Promise<Running> {
+    const { entry: old, listener } = running
+    if (!isDeepStrictEqual(old.listen, entry.listen)) {
+      const next = await this.#bind(entry, options => takeOver(listener, entry.pipeline, options))
+      lines.push(`${entry.name}: new options; ${finishing(listener)} with the old ones`)
+      this.#drain(listener)
+      return next
+    }
+    if (old.written !== entry.written) {
+      await listener.replace(entry.pipeline)
+      lines.push(`${entry.name}: new pipeline; ${finishing(listener)} on the old one`)
+    }
+    return { entry, listener }
+  }
+
   /** Binds all or none. Listeners that go may have addresses that are wanted, and have them again when binding fails. */
   async #bindAll(
     entries: readonly Entry[],
@@ -101,7 +119,8 @@ export class RunningListeners {
     try {
       // One that lost its address before may have it again.
       for (const { listener } of kept) await listener.resume()
-      for (const entry of entries) bound.set(entry, await this.#bind(entry))
+      for (const entry of entries)
+        bound.set(entry, await this.#bind(entry, options => listen(entry.pipeline, options)))
       return bound
     } catch (error) {
       await Promise.all([...bound.values()].map(({ listener }) => listener.close({ timeout: 0 })))
@@ -109,11 +128,10 @@ export class RunningListeners {
     }
   }
 
-  async #bind(entry: Entry): Promise<Running> {
-    const { name, pipeline, listen: options } = entry
-    const listener: Listener = await listen(pipeline, {
-      ...options,
-      onError: (error, connection) => this.#onError(error, connection, name),
+  async #bind(entry: Entry, begin: (options: ListenOptions) => Promise<Listener>): Promise<Running> {
+    const listener = await begin({
+      ...entry.listen,
+      onError: (error, connection) => this.#onError(error, connection, entry.name),
       onOutcome: () => this.#finish(listener),
     })
     return { entry, listener }
@@ -141,9 +159,28 @@ async function resumeAll(suspended: readonly Running[], error: Error): Promise<E
   return new BindError(message, { cause: error })
 }
 
+/** What can change while the address stays bound; all else is of the socket that listens. */
+const CHANGEABLE = [
+  'maxConnections',
+  'maxConnectionsPerAddress',
+  'allow',
+  'deny',
+  'idleTimeout',
+  'frameTimeout',
+  'drainTimeout',
+  'halfCloseTimeout',
+  'shutdownTimeout',
+  'uncaught',
+  'plan',
+]
+
 /** Whether two entries are one listener, which needs no binding. */
 function isSame(one: Entry, other: Entry): boolean {
-  return one.name === other.name && JSON.stringify(one.listen) === JSON.stringify(other.listen)
+  return one.name === other.name && isDeepStrictEqual(socketOf(one), socketOf(other))
+}
+
+function socketOf({ listen }: Entry): unknown {
+  return Object.entries(listen).filter(([name]) => !CHANGEABLE.includes(name))
 }
 
 function arrival(running: Running, gone: readonly Running[]): string {
@@ -152,7 +189,7 @@ function arrival(running: Running, gone: readonly Running[]): string {
   const address = addressOf(running)
   if (old === undefined) return `${name}: listening on ${address}`
   const from = addressOf(old)
-  const change = from === address ? `new options on ${address}` : `moved from ${from} to ${address}`
+  const change = from === address ? `bound anew on ${address}` : `moved from ${from} to ${address}`
   return `${name}: ${change}; ${finishing(old.listener)} on the old one`
 }
 
