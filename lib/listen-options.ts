@@ -74,7 +74,9 @@ export interface ListenOptions extends ConnectionOptions {
   readonly workers?: number | 'auto'
   /** Closes the listener when it is aborted. */
   readonly signal?: AbortSignal
-  /** Called once for each connection, when it is over. */
+  /** Called once for each connection that is served, before its first stage and its TLS handshake. */
+  readonly onOpen?: (connection: Connection) => void
+  /** Called once for each connection, when it is over; also for one that was refused. */
   readonly onOutcome?: (outcome: Outcome, connection: Connection) => void
   /** Where deadlines take the time from; a test gives its own. @default the system's clock */
   readonly clock?: Clock
@@ -100,6 +102,7 @@ const NAMES = [
   'uncaught',
   'workers',
   'signal',
+  'onOpen',
   'onOutcome',
   'clock',
   ...CONNECTION_OPTIONS,
@@ -135,6 +138,7 @@ export function listenSettings(options: ListenOptions) {
     uncaught = 'exit',
     workers,
     signal,
+    onOpen = () => {},
     onOutcome = () => {},
     clock = systemClock,
   } = options
@@ -150,6 +154,7 @@ export function listenSettings(options: ListenOptions) {
   checkChoice(owner, 'plan', plan, PLAN_MODES)
   checkChoice(owner, 'uncaught', uncaught, UNCAUGHT_POLICIES)
   if (workers !== undefined && workers !== 'auto') checkInteger(owner, 'workers', workers, 1, MOST_WORKERS)
+  checkFunction(owner, 'onOpen', onOpen)
   checkFunction(owner, 'onOutcome', onOutcome)
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new InvalidOptionError(
@@ -175,6 +180,7 @@ export function listenSettings(options: ListenOptions) {
     uncaught,
     workers: workers === 'auto' ? availableParallelism() : workers,
     signal,
+    onOpen,
     onOutcome,
     clock,
   }
