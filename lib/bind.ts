@@ -18,18 +18,32 @@ export async function bind(pipeline: Pipeline<Buffer, Buffer>, options: ListenOp
   settings.signal?.throwIfAborted()
   await load(plan)
   const handshakes = settings.tls && (await handshakesOf(settings.tls))
-  const listener = await bindHere({ plan, settings, connections, handshakes })
+  const local = { plan, settings, connections, handshakes }
+  const listener =
+    settings.workers === undefined ? await bindHere(local) : await bindSpread(local, settings.workers)
   if (settings.signal?.aborted) await listener.close()
   settings.signal?.throwIfAborted()
   return listener
 }
 
 async function bindHere(local: LocalSettings): Promise<Listener> {
-  const { settings, connections } = local
-  const server = createServer({ allowHalfOpen: true, ...settings.socket })
+  const entrance = await openEntrance(local)
+  return new Listener(entrance, new LocalService(local, entrance.depart), local.settings)
+}
+
+/** Workers are loaded only where there are some. */
+async function bindSpread(local: LocalSettings, count: number): Promise<Listener> {
+  /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
+  const { bindWorkers } = await import('./workers/bind-workers.js')
+  return bindWorkers(local, count, openEntrance)
+}
+
+async function openEntrance({ settings, connections }: LocalSettings): Promise<ServerEntrance> {
+  // What a worker is to serve must not be read here.
+  const pauseOnConnect = settings.workers !== undefined
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect, ...settings.socket })
   await openServer(server, settings.bind)
-  const entrance = new ServerEntrance(server, settings, connections)
-  return new Listener(entrance, new LocalService(local, entrance.depart), settings)
+  return new ServerEntrance(server, settings, connections)
 }
 
 /** TLS is loaded only where it is spoken. */

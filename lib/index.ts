@@ -18,6 +18,7 @@ export {
   StageError,
   StageOrderError,
   TimeoutError,
+  WorkerError,
 } from './errors.js'
 export type { Frame, ItemKinds, ItemOf, Kind, KindOf } from './kind.js'
 export { listen } from './listen.js'

@@ -11,6 +11,7 @@ import { PLANS } from './plans.js'
 import { connectTcp, exchange } from './tcp-client.js'
 
 const MIB = 1024 * 1024
+const BYTES = { accepts: 'bytes', emits: 'bytes' } as const
 const shout = () => uppercase.pipeline({ banner: '' })
 
 /** The code of the error that a connection attempt ends in. */
@@ -57,6 +58,21 @@ for (const plan of PLANS) {
     t.match(await ended(1), [{ reason: 'shutdown' }])
   })
 
+  t.test(`${plan}: close() waits for an answer that the client has not read, and then ends`, async t => {
+    const large = map('large', (_chunk: Buffer): Buffer => Buffer.alloc(64 * MIB), BYTES)
+    const { listener, port, ended } = await serveLocally(t, pipeline().through(large), { plan })
+    const client = await connectTcp(t, port)
+    await client.send('x')
+    await client.receive(1)
+    const closed = listener.close()
+    // Longer than it takes to look for what has come.
+    for (let turns = 0; turns < 50; turns++) await new Promise(setImmediate)
+    t.equal((await client.receive()).length, 64 * MIB - 1)
+    client.end()
+    t.strictSame(await closed, { forced: 0 })
+    t.match(await ended(1), [{ reason: 'shutdown', bytesWritten: 64 * MIB }])
+  })
+
   t.test(`${plan}: a client that never stops does not hold up close() for ever`, async t => {
     const { listener, port } = await serveLocally(t, shout(), { plan })
     const client = await served(t, port)
@@ -96,9 +112,7 @@ for (const plan of PLANS) {
   t.test(
     `${plan}: a last line that fails when a connection that leaves is flushed is its reason`,
     async t => {
-      const failing = pipeline().through(
-        map('failing', (chunk: Buffer): Buffer => chunk, { accepts: 'bytes', emits: 'bytes' }),
-      )
+      const failing = pipeline().through(map('failing', (chunk: Buffer): Buffer => chunk, BYTES))
       const { listener, port, ended } = await serveLocally(t, failing.through(flushFails()), { plan })
       const client = await served(t, port)
       const closed = listener.close()
@@ -112,7 +126,7 @@ for (const plan of PLANS) {
 
 function flushFails() {
   return {
-    ...map('last words', (chunk: Buffer): Buffer => chunk, { accepts: 'bytes', emits: 'bytes' }),
+    ...map('last words', (chunk: Buffer): Buffer => chunk, BYTES),
     open: () => ({
       flush: () => {
         throw new Error('boom')

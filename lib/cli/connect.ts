@@ -16,7 +16,7 @@ interface Flags extends TextFlags {
   readonly receive?: string
 }
 
-/** `bywash connect ADDRESS ['<text>']` */
+/** `bywash connect ADDRESS ['<pipeline>']` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
   importFlag(
     command
@@ -24,9 +24,9 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
         '<address>',
         'host and port, such as localhost:8080 or [::1]:8080, or the path of a unix socket',
       )
-      .argument('[text]', 'a pipeline for what is sent; what the server answers is printed as it is'),
+      .argument('[pipeline]', 'a text such as: lines | prefix "> " | unlines, for what is sent'),
   )
-    .option('--receive <text>', 'a pipeline for what the server answers')
+    .option('--receive <pipeline>', 'the same for what the server answers')
     .addHelpText(
       'after',
       '\nSends stdin, says that it has ended, and prints the answer until the server closes.\n\nExample:\n  $ echo hello | bywash connect localhost:8080',

@@ -20,9 +20,11 @@ interface Named {
   readonly plan?: PlanMode | undefined
 }
 
-/** `bywash explain '<text>' | preset | file` */
+/** `bywash explain '<pipeline>' | preset | file` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
-  importFlag(command.argument('<pipeline>', 'a text, the name of a preset, or a file (.yaml, .yml, .json)'))
+  importFlag(
+    command.argument('<pipeline|file>', 'a text, the name of a preset, or a file (.yaml, .yml, .json)'),
+  )
     .addOption(planOption('how the stages run; "fused", unless a file says otherwise'))
     .option('--json', 'print JSON')
     .addOption(new Option('--mermaid', 'print a diagram for https://mermaid.js.org').conflicts('json'))

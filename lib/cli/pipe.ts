@@ -9,9 +9,9 @@ import { runThrough } from './run-through.js'
 
 type Flags = TextFlags & PipeFiles
 
-/** `bywash pipe '<text>'` */
+/** `bywash pipe '<pipeline>'` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
-  planFlag(importFlag(command.argument('<text>', 'the pipeline, such as: lines | uppercase | unlines')))
+  planFlag(importFlag(command.argument('<pipeline>', 'a text such as: lines | uppercase | unlines')))
     .option('--in <file>', 'read this file instead of stdin')
     .option('--out <file>', 'write this file instead of stdout; what it held before is lost')
     .addHelpText('after', "\nExample:\n  $ printf 'a\\nb\\n' | bywash pipe 'lines | uppercase | unlines'")

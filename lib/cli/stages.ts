@@ -15,9 +15,9 @@ interface Flags extends Pick<TextFlags, 'import'> {
   readonly json?: boolean
 }
 
-/** `bywash stages [name]` */
+/** `bywash stages [stage]` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
-  importFlag(command.argument('[name]', 'the stage to describe'))
+  importFlag(command.argument('[stage]', 'the stage to describe'))
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ bywash stages lines')
     .action(async (name: string | undefined, flags: Flags) => {
