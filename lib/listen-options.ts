@@ -106,7 +106,7 @@ const NAMES = [
 ]
 
 /** More processes than a machine has cores. */
-const MOST_WORKERS = 1024
+export const MOST_WORKERS = 1024
 
 /** More connections than a process can have. */
 const LARGEST_CONNECTIONS = 2_147_483_647

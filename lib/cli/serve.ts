@@ -22,6 +22,8 @@ export async function serve(
   const onError = (error: BywashError, { id }: Connection) =>
     void io.stderr.write(`[conn #${id}] ${printable(error.message)}\n`)
   const listener = await listen(pipelineFor(log), { ...options, onError })
+  // A worker greets nobody, and its primary says when it ends.
+  if (listener.worker !== undefined) return new Promise(() => {})
   const { address, port } = listener.address
   log(`${title} ${formatAddress(address, port)}`)
   log(`Test: ${trial(LOCAL.includes(address) ? 'localhost' : address, port)}`)

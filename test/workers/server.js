@@ -60,7 +60,10 @@ const [listener] = all
 say({ worker: listener.worker ?? 0, pid: process.pid, ports: all.map(({ address }) => address.port) })
 
 const commands = {
-  close: ({ timeout }) => listener.close(timeout === undefined ? {} : { timeout }),
+  close: async ({ timeout }) => ({
+    ...(await listener.close(timeout === undefined ? {} : { timeout })),
+    connections: listener.connections,
+  }),
   suspend: () => listener.suspend(),
   resume: () => listener.resume(),
   replace: () => listener.replace(pipeline()),
