@@ -1,5 +1,4 @@
 export { type AsyncMapOptions, asyncMap } from './async-map.js'
-export type { Bytewise } from './block-role.js'
 export type { Clock, Timer } from './clock.js'
 export { Connection, type Endpoints } from './connection.js'
 export { type ConnectionOptions, farewell } from './connection-options.js'

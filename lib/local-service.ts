@@ -83,7 +83,7 @@ export class LocalService implements Service {
   readonly #drive = (socket: Socket, connection: Connection) => {
     const drive = new Drive(socket, connection, this.#driveSettings)
     this.#sweep.add(drive)
-    drive.start(flowOf(this.#plan, drive))
+    drive.start(flowOf(this.#plan, drive, true))
   }
 
   #leave(): Promise<void> {

@@ -41,7 +41,9 @@ export class ServerEntrance implements Entrance {
       ...(settings.tls === undefined ? {} : { farewell: () => ACCESS_DENIED }),
     }
     // A connection that could not be accepted is no reason to end the others.
-    server.on('error', error => process.emitWarning(error))
+    server.on('error', error => {
+      if (server.listening) process.emitWarning(error)
+    })
   }
 
   get refused(): number {

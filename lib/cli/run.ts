@@ -3,9 +3,9 @@ import { listenerFlags, listenerSettings } from './listener-flags.js'
 import { importFlag, pipelineFor, registryFor } from './pipeline-text.js'
 import { serve } from './serve.js'
 
-/** `bywash run '<text>'` */
+/** `bywash run '<pipeline>'` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
-  listenerFlags(importFlag(command.argument('<text>', 'the pipeline, such as: lines | uppercase | unlines')))
+  listenerFlags(importFlag(command.argument('<pipeline>', 'a text such as: lines | uppercase | unlines')))
     .addHelpText(
       'after',
       "\nExample:\n  $ bywash run 'lines --max-length 4KiB | uppercase | unlines' --port 9000",
