@@ -17,7 +17,7 @@ export async function bind(pipeline: Pipeline<Buffer, Buffer>, options: ListenOp
   const connections = connectionSettings('listen()', options)
   settings.signal?.throwIfAborted()
   await load(plan)
-  const handshakes = settings.tls && (await handshakesOf(settings.tls))
+  const handshakes = settings.tls === undefined ? undefined : await handshakesOf(settings.tls)
   const local = { plan, settings, connections, handshakes }
   const listener =
     settings.workers === undefined ? await bindHere(local) : await bindSpread(local, settings.workers)
