@@ -20,35 +20,31 @@ t.test('24: worker SIGKILL as fast as it comes back, under 100 clients', async t
   const bystander = await connectTcp(t, server.port)
   const { pid: spared, id: first } = readGreeting(await bystander.receive('\n'))
   const greeted = [first]
-  let isOver = false
 
-  /** Comes again whenever it was served, or cut off. */
   async function visit(): Promise<void> {
-    while (!isOver) {
-      const client = await connectTcp(t, server.port)
-      try {
-        greeted.push(readGreeting(await client.receive('\n')).id)
-        await client.send('hello\n')
-        await client.receive('hello\n')
-        client.end()
-        await client.receive()
-      } catch {
-        // Its worker was killed.
-      }
-      client.socket.destroy()
+    const client = await connectTcp(t, server.port)
+    try {
+      greeted.push(readGreeting(await client.receive('\n')).id)
+      await client.send('hello\n')
+      await client.receive('hello\n')
+      client.end()
+      await client.receive()
+    } catch {
+      // Its worker was killed.
     }
+    client.socket.destroy()
   }
 
-  const visits = Array.from({ length: CLIENTS }, visit)
   for (let kills = 1; kills <= KILLS; kills++) {
+    const visits = Array.from({ length: CLIENTS }, visit)
+    await Promise.race(visits)
     const victim = server.workers().findLast(pid => pid !== spared) ?? 0
     process.kill(victim, 'SIGKILL')
+    await Promise.all(visits)
     await server.heard(isUp, WORKERS + kills)
     await bystander.send('still here\n')
     t.equal((await bystander.receive('\n')).toString(), 'still here\n', "another worker's client")
   }
-  isOver = true
-  await Promise.all(visits)
 
   const next = await connectTcp(t, server.port)
   const last = readGreeting(await next.receive('\n')).id

@@ -44,8 +44,7 @@ const count = counter({
 
 async function open() {
   return listen(pipeline().through(count).through(greet), {
-    host: '127.0.0.1',
-    port: 0,
+    ...(options.path === undefined && { host: '127.0.0.1', port: 0 }),
     ...options,
     ...(clock && { clock }),
     onOutcome: ({ reason }, { id }) => say({ outcome: reason, id, pid: process.pid }),
