@@ -198,7 +198,7 @@ export class Listener {
   }
 
   readonly #blame = (asyncId: number, error: unknown): boolean => {
-    for (const drive of this.#sweep.items) {
+    for (const drive of this.#sweep.known) {
       if (!drive.started(asyncId)) continue
       drive.blame(error)
       return true
