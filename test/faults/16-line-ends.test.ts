@@ -4,8 +4,8 @@ import { underFault } from './oracle.js'
 
 const SENT = 'lf\ncrlf\r\ncrcrlf\r\r\ncr\rstill\n\r\n\n'
 const ANSWERS = {
-  lines: 'lf\ncrlf\r\ncrcrlf\r\r\ncr\rstill\n\r\n\n',
-  crlf: 'lf\ncrlf\ncrcrlf\r\ncr\rstill\n\n\n',
+  lf: SENT,
+  lines: 'lf\ncrlf\ncrcrlf\r\ncr\rstill\n\n\n',
 } as const
 const COUNT = SENT.length + 1
 

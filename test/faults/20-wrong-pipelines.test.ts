@@ -30,7 +30,7 @@ t.test('20: wrong order of stages, unknown stage, bad option (code)', t =>
     // @ts-expect-error the order is wrong
     t.throws(() => pipeline().through(uppercase()), {
       code: 'ERR_BYWASH_STAGE_ORDER',
-      message: /'uppercase' takes line, but .* bytes/,
+      message: /'uppercase' takes lines, but the pipeline gives bytes/,
     })
     t.throws(() => lines({ maxLenght: 7 } as object), {
       code: 'ERR_BYWASH_INVALID_OPTION',
@@ -65,11 +65,11 @@ t.test('20: wrong order of stages, unknown stage, bad option (text)', t =>
 t.test('20: wrong order of stages, unknown stage, bad option (file)', t =>
   onTakenPort(t, async port => {
     const file = (pipeline: string) =>
-      `listeners:\n  one:\n    listen: 127.0.0.1:${port}\n    pipeline: ${JSON.stringify(pipeline)}\n`
+      `listeners:\n  - name: one\n    listen: { host: 127.0.0.1, port: ${port} }\n    pipeline: [${pipeline}]\n`
     for (const [pipeline, message] of [
-      ['uppercase | lines', /uppercase/],
-      ['lines | upercase | unlines', /upercase[\s\S]*uppercase/],
-      ['lines --max-lenght 7 | unlines', /max-lenght[\s\S]*max-length/],
+      ['uppercase, lines', /uppercase/],
+      ['lines, upercase, unlines', /upercase[\s\S]*uppercase/],
+      ['lines: { maxLenght: 7 }, unlines', /maxLenght[\s\S]*maxLength/],
     ] as const) {
       const folder = t.testdir({ 'bywash.yaml': file(pipeline) })
       const { code, printed } = await bywash('serve', `${folder}/bywash.yaml`)

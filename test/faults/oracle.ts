@@ -6,7 +6,7 @@ import { connectTcp, type TcpClient } from '../tcp-client.js'
 import { Bystander } from './bystander.js'
 import type { PipelineName } from './pipelines.js'
 import { serveApart } from './serve-apart.js'
-import { type Ended, type FaultServer, openSockets, serve } from './server.js'
+import { type Ended, type Fault, type FaultServer, openSockets, serve } from './server.js'
 
 /** What a fault is done to. */
 export interface Target {
@@ -31,6 +31,8 @@ export interface Scene {
   readonly pass: (milliseconds: number) => Promise<void>
   /** The connections that have ended, once there are so many. */
   readonly ended: (count: number) => Promise<readonly Ended[]>
+  /** What stages did, once it is so much. */
+  readonly faults: (count: number) => Promise<readonly Fault[]>
 }
 
 /**
@@ -50,13 +52,23 @@ export async function underFault(
     ended.push(outcome)
     events.emit('ended')
   }
+  const faults: Fault[] = []
+  const onFault = (fault: Fault) => {
+    faults.push(fault)
+    events.emit('fault')
+  }
   const onWarning = (message: string) => warnings.push(message)
   const onProcessWarning = ({ message }: Error) => onWarning(message)
   process.on('warning', onProcessWarning)
   const before = openSockets()
   const server = apart
-    ? await serveApart(t, pipeline, options, { onEnded, onWarning, limits: apart === true ? [] : apart })
-    : await serve(pipeline, { ...options, ...(clock === undefined ? {} : { clock }) }, onEnded)
+    ? await serveApart(t, pipeline, options, {
+        onEnded,
+        onFault,
+        onWarning,
+        limits: apart === true ? [] : apart,
+      })
+    : await serve(pipeline, { ...options, ...(clock === undefined ? {} : { clock }) }, { onEnded, onFault })
   const bystander = await Bystander.start(server.port)
   const base = await server.report()
   const clients: TcpClient[] = []
@@ -79,6 +91,10 @@ export async function underFault(
     async ended(count) {
       while (ended.length < count) await once(events, 'ended')
       return ended
+    },
+    async faults(count) {
+      while (faults.length < count) await once(events, 'fault')
+      return faults
     },
   })
 

@@ -21,9 +21,9 @@ export const PIPELINES = {
     pipeline()
       .through(lines({ encoding: 'latin1', partial: 'drop' }))
       .through(unlines({ encoding: 'latin1' })),
-  crlf: () =>
+  lf: () =>
     pipeline()
-      .through(lines({ delimiter: '\r?\n' }))
+      .through(lines({ delimiter: '\n' }))
       .through(unlines()),
   skipping: () =>
     pipeline()
@@ -53,7 +53,7 @@ export const PIPELINES = {
 
 export type PipelineName = keyof typeof PIPELINES
 
-/** Counts the connections that a pipeline has opened and closed. */
+/** Counts the connections that a pipeline has opened and closed; behind it, since the last stage is opened first. */
 export function counted(served: Pipeline<Buffer, Buffer>) {
   const counts = { opened: 0, closed: 0 }
   const count = stage<Buffer, Buffer>({
@@ -64,5 +64,5 @@ export function counted(served: Pipeline<Buffer, Buffer>) {
       return { close: () => void counts.closed++ }
     },
   })
-  return { counts, pipeline: pipeline().through(count).through(served) }
+  return { counts, pipeline: served.through(count) }
 }

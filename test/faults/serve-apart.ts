@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import type { ListenOptions } from '../../lib/index.js'
 import type { PipelineName } from './pipelines.js'
-import type { Ended, FaultServer, Report } from './server.js'
+import type { Ended, Fault, FaultServer, Listening, Report } from './server.js'
 
 const SCRIPT = fileURLToPath(new URL('server-process.ts', import.meta.url))
 
@@ -15,10 +15,10 @@ export async function serveApart(
   options: ListenOptions,
   {
     onEnded,
+    onFault,
     onWarning,
     limits = [],
-  }: {
-    readonly onEnded: (ended: Ended) => void
+  }: Listening & {
     readonly onWarning: (message: string) => void
     /** A command in front of that of Node. */
     readonly limits?: readonly string[]
@@ -32,8 +32,9 @@ export async function serveApart(
   })
   t.teardown(() => child.kill('SIGKILL'))
   const answers = new EventEmitter()
-  child.on('message', (message: { ended?: Ended; warning?: string }) => {
+  child.on('message', (message: { ended?: Ended; fault?: Fault; warning?: string }) => {
     if (message.ended !== undefined) onEnded(message.ended)
+    else if (message.fault !== undefined) onFault(message.fault)
     else if (message.warning !== undefined) onWarning(message.warning)
     else for (const [name, value] of Object.entries(message)) answers.emit(name, value)
   })

@@ -6,7 +6,10 @@ const [name, options = '{}'] = process.argv.slice(2)
 const send = (message: object) => process.send?.(message)
 
 process.on('warning', ({ message }) => send({ warning: message }))
-const server = await serve(name as PipelineName, JSON.parse(options), ended => send({ ended }))
+const server = await serve(name as PipelineName, JSON.parse(options), {
+  onEnded: ended => send({ ended }),
+  onFault: fault => send({ fault }),
+})
 process.on('message', async message => {
   if (message === 'report') {
     send({ report: await server.report() })

@@ -10,6 +10,18 @@ export interface Ended {
   readonly message: string | undefined
 }
 
+/** What a stage of a connection did, as `onError` is told. */
+export interface Fault {
+  readonly id: number
+  readonly message: string
+}
+
+/** Who hears of connections. */
+export interface Listening {
+  readonly onEnded: (ended: Ended) => void
+  readonly onFault: (fault: Fault) => void
+}
+
 /** What a server tells of itself. */
 export interface Report {
   readonly connections: number
@@ -51,13 +63,14 @@ function isSocket(descriptor: string): boolean {
 export async function serve(
   name: PipelineName,
   options: ListenOptions,
-  onEnded: (ended: Ended) => void,
+  { onEnded, onFault }: Listening,
 ): Promise<FaultServer> {
   const { counts, pipeline } = counted(PIPELINES[name]())
   const listener = await listen(pipeline, {
     host: '127.0.0.1',
     port: 0,
     ...options,
+    onError: ({ message }, { id }) => onFault({ id, message }),
     onOutcome: ({ reason, error }, { id }) => onEnded({ id, reason, message: error?.message }),
   })
   return {
