@@ -33,7 +33,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     lost = error
   })
   const exitCode = await runCommand(argv, io)
-  await new Promise(resolve => io.stdout.write('', resolve))
+  if (lost === undefined) await new Promise(resolve => io.stdout.write('', resolve))
   if (lost === undefined || lost.code === 'EPIPE') return exitCode
   io.stderr.write(`cannot write to stdout: ${systemReason(lost)}\n`)
   return 1
