@@ -1,6 +1,7 @@
 import t from 'tap'
 import { pipeline } from '../../lib/index.js'
 import { serveLocally } from '../local-listener.js'
+import { FakeIo } from './fake-io.js'
 import { runCommand } from './run-command.js'
 
 const GOOD = 'listeners: [{ name: a, pipeline: echo }]\n'
@@ -55,10 +56,11 @@ t.test('check takes values from the environment', async t => {
   const folder = t.testdir({
     'bywash.yaml': 'listeners: [{ name: a, listen: { port: "${PORT}" }, pipeline: echo }]',
   })
-  const check = (env: Record<string, string>) =>
-    runCommand(['check', `${folder}/bywash.yaml`], io => {
-      io.env = env
-    })
+  const check = (env: Record<string, string>) => {
+    const io = new FakeIo()
+    io.env = env
+    return runCommand(['check', `${folder}/bywash.yaml`], '', io)
+  }
   t.match(await check({ PORT: '9000' }), { exitCode: 0, printed: '' })
   t.match(await check({ PORT: 'http' }), { exitCode: 1, printed: /:1:40: 'port' is a whole number/ })
   t.match(await check({}), { exitCode: 1, printed: /:1:40: The environment has no 'PORT'\./ })
