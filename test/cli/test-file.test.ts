@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { runTest } from '../../lib/cli/run-test.js'
+import { runTest } from '../../lib/cli/test-runs.js'
 import { loadFile } from '../../lib/config/load-file.js'
 import { asyncMap, lines, pipeline, stage, unlines } from '../../lib/index.js'
 import { FakeIo } from './fake-io.js'
