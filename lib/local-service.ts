@@ -47,6 +47,7 @@ export class LocalService implements Service {
   }
 
   serve(socket: Socket, connection: Connection): void {
+    guarded(() => this.#settings.onOpen(connection))
     if (this.#handshakes === undefined) this.#drive(socket, connection)
     else this.#handshakes.begin(socket, connection, this.#handshakeEvents)
   }

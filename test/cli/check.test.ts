@@ -56,11 +56,8 @@ t.test('check takes values from the environment', async t => {
   const folder = t.testdir({
     'bywash.yaml': 'listeners: [{ name: a, listen: { port: "${PORT}" }, pipeline: echo }]',
   })
-  const check = (env: Record<string, string>) => {
-    const io = new FakeIo()
-    io.env = env
-    return runCommand(['check', `${folder}/bywash.yaml`], '', io)
-  }
+  const check = (env: Record<string, string>) =>
+    runCommand(['check', `${folder}/bywash.yaml`], '', Object.assign(new FakeIo(), { env }))
   t.match(await check({ PORT: '9000' }), { exitCode: 0, printed: '' })
   t.match(await check({ PORT: 'http' }), { exitCode: 1, printed: /:1:40: 'port' is a whole number/ })
   t.match(await check({}), { exitCode: 1, printed: /:1:40: The environment has no 'PORT'\./ })

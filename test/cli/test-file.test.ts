@@ -95,7 +95,7 @@ t.test('a stage that fails is named, without what a terminal obeys', async t => 
   t.equal(exitCode, 1)
   t.equal(
     printed,
-    "FAIL x\n     with plan 'fused', sent at once\n     Stage 'broken' failed in transform: no \ufffda\n1 of 1 test failed.\n",
+    "FAIL x\n     with plan 'fused', sent at once\n     Stage 'broken' failed in transform: no \\x1ba\n1 of 1 test failed.\n",
   )
 })
 
