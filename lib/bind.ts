@@ -45,7 +45,7 @@ async function prepare(pipeline: Pipeline<Buffer, Buffer>, options: ListenOption
   const connections = connectionSettings('listen()', options)
   settings.signal?.throwIfAborted()
   await load(plan)
-  const handshakes = settings.tls && (await handshakesOf(settings.tls))
+  const handshakes = settings.tls === undefined ? undefined : await handshakesOf(settings.tls)
   return { plan, settings, connections, handshakes }
 }
 
