@@ -1,13 +1,15 @@
-// Writes what docs/ says of the stages from their definitions, and of the commands from their help: npm run docs. With
-// --check it only says whether they are current.
+// Writes what docs/ says of stages and listeners from their definitions, and of commands from their help: npm run docs.
+// With --check it only says whether they are current.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { catalogue } from '../lib/stages/catalogue.js'
 import { cliDocs } from './cli-docs.js'
+import { listenDocs } from './listen-docs.js'
 import { stageDocs } from './stage-docs.js'
 
 const pages: Readonly<Record<string, (before: string) => string | Promise<string>>> = {
   'docs/stages.md': before => stageDocs(before, catalogue),
   'docs/cli.md': cliDocs,
+  'docs/file.md': listenDocs,
 }
 
 for (const [page, written] of Object.entries(pages)) {
