@@ -11,7 +11,7 @@ import { defaultMaxConnections } from './open-files.js'
 import type { Outcome } from './outcome.js'
 import { PLAN_MODES, type PlanMode } from './plan.js'
 import type { TlsOptions } from './tls-options.js'
-import { UNCAUGHT_POLICIES, type UncaughtPolicy } from './uncaught.js'
+import { UNCAUGHT_POLICIES, type Uncaught } from './uncaught.js'
 
 /** Options of `listen()`. Times are in milliseconds. */
 export interface ListenOptions extends ConnectionOptions {
@@ -63,9 +63,9 @@ export interface ListenOptions extends ConnectionOptions {
   /**
    * What happens at an uncaught error that belongs to no connection, where the program has no `uncaughtException`
    * listener of its own: `exit` closes the listener and then lets Node print the error and exit with code 1, `isolate`
-   * makes it a warning of the process. @default 'exit'
+   * makes it a warning of the process, and a function gets it instead. @default 'exit'
    */
-  readonly uncaught?: UncaughtPolicy
+  readonly uncaught?: Uncaught
   /**
    * How many processes serve the connections, each of which runs this same script; `auto` is one for each core, and 1
    * one that is started again when it dies. Without it this process serves. The limits are those of all together.
@@ -152,7 +152,7 @@ export function listenSettings(options: ListenOptions) {
   checkInteger(owner, 'maxConnectionsPerAddress', maxConnectionsPerAddress, 0, LARGEST_CONNECTIONS)
   checkInteger(owner, 'shutdownTimeout', shutdownTimeout, 0, LONGEST_TIMEOUT)
   checkChoice(owner, 'plan', plan, PLAN_MODES)
-  checkChoice(owner, 'uncaught', uncaught, UNCAUGHT_POLICIES)
+  if (typeof uncaught !== 'function') checkChoice(owner, 'uncaught', uncaught, UNCAUGHT_POLICIES)
   if (workers !== undefined && workers !== 'auto') checkInteger(owner, 'workers', workers, 1, MOST_WORKERS)
   checkFunction(owner, 'onOpen', onOpen)
   checkFunction(owner, 'onOutcome', onOutcome)

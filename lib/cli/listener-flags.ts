@@ -1,12 +1,14 @@
 import { type Command, Option } from 'commander'
 import { LISTENER_OPTIONS } from '../config/listener-options.js'
 import type { ListenOptions } from '../listen-options.js'
+import type { UncaughtPolicy } from '../uncaught.js'
 import { LOG_FORMATS, type LogSettings } from './log.js'
 import { addFlags, valuesFrom } from './option-flags.js'
 
 /** What the flags of a command that serves give. */
 export interface ListenerSettings {
   readonly listen: ListenOptions
+  readonly uncaught: UncaughtPolicy
   readonly log: LogSettings
 }
 
@@ -25,7 +27,8 @@ export function listenerFlags(command: Command): Command {
 }
 
 export function listenerSettings(flags: Readonly<Record<string, unknown>>): ListenerSettings {
-  return { listen: valuesFrom(LISTENER_OPTIONS, flags), log: logSettings(flags) }
+  const listen = valuesFrom(LISTENER_OPTIONS, flags)
+  return { listen, uncaught: listen.uncaught as UncaughtPolicy, log: logSettings(flags) }
 }
 
 /** Adds the flags that say what is logged. */

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import type { Test } from 'tap'
 
 /** Why there is no pseudo-terminal here, as the reason to skip a test; false where there is one. */
-export const NO_TERMINAL: string | false = spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes(
-  'util-linux',
-)
+export const NO_TERMINAL: string | false = spawnSync('script', ['--version'], {
+  encoding: 'utf8',
+}).stdout?.includes('util-linux')
   ? false
   : "needs 'script' of util-linux"
 
