@@ -85,11 +85,12 @@ export class LocalService implements Service {
     const drive = new Drive(socket, connection, this.#driveSettings)
     this.#sweep.add(drive)
     drive.start(flowOf(this.#plan, drive, true))
+    // Its handshake was under way when the listener closed.
+    if (this.#closed !== undefined) drive.leave()
   }
 
   #leave(): Promise<void> {
     for (const drive of this.#sweep.items) drive.leave()
-    this.#handshakes?.abort()
     return new Promise(resolve => {
       this.#finish = resolve
       if (this.connections === 0) resolve()
@@ -98,6 +99,7 @@ export class LocalService implements Service {
 
   #destroyAll(): void {
     for (const drive of this.#sweep.items) if (drive.abort('shutdown')) this.#forced++
+    this.#forced += this.#handshakes?.abort() ?? 0
   }
 
   readonly #onDone = (outcome: Outcome, connection: Connection, drive: Drive) => {

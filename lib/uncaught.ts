@@ -4,12 +4,12 @@ import { triggerAsyncId } from 'node:async_hooks'
 export const UNCAUGHT_POLICIES = ['isolate', 'exit'] as const
 export type UncaughtPolicy = (typeof UNCAUGHT_POLICIES)[number]
 
-/** A policy, or a function that has its own. */
-export type Uncaught = UncaughtPolicy | ((error: unknown) => void)
+/** A policy of the program's own. */
+export type UncaughtHandler = (error: unknown) => void
 
 /** A listener, as far as uncaught errors go. */
 export interface UncaughtOwner {
-  readonly uncaught: Uncaught
+  readonly uncaught: UncaughtPolicy | UncaughtHandler
   /** Ends the connection in which something was started, by its async id; false where there is none. */
   blame: (asyncId: number, error: unknown) => boolean
   close: () => Promise<unknown>

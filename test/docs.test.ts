@@ -128,6 +128,11 @@ t.test('docs/stages.md has a section for each stage', async t => {
   t.strictSame(headings('docs/stages.md').sort(), Object.keys(stages).sort())
 })
 
+t.test('docs/stages.md says what the definitions say: npm run docs writes nothing new', async t => {
+  const { code, output } = await node('--import=tsx', '.ci/docs.ts', '--check')
+  t.equal(code, 0, output)
+})
+
 t.test('every link to a file leads to one', async t => {
   let count = 0
   for (const page of pages) {
