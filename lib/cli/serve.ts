@@ -14,7 +14,7 @@ const LOCAL = ['0.0.0.0', '127.0.0.1', '::', '::1']
 export async function serve(
   pipelineFor: (log: (line: string) => void) => Pipeline<Buffer, Buffer>,
   { title, trial }: Pick<Preset, 'title' | 'trial'>,
-  { listen: options, uncaught, log: settings }: ListenerSettings,
+  { listen: options, log: settings }: ListenerSettings,
   io: Io,
 ): Promise<number> {
   const log = await openLog(settings, io.stderr)
@@ -22,7 +22,7 @@ export async function serve(
   const listener = await listen(pipelineFor(log.info), {
     ...options,
     ...log.connections(),
-    uncaught: uncaughtLog(uncaught, log, failure),
+    uncaught: uncaughtLog(log, failure)(options.uncaught),
   })
   // A worker greets nobody.
   if (listener.worker === undefined) {

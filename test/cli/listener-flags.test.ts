@@ -37,7 +37,6 @@ t.test(
         uncaught: 'exit',
         plan: 'fused',
       },
-      uncaught: 'exit',
       log: { format: undefined, quiet: false },
     })
   },
@@ -58,11 +57,12 @@ t.test('each flag gives its option of listen()', async t => {
     ['--backlog 7', { backlog: 7 }],
     ['--delay --no-keep-alive', { noDelay: false, keepAlive: false }],
     ['--keep-alive-initial-delay 5m', { keepAliveInitialDelay: 300_000 }],
-    ['--plan streams', { plan: 'streams' }],
+    ['--plan streams --uncaught isolate', { plan: 'streams', uncaught: 'isolate' }],
+    ['--workers 3', { workers: 3 }],
+    ['--workers auto', { workers: 'auto' }],
   ] as const) {
     t.strictSame(settingsOf(...argv.split(' ')).listen, { ...DEFAULTS.listen, ...listen }, argv)
   }
-  t.equal(settingsOf('--uncaught', 'isolate').uncaught, 'isolate')
   t.strictSame(settingsOf('--log', 'json', '--quiet').log, { format: 'json', quiet: true })
 })
 

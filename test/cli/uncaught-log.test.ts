@@ -10,7 +10,7 @@ t.test('an uncaught error is logged, and is a failure unless the policy is isola
     const lines: string[] = []
     const log: Log = { info: t.fail, error: line => lines.push(line), connections: () => ({}) }
     const failure = new AbortController()
-    const handle = uncaughtLog(policy, log, failure)
+    const handle = uncaughtLog(log, failure)(policy)
     handle(new TypeError('boom'))
     handle('a text')
     t.match(lines, [/^uncaught: TypeError: boom\n +at /, "uncaught: 'a text'"])
