@@ -32,9 +32,16 @@ export function listenerFlags(command: Command): Command {
 }
 
 export function listenerSettings(flags: Readonly<Record<string, unknown>>): ListenerSettings {
-  const workers = flags.workers as number | 'auto' | undefined
-  const listen = valuesFrom(LISTENER_OPTIONS, flags)
-  return { listen: workers === undefined ? listen : { ...listen, workers }, log: logSettings(flags) }
+  const { workers } = flags as Pick<ListenOptions, 'workers'>
+  const listen = { ...valuesFrom(LISTENER_OPTIONS, flags), ...(workers === undefined ? {} : { workers }) }
+  return { listen, log: logSettings(flags) }
+}
+
+function parseWorkers(text: string): number | 'auto' {
+  if (text === 'auto') return text
+  const count = Number(text)
+  if (/^\d+$/.test(text) && count >= 1 && count <= MOST_WORKERS) return count
+  throw new InvalidArgumentError(`It must be a whole number, from 1 to ${MOST_WORKERS}, or auto.`)
 }
 
 /** Adds the flags that say what is logged. */
@@ -52,11 +59,4 @@ export function logFlags(command: Command): Command {
 
 export function logSettings(flags: Readonly<Record<string, unknown>>): LogSettings {
   return { format: flags.log as LogSettings['format'], quiet: flags.quiet === true }
-}
-
-function parseWorkers(text: string): number | 'auto' {
-  if (text === 'auto') return text
-  const count = Number(text)
-  if (/^\d+$/.test(text) && count >= 1 && count <= MOST_WORKERS) return count
-  throw new InvalidArgumentError(`It must be a whole number, from 1 to ${MOST_WORKERS}, or auto.`)
 }

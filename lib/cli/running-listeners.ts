@@ -17,8 +17,8 @@ interface Running {
   readonly listener: Listener
 }
 
-/** What hears of the connections of a listener, by its name. */
-type Watch = (name: string) => Pick<ListenOptions, 'onOpen' | 'onOutcome' | 'onError'>
+/** What hears of the connections of a listener, and of uncaught errors. */
+type Watch = (entry: Entry) => Pick<ListenOptions, 'onOpen' | 'onOutcome' | 'onError' | 'uncaught'>
 
 /** The listeners of a file: a new version of it changes them, and ends no connection. */
 export class RunningListeners {
@@ -128,7 +128,7 @@ export class RunningListeners {
   }
 
   async #bind(entry: Entry, begin: (options: ListenOptions) => Promise<Listener>): Promise<Running> {
-    const watch = this.#watch(entry.name)
+    const watch = this.#watch(entry)
     const listener = await begin({
       ...entry.listen,
       ...watch,

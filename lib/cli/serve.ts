@@ -5,6 +5,7 @@ import type { Preset } from '../presets/index.js'
 import type { ListenerSettings } from './listener-flags.js'
 import { openLog } from './log.js'
 import type { Io } from './main.js'
+import { uncaughtLog } from './uncaught-log.js'
 import { untilStopped } from './until-stopped.js'
 
 const LOCAL = ['0.0.0.0', '127.0.0.1', '::', '::1']
@@ -17,11 +18,17 @@ export async function serve(
   io: Io,
 ): Promise<number> {
   const log = await openLog(settings, io.stderr)
-  const listener = await listen(pipelineFor(log.info), { ...options, ...log.connections() })
-  // A worker greets nobody, and its primary says when it ends.
-  if (listener.worker !== undefined) return new Promise(() => {})
-  const { address, port } = listener.address
-  log.info(`${title} ${formatBound(listener.address)}`)
-  log.info(`Test: ${trial(LOCAL.includes(address) ? 'localhost' : address, port)}`)
-  return untilStopped(listener, io)
+  const failure = new AbortController()
+  const listener = await listen(pipelineFor(log.info), {
+    ...options,
+    ...log.connections(),
+    uncaught: uncaughtLog(log, failure)(options.uncaught),
+  })
+  // A worker greets nobody.
+  if (listener.worker === undefined) {
+    const { address, port } = listener.address
+    log.info(`${title} ${formatBound(listener.address)}`)
+    log.info(`Test: ${trial(LOCAL.includes(address) ? 'localhost' : address, port)}`)
+  }
+  return untilStopped(listener, io, failure.signal)
 }
