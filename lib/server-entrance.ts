@@ -33,7 +33,7 @@ export class ServerEntrance implements Entrance {
   constructor(server: Server, settings: ListenSettings, connections: ConnectionSettings) {
     this.#server = server
     this.#settings = settings
-    this.address = boundAddress(server, settings.bind)
+    this.address = boundAddress(server)
     this.#admission = new Admission(settings.admission)
     this.#refusalSettings = {
       ...connections.drive,

@@ -11,6 +11,12 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   ms: 'time',
   overflow: 'policy',
   banner: 'text',
+  path: 'file',
+  fd: 'descriptor',
+  tlsCert: 'file',
+  tlsKey: 'file',
+  tlsCa: 'file',
+  tlsMinVersion: 'version',
 }
 
 /** Adds a flag for each option of a table. */

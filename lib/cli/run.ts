@@ -1,3 +1,5 @@
+import type { Command } from 'commander'
+import { formatAddress } from '../address.js'
 import type { CommandModule } from './commands.js'
 import { listenerFlags, listenerSettings } from './listener-flags.js'
 import { importFlag, pipelineFor, registryFor } from './pipeline-text.js'
@@ -10,12 +12,12 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
       'after',
       "\nExample:\n  $ bywash run 'lines --max-length 4KiB | uppercase | unlines' --port 9000",
     )
-    .action(async (text: string, flags) => {
+    .action(async (text: string, flags, command: Command) => {
       const registry = await registryFor(flags, io)
       const greeting = {
         title: 'Pipeline on',
-        trial: (host: string, port: number) => `bywash connect ${host}:${port}`,
+        trial: (host: string, port: number) => `bywash connect ${formatAddress(host, port)}`,
       }
-      exit(await serve(log => pipelineFor(text, registry, log), greeting, listenerSettings(flags), io))
+      exit(await serve(log => pipelineFor(text, registry, log), greeting, listenerSettings(command), io))
     })
 }

@@ -1,8 +1,12 @@
 import { parseAddressRange } from '../address-range.js'
 import { LONGEST_TIMEOUT } from '../connection-options.js'
+import type { SystemdDescriptor } from '../listen-address.js'
+import type { ListenOptions } from '../listen-options.js'
 import { boolean, choice, integer, type Option, text } from '../option.js'
+import { showValue } from '../show-value.js'
 
-const time = (help: string, standard: number, minimum = 0) =>
+/** A time that has a default. */
+export const time = (help: string, standard: number, minimum = 0) =>
   integer({ help, default: standard, minimum, maximum: LONGEST_TIMEOUT, unit: 'ms' })
 
 const count = (minimum: number) => ({ minimum, maximum: 2_147_483_647 })
@@ -21,6 +25,18 @@ function refuseRanges(name: string, value: unknown): string | undefined {
   }
 }
 
+/** A text that has a form of its own. */
+function written(isAllowed: (value: unknown) => boolean, wants: string, option: Option): Option {
+  const refusal = (name: string, value: unknown) =>
+    isAllowed(value) ? undefined : `'${name}' is ${wants}; got ${showValue(value)}`
+  return Object.freeze({ ...option, refusal })
+}
+
+/** No number: YAML reads 660 as decimal and 0o660 as 432, and people mean the same by both. */
+const isMode = (value: unknown) => typeof value === 'string' && /^0?[0-7]{3}$/.test(value)
+
+const isDescriptor = (value: unknown) => /^(\d+|systemd(:.+)?)$/.test(String(value))
+
 /**
  * The options of `listen()` that a file, or the command line, can say. The defaults are those of `listen()`, but that
  * a server that nobody programs closes idle connections.
@@ -32,6 +48,27 @@ export const LISTENER_OPTIONS: Readonly<Record<string, Option>> = {
     minimum: 1,
   }),
   port: integer({ help: 'port to bind; 0 lets the system choose', default: 8080, maximum: 65_535 }),
+  path: text({
+    help: 'file of a unix socket to listen on, instead of a port',
+    minimum: 1,
+    absent: 'a port is bound',
+  }),
+  mode: written(
+    isMode,
+    "three octal digits, such as '660'",
+    text({
+      help: "permission bits of the unix socket's file, in octal, such as 660",
+      absent: 'what the umask leaves',
+    }),
+  ),
+  fd: written(
+    isDescriptor,
+    "the number of a descriptor, 'systemd', or 'systemd:' and a name of it",
+    text({
+      help: 'inherited descriptor to listen on, instead of a port: its number, systemd, or systemd:NAME',
+      absent: 'a port is bound',
+    }),
+  ),
   maxConnections: integer({
     ...count(1),
     help: 'how many connections are served at once',
@@ -66,4 +103,13 @@ export const LISTENER_OPTIONS: Readonly<Record<string, Option>> = {
     default: 'exit',
   }),
   plan: choice(['fused', 'streams'], { help: 'how the stages run', default: 'fused' }),
+}
+
+/** The values of these options as `listen()` takes them. */
+export function listenOptions({ mode, fd, ...values }: Readonly<Record<string, unknown>>): ListenOptions {
+  return {
+    ...values,
+    ...(mode === undefined ? {} : { mode: Number.parseInt(String(mode), 8) }),
+    ...(fd === undefined ? {} : { fd: /^\d/.test(String(fd)) ? Number(fd) : (fd as SystemdDescriptor) }),
+  }
 }
