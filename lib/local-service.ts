@@ -47,6 +47,7 @@ export class LocalService implements Service {
   }
 
   serve(socket: Socket, connection: Connection): void {
+    guarded(() => this.#settings.onOpen(connection))
     if (this.#handshakes === undefined) this.#drive(socket, connection)
     else this.#handshakes.begin(socket, connection, this.#handshakeEvents)
   }
@@ -83,7 +84,7 @@ export class LocalService implements Service {
   readonly #drive = (socket: Socket, connection: Connection) => {
     const drive = new Drive(socket, connection, this.#driveSettings)
     this.#sweep.add(drive)
-    drive.start(flowOf(this.#plan, drive))
+    drive.start(flowOf(this.#plan, drive, true))
     // Its handshake was under way when the listener closed.
     if (this.#closed !== undefined) drive.leave()
   }

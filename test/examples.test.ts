@@ -18,13 +18,14 @@ interface Server {
   readonly stop: () => Promise<unknown>
 }
 
-/** Starts an example on a port of the system's choice and waits for its first line, which ends in the address. */
-async function start(t: Test, example: string, firstLine: string): Promise<Server> {
-  const child = spawn(process.execPath, ['--import=tsx', `examples/${example}`, '0', '127.0.0.1'], {
-    cwd: root,
-    env,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
+/** Starts an example on a port of the system's choice. */
+function start(t: Test, example: string, firstLine: string): Promise<Server> {
+  return serve(t, ['--import=tsx', `examples/${example}`, '0', '127.0.0.1'], firstLine)
+}
+
+/** Starts a server and waits for its first line, which ends in the address. */
+async function serve(t: Test, parameters: readonly string[], firstLine: string): Promise<Server> {
+  const child = spawn(process.execPath, parameters, { cwd: root, env, stdio: ['ignore', 'ignore', 'pipe'] })
   const exited = once(child, 'exit')
   const stop = async () => {
     child.kill('SIGTERM')
@@ -121,6 +122,14 @@ t.test('custom-stage adds up, each connection for itself', async t => {
   t.equal(await stop(), 0, 'SIGTERM ends it in good order')
 })
 
+t.test('my-stages gives texts stages of its own', async t => {
+  const text = 'lines | reverse | repeat --times 3 | unlines'
+  const flags = ['--import', './examples/my-stages.js', '--host', '127.0.0.1', '--port', '0']
+  const { port, stop } = await serve(t, ['dist/cli/bin.js', 'run', text, ...flags], 'Pipeline on')
+  t.equal(String((await talk(port, 'ab\nné\n')).answer), 'bababa\nénénén\n')
+  t.equal(await stop(), 0, 'SIGTERM ends it in good order')
+})
+
 t.test('stage.test passes under node:test', async t => {
   const child = spawn(process.execPath, ['--import=tsx', '--test-reporter=tap', 'examples/stage.test.ts'], {
     cwd: root,
@@ -137,7 +146,7 @@ t.test('stage.test passes under node:test', async t => {
 t.test('every example is tested here, and fits a screen', async t => {
   const own = await readFile(new URL(import.meta.url), 'utf8')
   for (const example of await readdir(new URL('examples/', root))) {
-    t.ok(own.includes(`'${example}'`) || own.includes(`'examples/${example}'`), example)
+    t.ok(own.includes(`'${example}'`) || own.includes(`examples/${example}'`), example)
     const source = await readFile(new URL(`examples/${example}`, root), 'utf8')
     t.ok(source.trimEnd().split('\n').length <= 30, `${example} has 30 lines at most`)
   }

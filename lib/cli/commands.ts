@@ -28,6 +28,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry('Files', 'serve', 'serve the listeners of a file', () => import('./serve-file.js')),
   entry('Files', 'test', 'run the tests of a file', () => import('./test-file.js')),
   entry('Files', 'init', 'write a first file', () => import('./init.js')),
+  entry('Shell', 'completion', 'print the completion of a shell', () => import('./completion.js')),
 ]
 
 function entry(heading: string, name: string, summary: string, load: CommandEntry['load']): CommandEntry {

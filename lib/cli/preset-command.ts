@@ -1,4 +1,3 @@
-import type { Command } from 'commander'
 import type { OptionTable } from '../definition.js'
 import type { Preset, PresetOptions } from '../presets/index.js'
 import { presetOptions } from '../presets/preset-options.js'
@@ -14,11 +13,11 @@ export function presetCommand(preset: Preset): CommandModule['configure'] {
     addFlags(command, table)
     listenerFlags(command)
       .addHelpText('after', `\nExample:\n  $ bywash ${preset.name} --host 127.0.0.1 --port 9000`)
-      .action(async (flags, command: Command) => {
+      .action(async flags => {
         const { banner, ...options } = valuesFrom(table, flags) as PresetOptions
         const lines = banner === undefined ? {} : { banner: banner === '' ? '' : `${banner}\n` }
         const pipelineFor = (log: (line: string) => void) => preset.pipeline({ ...options, ...lines, log })
-        exit(await serve(pipelineFor, preset, listenerSettings(command), io))
+        exit(await serve(pipelineFor, preset, listenerSettings(flags), io))
       })
   }
 }

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { OptionTable } from '../definition.js'
 import { InvalidOptionError } from '../errors.js'
-import { choice, text } from '../option.js'
+import { HANDSHAKE_OPTIONS } from '../handshake-options.js'
+import { text } from '../option.js'
 import type { TlsSettings } from '../tls-options.js'
-import { time } from './listener-options.js'
 
 /** The options of TLS that a file, or the command line, can say; certificates by the paths of their files. */
 export const TLS_OPTIONS: OptionTable = {
@@ -15,11 +15,7 @@ export const TLS_OPTIONS: OptionTable = {
     minimum: 1,
     absent: 'none is asked for',
   }),
-  minVersion: choice(['TLSv1.2', 'TLSv1.3'], {
-    help: 'the oldest version of TLS that is spoken',
-    default: 'TLSv1.2',
-  }),
-  handshakeTimeout: time('how long a TLS handshake may take', 5_000, 1),
+  ...HANDSHAKE_OPTIONS,
 }
 
 /** The values of these options. */
