@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { formatAddress } from '../address.js'
+import { formatBound } from '../address.js'
 import { takeOver } from '../bind.js'
 import type { Configuration } from '../config/file.js'
 import { overlap } from '../config/file-listen.js'
@@ -113,9 +113,9 @@ export class RunningListeners {
     { kept, gone }: { readonly kept: readonly Running[]; readonly gone: readonly Running[] },
   ): Promise<ReadonlyMap<Entry, Running>> {
     const inTheWay = gone.filter(({ entry }) => entries.some(({ listen }) => overlap(listen, entry.listen)))
-    for (const { listener } of inTheWay) listener.suspend()
     const bound = new Map<Entry, Running>()
     try {
+      for (const { listener } of inTheWay) listener.suspend()
       // One that lost its address before may have it again.
       for (const { listener } of kept) await listener.resume()
       for (const entry of entries)
@@ -175,6 +175,7 @@ const CHANGEABLE = [
   'shutdownTimeout',
   'uncaught',
   'plan',
+  'tls',
 ]
 
 /** Whether two entries are one listener, which needs no binding. */
@@ -197,7 +198,7 @@ function arrival(running: Running, gone: readonly Running[]): string {
 }
 
 function addressOf({ listener }: Running): string {
-  return formatAddress(listener.address.address, listener.address.port)
+  return formatBound(listener.address)
 }
 
 function finishing({ connections }: Listener): string {
