@@ -36,8 +36,8 @@ export interface InheritedDescriptor extends Backlog {
   readonly fd: number | SystemdDescriptor
 }
 
-/** What fits into the `sun_path` of Linux. */
-const LONGEST_PATH = 107
+/** What fits into the `sun_path` of every system; that of macOS is the shortest. */
+const LONGEST_PATH = 103
 
 /** Checks what was given, and fills in the default address. */
 export function listenAddress(owner: string, options: AddressOptions, backlog: number): ListenAddress {

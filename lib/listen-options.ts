@@ -77,7 +77,9 @@ export interface ListenOptions extends ConnectionOptions {
   readonly workers?: number | 'auto'
   /** Closes the listener when it is aborted. */
   readonly signal?: AbortSignal
-  /** Called once for each connection, when it is over. */
+  /** Called once for each connection that is served, before its first stage and its TLS handshake. */
+  readonly onOpen?: (connection: Connection) => void
+  /** Called once for each connection, when it is over; also for one that was refused. */
   readonly onOutcome?: (outcome: Outcome, connection: Connection) => void
   /** Where deadlines take the time from; a test gives its own. @default the system's clock */
   readonly clock?: Clock
@@ -127,6 +129,7 @@ const NAMES = [
   ...Object.keys(LISTEN_OPTIONS),
   'workers',
   'signal',
+  'onOpen',
   'onOutcome',
   'clock',
   ...CONNECTION_OPTIONS,
@@ -148,6 +151,7 @@ export function listenSettings(options: ListenOptions) {
     tls,
     workers,
     signal,
+    onOpen = () => {},
     onOutcome = () => {},
     clock = systemClock,
   } = options
@@ -167,6 +171,7 @@ export function listenSettings(options: ListenOptions) {
     uncaught,
   } = settingsFrom(owner, LISTEN_OPTIONS, options)
   if (workers !== undefined && workers !== 'auto') checkInteger(owner, 'workers', workers, 1, MOST_WORKERS)
+  checkFunction(owner, 'onOpen', onOpen)
   checkFunction(owner, 'onOutcome', onOutcome)
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new InvalidOptionError(
@@ -192,6 +197,7 @@ export function listenSettings(options: ListenOptions) {
     uncaught,
     workers: workers === 'auto' ? availableParallelism() : workers,
     signal,
+    onOpen,
     onOutcome,
     clock,
   }

@@ -1,10 +1,10 @@
+import { unwatchFile, watchFile } from 'node:fs'
 import { type LoadedFile, loadFile } from '../config/load-file.js'
-import { BindError } from '../errors.js'
+import { printable } from '../printable.js'
 import type { CommandModule } from './commands.js'
 import type { Io } from './main.js'
 import { RunningListeners } from './running-listeners.js'
 import { untilStopped } from './until-stopped.js'
-import { watchFile } from './watch-file.js'
 
 /** The flags of `bywash serve`. */
 export interface ServeFileFlags {
@@ -12,6 +12,9 @@ export interface ServeFileFlags {
   readonly watch?: boolean
   readonly quiet?: boolean
 }
+
+/** How often `--watch` looks, in milliseconds. */
+const INTERVAL = 250
 
 export const configure: CommandModule['configure'] = (command, io, exit) => {
   command
@@ -24,89 +27,92 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
 
 /** Serves the listeners of a file until a signal comes, and reloads it at SIGHUP; returns the exit code. */
 export async function serveFile(path: string, flags: ServeFileFlags, io: Io): Promise<number> {
-  const print = (line: string) => void io.stderr.write(`${line}\n`)
-  const log = flags.quiet ? () => {} : print
-  const served = new ServedFile(path, { io, log, print })
-  if (!(await served.start())) return 1
+  const served = new ServedFile(path, flags, io)
   const reload = () => void served.reload()
+  const reloadChanged = () => void served.reload({ onlyChanged: true })
   io.on('SIGHUP', reload)
-  const unwatch = flags.watch
-    ? watchFile(path, {
-        onChange: () => void served.reload({ onlyChanged: true }),
-        onError: error => print(`${path} is no longer watched: ${error.message}`),
-      })
-    : () => {}
-  const exitCode = await untilStopped(served.listeners, io)
-  unwatch()
-  io.off('SIGHUP', reload)
-  return exitCode
-}
-
-interface Surroundings {
-  readonly io: Io
-  /** Says what happens. */
-  readonly log: (line: string) => void
-  /** Says what is wrong. */
-  readonly print: (line: string) => void
+  // It looks at what stands at the path, as no watch of a folder does when a link, or a volume, gets a new target.
+  if (flags.watch) watchFile(path, { interval: INTERVAL }, reloadChanged)
+  try {
+    return (await served.start()) ? await untilStopped(served.listeners, io) : 2
+  } finally {
+    unwatchFile(path, reloadChanged)
+    io.off('SIGHUP', reload)
+  }
 }
 
 /** A file, and the listeners that it became. */
 class ServedFile {
-  readonly listeners = new RunningListeners()
+  readonly listeners: RunningListeners
+  readonly #load: () => Promise<LoadedFile>
   readonly #path: string
-  readonly #surroundings: Surroundings
+  /** Says what happens. */
+  readonly #log: (line: string) => void
+  /** Says what is wrong. */
+  readonly #print: (line: string) => void
   /** What was last read, whether or not it was good. */
   #text: string | undefined
-  /** Reloads are done one after the other, so that the last version of the file wins. */
-  #last: Promise<void> = Promise.resolve()
+  /** One after the other, so that the last version of the file wins; it begins with the start. */
+  #last: Promise<unknown> = Promise.resolve()
 
-  constructor(path: string, surroundings: Surroundings) {
+  constructor(path: string, { quiet }: ServeFileFlags, { stderr, env }: Io) {
+    const print = (line: string) => void stderr.write(`${line}\n`)
+    const log = quiet ? () => {} : print
     this.#path = path
-    this.#surroundings = surroundings
+    this.#print = print
+    this.#log = log
+    this.#load = () => loadFile(path, { environment: env, log })
+    this.listeners = new RunningListeners((error, { id }, name) => {
+      print(`[${name} #${id}] ${printable(error.message)}`)
+    })
   }
 
-  /** Binds the listeners; false when the file has problems, which are printed. */
-  async start(): Promise<boolean> {
-    const { configuration, problems } = await this.#load()
-    const { log, print } = this.#surroundings
-    problems.forEach(print)
-    if (configuration === undefined) return false
-    const lines = await this.listeners.apply(configuration.listeners)
-    lines.forEach(log)
-    return true
+  /**
+   * Binds the listeners; false when the file has problems, which are printed.
+   *
+   * @throws BindError when an address cannot be bound.
+   */
+  start(): Promise<boolean> {
+    const started = this.#start()
+    this.#last = started.catch(() => {})
+    return started
   }
 
   /** Serves what the file holds now, or goes on as before and says why. */
   reload({ onlyChanged = false } = {}): Promise<void> {
-    this.#last = this.#last.then(() => this.#reload(onlyChanged))
-    return this.#last
+    const reloaded = this.#last.then(() => this.#reload(onlyChanged))
+    this.#last = reloaded
+    return reloaded
+  }
+
+  async #start(): Promise<boolean> {
+    const { configuration, problems, text } = await this.#load()
+    this.#text = text
+    problems.forEach(this.#print)
+    if (configuration === undefined) return false
+    const lines = await this.listeners.apply(configuration.listeners)
+    lines.forEach(this.#log)
+    return true
   }
 
   async #reload(onlyChanged: boolean): Promise<void> {
     const before = this.#text
-    const { configuration, problems } = await this.#load()
-    if (onlyChanged && this.#text === before) return
-    const { log, print } = this.#surroundings
-    problems.forEach(print)
+    const { configuration, problems, text } = await this.#load()
+    // A signal to stop may have come meanwhile.
+    if (!this.listeners.isServing || (onlyChanged && text === before)) return
+    this.#text = text
+    problems.forEach(this.#print)
     if (configuration === undefined) {
       const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
-      print(`${this.#path} was not reloaded, for it has ${count}; everything goes on as before`)
+      this.#print(`${this.#path} was not reloaded, for it has ${count}; everything goes on as before`)
       return
     }
     try {
       const lines = await this.listeners.apply(configuration.listeners)
-      log(`${this.#path} was reloaded${lines.length === 0 ? '; nothing has changed' : ''}`)
-      lines.forEach(log)
+      this.#log(`${this.#path} was reloaded${lines.length === 0 ? '; nothing has changed' : ''}`)
+      lines.forEach(this.#log)
     } catch (error) {
-      if (!(error instanceof BindError)) throw error
-      print(`${this.#path} was not reloaded; everything goes on as before: ${error.message}`)
+      this.#print(`${this.#path} was not reloaded: ${(error as Error).message}`)
     }
-  }
-
-  async #load(): Promise<LoadedFile> {
-    const { io, log } = this.#surroundings
-    const loaded = await loadFile(this.#path, { environment: io.env, log })
-    this.#text = loaded.text
-    return loaded
   }
 }

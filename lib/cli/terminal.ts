@@ -20,7 +20,8 @@ export function coloured(
   text: string,
 ): string {
   const isPlain = stream.isTTY !== true || (env.NO_COLOR ?? '') !== '' || env.TERM === 'dumb'
-  return isPlain ? text : styleText(style, text)
+  // Node would ask whether stdout is a terminal.
+  return isPlain ? text : styleText(style, text, { validateStream: false })
 }
 
 /** Marks what begins an error, and the carets under a place. */
