@@ -1,6 +1,6 @@
 import type { Definition, StageFactory } from '../lib/definition.js'
 import type { Option } from '../lib/option.js'
-import { defaultOf, quoted, valuesOf } from './option-words.js'
+import { defaultOf, quoted, valuesOf } from './option-markdown.js'
 
 const BY_HAND = '<!-- by hand -->'
 const KINDS = {

@@ -1,6 +1,6 @@
 import type { OptionTable } from '../lib/definition.js'
 import type { Option } from '../lib/option.js'
-import { digits } from './option-words.js'
+import { digits } from './option-markdown.js'
 
 /** A declaration file in which each option of a table has its help in front of it. */
 export function withHelp(declarations: string, table: OptionTable): string {

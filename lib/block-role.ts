@@ -1,11 +1,7 @@
+import type { ByteTable } from './byte-table.js'
+
 /** How lines become bytes, where whole blocks of them stay bytes. */
 export type LineEncoding = 'utf8' | 'latin1'
-
-/**
- * Maps the bytes of many lines at once. They come as text with one character for each byte (latin1); so must they go,
- * as many as they were, with the line feeds where they were. `isAscii` says that no byte is above 0x7f.
- */
-export type Bytewise = (lines: string, isAscii: boolean) => string
 
 /** Cuts bytes into blocks of complete lines. */
 export interface BlockDecoder {
@@ -23,5 +19,5 @@ export interface BlockDecoder {
  */
 export type BlockRole =
   | { readonly role: 'decode'; readonly encoding: LineEncoding; readonly open: () => BlockDecoder }
-  | { readonly role: 'map'; readonly map: Bytewise }
+  | { readonly role: 'map'; readonly table: ByteTable; readonly line: (line: string) => string }
   | { readonly role: 'encode'; readonly encoding: LineEncoding }

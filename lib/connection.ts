@@ -20,17 +20,27 @@ export let endConnection: (connection: Connection) => void
 /** Says who counts for a connection. Only the engine calls it. */
 export let countWith: (connection: Connection, counter: Counter) => void
 
+/** Asks how many connections there were so far; the answer comes later. */
+type AskTotal = (answer: (total: number) => void) => void
+
+/** Says that a listener's connections are spread over several processes, and whom to ask how many there were. */
+export let shareCount: (connection: Connection, askTotal: AskTotal) => void
+
+/** Whom to ask; undefined where this process has all connections. */
+export let sharedCount: (connection: Connection) => AskTotal | undefined
+
 /**
  * One client. A stage's `open` gets it. What a connection may never use (the signal) is made when it is first asked for.
  */
 export class Connection implements Endpoints {
-  /** 1 for the first connection of a listener, then rising by one. */
+  /** 1 for the first connection that a listener serves, then rising by one; 0 for one that is refused. */
   readonly id: number
   /** Where stages take the time from. */
   readonly clock: Clock
   readonly #endpoints: Endpoints
   #controller: AbortController | undefined
   #counter: Counter | undefined
+  #askTotal: AskTotal | undefined
   #ended = false
 
   static {
@@ -41,6 +51,10 @@ export class Connection implements Endpoints {
     countWith = (connection, counter) => {
       connection.#counter = counter
     }
+    shareCount = (connection, askTotal) => {
+      connection.#askTotal = askTotal
+    }
+    sharedCount = connection => connection.#askTotal
   }
 
   constructor(id: number, endpoints: Endpoints = {}, clock: Clock = systemClock) {

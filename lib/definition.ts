@@ -42,17 +42,19 @@ export type StageFactory<
 
 /** Whether a value is a function that `defineStage()` made. */
 export function isStageFactory(value: unknown): value is StageFactory {
-  return typeof value === 'function' && Object.hasOwn(value, 'definition')
+  if (typeof value !== 'function') return false
+  return typeof (value as Partial<StageFactory>).definition?.name === 'string'
 }
 
 /**
- * A factory for what a module exports: the factory itself, or for a stage, which takes no options, one that gives it;
- * undefined for anything else.
+ * A factory for what a module exports under a name: the factory itself, or for a stage, which takes no options, one that
+ * gives it; undefined for anything else. A pipeline goes by the name that it is exported under.
  */
-export function stageFactoryOf(value: unknown): StageFactory | undefined {
+export function stageFactoryOf(exportName: string, value: unknown): StageFactory | undefined {
   if (isStageFactory(value)) return value
   if (!isStage(value)) return undefined
-  const { name, accepts, emits } = value
+  const { accepts, emits, stages } = value
+  const name = stages === undefined ? value.name : exportName
   const definition = { name, summary: '', accepts, emits, arguments: {}, options: {}, examples: [] }
   return Object.assign(() => value, { definition })
 }

@@ -12,6 +12,7 @@ export const ERROR_CODES = [
   'ERR_BYWASH_STAGE',
   'ERR_BYWASH_STAGE_ORDER',
   'ERR_BYWASH_TIMEOUT',
+  'ERR_BYWASH_WORKER',
 ] as const
 
 export type ErrorCode = (typeof ERROR_CODES)[number]
@@ -158,6 +159,13 @@ export class HandshakeError extends BywashError {
 export class BindError extends BywashError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_BYWASH_BIND', message, options)
+  }
+}
+
+/** A worker process died, or could not be started. */
+export class WorkerError extends BywashError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_BYWASH_WORKER', message, options)
   }
 }
 

@@ -1,5 +1,4 @@
 export { type AsyncMapOptions, asyncMap } from './async-map.js'
-export type { Bytewise } from './block-role.js'
 export type { Clock, Timer } from './clock.js'
 export { Connection, type Endpoints } from './connection.js'
 export { type ConnectionOptions, farewell } from './connection-options.js'
@@ -19,6 +18,7 @@ export {
   StageError,
   StageOrderError,
   TimeoutError,
+  WorkerError,
 } from './errors.js'
 export type { Frame, ItemKinds, ItemOf, Kind, KindOf } from './kind.js'
 export { listen } from './listen.js'

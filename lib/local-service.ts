@@ -1,14 +1,25 @@
 import type { Socket } from 'node:net'
 import type { Connection } from './connection.js'
 import type { ConnectionSettings } from './connection-options.js'
-import { Drive, type DriveSettings } from './engine/duplex.js'
+import { Drive, type DriveSettings, guarded } from './engine/duplex.js'
 import { flowOf, load } from './engine/open-flow.js'
 import { Sweep } from './engine/sweep.js'
+import { InvalidOptionError } from './errors.js'
+import type { HandshakeEvents, Handshakes } from './handshakes.js'
 import type { ListenSettings } from './listen-options.js'
 import type { Outcome } from './outcome.js'
 import { type Pipeline, planOf } from './pipeline.js'
 import type { Plan } from './plan.js'
-import type { OnDone, Service } from './service.js'
+import type { Depart, Service } from './service.js'
+import type { TlsOptions } from './tls-options.js'
+
+/** What a process needs to serve connections. */
+export interface LocalSettings {
+  readonly plan: Plan
+  readonly settings: ListenSettings
+  readonly connections: ConnectionSettings
+  readonly handshakes: Handshakes | undefined
+}
 
 /** Serves connections in this process. */
 export class LocalService implements Service {
@@ -16,34 +27,40 @@ export class LocalService implements Service {
   readonly #settings: ListenSettings
   readonly #driveSettings: DriveSettings
   readonly #sweep: Sweep<Drive>
-  readonly #onDone: OnDone
+  readonly #handshakes: Handshakes | undefined
+  readonly #depart: Depart
   #forced = 0
   #closed: Promise<void> | undefined
   #finish: (() => void) | undefined
 
-  constructor(plan: Plan, settings: ListenSettings, connections: ConnectionSettings, onDone: OnDone) {
+  constructor({ plan, settings, connections, handshakes }: LocalSettings, depart: Depart) {
     this.#plan = plan
     this.#settings = settings
-    this.#driveSettings = { ...connections.drive, onDone: this.#over }
+    this.#driveSettings = { ...connections.drive, onDone: this.#onDone }
     this.#sweep = new Sweep(connections.deadlines, settings.clock)
-    this.#onDone = onDone
+    this.#handshakes = handshakes
+    this.#depart = depart
   }
 
   get connections(): number {
-    return this.#sweep.items.size
+    return this.#sweep.items.size + (this.#handshakes?.size ?? 0)
   }
 
   serve(socket: Socket, connection: Connection): void {
-    const drive = new Drive(socket, connection, this.#driveSettings)
-    this.#sweep.add(drive)
-    drive.start(flowOf(this.#plan, drive))
-    if (this.#closed !== undefined) drive.leave()
+    guarded(() => this.#settings.onOpen(connection))
+    if (this.#handshakes === undefined) this.#drive(socket, connection)
+    else this.#handshakes.begin(socket, connection, this.#handshakeEvents)
   }
 
   async replace(pipeline: Pipeline<Buffer, Buffer>): Promise<void> {
     const plan = planOf(pipeline, 'replace()', this.#settings.plan)
     await load(plan)
     this.#plan = plan
+  }
+
+  setSecureContext(options: TlsOptions): void {
+    if (this.#handshakes === undefined) throw withoutTls()
+    this.#handshakes.replace('setSecureContext()', options)
   }
 
   async close(timeout: number): Promise<number> {
@@ -53,6 +70,23 @@ export class LocalService implements Service {
     await this.#closed
     clock.clearTimeout(timer)
     return this.#forced
+  }
+
+  blame(asyncId: number, error: unknown): boolean {
+    for (const drive of this.#sweep.known) {
+      if (!drive.started(asyncId)) continue
+      drive.blame(error)
+      return true
+    }
+    return false
+  }
+
+  readonly #drive = (socket: Socket, connection: Connection) => {
+    const drive = new Drive(socket, connection, this.#driveSettings)
+    this.#sweep.add(drive)
+    drive.start(flowOf(this.#plan, drive, true))
+    // Its handshake was under way when the listener closed.
+    if (this.#closed !== undefined) drive.leave()
   }
 
   #leave(): Promise<void> {
@@ -65,20 +99,24 @@ export class LocalService implements Service {
 
   #destroyAll(): void {
     for (const drive of this.#sweep.items) if (drive.abort('shutdown')) this.#forced++
+    this.#forced += this.#handshakes?.abort() ?? 0
   }
 
-  readonly #over = (outcome: Outcome, connection: Connection, drive: Drive) => {
+  readonly #onDone = (outcome: Outcome, connection: Connection, drive: Drive) => {
     this.#sweep.delete(drive)
-    this.#onDone(connection, outcome)
+    this.#end(outcome, connection)
+  }
+
+  readonly #end = (outcome: Outcome, connection: Connection) => {
+    this.#depart(connection, outcome.reason)
+    guarded(() => this.#settings.onOutcome(outcome, connection))
     if (this.connections === 0) this.#finish?.()
   }
 
-  blame(asyncId: number, error: unknown): boolean {
-    for (const drive of this.#sweep.known) {
-      if (!drive.started(asyncId)) continue
-      drive.blame(error)
-      return true
-    }
-    return false
-  }
+  readonly #handshakeEvents: HandshakeEvents = { onSecure: this.#drive, onFailed: this.#end }
+}
+
+/** What a listener says that has no certificate to replace. */
+export function withoutTls(): InvalidOptionError {
+  return new InvalidOptionError("setSecureContext(): this listener does not speak TLS; give listen() 'tls'.")
 }

@@ -31,6 +31,8 @@ export interface Option<Value = unknown, Present extends Presence = Presence> {
   readonly inCode?: string
   /** Says what is wrong with a value, such as `'keep' is true or false; got 1`; undefined when it is allowed. */
   readonly refusal: (name: string, value: unknown) => string | undefined
+  /** The same for a text or a file, where code may give more. */
+  readonly writtenRefusal?: Option['refusal']
 }
 
 /** What everything that makes an option takes. */
@@ -158,7 +160,7 @@ export function orFunction<
 >(written: Option<Value, Present>, inCode: string): Option<Value | Function, Present> {
   const refusal: Option['refusal'] = (name, value) =>
     isFunction(value) ? undefined : written.refusal(`${name} (if no function)`, value)
-  return Object.freeze({ ...written, inCode, refusal })
+  return Object.freeze({ ...written, inCode, refusal, writtenRefusal: written.refusal })
 }
 
 /** An option whose value code may also give as something that no text can say. */
@@ -170,7 +172,7 @@ export function orCode<Code, Value, Present extends Presence>(
   const isAllowed = (value: unknown) => isCode(value) || written.refusal('', value) === undefined
   const refusal: Option['refusal'] = (name, value) =>
     isAllowed(value) ? undefined : `'${name}' ${wants}; got ${showValue(value)}`
-  return Object.freeze({ ...written, inCode, refusal })
+  return Object.freeze({ ...written, inCode, refusal, writtenRefusal: written.refusal })
 }
 
 function wants(what: string): (issue: v.BaseIssue<unknown>) => string {

@@ -14,6 +14,7 @@
  * - `half-close-timeout`: after the end of input, output made no progress for `halfCloseTimeout`
  * - `shutdown`: the listener was closed: what had come was answered, or the time ran out
  * - `refused`: the listener did not take the connection, because of a limit or of the peer's address
+ * - `worker-died`: the worker that served it died, and `error` says how; its byte counts are not known, and 0
  */
 export type Reason =
   | 'end'
@@ -29,6 +30,7 @@ export type Reason =
   | 'half-close-timeout'
   | 'shutdown'
   | 'refused'
+  | 'worker-died'
 
 /** How a connection ended. */
 export interface Outcome {

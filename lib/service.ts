@@ -1,15 +1,18 @@
 import type { Socket } from 'node:net'
 import type { Connection } from './connection.js'
-import type { Outcome } from './outcome.js'
+import type { Reason } from './outcome.js'
 import type { Pipeline } from './pipeline.js'
+import type { TlsOptions } from './tls-options.js'
 
-/** What serves the connections that a listener takes: this process, or workers. */
+/** What serves the connections of a listener: this process, or workers. */
 export interface Service {
-  /** How many connections are open. */
+  /** How many connections are open, with those that are in their TLS handshake. */
   readonly connections: number
   serve: (socket: Socket, connection: Connection) => void
   /** Serves connections that come from now on with another pipeline. */
   replace: (pipeline: Pipeline<Buffer, Buffer>) => Promise<void>
+  /** Handshakes that begin from now on go by these options. */
+  setSecureContext: (options: TlsOptions) => void
   /**
    * Lets connections finish, and destroys what is left after `timeout` milliseconds. Resolves with how many it
    * destroyed, when the last is closed. Called again, the shorter time counts.
@@ -19,5 +22,5 @@ export interface Service {
   blame: (asyncId: number, error: unknown) => boolean
 }
 
-/** Tells the listener that a connection is over; without an outcome where another process has reported it. */
-export type OnDone = (connection: Connection, outcome: Outcome | undefined) => void
+/** Hears of each connection that is over. */
+export type Depart = (connection: Connection, reason: Reason) => void

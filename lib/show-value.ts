@@ -1,6 +1,16 @@
+/** A longer text is shown up to here. */
+const LONGEST = 80
+
 /** Says what a value is, for the end of a message. */
 export function showValue(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value)
-  if (value instanceof Uint8Array) return value.length === 0 ? 'no bytes' : `${value.length} bytes`
-  return String(value)
+  if (typeof value === 'string') {
+    return value.length > LONGEST ? `${JSON.stringify(value.slice(0, LONGEST))}…` : JSON.stringify(value)
+  }
+  if (value instanceof Uint8Array) {
+    if (value.length === 0) return 'no bytes'
+    return value.length === 1 ? 'one byte' : `${value.length} bytes`
+  }
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'function') return 'a function'
+  return typeof value === 'object' && value !== null ? 'an object' : String(value)
 }

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
-import type { BlockRole, Bytewise } from './block-role.js'
-import { checkNames } from './check-option.js'
+import type { BlockRole } from './block-role.js'
+import { byteTable } from './byte-table.js'
+import { checkBoolean, checkNames } from './check-option.js'
 import type { Connection } from './connection.js'
 import { InvalidOptionError, type PeerError } from './errors.js'
 import { type ItemKinds, KINDS, type Kind, type KindOf } from './kind.js'
@@ -153,11 +154,12 @@ export function stage<In, Out>(definition: StageDefinition<In, Out>): Transforme
 /** Options of `map()` for lines. */
 export interface LineMapOptions {
   /**
-   * Does the same to the bytes of many lines at once. Between a decoder and an encoder of lines the stage then runs on
-   * whole blocks, and `transform` is not called. A changed length fails the connection; with NODE_ENV `development` or
-   * `test` so does a line feed that came, went or moved.
+   * Promises that a line is changed one character at a time: each ASCII character becomes one other, wherever it stands,
+   * and every other character stays. Between a decoder and an encoder of lines the stage then runs on whole blocks, and
+   * `transform` is called only once for each ASCII character, when the stage is made. With NODE_ENV `development` or
+   * `test` it is called for each line too, and a line that breaks the promise fails the connection. @default false
    */
-  readonly bytewise?: Bytewise
+  readonly bytewise?: boolean
 }
 
 /**
@@ -165,6 +167,7 @@ export interface LineMapOptions {
  *
  * @example
  * const reverse = map('reverse', (line: string) => [...line].reverse().join(''))
+ * const dashed = map('dashed', (line: string) => line.replaceAll('_', '-'), { bytewise: true })
  * const length = map('length', (line: string) => ({ length: line.length }), { accepts: 'line', emits: 'value' })
  */
 export function map(
@@ -182,10 +185,10 @@ export function map<In, Out>(
   transform: (item: In, connection: Connection) => Out,
   options: LineMapOptions & { readonly accepts?: Kind; readonly emits?: Kind } = {},
 ): TransformerStage<In, Out> {
-  const { accepts = 'line', emits = 'line', bytewise } = options
+  const { accepts = 'line', emits = 'line', bytewise = false } = options
   needFunction(name, 'a function that maps an item', transform)
   checkNames(`map('${name}')`, options, ['accepts', 'emits', 'bytewise'])
-  if (bytewise !== undefined) needFunction(name, "a function as its 'bytewise'", bytewise)
+  checkBoolean(`map('${name}')`, 'bytewise', bytewise)
   return describe({
     name,
     accepts: accepts as KindOf<In>,
@@ -193,8 +196,12 @@ export function map<In, Out>(
     open: connection => ({
       transform: (item: In, controller: Controller<Out>) => controller.enqueue(transform(item, connection)),
     }),
-    ...(bytewise === undefined ? {} : { blocks: { role: 'map', map: bytewise } as const }),
+    ...(bytewise ? { blocks: mapRole(name, transform as never) } : {}),
   })
+}
+
+function mapRole(name: string, line: (line: string) => string): BlockRole {
+  return { role: 'map', table: byteTable(name, line), line }
 }
 
 /**

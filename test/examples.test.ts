@@ -18,11 +18,21 @@ interface Server {
   readonly stop: () => Promise<unknown>
 }
 
-/** Starts an example on a port of the system's choice and waits for its first line, which ends in the address. */
-async function start(t: Test, example: string, firstLine: string): Promise<Server> {
-  const child = spawn(process.execPath, ['--import=tsx', `examples/${example}`, '0', '127.0.0.1'], {
+/** Starts an example on a port of the system's choice. */
+function start(t: Test, example: string, firstLine: string): Promise<Server> {
+  return serve(t, ['--import=tsx', `examples/${example}`, '0', '127.0.0.1'], firstLine)
+}
+
+/** Starts a server and waits for its first line, which ends in the address. */
+async function serve(
+  t: Test,
+  parameters: readonly string[],
+  firstLine: string,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<Server> {
+  const child = spawn(process.execPath, parameters, {
     cwd: root,
-    env,
+    env: { ...env, ...environment },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   const exited = once(child, 'exit')
@@ -121,6 +131,42 @@ t.test('custom-stage adds up, each connection for itself', async t => {
   t.equal(await stop(), 0, 'SIGTERM ends it in good order')
 })
 
+t.test('my-stages gives texts stages of its own', async t => {
+  const text = 'lines | reverse | repeat --times 3 | unlines'
+  const flags = ['--import', './examples/my-stages.js', '--host', '127.0.0.1', '--port', '0']
+  const { port, stop } = await serve(t, ['dist/cli/bin.js', 'run', text, ...flags], 'Pipeline on')
+  t.equal(String((await talk(port, 'ab\nné\n')).answer), 'bababa\nénénén\n')
+  t.equal(await stop(), 0, 'SIGTERM ends it in good order')
+})
+
+t.test('shout.yaml has no problem, its tests pass, and it serves', async t => {
+  const file = 'examples/shout.yaml'
+  for (const command of ['check', 'test']) {
+    const child = spawn(process.execPath, ['dist/cli/bin.js', command, file], {
+      cwd: root,
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    t.teardown(() => child.kill())
+    const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
+    t.equal(code, 0, command)
+    t.match(output, command === 'check' ? /^$/ : /^3 tests passed\.$/m)
+  }
+  const ports = { PORT: '0', ECHO_PORT: '0' }
+  const { port, line, stop } = await serve(
+    t,
+    ['dist/cli/bin.js', 'serve', file],
+    'shout: listening on',
+    ports,
+  )
+  t.match(await line(), /^echo: listening on 127\.0\.0\.1:\d+$/)
+  t.equal(
+    String((await talk(port, 'hello\n')).answer),
+    'Type a line and press Enter. I will shout it back.\nHELLO\n',
+  )
+  t.equal(await stop(), 0, 'SIGTERM ends it in good order')
+})
+
 t.test('stage.test passes under node:test', async t => {
   const child = spawn(process.execPath, ['--import=tsx', '--test-reporter=tap', 'examples/stage.test.ts'], {
     cwd: root,
@@ -137,7 +183,7 @@ t.test('stage.test passes under node:test', async t => {
 t.test('every example is tested here, and fits a screen', async t => {
   const own = await readFile(new URL(import.meta.url), 'utf8')
   for (const example of await readdir(new URL('examples/', root))) {
-    t.ok(own.includes(`'${example}'`) || own.includes(`'examples/${example}'`), example)
+    t.ok(own.includes(`'${example}'`) || own.includes(`examples/${example}'`), example)
     const source = await readFile(new URL(`examples/${example}`, root), 'utf8')
     t.ok(source.trimEnd().split('\n').length <= 30, `${example} has 30 lines at most`)
   }

@@ -3,9 +3,9 @@ import t from 'tap'
 import { lines, map, pipeline, type TransformerStage, tap, unlines, uppercase } from '../lib/index.js'
 import { chunkings, runStage } from '../lib/testing/index.js'
 
-/** Swaps b and d, and says so bytewise; the stage without it is what the rewritten one must equal. */
+/** Swaps b and d, and says that it is bytewise; the stage that does not is what the rewritten one must equal. */
 const swap = (line: string) => line.replace(/[bd]/g, letter => (letter === 'b' ? 'd' : 'b'))
-const bytewise = swap
+const bytewise = true
 const upperByLine = map('uppercase by line', line => uppercaseLine(line))
 const uppercaseLine = (line: string) => line.replace(/[a-z]/g, letter => letter.toUpperCase())
 
@@ -98,47 +98,51 @@ t.test('the bytes are the same as line by line, for every option, any bytes and 
   )
 })
 
-t.test('a bytewise function that throws ends the connection with the name of its stage', async t => {
-  const broken = map('broken', line => line, {
-    bytewise: () => {
-      throw new Error('no')
-    },
-  })
-  await t.rejects(runStage(build({}, [broken]), [Buffer.from('a\n')]), {
-    code: 'ERR_BYWASH_STAGE',
-    stage: 'broken',
-    message: "Stage 'broken' failed in bytewise: no",
-  })
+t.test('a function that is not bytewise is refused when the stage is made', async t => {
+  const refused: Record<string, [(line: string) => string, RegExp]> = {
+    'a character becomes two': [line => line.replaceAll('b', 'bb'), /"b" became "bb"/],
+    'a character goes': [line => line.replaceAll('b', ''), /"b" became ""/],
+    'a character becomes a line feed': [line => line.replaceAll('b', '\n'), /"b" became "\\n"/],
+    'a character leaves ASCII': [line => line.replaceAll('b', 'é'), /"b" became "é". Leave 'bytewise' out/],
+    'a character becomes no text': [() => 7 as never, /"\\u0000" became 7/],
+    'it throws': [
+      line => {
+        throw new Error(`no ${line.length}`)
+      },
+      /asks once for each ASCII character; "\\u0000" failed: Error: no 1/,
+    ],
+  }
+  for (const [name, [line, message]] of Object.entries(refused)) {
+    t.throws(() => map('x', line, { bytewise }), { code: 'ERR_BYWASH_INVALID_OPTION', message }, name)
+  }
 })
 
-t.test(
-  'a bytewise function that changes the length ends the connection with the name of its stage',
-  async t => {
-    const longer = map('longer', line => line, { bytewise: lines => `${lines}x` })
-    await t.rejects(runStage(build({}, [longer]), [Buffer.from('a\n')]), {
-      stage: 'longer',
-      message: "Stage 'longer' changed the length or the line feeds of a block in its 'bytewise'.",
-    })
-  },
-)
-
-t.test('in development a bytewise function that moves a line feed is found out', async t => {
-  const wrong = {
-    joins: (lines: string) => lines.replaceAll('\n', ' '),
-    splits: (lines: string) => lines.replaceAll('a', '\n'),
-    moves: (lines: string) => [...lines].reverse().join(''),
+t.test('in development a stage that breaks its promise to be bytewise is found out', async t => {
+  const wrong: Record<string, (line: string) => string> = {
+    'by the place': line => line.replace(/^a/, 'b'),
+    'by its neighbour': line => line.replace('ab', 'ba'),
+    'beyond ASCII': line => line.replaceAll('é', 'e'),
+    'by the length': line => (line.length > 1 ? `${line}!` : line),
   }
-  const before = process.env.NODE_ENV
   t.teardown(() => {
-    process.env.NODE_ENV = before ?? ''
+    process.env.NODE_ENV = 'test'
   })
-  for (const [name, bytewise] of Object.entries(wrong)) {
-    const run = () => runStage(build({}, [map(name, line => line, { bytewise })]), [Buffer.from('ba\nb\n')])
-    process.env.NODE_ENV = 'production'
-    await t.resolves(run())
+  for (const [name, line] of Object.entries(wrong)) {
+    const served = build({}, [
+      uppercase(),
+      map('first', text => text.toLowerCase(), { bytewise }),
+      map(name, line, { bytewise }),
+    ])
+    const run = () => runStage(served, [Buffer.from('ab\né\naab\n')])
     process.env.NODE_ENV = 'development'
-    await t.rejects(run(), { stage: name, message: /changed the length or the line feeds/ })
+    await t.rejects(run(), {
+      code: 'ERR_BYWASH_STAGE',
+      stage: name,
+      message: `Stage '${name}' is 'bytewise', but did not change each character of a line on its own.`,
+    })
+    process.env.NODE_ENV = 'production'
   }
+  process.env.NODE_ENV = 'development'
   t.strictSame(await runStage(build({}, [uppercase()]), [Buffer.from('a\nb\n')]), [Buffer.from('A\nB\n')])
 })
 

@@ -6,22 +6,27 @@ import { InvalidOptionError } from '../errors.js'
 import { type Pipeline, pipeline } from '../pipeline.js'
 import type { CommandModule } from './commands.js'
 import { Ends } from './ends.js'
+import { Failure } from './failure.js'
 import type { Io } from './main.js'
 import { importFlag, pipelineFor, registryFor, type TextFlags } from './pipeline-text.js'
 import { runThrough } from './run-through.js'
+import { systemReason } from './system-reason.js'
 
 interface Flags extends TextFlags {
   readonly receive?: string
 }
 
-/** `bywash connect HOST:PORT ['<text>']` */
+/** `bywash connect ADDRESS ['<pipeline>']` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
   importFlag(
     command
-      .argument('<address>', 'host and port, such as localhost:8080 or [::1]:8080')
-      .argument('[text]', 'a pipeline for what is sent; what the server answers is printed as it is'),
+      .argument(
+        '<address>',
+        'host and port, such as localhost:8080 or [::1]:8080, or the path of a unix socket',
+      )
+      .argument('[pipeline]', 'a text such as: lines | prefix "> " | unlines, for what is sent'),
   )
-    .option('--receive <text>', 'a pipeline for what the server answers')
+    .option('--receive <pipeline>', 'the same for what the server answers')
     .addHelpText(
       'after',
       '\nSends stdin, says that it has ended, and prints the answer until the server closes.\n\nExample:\n  $ echo hello | bywash connect localhost:8080',
@@ -32,12 +37,7 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
 }
 
 async function connect(address: string, text: string | undefined, flags: Flags, io: Io): Promise<number> {
-  const target = parseAddress(address)
-  if (target === undefined) {
-    throw new InvalidOptionError(
-      `'${address}' is no address. Write a host and a port, such as localhost:8080.`,
-    )
-  }
+  const target = targetOf(address)
   const registry = await registryFor(flags, io)
   const [sending, receiving] = [text, flags.receive].map(each =>
     each === undefined ? pipeline() : pipelineFor(each, registry),
@@ -46,8 +46,7 @@ async function connect(address: string, text: string | undefined, flags: Flags, 
   try {
     await once(socket, 'connect')
   } catch (error) {
-    io.stderr.write(`cannot connect to ${address}: ${reasonOf(error as NodeJS.ErrnoException)}\n`)
-    return 1
+    throw new Failure(`cannot connect to ${address}: ${reasonOf(error as NodeJS.ErrnoException)}`)
   }
   return runThrough(
     [
@@ -59,6 +58,15 @@ async function connect(address: string, text: string | undefined, flags: Flags, 
   )
 }
 
+function targetOf(address: string): { host: string; port: number } | { path: string } {
+  const target = address.includes('/') ? { path: address } : parseAddress(address)
+  if (target !== undefined) return target
+  throw new InvalidOptionError(
+    `'${address}' is no address. Write a host and a port, such as localhost:8080 or [::1]:8080, or the path of a ` +
+      'unix socket, such as ./echo.sock.',
+  )
+}
+
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there',
   ENOTFOUND: 'there is no such host',
@@ -67,6 +75,7 @@ const REASONS: Readonly<Record<string, string>> = {
 }
 
 /** Where a name has several addresses, Node's error has a code and no message. */
-function reasonOf({ code = '', message }: NodeJS.ErrnoException): string {
-  return REASONS[code] ?? message
+function reasonOf(error: NodeJS.ErrnoException): string {
+  const { code = '' } = error
+  return REASONS[code] ?? (systemReason(error) || code)
 }

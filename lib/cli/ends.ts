@@ -61,7 +61,9 @@ export class Ends extends Duplex {
 
   override _final(callback: (error?: Error | null) => void): void {
     const done = (error?: Error | null) => {
-      callback(error)
+      // An output that fails says so in an event of its own, with the cause.
+      if (error) return
+      callback()
       this.destroy()
     }
     if (this.keepsOutput) this.#output.write('', done)

@@ -3,7 +3,10 @@ import { Command, CommanderError } from 'commander'
 import type { Clock } from '../clock.js'
 import { BywashError, InvalidOptionError } from '../errors.js'
 import { COMMANDS, type CommandEntry, presetCommands } from './commands.js'
-import { colouredErrors, type Terminal } from './terminal.js'
+import { Failure } from './failure.js'
+import { HELP } from './help.js'
+import { systemReason } from './system-reason.js'
+import { colouredErrors, type Terminal, widthOf } from './terminal.js'
 
 export type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
 
@@ -23,12 +26,21 @@ export interface Io {
 
 /** Runs the command line and returns the exit code: 0 done, 1 run-time failure, 2 usage. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
-  let exitCode = 0
   // When the reader of our log goes away (`| head -1`), or its disk is full, the service goes on.
   io.stderr.on('error', () => {})
+  let lost: NodeJS.ErrnoException | undefined
   io.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
+    lost = error
   })
+  const exitCode = await runCommand(argv, io)
+  if (lost === undefined) await new Promise(resolve => io.stdout.write('', resolve))
+  if (lost === undefined || lost.code === 'EPIPE') return exitCode
+  io.stderr.write(`cannot write to stdout: ${systemReason(lost)}\n`)
+  return 1
+}
+
+async function runCommand(argv: readonly string[], io: Io): Promise<number> {
+  let exitCode = 0
   const program = programFor(io)
   // Nothing else is needed for it, and it is to be there at once.
   const entries = argv[0] === '--version' ? [] : [...(await presetCommands()), ...COMMANDS]
@@ -42,7 +54,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     return exitCode
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    if (!(error instanceof BywashError)) throw error
+    if (!(error instanceof BywashError || error instanceof Failure)) throw error
     io.stderr.write(`${colouredErrors(io.stderr, io.env, error.message)}\n`)
     return error instanceof InvalidOptionError ? 2 : 1
   }
@@ -56,12 +68,13 @@ function programFor(io: Io): Command {
     .helpCommand(false)
     .showHelpAfterError('Run bywash --help for all commands.')
     .exitOverride()
+    .configureHelp(HELP)
     .configureOutput({
       writeOut: text => void io.stdout.write(text),
       writeErr: text => void io.stderr.write(text),
       outputError: (text, write) => write(colouredErrors(io.stderr, io.env, text)),
-      getOutHelpWidth: () => io.stdout.columns ?? 80,
-      getErrHelpWidth: () => io.stderr.columns ?? 80,
+      getOutHelpWidth: () => widthOf(io.stdout),
+      getErrHelpWidth: () => widthOf(io.stderr),
     })
     .addHelpText(
       'after',

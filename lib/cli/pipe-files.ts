@@ -1,11 +1,10 @@
-import { createReadStream, createWriteStream, fstatSync, type Stats } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { createReadStream, createWriteStream, fstatSync, ftruncateSync, openSync, type Stats } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import { InvalidOptionError } from '../errors.js'
+import { Failure } from './failure.js'
+import { FileSource } from './file-source.js'
 import type { Io } from './main.js'
-
-/** Large reads: most of what a small one costs is the call. */
-const READ_BYTES = 262_144
+import { systemReason } from './system-reason.js'
 
 /** The flags that name files. */
 export interface PipeFiles {
@@ -26,20 +25,28 @@ export interface OpenEnds {
 /**
  * Opens the files of a pipe, or takes stdin and stdout.
  *
- * @throws InvalidOptionError when both are the same file; Node's error when one cannot be opened.
+ * @throws InvalidOptionError when both are the same file; Failure when one cannot be opened.
  */
-export async function openEnds(names: PipeFiles, { stdin, stdout }: Io): Promise<OpenEnds> {
-  const source = names.in === undefined ? undefined : await open(names.in)
-  const stats = source === undefined ? statsOf(stdin.fd) : await source.stat()
-  const size = stats?.isFile() ? stats.size : undefined
+export function openEnds(names: PipeFiles, { stdin, stdout }: Io): OpenEnds {
+  const source = names.in === undefined ? stdin.fd : opened(names.in, 'r')
   // Not with 'w', which would empty the file before it is known to be another one.
-  const sink = names.out === undefined ? undefined : await open(names.out, 'a')
-  if (sink !== undefined) await empty(sink, stats)
+  const sink = names.out === undefined ? undefined : opened(names.out, 'a')
+  const stats = statsOf(source)
+  refuseSame(stats, statsOf(sink ?? stdout.fd))
+  if (sink !== undefined && statsOf(sink)?.isFile()) ftruncateSync(sink)
   return {
-    input: inputOf(source, stdin, size !== undefined),
+    input: inputOf(source, stats, names, stdin as Readable),
     output: sink === undefined ? (stdout as Writable) : createWriteStream('', { fd: sink }),
     keepsOutput: sink === undefined,
-    size,
+    size: stats?.isFile() ? stats.size : undefined,
+  }
+}
+
+function opened(name: string, flags: 'r' | 'a'): number {
+  try {
+    return openSync(name, flags)
+  } catch (error) {
+    throw new Failure(`cannot open ${name}: ${systemReason(error as NodeJS.ErrnoException)}`)
   }
 }
 
@@ -47,20 +54,20 @@ function statsOf(descriptor: number | undefined): Stats | undefined {
   return descriptor === undefined ? undefined : fstatSync(descriptor)
 }
 
-function inputOf(source: FileHandle | undefined, stdin: Io['stdin'], isFile: boolean): Readable {
-  if (source !== undefined) return createReadStream('', { fd: source, highWaterMark: READ_BYTES })
-  if (!isFile || stdin.fd === undefined) return stdin as Readable
-  return createReadStream('', { fd: stdin.fd, highWaterMark: READ_BYTES, autoClose: false })
+function refuseSame(source: Stats | undefined, sink: Stats | undefined): void {
+  if (!source?.isFile() || source.dev !== sink?.dev || source.ino !== sink.ino) return
+  throw new InvalidOptionError(
+    'The input and the output are the same file. Write another one, and rename it afterwards.',
+  )
 }
 
-async function empty(sink: FileHandle, source: Stats | undefined): Promise<void> {
-  const stats = await sink.stat()
-  if (!stats.isFile()) return
-  if (source?.dev === stats.dev && source.ino === stats.ino) {
-    await sink.close()
-    throw new InvalidOptionError(
-      "'--in' and '--out' are the same file. Write another one, and rename it afterwards.",
-    )
-  }
-  await sink.truncate()
+function inputOf(
+  source: number | undefined,
+  stats: Stats | undefined,
+  names: PipeFiles,
+  stdin: Readable,
+): Readable {
+  // Node's stdin of a directory is empty, and this one fails.
+  if (source !== undefined && (stats?.isFile() || stats?.isDirectory())) return new FileSource(source)
+  return names.in === undefined ? stdin : createReadStream('', { fd: source as number })
 }

@@ -1,5 +1,4 @@
 import { systemClock } from '../clock.js'
-import { InvalidOptionError } from '../errors.js'
 import type { CommandModule } from './commands.js'
 import { Ends } from './ends.js'
 import type { Io } from './main.js'
@@ -10,9 +9,9 @@ import { runThrough } from './run-through.js'
 
 type Flags = TextFlags & PipeFiles
 
-/** `bywash pipe '<text>'` */
+/** `bywash pipe '<pipeline>'` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
-  planFlag(importFlag(command.argument('<text>', 'the pipeline, such as: lines | uppercase | unlines')))
+  planFlag(importFlag(command.argument('<pipeline>', 'a text such as: lines | uppercase | unlines')))
     .option('--in <file>', 'read this file instead of stdin')
     .option('--out <file>', 'write this file instead of stdout; what it held before is lost')
     .addHelpText('after', "\nExample:\n  $ printf 'a\\nb\\n' | bywash pipe 'lines | uppercase | unlines'")
@@ -23,19 +22,11 @@ async function pipe(text: string, flags: Flags, io: Io): Promise<number> {
   // First, so that a wrong text does not cost the file that is to be written.
   const log = (line: string) => void io.stderr.write(`${line}\n`)
   const pipeline = pipelineFor(text, await registryFor(flags, io), log)
-  let opened: Awaited<ReturnType<typeof openEnds>>
-  try {
-    opened = await openEnds(flags, io)
-  } catch (error) {
-    if (error instanceof InvalidOptionError) throw error
-    io.stderr.write(`${(error as Error).message}\n`)
-    return 1
-  }
-  const { input, output, keepsOutput, size } = opened
+  const { input, output, keepsOutput, size } = openEnds(flags, io)
   const ends = new Ends(input, output, { keepsOutput })
   const { stdout, stderr, clock = systemClock } = io
   // A terminal cannot show both.
   const isShown = size !== undefined && stderr.isTTY === true && (!keepsOutput || stdout.isTTY !== true)
   const progress = isShown ? new Progress(stderr, clock, size, () => ends.bytesRead) : undefined
-  return runThrough([{ pipeline, ends }], io, { ...flags, onEnd: () => progress?.stop() })
+  return runThrough([{ pipeline, ends }], io, { ...flags, progress })
 }

@@ -10,15 +10,17 @@ import type { Io } from './main.js'
 
 /** What the flags of a command that takes a text give. */
 export interface TextFlags {
-  readonly import: readonly string[]
+  readonly import?: readonly string[]
   readonly plan?: PlanMode
 }
 
 /** Adds the flag that chooses a plan. */
 export function planFlag(command: Command): Command {
-  return command.addOption(
-    new Option('--plan <plan>', 'how the stages run').choices(PLAN_MODES).default('fused'),
-  )
+  return command.addOption(planOption('how the stages run').default('fused'))
+}
+
+export function planOption(help: string): Option {
+  return new Option('--plan <plan>', help).choices(PLAN_MODES)
 }
 
 /** Adds the flag that makes stages of modules known to a command. */
@@ -26,14 +28,13 @@ export function importFlag(command: Command): Command {
   return command.option(
     '--import <module>',
     'JavaScript module whose exported stages the text may name; may be repeated',
-    (path: string, before: readonly string[]) => [...before, path],
-    [],
+    (path: string, before: readonly string[] = []) => [...before, path],
   )
 }
 
 /** The stages and presets that a command knows, with those of `--import`. */
 export async function registryFor(flags: Pick<TextFlags, 'import'>, io: Io): Promise<Registry> {
-  return withImports(builtIn(), flags.import, io.cwd())
+  return withImports(builtIn(), flags.import ?? [], io.cwd())
 }
 
 /**

@@ -28,6 +28,7 @@ export function planReport(pipeline: Pipeline<Buffer, Buffer>, plan: PlanMode): 
 /** Draws it for a terminal. */
 export function planTree({ plan, direct, segments, memory }: PlanReport): string {
   const head = `plan ${plan}${direct ? ', no stream between source and sink' : ''}`
+  const empty = segments.length === 0 ? ['└─ no stage: what comes goes on as it is'] : []
   const lines = segments.flatMap((segment, index) => {
     const isLast = index === segments.length - 1
     const stages = segment.stages.map(
@@ -39,7 +40,7 @@ export function planTree({ plan, direct, segments, memory }: PlanReport): string
       ...stages,
     ]
   })
-  return [head, ...lines, ...memoryLines(memory)].join('\n')
+  return [head, ...empty, ...lines, ...memoryLines(memory)].join('\n')
 }
 
 function stageLine({

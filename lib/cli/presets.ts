@@ -3,6 +3,7 @@ import { presets } from '../presets/index.js'
 import { presetOptions } from '../presets/preset-options.js'
 import { table } from './columns.js'
 import type { CommandModule } from './commands.js'
+import { widthOf } from './terminal.js'
 
 /** `bywash presets` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
@@ -21,7 +22,7 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
         ['', text],
       ])
       io.stdout.write(
-        `${json ? JSON.stringify(all, undefined, 2) : table([['PRESET', ''], ...rows], io.stdout.columns ?? 80)}\n`,
+        `${json ? JSON.stringify(all, undefined, 2) : table([['PRESET', ''], ...rows], widthOf(io.stdout))}\n`,
       )
       exit(0)
     })

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../clock.js'
-import type { Terminal } from './terminal.js'
+import { type Terminal, widthOf } from './terminal.js'
 
 const INTERVAL_MS = 200
 
@@ -44,9 +44,11 @@ export class Progress {
   #tick(): void {
     const bytes = this.#done()
     const seconds = this.#seconds()
-    const share = this.#total === 0 ? 100 : Math.floor((100 * bytes) / this.#total)
-    const left = bytes === 0 ? '' : `, ${time(((this.#total - bytes) * seconds) / bytes)} left`
-    this.#show(`${share}% ${size(bytes)} of ${size(this.#total)}, ${rate(bytes, seconds)}${left}`)
+    // A file may grow while it is read.
+    const total = Math.max(this.#total, bytes)
+    const share = Math.floor((100 * bytes) / Math.max(total, 1))
+    const left = bytes === 0 ? '' : `, ${time(((total - bytes) * seconds) / bytes)} left`
+    this.#show(`${share}% ${size(bytes)} of ${size(total)}, ${rate(bytes, seconds)}${left}`)
   }
 
   #seconds(): number {
@@ -55,7 +57,7 @@ export class Progress {
 
   /** The last column stays free: a terminal that is full to it may begin a line. */
   #show(line: string): void {
-    this.#terminal.write(`\r${line.slice(0, (this.#terminal.columns ?? 80) - 1)}\u001b[K`)
+    this.#terminal.write(`\r${line.slice(0, widthOf(this.#terminal) - 1)}\u001b[K`)
   }
 }
 

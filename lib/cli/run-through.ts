@@ -5,6 +5,8 @@ import type { PlanMode } from '../plan.js'
 import { printable } from '../printable.js'
 import type { Ends } from './ends.js'
 import type { Io, Signal } from './main.js'
+import type { Progress } from './progress.js'
+import { systemReason } from './system-reason.js'
 
 /** What a shell gives a command that a signal has ended. */
 const SIGNALLED: readonly [Signal, number][] = [
@@ -21,8 +23,8 @@ export interface Run {
 /** How they run. */
 export interface RunOptions {
   readonly plan?: PlanMode
-  /** Called when all is over, before a line about it. */
-  readonly onEnd?: () => void
+  /** What is shown meanwhile. */
+  readonly progress?: Progress | undefined
 }
 
 /**
@@ -32,10 +34,12 @@ export interface RunOptions {
 export async function runThrough(
   runs: readonly Run[],
   io: Io,
-  { plan = 'fused', onEnd }: RunOptions = {},
+  { plan = 'fused', progress }: RunOptions = {},
 ): Promise<number> {
   let signalled: number | undefined
-  const listeners = SIGNALLED.map(([signal, code]) => {
+  // Where nothing is shown nothing has to be put in order, and a signal that nobody handles ends even a write that blocks.
+  const handled = progress === undefined ? [] : SIGNALLED
+  const listeners = handled.map(([signal, code]) => {
     const stop = () => {
       signalled = code
       for (const { ends } of runs) ends.destroy()
@@ -45,7 +49,7 @@ export async function runThrough(
   })
   const messages = await Promise.all(runs.map(run => messageOf(run, plan)))
   for (const { signal, stop } of listeners) io.off(signal, stop)
-  onEnd?.()
+  progress?.stop()
   if (signalled !== undefined) return signalled
   const message = messages.find(message => message !== undefined)
   if (message === undefined) return 0
@@ -64,8 +68,9 @@ async function messageOf({ pipeline, ends }: Run, plan: PlanMode): Promise<strin
     farewell: () => undefined,
   })
   if (reason === 'end' || reason === 'terminated') return undefined
-  if (ends.failure === undefined) return error?.message
-  const isReaderGone =
-    ends.keepsOutput && ends.failure.end === 'output' && ends.failure.error.code === 'EPIPE'
-  return isReaderGone ? undefined : ends.failure.error.message
+  const { failure, keepsOutput } = ends
+  if (failure === undefined) return error?.message
+  // What becomes of stdout is told by main(), for all commands.
+  if (keepsOutput && failure.end === 'output') return undefined
+  return `cannot ${failure.end === 'input' ? 'read' : 'write'}: ${systemReason(failure.error)}`
 }

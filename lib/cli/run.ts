@@ -1,11 +1,12 @@
+import { formatAddress } from '../address.js'
 import type { CommandModule } from './commands.js'
 import { listenerFlags, listenerSettings } from './listener-flags.js'
 import { importFlag, pipelineFor, registryFor } from './pipeline-text.js'
 import { serve } from './serve.js'
 
-/** `bywash run '<text>'` */
+/** `bywash run '<pipeline>'` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
-  listenerFlags(importFlag(command.argument('<text>', 'the pipeline, such as: lines | uppercase | unlines')))
+  listenerFlags(importFlag(command.argument('<pipeline>', 'a text such as: lines | uppercase | unlines')))
     .addHelpText(
       'after',
       "\nExample:\n  $ bywash run 'lines --max-length 4KiB | uppercase | unlines' --port 9000",
@@ -14,7 +15,7 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
       const registry = await registryFor(flags, io)
       const greeting = {
         title: 'Pipeline on',
-        trial: (host: string, port: number) => `bywash connect ${host}:${port}`,
+        trial: (host: string, port: number) => `bywash connect ${formatAddress(host, port)}`,
       }
       exit(await serve(log => pipelineFor(text, registry, log), greeting, listenerSettings(flags), io))
     })

@@ -1,26 +1,28 @@
 import { didYouMean } from '../config/near.js'
+import { defaultOf, valuesOf } from '../config/option-words.js'
 import { camelCase, kebabCase, type Registry } from '../config/registry.js'
 import type { Definition } from '../definition.js'
 import { InvalidOptionError } from '../errors.js'
 import type { Kind } from '../kind.js'
+import type { Option } from '../option.js'
 import { KIND_NAMES } from '../plan.js'
-import { table } from './columns.js'
+import { table, wrapped } from './columns.js'
 import type { CommandModule } from './commands.js'
-import { defaultOf, valuesOf } from './option-words.js'
 import { importFlag, registryFor, type TextFlags } from './pipeline-text.js'
+import { widthOf } from './terminal.js'
 
 interface Flags extends Pick<TextFlags, 'import'> {
   readonly json?: boolean
 }
 
-/** `bywash stages [name]` */
+/** `bywash stages [stage]` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
-  importFlag(command.argument('[name]', 'the stage to describe'))
+  importFlag(command.argument('[stage]', 'the stage to describe'))
     .option('--json', 'print JSON')
     .addHelpText('after', '\nExample:\n  $ bywash stages lines')
     .action(async (name: string | undefined, flags: Flags) => {
       const registry = await registryFor(flags, io)
-      const width = io.stdout.columns ?? 80
+      const width = widthOf(io.stdout)
       const all = [...registry.stages.values()].map(({ definition }) => definition)
       const chosen = name === undefined ? undefined : definitionOf(name, registry)
       const text = flags.json
@@ -33,12 +35,13 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
     })
 }
 
-function definitionOf(name: string, { stages }: Registry): Definition {
+function definitionOf(name: string, { stages, presets }: Registry): Definition {
   const factory = stages.get(name) ?? stages.get(camelCase(name))
   if (factory !== undefined) return factory.definition
   const near = didYouMean(name, [...stages.keys()].map(kebabCase))
+  const remedy = presets.has(name) ? "It is a preset, which 'bywash presets' lists." : near
   throw new InvalidOptionError(
-    `error: There is no stage '${name}'. ${near || "'bywash stages' lists them all."}`,
+    `error: There is no stage '${name}'. ${remedy || "'bywash stages' lists them all."}`,
   )
 }
 
@@ -62,20 +65,22 @@ function description(definition: Definition, width: number): string {
     ...(options.length > 0 ? ['[options]'] : []),
   ]
   const rows = [
-    ...list.map(([name, option]) => [`<${name}>`, valuesOf(option), 'required', option.help]),
-    ...options.map(([name, option]) => [
-      `--${kebabCase(name)}`,
-      valuesOf(option),
-      defaultOf(option),
-      option.help,
-    ]),
+    ...list.map(([name, option]) => [`<${name}>`, optionText(option)]),
+    ...options.map(([name, option]) => [`--${kebabCase(name)}`, optionText(option)]),
   ]
   return [
-    `${usage.join(' ')}: ${summary}`,
-    `Takes ${kindWord(accepts)}, gives ${kindWord(emits)}${variantOf(definition)}.`,
-    ...(rows.length === 0 ? [] : ['', table([['', 'VALUES', 'DEFAULT', ''], ...rows], width)]),
+    ...wrapped(usage.join(' ') + (summary === '' ? '' : `: ${summary}`), width),
+    ...wrapped(`Takes ${kindWord(accepts)}, gives ${kindWord(emits)}${variantOf(definition)}.`, width),
+    ...(rows.length === 0 ? [] : ['', table(rows, width)]),
     ...(examples.length === 0 ? [] : ['', 'Examples:', ...examples.map(example => `  ${example}`)]),
   ].join('\n')
+}
+
+function optionText(option: Option): string {
+  const standard = defaultOf(option)
+  const isPlain = standard === '' || standard === 'required'
+  const facts = [valuesOf(option), isPlain ? standard : `default: ${standard}`]
+  return `${option.help} (${facts.filter(fact => fact !== '').join('; ')})`
 }
 
 function variantOf({ variant }: Definition): string {

@@ -4,6 +4,12 @@ import { styleText } from 'node:util'
 export interface Terminal extends NodeJS.WritableStream {
   readonly isTTY?: boolean
   readonly columns?: number
+  readonly fd?: number
+}
+
+/** How many columns a stream has; a terminal that does not know says 0. */
+export function widthOf({ columns }: Terminal): number {
+  return columns || 80
 }
 
 /** Marks text for a person; not in a file or a pipe, and not for those who mind colours (https://no-color.org). */
@@ -14,7 +20,8 @@ export function coloured(
   text: string,
 ): string {
   const isPlain = stream.isTTY !== true || (env.NO_COLOR ?? '') !== '' || env.TERM === 'dumb'
-  return isPlain ? text : styleText(style, text)
+  // Node would ask whether stdout is a terminal.
+  return isPlain ? text : styleText(style, text, { validateStream: false })
 }
 
 /** Marks what begins an error, and the carets under a place. */

@@ -24,7 +24,10 @@ export function formatStage(stage: AnyStage): string {
 }
 
 function formatCall(definition: Definition, values: Readonly<Record<string, unknown>>): string {
-  const given = Object.keys(definition.arguments).map(name => escaped(values[name]))
+  const given = Object.keys(definition.arguments).flatMap(name => {
+    const value = values[name]
+    return isText(value) ? escaped(value) : []
+  })
   const options = Object.keys(definition.options).flatMap(name => formatOption(name, values[name]))
   // Behind '--' nothing is an option.
   const end = given.some(value => value.startsWith('--')) ? ['--'] : []
@@ -33,13 +36,19 @@ function formatCall(definition: Definition, values: Readonly<Record<string, unkn
 
 function formatOption(name: string, value: unknown): readonly string[] {
   const flag = kebabCase(name)
-  if (value === undefined || typeof value === 'function') return []
   if (typeof value === 'boolean') return [value ? `--${flag}` : `--no-${flag}`]
-  return [value].flat().flatMap(one => [`--${flag}`, escaped(one)])
+  return [value].flat().flatMap(one => (isText(one) ? [`--${flag}`, escaped(one)] : []))
 }
 
-function escaped(value: unknown): string {
-  return typeof value === 'number' ? String(value) : escapeBytes(value as string | Uint8Array)
+type Text = string | number | Uint8Array
+
+/** Whether a text can say it: functions and streams are for code only. */
+function isText(value: unknown): value is Text {
+  return typeof value === 'string' || typeof value === 'number' || value instanceof Uint8Array
+}
+
+function escaped(value: Text): string {
+  return typeof value === 'number' ? String(value) : escapeBytes(value)
 }
 
 /** A word with the quotes that it needs. */

@@ -37,16 +37,31 @@ export async function withImports(
 }
 
 async function stagesOf(path: string, base: string): Promise<readonly StageFactory[]> {
-  const exports = await load(path, base)
+  const exports = Object.entries(await load(path, base))
   // What a module exports under two names is one stage.
-  return [...new Set(Object.values(exports))].flatMap(value => stageFactoryOf(value) ?? [])
+  const seen = new Set<unknown>()
+  return exports.flatMap(([name, value]) => {
+    if (seen.has(value)) return []
+    seen.add(value)
+    return stageFactoryOf(name, value) ?? []
+  })
 }
 
 async function load(path: string, base: string): Promise<Record<string, unknown>> {
   try {
+    /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
     return await import(pathToFileURL(resolve(base, path)).href)
   } catch (error) {
-    const [reason = ''] = (error instanceof Error ? error.message : String(error)).split('\n')
-    throw new InvalidOptionError(`'${path}' cannot be imported: ${reason}.`)
+    const { code, message = String(error) } = (error ?? {}) as NodeJS.ErrnoException
+    if (code === 'ERR_UNKNOWN_FILE_EXTENSION') {
+      throw new InvalidOptionError(
+        `'${path}' cannot be imported: Node ${process.version} loads no such file. Name a JavaScript module; TypeScript needs Node 22.18 or later.`,
+      )
+    }
+    throw new InvalidOptionError(`'${path}' cannot be imported: ${firstSentence(message)}.`)
   }
+}
+
+function firstSentence(message: string): string {
+  return message.replace(/\.?(\n.*)?$/s, '')
 }

@@ -12,12 +12,18 @@ export function nearest(word: string, names: Iterable<string>): readonly string[
 
 /** The share of a name that is other than the word; a word that is part of a name is near it. */
 function away(word: string, name: string): number {
-  if (word.length >= 3 && name.includes(word)) return 0.4
-  return distance(word, name) / Math.max(word.length, name.length, 1)
+  const share = distance(word, name) / Math.max(word.length, name.length, 1)
+  return word.length >= 3 && name.includes(word) ? Math.min(share, 0.4) : share
 }
 
-/** `Did you mean 'lines'?`, or nothing where no name is near. */
+/** `Did you mean 'lines' or 'unlines'?`, or nothing where no name is near. */
 export function didYouMean(word: string, names: Iterable<string>): string {
   const near = nearest(word, names).map(name => `'${name}'`)
-  return near.length === 0 ? '' : `Did you mean ${near.join(' or ')}?`
+  return near.length === 0 ? '' : `Did you mean ${alternatives(near)}?`
+}
+
+/** `a, b or c`. */
+export function alternatives(words: readonly string[]): string {
+  const others = words.slice(0, -1).join(', ')
+  return others === '' ? words.join() : `${others} or ${words.at(-1)}`
 }

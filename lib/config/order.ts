@@ -3,9 +3,10 @@ import type { Kind } from '../kind.js'
 import { KIND_NAMES } from '../plan.js'
 import type { AnyStage } from '../stage.js'
 import { waysBetween } from './fitting.js'
+import { alternatives } from './near.js'
 import type { Problem } from './problem.js'
-import { kebabCase, type Registry } from './registry.js'
-import type { Spelling, Step, Surroundings } from './steps.js'
+import { PRESET, type Registry, type Spelling, spelt } from './registry.js'
+import type { Step, Surroundings } from './steps.js'
 
 /** A step with what is known of its stage: less where it has problems of its own. */
 export interface Placed {
@@ -14,38 +15,38 @@ export interface Placed {
   readonly stage?: AnyStage
 }
 
+const CONNECTION = 'a connection'
+
 /** Finds where stages do not fit together, from bytes to bytes; each with the stages that would fit between. */
 export function orderProblems(
   placed: readonly Placed[],
   registry: Registry,
-  { at, spelling }: Surroundings,
+  { spelling }: Surroundings,
 ): readonly Problem[] {
   const problems: Problem[] = []
   // Unknown behind a stage that is not there, or may be of several kinds.
   let kind: Kind | undefined = 'bytes'
-  let giver = 'a connection'
+  let giver = CONNECTION
   for (const { step, definition, stage } of placed) {
-    const accepts = (stage ?? definition)?.accepts
+    const accepts = sideOf('accepts', stage, definition)
     if (kind !== undefined && accepts !== undefined && accepts !== 'any' && accepts !== kind) {
+      const isFirst = giver === CONNECTION
+      const preset =
+        isFirst && registry.presets.has(step.name) ? ` Or mean the preset: '${PRESET}${step.name}'.` : ''
       problems.push({
         at: step.at,
         message: `Stage '${step.name}' takes ${KIND_NAMES[accepts]}, but ${giver} gives ${KIND_NAMES[kind]}.`,
-        remedy: remedy(
-          registry,
-          kind,
-          accepts,
-          spelling,
-          giver === 'a connection' ? 'before it' : 'between them',
-        ),
+        remedy: remedy(registry, kind, accepts, spelling, isFirst ? 'before it' : 'between them') + preset,
       })
     }
-    const emits = stage?.emits ?? (definition?.variant === undefined ? definition?.emits : undefined)
+    const emits = sideOf('emits', stage, definition)
     kind = emits === 'same' ? (accepts === 'any' ? kind : (accepts as Kind)) : emits
     giver = `'${step.name}'`
   }
-  if (kind !== undefined && kind !== 'bytes') {
+  const last = placed.at(-1)
+  if (last !== undefined && kind !== undefined && kind !== 'bytes') {
     problems.push({
-      at: placed.at(-1)?.step.at ?? at,
+      at: last.step.at,
       message: `The last stage, ${giver}, gives ${KIND_NAMES[kind]}, but a connection takes bytes.`,
       remedy: remedy(registry, kind, 'bytes', spelling, 'behind it'),
     })
@@ -53,13 +54,20 @@ export function orderProblems(
   return problems
 }
 
+/** What a stage takes or gives; unknown where its options would say it and are wrong. */
+function sideOf<Side extends 'accepts' | 'emits'>(
+  side: Side,
+  stage: AnyStage | undefined,
+  definition: Definition | undefined,
+): AnyStage[Side] | undefined {
+  return stage?.[side] ?? (definition?.variant?.[side] === undefined ? definition?.[side] : undefined)
+}
+
 function remedy(registry: Registry, from: Kind, to: Kind, spelling: Spelling, where: string): string {
-  const ways = waysBetween(registry, from, to).map(names => {
-    const written = spelling === 'text' ? names.map(kebabCase).join(' | ') : names.join(', then ')
-    return `'${written}'`
-  })
-  const last = ways.at(-1)
-  if (last === undefined) return `No stage leads from ${KIND_NAMES[from]} to ${KIND_NAMES[to]}.`
-  const others = ways.slice(0, -1).join(', ')
-  return `Put ${others === '' ? last : `${others} or ${last}`} ${where}.`
+  const then = spelling === 'text' ? ' | ' : ', then '
+  const ways = waysBetween(registry, from, to).map(
+    names => `'${names.map(name => spelt(name, spelling)).join(then)}'`,
+  )
+  if (ways.length === 0) return `No stage leads from ${KIND_NAMES[from]} to ${KIND_NAMES[to]}.`
+  return `Put ${alternatives(ways)} ${where}.`
 }

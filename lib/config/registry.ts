@@ -41,9 +41,17 @@ export function find(
   )
 }
 
-/** Everything that `find` knows, as it is written in a text. */
-export function namesOf({ stages, presets }: Registry): readonly string[] {
-  const own = [...stages.keys()].map(kebabCase)
+/** How names are written: `max-length` in a text, `maxLength` in a file. */
+export type Spelling = 'text' | 'file'
+
+/** A name as it is written there. */
+export function spelt(name: string, spelling: Spelling): string {
+  return spelling === 'text' ? kebabCase(name) : name
+}
+
+/** Everything that `find` knows. */
+export function namesOf({ stages, presets }: Registry, spelling: Spelling): readonly string[] {
+  const own = [...stages.keys()].map(name => spelt(name, spelling))
   return [...own, ...[...presets.keys()].map(name => (own.includes(name) ? PRESET + name : name))]
 }
 

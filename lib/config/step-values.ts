@@ -1,8 +1,8 @@
 import type { Definition, OptionTable } from '../definition.js'
 import { didYouMean } from './near.js'
 import type { Problem } from './problem.js'
-import { camelCase, kebabCase } from './registry.js'
-import type { Given, GivenOption, Spelling, Step } from './steps.js'
+import { kebabCase, type Spelling } from './registry.js'
+import type { Given, GivenOption, Step } from './steps.js'
 import { optionValue } from './value.js'
 
 /** The values of a step by the names of its arguments and options, for `stageFrom`; those that are wrong are left out. */
@@ -34,13 +34,14 @@ class StepValues {
 
   read(): Readonly<Record<string, unknown>> {
     const { arguments: given, options } = this.#step
-    const isClear = options.every(({ name }) => Object.hasOwn(this.#table, camelCase(name)))
-    for (const [index, one] of given.entries()) {
-      const name = this.#names[index]
-      if (name !== undefined) this.#take(name, one)
-      // Behind an option that nobody knows it may be the value of that.
-      else if (isClear) this.#surplus(one)
+    const isClear = options.every(({ name }) => Object.hasOwn(this.#table, name))
+    for (const [index, name] of this.#names.entries()) {
+      const one = given[index]
+      if (one !== undefined) this.#take(name, one)
     }
+    const surplus = given[this.#names.length]
+    // Behind an option that nobody knows it may be the value of that.
+    if (surplus !== undefined && isClear) this.#surplus(surplus)
     for (const option of options) this.#option(option)
     if (!isClear) return {}
     for (const [name, { presence, help }] of Object.entries(this.#table)) {
@@ -51,19 +52,22 @@ class StepValues {
   }
 
   #surplus(given: Given): void {
-    const takes =
-      this.#names.length === 0 ? 'no argument' : `only ${this.#names.map(name => `'${name}'`).join(' and ')}`
-    const names = Object.keys(this.#table).map(name => this.#spell(name))
-    this.#refuse(given, `takes ${takes}; this is one more.`, didYouMean(String(given.value), names))
+    const list = this.#names.map(name => `'${name}'`).join(' and ')
+    const takes = list === '' ? 'no argument' : `only ${list}`
+    const near = didYouMean(
+      String(given.value),
+      Object.keys(this.#table).map(name => this.#spell(name)),
+    )
+    const quotes = this.#spelling === 'text' && list !== '' ? 'Put a text with spaces in quotes.' : ''
+    this.#refuse(given, `takes ${takes}; this is one more.`, near || quotes)
   }
 
   #option(option: GivenOption): void {
-    const name = Object.hasOwn(this.#table, option.name) ? option.name : camelCase(option.name)
-    const at = option.nameAt
+    const { name, nameAt: at } = option
     if (!Object.hasOwn(this.#table, name)) {
       const names = Object.keys(this.#table).map(name => this.#spell(name))
       const known = names.length === 0 ? 'It takes none.' : `It takes ${names.join(', ')}.`
-      const spelt = this.#spell(option.name)
+      const spelt = this.#spell(name)
       this.#refuse({ at }, `has no option '${spelt}'.`, didYouMean(spelt, names) || known)
     } else if (this.#seen.has(name)) {
       this.#refuse({ at }, `has '${this.#spell(name)}' twice.`, 'Take one away.')
@@ -87,7 +91,8 @@ class StepValues {
   }
 
   #missing(name: string, help: string): void {
-    this.#refuse(this.#step, `needs '${this.#spell(name)}': ${help}.`, '')
+    // Up to its details.
+    this.#refuse(this.#step, `needs '${this.#spell(name)}': ${help.replace(/[:;].*/s, '')}.`, '')
   }
 
   #refuse({ at }: Pick<Given, 'at'>, message: string, remedy: string): void {

@@ -5,7 +5,7 @@ import type { Stage } from '../stage.js'
 import { didYouMean } from './near.js'
 import { orderProblems, type Placed } from './order.js'
 import type { Problem, Span } from './problem.js'
-import { find, namesOf, PRESET, type Registry } from './registry.js'
+import { find, namesOf, PRESET, type Registry, type Spelling } from './registry.js'
 import { valuesOf } from './step-values.js'
 
 /** A value, and where it stands. */
@@ -34,15 +34,10 @@ export interface Step {
 
 /** What stands around a list of steps. */
 export interface Surroundings {
-  /** The whole list. */
-  readonly at: Span
-  /** How names are written there: `max-length` and `--max-length` in a text, `maxLength` in a file. */
   readonly spelling: Spelling
   /** Where presets print lines of their own. @default nowhere */
   readonly log?: (line: string) => void
 }
-
-export type Spelling = 'text' | 'file'
 
 /** What becomes of a list of steps: a pipeline, or problems. */
 export interface Built {
@@ -50,17 +45,25 @@ export interface Built {
   readonly problems: readonly Problem[]
 }
 
+/** The time that it takes to make a pipeline grows with the square of their number. */
+const MOST_STAGES = 256
+
 /**
  * Makes a pipeline of a list of steps, and finds all that is wrong with it. A list of one bare name that is a preset's
  * is that preset.
  */
 export function pipelineOf(steps: readonly Step[], registry: Registry, surroundings: Surroundings): Built {
+  const surplus = steps[MOST_STAGES]
+  if (surplus !== undefined) {
+    const message = `A pipeline has at most ${MOST_STAGES} stages; this is one more.`
+    return { pipeline: undefined, problems: [{ at: surplus.at, message, remedy: '' }] }
+  }
   const { log } = surroundings
   const problems: Problem[] = []
   const placed = steps.map((step): Placed => {
     const factory = find(registry, nameIn(steps, step, registry), log)
     if (factory === undefined) {
-      problems.push(unknownStage(step, registry))
+      problems.push(unknownStage(step, registry, surroundings.spelling))
       return { step }
     }
     const { definition } = factory
@@ -92,8 +95,8 @@ function nameIn(
   return isAlone && presets.has(name) ? PRESET + name : name
 }
 
-function unknownStage({ name, at }: Step, registry: Registry): Problem {
-  const near = didYouMean(name, namesOf(registry))
+function unknownStage({ name, at }: Step, registry: Registry, spelling: Spelling): Problem {
+  const near = didYouMean(name, namesOf(registry, spelling))
   return {
     at,
     message: `There is no stage '${name}'.`,

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import type { Definition, OptionTable } from '../definition.js'
 import type { Option } from '../option.js'
 import { unescapeBytes } from './escapes.js'
+import { valuesOf } from './option-words.js'
 import type { Problem } from './problem.js'
 import { camelCase, find, type Registry } from './registry.js'
 import { type Built, type Given, type GivenOption, pipelineOf, type Step } from './steps.js'
@@ -19,7 +20,7 @@ export function pipelineOfText(text: string, registry: Registry, log?: (line: st
     const remedy = "Write stages such as 'lines | uppercase | unlines', or 'echo' for none."
     return { pipeline: undefined, problems: [{ at, message: 'The text has no stage.', remedy }] }
   }
-  const built = pipelineOf(steps, registry, { at, spelling: 'text', ...(log === undefined ? {} : { log }) })
+  const built = pipelineOf(steps, registry, { spelling: 'text', ...(log === undefined ? {} : { log }) })
   return problems.length === 0
     ? built
     : {
@@ -28,11 +29,22 @@ export function pipelineOfText(text: string, registry: Registry, log?: (line: st
       }
 }
 
+/** Longer ones are no texts that anybody wrote. */
+const LONGEST = 65_536
+
 /** The steps of a text; values are text, or bytes where an escape makes them so. */
 export function stepsOfText(
   text: string,
   registry: Registry,
 ): { readonly steps: readonly Step[]; readonly problems: readonly Problem[] } {
+  if (text.length > LONGEST) {
+    const at = { start: LONGEST, end: text.length }
+    const remedy = 'Write a file.'
+    return {
+      steps: [],
+      problems: [{ at, message: `The text is longer than ${LONGEST} characters.`, remedy }],
+    }
+  }
   const { stages, problems } = splitWords(text)
   const wrong = [...problems]
   const steps = stages.flatMap(([name, ...words]) => {
@@ -93,7 +105,8 @@ function readOption(
   if (option.type === 'boolean') return [{ name, nameAt, value: true, at }]
   const next = left.shift()
   if (next !== undefined) return [{ name, nameAt, ...readValue(option, next, problems) }]
-  problems.push({ at, message: `'--${flag}' needs a value.`, remedy: `It is ${option.help}.` })
+  if (option.type === 'code') return [{ name, nameAt, value: undefined, at }]
+  problems.push({ at, message: `'--${flag}' needs a value: ${valuesOf(option)}.`, remedy: '' })
   return []
 }
 

@@ -17,7 +17,8 @@ export function optionValue(name: string, option: Option, given: unknown): Readi
   }
   const value =
     option.isList && Array.isArray(given) ? given.map(one => typed(option, one)) : typed(option, given)
-  const refusal = option.refusal(name, value)
+  const { refusal: refuse, writtenRefusal = refuse } = option
+  const refusal = writtenRefusal(name, value)
   return refusal === undefined ? { value } : { refusal, remedy: remedyFor(option, given) }
 }
 
@@ -40,6 +41,7 @@ function remedyFor({ type, unit, choices }: Option, given: unknown): string {
   // YAML takes some words for numbers and booleans.
   const isWord = typeof given === 'number' || typeof given === 'boolean'
   if (isWord && (type === 'text' || type === 'bytes')) return 'Put it in quotes.'
+  if (type === 'text' && given instanceof Uint8Array) return 'Text is UTF-8, which these bytes are not.'
   if (typeof given !== 'string') return ''
   if (unit !== undefined) return Number.isNaN(Number(given)) ? `Write ${QUANTITY_EXAMPLES[unit]}.` : ''
   if (choices === undefined) return ''

@@ -31,7 +31,7 @@ const PLAIN = ['Literal', 'SingleQuoted', 'DoubleQuoted', 'AnsiCQuoted', 'Glob']
  */
 export function splitWords(text: string): Words {
   const { commands: statements, errors = [] } = parse(text)
-  const unclosed = errors.find(({ message }) => message.startsWith('unterminated'))
+  const unclosed = errors.find(({ pos }) => /['"$`]/.test(text.charAt(pos)))
   if (unclosed !== undefined) return { stages: [], problems: [notClosed(text, unclosed.pos)] }
   const stages = statements.flatMap(commandsOf).map(wordsOf)
   const wrong = betweenWords(text, stages)
@@ -88,6 +88,7 @@ function gap(text: string, from: number, until: number, pipes: number): Problem 
   const [first, next] = signs.slice(surplus)
   if (surplus !== -1 && first !== undefined) {
     if (first.sign !== '|') return foreign(first)
+    if (text.slice(from, first.at.start).includes('\n')) return lineBegins(first.at)
     if (from > 0 && next !== undefined && next.sign !== '|') return foreign(next)
     return {
       at: first.at,
@@ -103,6 +104,14 @@ function gap(text: string, from: number, until: number, pipes: number): Problem 
   }
 }
 
+function lineBegins(at: Span): Problem {
+  return {
+    at,
+    message: "A line begins with this '|'.",
+    remedy: 'Put it at the end of the line before.',
+  }
+}
+
 function foreign({ sign, at }: { readonly sign: string; readonly at: Span }): Problem {
   return {
     at,
@@ -112,7 +121,7 @@ function foreign({ sign, at }: { readonly sign: string; readonly at: Span }): Pr
 }
 
 function notClosed(text: string, start: number): Problem {
-  const sign = text[start] as string
+  const sign = text.charAt(start)
   return sign === '$' || sign === '`'
     ? notReplaced(text.slice(start), { start, end: text.length })
     : {
@@ -125,8 +134,11 @@ function notClosed(text: string, start: number): Problem {
 /** What a shell would replace, in a word and inside its quotes. */
 function replaced(word: Argument | WordPart): readonly Problem[] {
   if (word.type === 'Assignment') return replaced(word.value as ShellWord)
-  const { type, pos, end, text } = word
-  if (type !== 'Word' && !PLAIN.includes(type)) return [notReplaced(text, { start: pos, end })]
+  const { type, pos, text } = word
+  if (type !== 'Word' && !PLAIN.includes(type)) {
+    // The parser's own end may lie behind the text's.
+    return [notReplaced(text, { start: pos, end: pos + text.length })]
+  }
   return 'parts' in word ? (word.parts ?? []).flatMap(replaced) : []
 }
 

@@ -1,19 +1,26 @@
-import { isAscii } from 'node:buffer'
-import type { BlockDecoder, BlockRole, Bytewise } from '../block-role.js'
-import { blame, StageError } from '../errors.js'
+import type { BlockDecoder, BlockRole, LineEncoding } from '../block-role.js'
+import { composed } from '../byte-table.js'
+import { StageError } from '../errors.js'
 import type { PlannedStage } from '../plan.js'
 import { type AnyStage, type Controller, stage, type Transformer } from '../stage.js'
 import type { Passed, StageCounts } from '../stage-counts.js'
-import { countLineFeeds } from './count-line-feeds.js'
+import { type ByteRows, byteRows, mapBytes } from './map-bytes.js'
 
 type Role<R extends BlockRole['role']> = Extract<BlockRole, { role: R }>
 
 /** What all connections share of a rewritten run. */
 interface BlockWork {
   readonly run: readonly PlannedStage[]
-  readonly maps: readonly { readonly name: string; readonly map: Bytewise }[]
-  /** True where it is checked that each block keeps its lines. */
+  readonly encoding: LineEncoding
+  readonly maps: readonly NamedMap[]
+  /** What all of them together do to bytes. */
+  readonly rows: ByteRows
+  /** True where it is checked that each block becomes what its lines one by one would. */
   readonly checked: boolean
+}
+
+interface NamedMap extends Role<'map'> {
+  readonly name: string
 }
 
 const DELIMITER = Buffer.from('\n')
@@ -49,11 +56,12 @@ function blockRun(stages: readonly PlannedStage[], start: number): number {
 
 function blockStage(run: readonly PlannedStage[]): PlannedStage {
   const name = run.map(({ name }) => name).join(' | ')
-  const { open } = roleOf(run[0]) as Role<'decode'>
-  // To compare where lines end costs as much as to make them, so it is for development.
+  const { open, encoding } = roleOf(run[0]) as Role<'decode'>
+  const maps = run.slice(1, -1).map(({ name, stage }) => ({ name, ...(stage.blocks as Role<'map'>) }))
+  const rows = byteRows(composed(maps.map(({ table }) => table)))
+  // To make the lines as well costs what the blocks save, so it is for development.
   const checked = ['development', 'test'].includes(process.env.NODE_ENV ?? '')
-  const maps = run.slice(1, -1).map(({ name, stage }) => ({ name, map: (stage.blocks as Role<'map'>).map }))
-  const work: BlockWork = { run, maps, checked }
+  const work: BlockWork = { run, encoding, maps, rows, checked }
   return {
     name,
     accepts: 'bytes',
@@ -68,17 +76,13 @@ function blockStage(run: readonly PlannedStage[]): PlannedStage {
   }
 }
 
-/** What a link offers to stages of the engine's own. */
-export interface TextController extends Controller<Buffer> {
-  /** Enqueues bytes that are at hand as text, one character for each byte. */
-  readonly enqueueLatin1: (text: string) => void
-}
-
 /** Runs on blocks what its stages would do line by line. */
 export class BlockTransformer implements Transformer<Buffer, Buffer> {
   readonly #decoder: BlockDecoder
   readonly #work: BlockWork
   #lines = 0
+  /** The chunks that come are nobody else's, so they may be changed. */
+  inPlace = false
 
   constructor(decoder: BlockDecoder, work: BlockWork) {
     this.#decoder = decoder
@@ -97,7 +101,7 @@ export class BlockTransformer implements Transformer<Buffer, Buffer> {
   }
 
   transform(chunk: Buffer, controller: Controller<Buffer>): void {
-    this.#decoder.push(chunk, block => (controller as TextController).enqueueLatin1(this.#map(block)))
+    this.#decoder.push(chunk, block => controller.enqueue(this.#map(block, this.inPlace)))
   }
 
   unfinished(): number {
@@ -106,36 +110,28 @@ export class BlockTransformer implements Transformer<Buffer, Buffer> {
 
   flush(controller: Controller<Buffer>): void {
     const rest = this.#decoder.end()
-    if (rest !== undefined)
-      (controller as TextController).enqueueLatin1(this.#map(Buffer.concat([rest, DELIMITER])))
+    if (rest !== undefined) controller.enqueue(this.#map(Buffer.concat([rest, DELIMITER]), true))
   }
 
-  /** As text, since V8 maps and searches a string several times as fast as JavaScript does a Buffer. */
-  #map(block: Buffer): string {
-    let text = block.toString('latin1')
-    this.#lines += countLineFeeds(block)
-    const { maps, checked } = this.#work
-    const ascii = maps.length > 0 && isAscii(block)
-    for (const { name, map } of maps) {
-      const before = text
-      try {
-        text = map(before, ascii)
-      } catch (cause) {
-        throw blame(name, 'bytewise', cause)
-      }
-      if (text.length !== before.length || (checked && !hasSameLines(before, text))) {
-        throw new StageError(name, "changed the length or the line feeds of a block in its 'bytewise'.")
-      }
-    }
-    return text
+  #map(block: Buffer, inPlace: boolean): Buffer {
+    const { rows, checked } = this.#work
+    if (checked) checkLines(block, this.#work)
+    const mapped = inPlace || rows.length === 0 ? block : Buffer.allocUnsafe(block.length)
+    this.#lines += mapBytes(block, rows, mapped)
+    return mapped
   }
 }
 
-function hasSameLines(one: string, other: string): boolean {
-  for (let from = 0; ; ) {
-    const at = one.indexOf('\n', from)
-    if (other.indexOf('\n', from) !== at) return false
-    if (at === -1) return true
-    from = at + 1
+/** Throws where a stage makes of a line something else than of its characters one by one. */
+function checkLines(block: Buffer, { maps, encoding }: BlockWork): void {
+  let lines = block.toString(encoding).split('\n').slice(0, -1)
+  for (const { name, line, table } of maps) {
+    const next = lines.map(line)
+    for (const [index, before] of lines.entries()) {
+      const bytes = Buffer.from(Buffer.from(before, encoding).map(byte => table[byte] as number))
+      if (bytes.equals(Buffer.from(next[index] as string, encoding))) continue
+      throw new StageError(name, "is 'bytewise', but did not change each character of a line on its own.")
+    }
+    lines = next
   }
 }

@@ -9,8 +9,6 @@ import type { StageCounts } from '../stage-counts.js'
 export interface Sink {
   /** One item left the last stage. */
   write: (item: unknown) => void
-  /** Bytes left the last stage as text, one character for each. Without it they come as a Buffer. */
-  writeLatin1?: (text: string) => void
   /** A turn is over: what it wrote can go out as one. False asks the flow to hold until `drain()`. */
   settle: () => boolean
   /** The flow takes more again, after a `write` that returned false. */

@@ -3,9 +3,9 @@ import { type BywashError, blame, type PeerError, StageError } from '../errors.j
 import { isThenable, sizeOf, wrongKind } from '../kind.js'
 import type { Outcome } from '../outcome.js'
 import type { PlannedStage } from '../plan.js'
-import type { Transformer } from '../stage.js'
+import type { Controller, Transformer } from '../stage.js'
 import type { Passed, StageCounts } from '../stage-counts.js'
-import { BlockTransformer, type TextController } from './block-lines.js'
+import { BlockTransformer } from './block-lines.js'
 import type { Flow, Sink } from './flow.js'
 import { type FrameWatch, isOverdue } from './frame-watch.js'
 
@@ -13,7 +13,7 @@ type AnyTransformer = Transformer<unknown, unknown>
 type Step = 'start' | 'readComplete' | 'flush'
 
 /** One stage of a segment: calls its transformer, and is the controller that the transformer gets. */
-class Link implements TextController {
+class Link implements Controller<unknown> {
   /** The next stage. */
   after: Link | undefined
   /** The next stage that transforms; undefined is the sink. */
@@ -89,11 +89,6 @@ class Link implements TextController {
     segment.pass(this, item)
   }
 
-  enqueueLatin1(text: string): void {
-    if (this.next !== undefined || !this.segment.writeLatin1(this, text))
-      this.enqueue(Buffer.from(text, 'latin1'))
-  }
-
   terminate(): void {
     this.segment.terminate(this)
   }
@@ -120,6 +115,7 @@ function openTransformer({ name, stage }: PlannedStage, connection: Connection):
 export class FusedSegment implements Flow {
   readonly #stages: readonly PlannedStage[]
   readonly #sink: Sink
+  readonly #ownsItems: boolean
   /** The first stage; each leads to the one after it. */
   #head: Link | undefined
   /** The first stage that transforms. */
@@ -132,9 +128,10 @@ export class FusedSegment implements Flow {
   #items = 0
   bytes = 0
 
-  constructor(stages: readonly PlannedStage[], sink: Sink) {
+  constructor(stages: readonly PlannedStage[], sink: Sink, ownsItems = false) {
     this.#stages = stages
     this.#sink = sink
+    this.#ownsItems = ownsItems
   }
 
   open(connection: Connection): void {
@@ -158,6 +155,8 @@ export class FusedSegment implements Flow {
         return blame(planned.name, 'open', cause)
       }
     }
+    const first = this.#first?.transformer
+    if (this.#ownsItems && first instanceof BlockTransformer) first.inPlace = true
     return undefined
   }
 
@@ -253,15 +252,6 @@ export class FusedSegment implements Flow {
       this.#hand(from.next, item)
       this.#settle()
     }
-  }
-
-  /** Writes text without a Buffer in between, where the sink takes it; only in a turn. */
-  writeLatin1(from: Link, text: string): boolean {
-    if (this.#sink.writeLatin1 === undefined || from.state !== 'open') return false
-    from.items++
-    from.bytes += text.length
-    this.#sink.writeLatin1(text)
-    return true
   }
 
   report(error: PeerError): void {

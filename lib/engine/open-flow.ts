@@ -10,10 +10,13 @@ export async function load(plan: Plan): Promise<void> {
   if (direct(plan) === undefined) streams ??= await import('./streams.js')
 }
 
-/** Makes the flow of a plan that was loaded. */
-export function flowOf(plan: Plan, sink: Sink): Flow {
+/**
+ * Makes the flow of a plan that was loaded. `ownsChunks` says that nobody else has the chunks that will be written to
+ * it, as those of a socket, so that they may be changed.
+ */
+export function flowOf(plan: Plan, sink: Sink, ownsChunks = false): Flow {
   const stages = direct(plan)
-  if (stages !== undefined) return new FusedSegment(stages, sink)
+  if (stages !== undefined) return new FusedSegment(stages, sink, ownsChunks)
   const { StreamChain } = streams as NonNullable<typeof streams>
   return new StreamChain(plan, sink)
 }

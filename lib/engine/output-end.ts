@@ -10,15 +10,11 @@ export type SocketLike = Duplex & {
   readonly _parent?: SocketLike | null
 }
 
-function asBuffer(bytes: string | Buffer): Buffer {
-  return typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes
-}
-
 /** The end of a duplex that is written to: gathers what a turn makes, and writes it as one. */
 export abstract class OutputEnd {
   protected readonly duplex: SocketLike
-  /** What the turn has made: latin1 text or bytes, or several of them. */
-  #held: string | Buffer | (string | Buffer)[] | undefined
+  /** What the turn has made. */
+  #held: Buffer | Buffer[] | undefined
   /** The duplex takes no more before its 'drain'. */
   protected outputFull = false
   protected bytesWritten = 0
@@ -31,14 +27,7 @@ export abstract class OutputEnd {
   protected abstract pause(): void
 
   write(item: unknown): void {
-    this.#gather(item as Buffer)
-  }
-
-  writeLatin1(text: string): void {
-    this.#gather(text)
-  }
-
-  #gather(bytes: string | Buffer): void {
+    const bytes = item as Buffer
     if (bytes.length === 0) return
     if (this.#held === undefined) this.#held = bytes
     else if (Array.isArray(this.#held)) this.#held.push(bytes)
@@ -50,24 +39,23 @@ export abstract class OutputEnd {
     if (held !== undefined) {
       this.#held = undefined
       if (!Array.isArray(held)) this.send(held)
-      else if (held.length > FEW) this.send(Buffer.concat(held.map(asBuffer)))
+      else if (held.length > FEW) this.send(Buffer.concat(held))
       else this.#sendTogether(held)
     }
     return !this.outputFull
   }
 
   /** One system call for several pieces, without a copy of them. */
-  #sendTogether(pieces: readonly (string | Buffer)[]): void {
+  #sendTogether(pieces: readonly Buffer[]): void {
     this.duplex.cork()
     for (const piece of pieces) this.send(piece)
     this.duplex.uncork()
   }
 
-  protected send(bytes: string | Buffer): void {
+  protected send(bytes: Buffer): void {
     this.bytesWritten += bytes.length
     // To a duplex that is destroyed already this does nothing; its 'close' is on its way.
-    const open = typeof bytes === 'string' ? this.duplex.write(bytes, 'latin1') : this.duplex.write(bytes)
-    if (open) return
+    if (this.duplex.write(bytes)) return
     this.outputFull = true
     this.pause()
   }

@@ -1,4 +1,4 @@
-import type { Connection } from '../connection.js'
+import { type Connection, sharedCount } from '../connection.js'
 import { defineStage, type OptionsOf } from '../define-stage.js'
 import type { StageFactory } from '../definition.js'
 import { callback } from '../option.js'
@@ -30,7 +30,8 @@ function ignore(): void {}
 
 /**
  * Counts connections and passes items of any kind on unchanged. Each `counter()` counts for itself, so a pipeline
- * that two listeners share has one count.
+ * that two listeners share has one count. In workers it counts what their listener serves in all of them, and
+ * `onClose` is called a little later: when the primary has said how many there were.
  *
  * @throws InvalidOptionError for an option that does not exist or is not a function.
  * @example
@@ -50,6 +51,12 @@ export const counter = defineStage({
       accepts: 'any',
       emits: 'same',
       open: connection => {
+        const askTotal = sharedCount(connection)
+        if (askTotal !== undefined) {
+          const number = connection.id
+          onOpen({ number, total: number }, connection)
+          return { close: () => askTotal(total => onClose({ number, total }, connection)) }
+        }
         const number = ++total
         onOpen({ number, total }, connection)
         return { close: () => onClose({ number, total }, connection) }

@@ -23,7 +23,7 @@ export function letterCase(
 ): TransformerStage<string, string> {
   if (mode === 'unicode') return map(name, line => change(line))
   // `change` alone would reach é, ß, µ and ÿ, and give some of them more than one character.
-  const bytewise = (text: string, isAscii: boolean) =>
-    isAscii ? change(text) : text.replace(ASCII_RUN, run => change(run))
-  return map(name, line => bytewise(line, !BEYOND_ASCII.test(line)), { bytewise })
+  const asciiOnly = (line: string) =>
+    BEYOND_ASCII.test(line) ? line.replace(ASCII_RUN, run => change(run)) : change(line)
+  return map(name, asciiOnly, { bytewise: true })
 }

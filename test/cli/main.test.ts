@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect, Server } from 'node:net'
+import { constants } from 'node:os'
+import { Writable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { main } from '../../lib/cli/main.js'
 import { presets } from '../../lib/presets/index.js'
@@ -369,8 +371,20 @@ t.test('a fault of our own is not hidden', async t => {
 })
 
 t.test('a reader of stdout that goes away is no error, and a full disk is one', async t => {
-  const io = new FakeIo()
-  t.equal(await main(['--help'], io), 0)
-  t.ok(io.stdout.emit('error', Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })))
-  t.throws(() => io.stdout.emit('error', new Error('write ENOSPC')), { message: 'write ENOSPC' })
+  for (const [errno, exitCode, logged] of [
+    [constants.errno.EPIPE, 0, ''],
+    [constants.errno.ENOSPC, 1, 'cannot write to stdout: no space left on device\n'],
+  ] as const) {
+    const error = Object.assign(new Error('write failed'), {
+      errno: -errno,
+      code: errno === constants.errno.EPIPE ? 'EPIPE' : 'ENOSPC',
+    })
+    const stdout = new Writable({
+      autoDestroy: false,
+      write: (_chunk, _encoding, callback) => callback(error),
+    })
+    const io = Object.assign(new FakeIo(), { stdout })
+    t.equal(await main(['--help'], io), exitCode)
+    t.equal(io.logged, logged)
+  }
 })

@@ -404,7 +404,7 @@ t.test('a definition that is incomplete is refused at once', async t => {
     /'open' function; got null/,
   )
   invalid(() => map('x', 7 as never), /a function that maps an item; got number/)
-  invalid(() => map('x', line => line, { bytewise: 7 as never }), /a function as its 'bytewise'; got number/)
+  invalid(() => map('x', line => line, { bytewise: 7 as never }), /'bytewise' is true or false; got 7/)
   invalid(() => map('x', line => line, { bytwise: 7 } as object), /no option 'bytwise'/)
   invalid(() => tap('x', undefined as never), /a function that looks at an item/)
   invalid(() => pipeline().through({} as never), /through\(\) takes a stage/)

@@ -1,6 +1,6 @@
-import { escapeBytes } from '../config/escapes.js'
 import type { Option } from '../option.js'
 import { formatQuantity } from '../quantity.js'
+import { escapeBytes } from './escapes.js'
 
 /** What an option's values are, as a text has them. */
 export function valuesOf({

@@ -1,0 +1,48 @@
+import { InvalidOptionError } from './errors.js'
+
+/** What becomes of each of the 256 bytes. */
+export type ByteTable = Uint8Array
+
+const ASCII = 128
+const LINE_FEED = 0x0a
+
+/** The table that changes nothing. */
+export function identity(): ByteTable {
+  return Uint8Array.from({ length: 256 }, (_, byte) => byte)
+}
+
+/**
+ * Asks a function of lines what it makes of each ASCII character. Other bytes stay as they are, and a line feed, which no
+ * line has, too.
+ *
+ * @throws InvalidOptionError when a character does not become one other ASCII character, or becomes a line feed.
+ */
+export function byteTable(name: string, transform: (line: string) => string): ByteTable {
+  const table = identity()
+  for (let byte = 0; byte < ASCII; byte++) {
+    if (byte !== LINE_FEED) table[byte] = mapped(name, transform, String.fromCharCode(byte))
+  }
+  return table
+}
+
+function mapped(name: string, transform: (line: string) => string, character: string): number {
+  let to: unknown
+  try {
+    to = transform(character)
+  } catch (cause) {
+    throw new InvalidOptionError(
+      `map('${name}'): 'bytewise' asks once for each ASCII character; ${JSON.stringify(character)} failed: ${cause}`,
+    )
+  }
+  const byte = typeof to === 'string' && to.length === 1 ? to.charCodeAt(0) : ASCII
+  if (byte < ASCII && byte !== LINE_FEED) return byte
+  throw new InvalidOptionError(
+    `map('${name}'): with 'bytewise' each ASCII character becomes one other, and no line feed; ` +
+      `${JSON.stringify(character)} became ${JSON.stringify(to)}. Leave 'bytewise' out.`,
+  )
+}
+
+/** What becomes of each byte that goes through one table after the other. */
+export function composed(tables: readonly ByteTable[]): ByteTable {
+  return tables.reduce((before, table) => before.map(byte => table[byte] as number), identity())
+}

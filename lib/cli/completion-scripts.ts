@@ -1,0 +1,47 @@
+/** The line that asks a script for the names of files; no completion is this. */
+export const FILES = '/'
+
+const bash = `# Put this line into ~/.bashrc:  source <(bywash completion bash)
+_bywash() {
+  local word
+  COMPREPLY=()
+  while IFS=$'\\t' read -r word _; do
+    if [[ $word == ${FILES} ]]; then compopt -o default; else COMPREPLY+=("$word"); fi
+  done < <(bywash completion bash -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2> /dev/null)
+}
+complete -F _bywash bywash
+`
+
+const zsh = `#compdef bywash
+# Put this line into ~/.zshrc, behind compinit:  source <(bywash completion zsh)
+_bywash() {
+  local line files
+  local -a found
+  while IFS= read -r line; do
+    if [[ $line == ${FILES} ]]; then files=yes; else found+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}"); fi
+  done < <(bywash completion zsh -- "\${(@)words[2,CURRENT]}" 2> /dev/null)
+  _describe bywash found
+  [[ -z $files ]] || _files
+}
+compdef _bywash bywash
+`
+
+const fish = `# Write this to a file:  bywash completion fish > ~/.config/fish/completions/bywash.fish
+function __bywash_complete
+  set -l words (commandline -opc)
+  set -l current (commandline -ct)
+  for line in (bywash completion fish -- $words[2..-1] "$current" 2> /dev/null)
+    if test "$line" = ${FILES}
+      __fish_complete_path "$current"
+    else
+      echo $line
+    end
+  end
+end
+complete -c bywash -f -a '(__bywash_complete)'
+`
+
+/** What each shell reads. */
+export const COMPLETION_SCRIPTS = { bash, zsh, fish } as const
+
+export type Shell = keyof typeof COMPLETION_SCRIPTS
