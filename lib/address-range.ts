@@ -1,5 +1,4 @@
 import { isIP } from 'node:net'
-import { InvalidOptionError } from './errors.js'
 
 /** Neighbouring addresses: those that share the first `prefix` bits. */
 export interface AddressRange {
@@ -12,9 +11,9 @@ const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
 
 /**
  * Reads an address or a CIDR range (RFC 4632, RFC 4291): `10.0.0.0/8`, `192.0.2.7`, `2001:db8::/32`. A range of
- * IPv4-mapped addresses, `::ffff:10.0.0.0/104`, is the range of the IPv4 addresses.
+ * IPv4-mapped addresses, `::ffff:10.0.0.0/104`, is the range of the IPv4 addresses. Undefined for anything else.
  */
-export function parseAddressRange(owner: string, name: string, text: unknown): AddressRange {
+export function parseAddressRange(text: unknown): AddressRange | undefined {
   const [given = '', bits] = typeof text === 'string' ? text.split('/', 2) : []
   const mapped = MAPPED.exec(given)?.[1]
   const address = mapped ?? given
@@ -22,11 +21,6 @@ export function parseAddressRange(owner: string, name: string, text: unknown): A
   const longest = version === 6 ? 128 : 32
   const offset = mapped === undefined ? 0 : 96
   const prefix = bits === undefined ? longest : /^\d{1,3}$/.test(bits) ? Number(bits) - offset : -1
-  if (version === 0 || prefix < 0 || prefix > longest || String(text).split('/').length > 2) {
-    throw new InvalidOptionError(
-      `${owner}: '${name}' is a list of addresses and CIDR ranges, such as '10.0.0.0/8' and '2001:db8::/32'; ` +
-        `got ${JSON.stringify(text)}.`,
-    )
-  }
+  if (version === 0 || prefix < 0 || prefix > longest || String(text).split('/').length > 2) return undefined
   return { address, prefix, family: version === 6 ? 'ipv6' : 'ipv4' }
 }

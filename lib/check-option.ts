@@ -35,12 +35,6 @@ export function checkFunction(owner: string, name: string, value: unknown): void
   }
 }
 
-export function checkText(owner: string, name: string, value: unknown): void {
-  if (typeof value !== 'string') {
-    throw new InvalidOptionError(`${owner}: '${name}' is text; got ${showValue(value)}.`)
-  }
-}
-
 /** A misspelt option would be a limit that is silently not there. */
 export function checkNames(owner: string, options: object, names: readonly string[]): void {
   const unknown = Object.keys(options).find(name => !names.includes(name))

@@ -1,8 +1,10 @@
-import { checkFunction, checkInteger } from './check-option.js'
+import { checkFunction } from './check-option.js'
 import type { Connection } from './connection.js'
 import type { DriveSettings } from './engine/duplex.js'
 import { type Deadlines, deadlines } from './engine/sweep.js'
 import { type BywashError, isClientFault } from './errors.js'
+import { integer } from './option.js'
+import { settingsFrom } from './option-values.js'
 
 /** What both `handle()` and `listen()` take for each connection. Times are in milliseconds. */
 export interface ConnectionOptions {
@@ -34,17 +36,25 @@ export function farewell(error: BywashError): string | undefined {
   return isClientFault(error) ? `error: ${error.farewell}\n` : undefined
 }
 
-export const CONNECTION_OPTIONS = [
-  'farewell',
-  'idleTimeout',
-  'frameTimeout',
-  'drainTimeout',
-  'halfCloseTimeout',
-  'onError',
-]
-
 /** The longest delay that Node's timers take. */
 export const LONGEST_TIMEOUT = 2_147_483_647
+
+/** A time in milliseconds. */
+export const time = (help: string, standard: number, minimum = 0) =>
+  integer({ help, default: standard, minimum, maximum: LONGEST_TIMEOUT, unit: 'ms' })
+
+/** Those of the options that flags and files can say. */
+export const CONNECTION_TIMES = {
+  idleTimeout: time('how long nothing may come or go; 0 is for ever', 0),
+  frameTimeout: time(
+    'how long a line or frame may take from its first byte to its last; 0 is for ever',
+    30_000,
+  ),
+  drainTimeout: time('how long output may wait without the client taking any of it; 0 is for ever', 60_000),
+  halfCloseTimeout: time('how long a connection whose input has ended may go without progress', 10_000, 1),
+}
+
+export const CONNECTION_OPTIONS = ['farewell', ...Object.keys(CONNECTION_TIMES), 'onError']
 
 /** What `driveSettings` gives: all that a drive and its sweep need, but for the end. */
 export interface ConnectionSettings {
@@ -54,22 +64,12 @@ export interface ConnectionSettings {
 
 /** Checks the options and fills in their defaults. */
 export function connectionSettings(owner: string, options: ConnectionOptions): ConnectionSettings {
-  const {
-    farewell: speak = farewell,
-    idleTimeout = 0,
-    frameTimeout = 30_000,
-    drainTimeout = 60_000,
-    halfCloseTimeout = 10_000,
-    onError,
-  } = options
+  const { farewell: speak = farewell, onError } = options
+  const { halfCloseTimeout, ...limits } = settingsFrom(owner, CONNECTION_TIMES, options)
   checkFunction(owner, 'farewell', speak)
-  checkInteger(owner, 'idleTimeout', idleTimeout, 0, LONGEST_TIMEOUT)
-  checkInteger(owner, 'frameTimeout', frameTimeout, 0, LONGEST_TIMEOUT)
-  checkInteger(owner, 'drainTimeout', drainTimeout, 0, LONGEST_TIMEOUT)
-  checkInteger(owner, 'halfCloseTimeout', halfCloseTimeout, 1, LONGEST_TIMEOUT)
   if (onError !== undefined) checkFunction(owner, 'onError', onError)
   return {
     drive: { farewell: speak, halfCloseTimeout, onError },
-    deadlines: deadlines({ idleTimeout, frameTimeout, drainTimeout }),
+    deadlines: deadlines(limits),
   }
 }

@@ -1,7 +1,6 @@
 import type { Definition, OptionTable, StageFactory } from './definition.js'
-import { InvalidOptionError } from './errors.js'
 import type { Option, Presence } from './option.js'
-import { showValue } from './show-value.js'
+import { checkValue, defaultsOf, givenOptions, type Values } from './option-values.js'
 import type { AnyStage } from './stage.js'
 
 type ValueOf<Each> = Each extends Option<infer Value, Presence> ? Value : never
@@ -120,8 +119,6 @@ function remember(stage: AnyStage, definition: Definition, settings: Values, opt
   origins.set(stage, { definition, given: { ...list, ...options }, settings })
 }
 
-type Values = Record<string, unknown>
-
 /** Checks what a factory was called with, at once, so that the stack leads to the line to change. */
 function check(definition: Definition, parameters: readonly unknown[]): { settings: Values; given: Values } {
   const owner = `${definition.name}()`
@@ -129,41 +126,6 @@ function check(definition: Definition, parameters: readonly unknown[]): { settin
   const values = names.map((name, index) => [name, parameters[index]])
   const settings: Values = Object.fromEntries(values)
   for (const name of names) checkValue(owner, name, definition.arguments[name] as Option, settings[name])
-  const given = checkOptions(owner, definition.options, parameters[names.length])
+  const given = givenOptions(owner, definition.options, parameters[names.length])
   return { settings: { ...defaultsOf(definition.options), ...given, ...settings }, given }
-}
-
-/** Checks an object of options against their table, and returns a copy of what is given. */
-export function checkOptions(owner: string, table: OptionTable, options: unknown): Values {
-  const names = Object.keys(table)
-  const required = names.filter(name => table[name]?.presence === 'required')
-  if (options === undefined && required.length === 0) return {}
-  if (typeof options !== 'object' || options === null) {
-    if (names.length === 0)
-      throw new InvalidOptionError(`${owner} takes no options; got ${showValue(options)}.`)
-    const which = required.map(name => ` with '${name}'`).join()
-    throw new InvalidOptionError(`${owner} takes options${which}.`)
-  }
-  const unknown = Object.keys(options).find(name => !Object.hasOwn(table, name))
-  if (unknown !== undefined) {
-    const known = names.length === 0 ? 'none' : names.join(', ')
-    throw new InvalidOptionError(`${owner} has no option '${unknown}'. It takes ${known}.`)
-  }
-  const given: Values = {}
-  for (const [name, option] of Object.entries(table)) {
-    const value = (options as Values)[name]
-    if (value === undefined && option.presence !== 'required') continue
-    checkValue(owner, name, option, value)
-    given[name] = value
-  }
-  return given
-}
-
-function checkValue(owner: string, name: string, option: Option, value: unknown): void {
-  const refusal = option.refusal(name, value)
-  if (refusal !== undefined) throw new InvalidOptionError(`${owner}: ${refusal}.`)
-}
-
-function defaultsOf(table: OptionTable): Values {
-  return Object.fromEntries(Object.entries(table).map(([name, option]) => [name, option.default]))
 }

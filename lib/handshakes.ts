@@ -4,7 +4,7 @@ import type { Timer } from './clock.js'
 import { type Connection, endConnection } from './connection.js'
 import { HandshakeError } from './errors.js'
 import { formatDuration } from './format-duration.js'
-import type { Outcome, Reason } from './outcome.js'
+import type { Outcome } from './outcome.js'
 import { nodeTlsOptions, type TlsOptions, type TlsSettings, tlsSettings } from './tls-options.js'
 
 /** What comes of handshakes. */
@@ -20,8 +20,10 @@ interface Pending {
   readonly openedAt: number
   readonly timer: Timer
   /** Why we end it, when we do. */
-  failure?: { readonly reason: Reason; readonly error?: Error }
+  failure?: Failure
 }
+
+type Failure = Pick<Outcome, 'reason'> & { readonly error?: Error }
 
 /** A TLS socket knows the socket that it was made of. */
 type Secured = TLSSocket & { readonly _parent: Socket }
@@ -57,22 +59,29 @@ export class Handshakes {
     const timer = clock.setTimeout(() => {
       const duration = formatDuration(handshakeTimeout)
       const error = new HandshakeError(`it took longer than ${duration} ('handshakeTimeout')`)
-      this.#end(socket, { reason: 'refused', error })
+      this.#end(socket, pending, { reason: 'refused', error })
     }, handshakeTimeout)
-    this.#pending.set(socket, { connection, events, openedAt: Math.round(clock.now()), timer })
+    const pending: Pending = { connection, events, openedAt: Math.round(clock.now()), timer }
+    this.#pending.set(socket, pending)
     // A client that ends its side in the middle of the handshake is closed.
     socket.allowHalfOpen = false
     this.#server.emit('connection', socket)
   }
 
-  /** Ends those that are under way. */
-  abort(): void {
-    for (const socket of this.#pending.keys()) this.#end(socket, { reason: 'shutdown' })
+  /** Ends those that are under way; returns how many. */
+  abort(): number {
+    let count = 0
+    for (const [socket, pending] of this.#pending) {
+      if (socket.destroyed) continue
+      this.#end(socket, pending, { reason: 'shutdown' })
+      count++
+    }
+    return count
   }
 
-  #end(socket: Socket, failure: NonNullable<Pending['failure']>): void {
-    const pending = this.#pending.get(socket)
-    if (pending !== undefined) pending.failure ??= failure
+  /** Its 'close' comes later, as a failed handshake. */
+  #end(socket: Socket, pending: Pending, failure: Failure): void {
+    pending.failure = failure
     socket.destroy()
   }
 
@@ -105,7 +114,7 @@ export class Handshakes {
   }
 }
 
-function failureOf(cause: NodeJS.ErrnoException, socket: Secured): NonNullable<Pending['failure']> {
+function failureOf(cause: NodeJS.ErrnoException, socket: Secured): Failure {
   const what = socket.authorizationError
     ? `the client's certificate is not accepted: ${socket.authorizationError}`
     : mistakeOf(cause)
@@ -115,7 +124,7 @@ function failureOf(cause: NodeJS.ErrnoException, socket: Secured): NonNullable<P
 }
 
 /** What the client did wrong; undefined when it only went away. */
-function mistakeOf({ code = '', reason }: NodeJS.ErrnoException & { reason?: string }): string | undefined {
+function mistakeOf({ code, reason }: NodeJS.ErrnoException & { reason?: string }): string | undefined {
   switch (code) {
     case 'ERR_SSL_HTTP_REQUEST':
       return 'the client spoke HTTP without TLS'
@@ -124,6 +133,7 @@ function mistakeOf({ code = '', reason }: NodeJS.ErrnoException & { reason?: str
     case 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE':
       return 'the client showed no certificate'
     default:
-      return code.startsWith('ERR_SSL') ? reason : undefined
+      // Only the errors of TLS have one.
+      return reason
   }
 }

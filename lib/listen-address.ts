@@ -1,5 +1,6 @@
-import { checkInteger } from './check-option.js'
 import { InvalidOptionError } from './errors.js'
+import { integer, text } from './option.js'
+import { settingsFrom } from './option-values.js'
 import { showValue } from './show-value.js'
 
 /** Where a listener listens: one of the three. */
@@ -35,8 +36,8 @@ export interface InheritedDescriptor extends Backlog {
   readonly fd: number | SystemdDescriptor
 }
 
-/** What fits into the `sun_path` of Linux. */
-const LONGEST_PATH = 107
+/** What fits into the `sun_path` of every system; that of macOS is the shortest. */
+const LONGEST_PATH = 103
 
 /** Checks what was given, and fills in the default address. */
 export function listenAddress(owner: string, options: AddressOptions, backlog: number): ListenAddress {
@@ -49,16 +50,24 @@ export function listenAddress(owner: string, options: AddressOptions, backlog: n
     throw new InvalidOptionError(`${owner}: 'mode' is for the file of a unix socket; give 'path' too.`)
   }
   return fd === undefined
-    ? tcpAddress(owner, host, port, backlog)
+    ? { ...settingsFrom(owner, TCP_OPTIONS, options), backlog }
     : { fd: checkDescriptor(owner, fd), backlog }
 }
 
-function tcpAddress(owner: string, host = '0.0.0.0', port = 8080, backlog: number): TcpAddress {
-  if (typeof host !== 'string' || host === '') {
-    throw new InvalidOptionError(`${owner}: 'host' is an address or a host name, such as '127.0.0.1'.`)
-  }
-  checkInteger(owner, 'port', port, 0, 65_535)
-  return { host, port, backlog }
+/** Those of the options that flags and files can say. */
+export const TCP_OPTIONS = {
+  host: {
+    ...text({
+      help: 'address to bind; the default takes connections from every network',
+      default: '0.0.0.0',
+      minimum: 1,
+    }),
+    refusal: (name: string, value: unknown) =>
+      typeof value === 'string' && value !== ''
+        ? undefined
+        : `'${name}' is an address or a host name, such as '127.0.0.1'; got ${showValue(value)}`,
+  },
+  port: integer({ help: 'port to bind; 0 lets the system choose', default: 8080, maximum: 65_535 }),
 }
 
 function refuseTogether(owner: string, some: object, others: object): void {

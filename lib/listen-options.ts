@@ -1,17 +1,20 @@
 import { availableParallelism } from 'node:os'
 import { type AddressRange, parseAddressRange } from './address-range.js'
 import type { AdmissionRules } from './admission.js'
-import { checkBoolean, checkChoice, checkFunction, checkInteger, checkNames } from './check-option.js'
+import { checkFunction, checkInteger, checkNames } from './check-option.js'
 import { type Clock, systemClock } from './clock.js'
 import type { Connection } from './connection.js'
-import { CONNECTION_OPTIONS, type ConnectionOptions, LONGEST_TIMEOUT } from './connection-options.js'
+import { CONNECTION_OPTIONS, type ConnectionOptions, time } from './connection-options.js'
 import { InvalidOptionError } from './errors.js'
 import { listenAddress, type SystemdDescriptor } from './listen-address.js'
 import { defaultMaxConnections } from './open-files.js'
+import { boolean, choice, integer, type Option, orFunction, text } from './option.js'
+import { settingsFrom } from './option-values.js'
 import type { Outcome } from './outcome.js'
 import { PLAN_MODES, type PlanMode } from './plan.js'
+import { showValue } from './show-value.js'
 import type { TlsOptions } from './tls-options.js'
-import { UNCAUGHT_POLICIES, type UncaughtPolicy } from './uncaught.js'
+import { UNCAUGHT_POLICIES, type UncaughtHandler, type UncaughtPolicy } from './uncaught.js'
 
 /** Options of `listen()`. Times are in milliseconds. */
 export interface ListenOptions extends ConnectionOptions {
@@ -63,9 +66,9 @@ export interface ListenOptions extends ConnectionOptions {
   /**
    * What happens at an uncaught error that belongs to no connection, where the program has no `uncaughtException`
    * listener of its own: `exit` closes the listener and then lets Node print the error and exit with code 1, `isolate`
-   * makes it a warning of the process. @default 'exit'
+   * makes it a warning of the process, and a function gets it instead. @default 'exit'
    */
-  readonly uncaught?: UncaughtPolicy
+  readonly uncaught?: UncaughtPolicy | UncaughtHandler
   /**
    * How many processes serve the connections, each of which runs this same script; `auto` is one for each core, and 1
    * one that is started again when it dies. Without it this process serves. The limits are those of all together.
@@ -74,10 +77,49 @@ export interface ListenOptions extends ConnectionOptions {
   readonly workers?: number | 'auto'
   /** Closes the listener when it is aborted. */
   readonly signal?: AbortSignal
-  /** Called once for each connection, when it is over. */
+  /** Called once for each connection that is served, before its first stage and its TLS handshake. */
+  readonly onOpen?: (connection: Connection) => void
+  /** Called once for each connection, when it is over; also for one that was refused. */
   readonly onOutcome?: (outcome: Outcome, connection: Connection) => void
   /** Where deadlines take the time from; a test gives its own. @default the system's clock */
   readonly clock?: Clock
+}
+
+/** More connections than a process can have. */
+const LARGEST_CONNECTIONS = 2_147_483_647
+
+const count = (help: string, minimum: number) => ({ help, minimum, maximum: LARGEST_CONNECTIONS })
+
+/** Those of the options that flags and files can say, but for the address and what `handle()` takes too. */
+export const LISTEN_OPTIONS = {
+  backlog: integer({
+    help: 'how many connections may wait to be accepted',
+    default: 65_535,
+    minimum: 1,
+    maximum: 65_535,
+  }),
+  noDelay: boolean({ help: 'sends small writes at once (TCP_NODELAY)', default: true }),
+  keepAlive: boolean({ help: 'probes silent peers (SO_KEEPALIVE)', default: true }),
+  keepAliveInitialDelay: time('the silence before the first probe', 60_000),
+  maxConnections: integer({
+    ...count('how many connections are served at once', 1),
+    absent: '10000, or what the limit of open files leaves',
+  }),
+  maxConnectionsPerAddress: integer({
+    ...count('how many connections of one address are served at once; 0 is any number', 0),
+    default: 0,
+  }),
+  allow: ranges('addresses and CIDR ranges that are served', 'all'),
+  deny: ranges('addresses and CIDR ranges that are refused, also where allow has them', 'none'),
+  shutdownTimeout: time('how long open connections may finish when the listener closes', 15_000),
+  plan: choice(PLAN_MODES, { help: 'how the stages run', default: 'fused' }),
+  uncaught: orFunction<UncaughtHandler, UncaughtPolicy, 'default'>(
+    choice(UNCAUGHT_POLICIES, {
+      help: 'what an uncaught error that belongs to no connection does',
+      default: 'exit',
+    }),
+    '(error) => void',
+  ),
 }
 
 const NAMES = [
@@ -87,29 +129,17 @@ const NAMES = [
   'mode',
   'fd',
   'tls',
-  'backlog',
-  'noDelay',
-  'keepAlive',
-  'keepAliveInitialDelay',
-  'maxConnections',
-  'maxConnectionsPerAddress',
-  'allow',
-  'deny',
-  'shutdownTimeout',
-  'plan',
-  'uncaught',
+  ...Object.keys(LISTEN_OPTIONS),
   'workers',
   'signal',
+  'onOpen',
   'onOutcome',
   'clock',
   ...CONNECTION_OPTIONS,
 ]
 
 /** More processes than a machine has cores. */
-const MOST_WORKERS = 1024
-
-/** More connections than a process can have. */
-const LARGEST_CONNECTIONS = 2_147_483_647
+export const MOST_WORKERS = 1024
 
 export type ListenSettings = ReturnType<typeof listenSettings>
 
@@ -122,34 +152,29 @@ export function listenSettings(options: ListenOptions) {
     mode,
     fd,
     tls,
-    backlog = 65_535,
-    noDelay = true,
-    keepAlive = true,
-    keepAliveInitialDelay = 60_000,
-    maxConnections = defaultMaxConnections(),
-    maxConnectionsPerAddress = 0,
-    allow,
-    deny,
-    shutdownTimeout = 15_000,
-    plan = 'fused',
-    uncaught = 'exit',
     workers,
     signal,
+    onOpen = () => {},
     onOutcome = () => {},
     clock = systemClock,
   } = options
   const owner = 'listen()'
   checkNames(owner, options, NAMES)
-  checkInteger(owner, 'backlog', backlog, 1, 65_535)
-  checkBoolean(owner, 'noDelay', noDelay)
-  checkBoolean(owner, 'keepAlive', keepAlive)
-  checkInteger(owner, 'keepAliveInitialDelay', keepAliveInitialDelay, 0, LONGEST_TIMEOUT)
-  checkInteger(owner, 'maxConnections', maxConnections, 1, LARGEST_CONNECTIONS)
-  checkInteger(owner, 'maxConnectionsPerAddress', maxConnectionsPerAddress, 0, LARGEST_CONNECTIONS)
-  checkInteger(owner, 'shutdownTimeout', shutdownTimeout, 0, LONGEST_TIMEOUT)
-  checkChoice(owner, 'plan', plan, PLAN_MODES)
-  checkChoice(owner, 'uncaught', uncaught, UNCAUGHT_POLICIES)
+  const {
+    backlog,
+    noDelay,
+    keepAlive,
+    keepAliveInitialDelay,
+    maxConnections = defaultMaxConnections(),
+    maxConnectionsPerAddress,
+    allow,
+    deny,
+    shutdownTimeout,
+    plan,
+    uncaught,
+  } = settingsFrom(owner, LISTEN_OPTIONS, options)
   if (workers !== undefined && workers !== 'auto') checkInteger(owner, 'workers', workers, 1, MOST_WORKERS)
+  checkFunction(owner, 'onOpen', onOpen)
   checkFunction(owner, 'onOutcome', onOutcome)
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new InvalidOptionError(
@@ -162,8 +187,8 @@ export function listenSettings(options: ListenOptions) {
   const admission: AdmissionRules = {
     maxConnections,
     maxConnectionsPerAddress: maxConnectionsPerAddress || Infinity,
-    allow: ranges(owner, 'allow', allow),
-    deny: ranges(owner, 'deny', deny),
+    allow: parseRanges(allow),
+    deny: parseRanges(deny),
   }
   return {
     bind: listenAddress(owner, { host, port, path, mode, fd }, backlog),
@@ -175,12 +200,24 @@ export function listenSettings(options: ListenOptions) {
     uncaught,
     workers: workers === 'auto' ? availableParallelism() : workers,
     signal,
+    onOpen,
     onOutcome,
     clock,
   }
 }
 
-function ranges(owner: string, name: string, list: unknown): readonly AddressRange[] | undefined {
-  if (list === undefined) return undefined
-  return (Array.isArray(list) ? list : [list]).map(text => parseAddressRange(owner, name, text))
+/** Addresses and CIDR ranges: one, or a list of them. */
+function ranges(help: string, absent: string): Option<readonly string[], 'optional'> {
+  const refusal = (name: string, value: unknown) => {
+    const list = [value].flat()
+    const wrong = list.findIndex(range => parseAddressRange(range) === undefined)
+    return wrong === -1
+      ? undefined
+      : `'${name}' is a list of addresses and CIDR ranges, such as '10.0.0.0/8' and '2001:db8::/32'; got ${showValue(list[wrong])}`
+  }
+  return Object.freeze({ ...text({ help, absent }), isList: true, refusal }) as Option<never, 'optional'>
+}
+
+function parseRanges(list: readonly string[] | undefined): readonly AddressRange[] | undefined {
+  return list && [list].flat().map(range => parseAddressRange(range) as AddressRange)
 }

@@ -47,6 +47,7 @@ export class LocalService implements Service {
   }
 
   serve(socket: Socket, connection: Connection): void {
+    guarded(() => this.#settings.onOpen(connection))
     if (this.#handshakes === undefined) this.#drive(socket, connection)
     else this.#handshakes.begin(socket, connection, this.#handshakeEvents)
   }
@@ -72,7 +73,7 @@ export class LocalService implements Service {
   }
 
   blame(asyncId: number, error: unknown): boolean {
-    for (const drive of this.#sweep.items) {
+    for (const drive of this.#sweep.known) {
       if (!drive.started(asyncId)) continue
       drive.blame(error)
       return true
@@ -84,11 +85,12 @@ export class LocalService implements Service {
     const drive = new Drive(socket, connection, this.#driveSettings)
     this.#sweep.add(drive)
     drive.start(flowOf(this.#plan, drive, true))
+    // Its handshake was under way when the listener closed.
+    if (this.#closed !== undefined) drive.leave()
   }
 
   #leave(): Promise<void> {
     for (const drive of this.#sweep.items) drive.leave()
-    this.#handshakes?.abort()
     return new Promise(resolve => {
       this.#finish = resolve
       if (this.connections === 0) resolve()
@@ -97,6 +99,7 @@ export class LocalService implements Service {
 
   #destroyAll(): void {
     for (const drive of this.#sweep.items) if (drive.abort('shutdown')) this.#forced++
+    this.#forced += this.#handshakes?.abort() ?? 0
   }
 
   readonly #onDone = (outcome: Outcome, connection: Connection, drive: Drive) => {

@@ -9,9 +9,11 @@ import { openUnixSocket } from './unix-socket.js'
 /** Begins to listen; throws a BindError that says what to change. */
 export async function openServer(server: Server, address: ListenAddress): Promise<void> {
   try {
-    if ('path' in address) await openUnixSocket(server, address)
-    else if ('fd' in address) server.listen({ ...address, fd: takeDescriptor(address.fd) })
-    else server.listen(address)
+    if ('path' in address) {
+      await openUnixSocket(server, address)
+      return
+    }
+    server.listen('fd' in address ? { ...address, fd: takeDescriptor(address.fd) } : address)
     await once(server, 'listening')
   } catch (cause) {
     throw cause instanceof BindError

@@ -1,7 +1,9 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext, type TlsOptions as NodeTlsOptions } from 'node:tls'
 import { checkChoice, checkInteger, checkNames } from './check-option.js'
 import { LONGEST_TIMEOUT } from './connection-options.js'
 import { InvalidOptionError } from './errors.js'
+import { showValue } from './show-value.js'
 
 /** The TLS versions that may be the oldest one. */
 export const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const
@@ -37,32 +39,56 @@ const NAMES = ['cert', 'key', 'passphrase', 'ca', 'crl', 'minVersion', 'handshak
 
 /** Checks the options, and with them the certificate and its key. */
 export function tlsSettings(owner: string, options: TlsOptions): TlsSettings {
-  const { minVersion = 'TLSv1.2', handshakeTimeout = 5_000 } = options
+  if (typeof options !== 'object' || options === null) {
+    throw new InvalidOptionError(`${owner} is an object with 'cert' and 'key'; got ${showValue(options)}.`)
+  }
+  const { cert, key, passphrase, ca, minVersion = 'TLSv1.2', handshakeTimeout = 5_000 } = options
   checkNames(owner, options, NAMES)
   checkChoice(owner, 'minVersion', minVersion, TLS_VERSIONS)
   checkInteger(owner, 'handshakeTimeout', handshakeTimeout, 1, LONGEST_TIMEOUT)
-  for (const name of ['cert', 'key'] as const) {
-    if (options[name] === undefined) {
+  for (const [name, value] of Object.entries({ cert, key })) {
+    if (value === undefined) {
       throw new InvalidOptionError(`${owner}: '${name}' is missing; TLS needs a certificate and its key.`)
     }
   }
+  check(`${owner}: 'cert' is no certificate in PEM`, () => checkCertificates(cert))
+  check(`${owner}: 'key' is no private key in PEM, or has another 'passphrase'`, () => {
+    for (const one of listOf(key)) createPrivateKey({ key: one, passphrase })
+  })
+  // Node takes no certificates at all, too: then it would trust every public authority, or nobody.
+  if (ca !== undefined) check(`${owner}: 'ca' is no certificate in PEM`, () => checkCertificates(ca))
   const settings = { ...options, minVersion, handshakeTimeout }
-  try {
-    createSecureContext(nodeTlsOptions(settings))
-  } catch (error) {
-    throw new InvalidOptionError(
-      `${owner}: the certificate and key cannot be used: ${(error as Error).message}.`,
-    )
-  }
+  check(`${owner}: the certificate and key cannot be used`, () =>
+    createSecureContext(nodeTlsOptions(settings)),
+  )
   return settings
 }
 
-/** The same as Node takes it, which keeps no time here. */
-export function nodeTlsOptions({ handshakeTimeout, ...settings }: TlsSettings): NodeTlsOptions {
+function check(complaint: string, use: () => unknown): void {
+  try {
+    use()
+  } catch (error) {
+    const { message, reason = message } = error as Error & { readonly reason?: string }
+    throw new InvalidOptionError(`${complaint}: ${reason}.`)
+  }
+}
+
+function checkCertificates(pem: Pem): void {
+  for (const one of listOf(pem)) new X509Certificate(one)
+}
+
+function listOf(pem: Pem): readonly (string | Buffer)[] {
+  const list = [pem].flat()
+  if (list.length === 0) throw new RangeError('the list is empty')
+  return list
+}
+
+/** The same as Node takes it. Its own deadline is the socket's idle timer, so it is as good as none. */
+export function nodeTlsOptions(settings: TlsSettings): NodeTlsOptions {
   return {
     ...settings,
     requestCert: settings.ca !== undefined,
     rejectUnauthorized: true,
-    handshakeTimeout: 0,
+    handshakeTimeout: LONGEST_TIMEOUT,
   }
 }

@@ -11,17 +11,23 @@ export async function openUnixSocket(server: Server, address: UnixAddress): Prom
   if (there !== undefined) await clear(path, there)
   if (mode === undefined) {
     server.listen({ path, backlog })
+    await once(server, 'listening')
     return
   }
-  // The file is never more open than it should be, not even before chmod; nor are files that other threads make now.
-  const umask = process.umask(0o777)
-  process.umask(umask | (0o777 & ~mode))
+  // Nobody else can connect before the file has its mode.
+  const umask = process.umask(0o077)
   try {
     server.listen({ path, backlog })
   } finally {
     process.umask(umask)
   }
-  if (server.listening) chmodSync(path, mode)
+  await once(server, 'listening')
+  try {
+    chmodSync(path, mode)
+  } catch (error) {
+    server.close()
+    throw error
+  }
 }
 
 async function clear(path: string, there: BigIntStats): Promise<void> {
@@ -31,9 +37,9 @@ async function clear(path: string, there: BigIntStats): Promise<void> {
     )
   }
   const refusal = await refusalOf(path)
-  if (refusal === 'ECONNREFUSED') {
+  if (refusal === 'ECONNREFUSED' || refusal === 'ENOENT') {
     removeStale(path, there)
-  } else if (refusal !== 'ENOENT') {
+  } else {
     const why = refusal === undefined ? '' : ` (${refusal})`
     throw new BindError(
       `bind failed: ${path} is already in use${why}; choose another path, or stop the program that has it`,
@@ -60,7 +66,13 @@ async function refusalOf(path: string): Promise<string | undefined> {
  */
 export function removeStale(path: string, stale: BigIntStats): void {
   const aside = `${path}.${process.pid}`
-  renameSync(path, aside)
+  try {
+    renameSync(path, aside)
+  } catch (error) {
+    // Somebody else has removed it.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    throw error
+  }
   const { ino, mtimeNs } = lstatSync(aside, { bigint: true })
   if (ino === stale.ino && mtimeNs === stale.mtimeNs) unlinkSync(aside)
   else renameSync(aside, path)

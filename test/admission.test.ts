@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { parseAddressRange } from '../lib/address-range.js'
+import { type AddressRange, parseAddressRange } from '../lib/address-range.js'
 import { Admission } from '../lib/admission.js'
 
 interface Limits {
@@ -17,7 +17,7 @@ function admission({
   deny,
 }: Limits): Admission {
   const ranges = (list: readonly string[] | undefined) =>
-    list?.map(text => parseAddressRange('listen()', 'deny', text))
+    list?.map(text => parseAddressRange(text) as AddressRange)
   return new Admission({ maxConnections, maxConnectionsPerAddress, allow: ranges(allow), deny: ranges(deny) })
 }
 

@@ -107,7 +107,7 @@ t.test('port 0 becomes the real port, and every network is the default', async t
 })
 
 t.test('options have the documented defaults', async t => {
-  const { onOutcome, clock, ...settings } = listenSettings({ maxConnections: 100 })
+  const { onOpen, onOutcome, clock, ...settings } = listenSettings({ maxConnections: 100 })
   t.strictSame(settings, {
     bind: { host: '0.0.0.0', port: 8080, backlog: 65_535 },
     tls: undefined,
@@ -119,6 +119,7 @@ t.test('options have the documented defaults', async t => {
     uncaught: 'exit',
     signal: undefined,
   })
+  t.type(onOpen, 'function')
   t.type(onOutcome, 'function')
   t.type(clock.now(), 'number')
 })
@@ -129,8 +130,8 @@ t.test('every wrong option is refused at once with a message that says what is a
       { hots: '127.0.0.1' },
       "listen() has no option 'hots'. It takes host, port, path, mode, fd, tls, backlog, noDelay",
     ],
-    [{ host: '' }, "listen(): 'host' is an address or a host name, such as '127.0.0.1'."],
-    [{ host: 4 }, "listen(): 'host' is an address or a host name, such as '127.0.0.1'."],
+    [{ host: '' }, `listen(): 'host' is an address or a host name, such as '127.0.0.1'; got "".`],
+    [{ host: 4 }, "listen(): 'host' is an address or a host name, such as '127.0.0.1'; got 4."],
     [{ port: -1 }, "listen(): 'port' is a whole number, from 0 to 65535; got -1."],
     [{ port: 65_536 }, "listen(): 'port' is a whole number, from 0 to 65535; got 65536."],
     [{ port: '80' }, `listen(): 'port' is a whole number, from 0 to 65535; got "80".`],

@@ -24,6 +24,11 @@ export async function connectTcp(t: Test, port: number): Promise<TcpClient> {
   const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true })
   t.teardown(() => socket.destroy())
   await once(socket, 'connect')
+  return clientOf(socket)
+}
+
+/** The same on a socket of any kind that is connected already. */
+export function clientOf(socket: Socket): TcpClient {
   const { localPort } = socket
   let error: Error | undefined
   let wake = () => {}

@@ -1,12 +1,11 @@
-import { formatAddress } from '../address.js'
-import type { Connection } from '../connection.js'
-import type { BywashError } from '../errors.js'
+import { formatBound } from '../address.js'
 import { listen } from '../listen.js'
 import type { Pipeline } from '../pipeline.js'
 import type { Preset } from '../presets/index.js'
-import { printable } from '../printable.js'
 import type { ListenerSettings } from './listener-flags.js'
+import { openLog } from './log.js'
 import type { Io } from './main.js'
+import { uncaughtLog } from './uncaught-log.js'
 import { untilStopped } from './until-stopped.js'
 
 const LOCAL = ['0.0.0.0', '127.0.0.1', '::', '::1']
@@ -15,15 +14,21 @@ const LOCAL = ['0.0.0.0', '127.0.0.1', '::', '::1']
 export async function serve(
   pipelineFor: (log: (line: string) => void) => Pipeline<Buffer, Buffer>,
   { title, trial }: Pick<Preset, 'title' | 'trial'>,
-  { listen: options, quiet }: ListenerSettings,
+  { listen: options, log: settings }: ListenerSettings,
   io: Io,
 ): Promise<number> {
-  const log = quiet ? () => {} : (line: string) => void io.stderr.write(`${line}\n`)
-  const onError = (error: BywashError, { id }: Connection) =>
-    void io.stderr.write(`[conn #${id}] ${printable(error.message)}\n`)
-  const listener = await listen(pipelineFor(log), { ...options, onError })
-  const { address, port } = listener.address
-  log(`${title} ${formatAddress(address, port)}`)
-  log(`Test: ${trial(LOCAL.includes(address) ? 'localhost' : address, port)}`)
-  return untilStopped(listener, io)
+  const log = await openLog(settings, io.stderr)
+  const failure = new AbortController()
+  const listener = await listen(pipelineFor(log.info), {
+    ...options,
+    ...log.connections(),
+    uncaught: uncaughtLog(log, failure)(options.uncaught),
+  })
+  // A worker greets nobody.
+  if (listener.worker === undefined) {
+    const { address, port } = listener.address
+    log.info(`${title} ${formatBound(listener.address)}`)
+    log.info(`Test: ${trial(LOCAL.includes(address) ? 'localhost' : address, port)}`)
+  }
+  return untilStopped(listener, io, failure.signal)
 }

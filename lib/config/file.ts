@@ -89,13 +89,8 @@ async function readImports(node: Node | undefined, folder: string, reading: Read
     try {
       registry = await withImports(registry, [path], folder)
     } catch (error) {
-      problems.push({ at: item.at, message: messageOf(error), remedy: '' })
+      problems.push({ at: item.at, message: (error as Error).message, remedy: '' })
     }
   }
   return registry
-}
-
-/** A module may throw anything. */
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -1,69 +1,25 @@
-import { parseAddressRange } from '../address-range.js'
-import { LONGEST_TIMEOUT } from '../connection-options.js'
-import { boolean, choice, integer, type Option, text } from '../option.js'
+import { CONNECTION_TIMES } from '../connection-options.js'
+import type { OptionTable } from '../definition.js'
+import { TCP_OPTIONS } from '../listen-address.js'
+import { LISTEN_OPTIONS } from '../listen-options.js'
 
-const time = (help: string, standard: number, minimum = 0) =>
-  integer({ help, default: standard, minimum, maximum: LONGEST_TIMEOUT, unit: 'ms' })
-
-const count = (minimum: number) => ({ minimum, maximum: 2_147_483_647 })
-
-/** Addresses and CIDR ranges: one, or a list of them. */
-function ranges(help: string, absent: string): Option {
-  return Object.freeze({ ...text({ help, absent }), isList: true, refusal: refuseRanges })
-}
-
-function refuseRanges(name: string, value: unknown): string | undefined {
-  try {
-    for (const range of Array.isArray(value) ? value : [value]) parseAddressRange('', name, range)
-    return undefined
-  } catch (error) {
-    return (error as Error).message.replace(/^: |\.$/g, '')
-  }
-}
+const { backlog, noDelay, keepAlive, keepAliveInitialDelay, shutdownTimeout, uncaught, plan, ...limits } =
+  LISTEN_OPTIONS
 
 /**
  * The options of `listen()` that a file, or the command line, can say. The defaults are those of `listen()`, but that
  * a server that nobody programs closes idle connections.
  */
-export const LISTENER_OPTIONS: Readonly<Record<string, Option>> = {
-  host: text({
-    help: 'address to bind; the default takes connections from every network',
-    default: '0.0.0.0',
-    minimum: 1,
-  }),
-  port: integer({ help: 'port to bind; 0 lets the system choose', default: 8080, maximum: 65_535 }),
-  maxConnections: integer({
-    ...count(1),
-    help: 'how many connections are served at once',
-    absent: '10000, or what the limit of open files leaves',
-  }),
-  maxConnectionsPerAddress: integer({
-    ...count(0),
-    help: 'how many connections of one address are served at once; 0 is any number',
-    default: 0,
-  }),
-  allow: ranges('addresses and CIDR ranges that are served', 'all'),
-  deny: ranges('addresses and CIDR ranges that are refused, also where allow has them', 'none'),
-  idleTimeout: time('how long nothing may come or go; 0 is for ever', 300_000),
-  frameTimeout: time(
-    'how long a line or frame may take from its first byte to its last; 0 is for ever',
-    30_000,
-  ),
-  drainTimeout: time('how long output may wait without the client taking any of it; 0 is for ever', 60_000),
-  halfCloseTimeout: time('how long a connection whose input has ended may go without progress', 10_000, 1),
-  shutdownTimeout: time('how long open connections may finish when the listener closes', 15_000),
-  backlog: integer({
-    help: 'how many connections may wait to be accepted',
-    default: 65_535,
-    minimum: 1,
-    maximum: 65_535,
-  }),
-  noDelay: boolean({ help: 'sends small writes at once (TCP_NODELAY)', default: true }),
-  keepAlive: boolean({ help: 'probes silent peers (SO_KEEPALIVE)', default: true }),
-  keepAliveInitialDelay: time('the silence before the first probe', 60_000),
-  uncaught: choice(['exit', 'isolate'], {
-    help: 'what an uncaught error that belongs to no connection does',
-    default: 'exit',
-  }),
-  plan: choice(['fused', 'streams'], { help: 'how the stages run', default: 'fused' }),
+export const LISTENER_OPTIONS: OptionTable = {
+  ...TCP_OPTIONS,
+  ...limits,
+  ...CONNECTION_TIMES,
+  idleTimeout: Object.freeze({ ...CONNECTION_TIMES.idleTimeout, default: 300_000 }),
+  shutdownTimeout,
+  backlog,
+  noDelay,
+  keepAlive,
+  keepAliveInitialDelay,
+  uncaught,
+  plan,
 }
