@@ -1,6 +1,6 @@
-import { type Command, Option } from 'commander'
+import { type Command, Option as Flag, InvalidArgumentError } from 'commander'
 import { LISTENER_OPTIONS } from '../config/listener-options.js'
-import type { ListenOptions } from '../listen-options.js'
+import { type ListenOptions, MOST_WORKERS } from '../listen-options.js'
 import { LOG_FORMATS, type LogSettings } from './log.js'
 import { addFlags, valuesFrom } from './option-flags.js'
 
@@ -19,13 +19,22 @@ const HEADINGS: Readonly<Record<string, string>> = {
   uncaught: 'Process:',
 }
 
+/** No option of a file: what runs in several processes cannot be reloaded in one. */
+const workersFlag = () =>
+  new Flag(
+    '--workers <n|auto>',
+    'how many processes serve; auto is one for each core (default: this one alone)',
+  ).argParser(parseWorkers)
+
 /** Adds the flags of everything that listens. */
 export function listenerFlags(command: Command): Command {
-  return logFlags(addFlags(command, LISTENER_OPTIONS, HEADINGS))
+  return logFlags(addFlags(command, LISTENER_OPTIONS, HEADINGS).addOption(workersFlag()))
 }
 
 export function listenerSettings(flags: Readonly<Record<string, unknown>>): ListenerSettings {
-  return { listen: valuesFrom(LISTENER_OPTIONS, flags), log: logSettings(flags) }
+  const workers = flags.workers as number | 'auto' | undefined
+  const listen = valuesFrom(LISTENER_OPTIONS, flags)
+  return { listen: workers === undefined ? listen : { ...listen, workers }, log: logSettings(flags) }
 }
 
 /** Adds the flags that say what is logged. */
@@ -33,7 +42,7 @@ export function logFlags(command: Command): Command {
   return command
     .optionsGroup('Log:')
     .addOption(
-      new Option(
+      new Flag(
         '--log <form>',
         'how to log every connection; without it those are logged, as text, that did not end well',
       ).choices(LOG_FORMATS),
@@ -43,4 +52,11 @@ export function logFlags(command: Command): Command {
 
 export function logSettings(flags: Readonly<Record<string, unknown>>): LogSettings {
   return { format: flags.log as LogSettings['format'], quiet: flags.quiet === true }
+}
+
+function parseWorkers(text: string): number | 'auto' {
+  if (text === 'auto') return text
+  const count = Number(text)
+  if (/^\d+$/.test(text) && count >= 1 && count <= MOST_WORKERS) return count
+  throw new InvalidArgumentError(`It must be a whole number, from 1 to ${MOST_WORKERS}, or auto.`)
 }

@@ -18,6 +18,8 @@ export async function serve(
 ): Promise<number> {
   const log = await openLog(settings, io.stderr)
   const listener = await listen(pipelineFor(log.info), { ...options, ...log.connections() })
+  // A worker greets nobody, and its primary says when it ends.
+  if (listener.worker !== undefined) return new Promise(() => {})
   const { address, port } = listener.address
   log.info(`${title} ${formatBound(listener.address)}`)
   log.info(`Test: ${trial(LOCAL.includes(address) ? 'localhost' : address, port)}`)

@@ -25,6 +25,15 @@ export function readListen(node: Node | undefined, reading: Reading): FileListen
 function readOption(entry: Entry, { environment, problems }: Reading): unknown {
   const { name, value } = entry
   const option = Object.hasOwn(LISTENER_OPTIONS, name) ? LISTENER_OPTIONS[name] : undefined
+  if (name === 'workers') {
+    const message = "A file has no 'workers': what runs in several processes could not be reloaded."
+    problems.push({
+      at: entry.nameAt,
+      message,
+      remedy: 'Use --workers of bywash run, or workers of listen().',
+    })
+    return undefined
+  }
   if (option === undefined) {
     problems.push(unknownKey(entry, "'listen'", NAMES))
     return undefined
