@@ -136,7 +136,7 @@ const NAMES = [
 ]
 
 /** More processes than a machine has cores. */
-const MOST_WORKERS = 1024
+export const MOST_WORKERS = 1024
 
 export type ListenSettings = ReturnType<typeof listenSettings>
 

@@ -1,9 +1,9 @@
-import { type Command, Option } from 'commander'
+import { type Command, Option as Flag, InvalidArgumentError } from 'commander'
 import { LISTENER_OPTIONS, listenOptions } from '../config/listener-options.js'
 import { asksForTls, TLS_OPTIONS, type TlsFiles } from '../config/tls-files.js'
 import type { OptionTable } from '../definition.js'
-import type { ListenOptions } from '../listen-options.js'
-import type { Option as ListenerOption } from '../option.js'
+import { type ListenOptions, MOST_WORKERS } from '../listen-options.js'
+import type { Option } from '../option.js'
 import { LOG_FORMATS, type LogSettings } from './log.js'
 import { addFlags, valuesFrom } from './option-flags.js'
 
@@ -36,20 +36,29 @@ const FLAGS: OptionTable = {
 }
 
 /** A default that only the help has: who gives another address has given no port. `listen()` has the same. */
-function defaultInWords(option: ListenerOption | undefined): ListenerOption {
-  const { default: standard, ...others } = option as ListenerOption
+function defaultInWords(option: Option | undefined): Option {
+  const { default: standard, ...others } = option as Option
   return { ...others, absent: JSON.stringify(standard) }
 }
 
+/** No option of a file: what runs in several processes cannot be reloaded in one. */
+const workersFlag = () =>
+  new Flag(
+    '--workers <n|auto>',
+    'how many processes serve; auto is one for each core (default: this one alone)',
+  ).argParser(parseWorkers)
+
 /** Adds the flags of everything that listens. */
 export function listenerFlags(command: Command): Command {
-  return logFlags(addFlags(command, FLAGS, HEADINGS))
+  return logFlags(addFlags(command, FLAGS, HEADINGS).optionsGroup('Process:').addOption(workersFlag()))
 }
 
 export function listenerSettings(flags: Readonly<Record<string, unknown>>): ListenerSettings {
+  const workers = flags.workers as number | 'auto' | undefined
+  const listen = listenOptions(valuesFrom(LISTENER_OPTIONS, flags))
   const tls: TlsFiles = Object.fromEntries(Object.keys(TLS_OPTIONS).map(name => [name, flags[flagOf(name)]]))
   return {
-    listen: listenOptions(valuesFrom(LISTENER_OPTIONS, flags)),
+    listen: workers === undefined ? listen : { ...listen, workers },
     tls: asksForTls(tls) ? tls : undefined,
     log: logSettings(flags),
   }
@@ -60,7 +69,7 @@ export function logFlags(command: Command): Command {
   return command
     .optionsGroup('Log:')
     .addOption(
-      new Option(
+      new Flag(
         '--log <form>',
         'how to log every connection; without it those are logged, as text, that did not end well',
       ).choices(LOG_FORMATS),
@@ -70,4 +79,11 @@ export function logFlags(command: Command): Command {
 
 export function logSettings(flags: Readonly<Record<string, unknown>>): LogSettings {
   return { format: flags.log as LogSettings['format'], quiet: flags.quiet === true }
+}
+
+function parseWorkers(text: string): number | 'auto' {
+  if (text === 'auto') return text
+  const count = Number(text)
+  if (/^\d+$/.test(text) && count >= 1 && count <= MOST_WORKERS) return count
+  throw new InvalidArgumentError(`It must be a whole number, from 1 to ${MOST_WORKERS}, or auto.`)
 }

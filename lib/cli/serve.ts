@@ -20,6 +20,8 @@ export async function serve(
   const log = await openLog(settings, io.stderr)
   const tls = files && { tls: await readTls(files, io.cwd()) }
   const listener = await listen(pipelineFor(log.info), { ...options, ...tls, ...log.connections() })
+  // A worker greets nobody, and its primary says when it ends.
+  if (listener.worker !== undefined) return new Promise(() => {})
   log.info(`${title} ${formatBound(listener.address)}`)
   const command = trialOf(listener.address, files, trial)
   if (command !== undefined) log.info(`Test: ${command}`)

@@ -287,7 +287,7 @@ export const broken = map('broken', line => { throw new Error('bad\\u001b[31m ' 
   })
   const { port, logged, io } = await serveAt(t, `${folder}/bywash.yaml`)
   t.equal(await answer(t, port), '')
-  await logged(/^\[a #1\] Stage 'broken' failed in transform: bad\ufffd\[31m Hi\n/)
+  await logged(/^\[a #1\] Stage 'broken' failed in transform: bad\\x1b\[31m Hi\n/)
   t.equal(io.printed, '')
 })
 

@@ -44,8 +44,7 @@ const count = counter({
 
 async function open() {
   return listen(pipeline().through(count).through(greet), {
-    host: '127.0.0.1',
-    port: 0,
+    ...(options.path === undefined && { host: '127.0.0.1', port: 0 }),
     ...options,
     ...(clock && { clock }),
     onOutcome: ({ reason }, { id }) => say({ outcome: reason, id, pid: process.pid }),
@@ -60,7 +59,10 @@ const [listener] = all
 say({ worker: listener.worker ?? 0, pid: process.pid, ports: all.map(({ address }) => address.port) })
 
 const commands = {
-  close: ({ timeout }) => listener.close(timeout === undefined ? {} : { timeout }),
+  close: async ({ timeout }) => ({
+    ...(await listener.close(timeout === undefined ? {} : { timeout })),
+    connections: listener.connections,
+  }),
   suspend: () => listener.suspend(),
   resume: () => listener.resume(),
   replace: () => listener.replace(pipeline()),

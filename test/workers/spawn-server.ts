@@ -91,13 +91,17 @@ export function startServer(
   })
   const ended = once(primary, 'close').then(([code, signal]): number | string => code ?? signal)
   const heard: SpawnedServer['heard'] = async (fits, count = 1) => {
-    for (;;) {
-      const found = said.filter(fits)
-      if (found.length >= count) return found
-      const over = ended.then(how => {
-        throw new Error(`The server ended (${how}) before it said that: ${JSON.stringify(said)} ${errors}`)
-      })
-      await Promise.race([once(events, 'said'), over])
+    const over = ended.then(how => {
+      throw new Error(`The server ended (${how}) before it said that: ${errors}`)
+    })
+    const found: Said[] = []
+    for (let next = 0; ; next++) {
+      while (next === said.length) await Promise.race([once(events, 'said'), over])
+      const one = said[next] as Said
+      if (fits(one) && found.push(one) >= count) {
+        over.catch(() => {})
+        return found
+      }
     }
   }
   return {
