@@ -48,8 +48,16 @@ const workersFlag = () =>
     'how many processes serve; auto is one for each core (default: this one alone)',
   ).argParser(parseWorkers)
 
+function parseWorkers(text: string): number | 'auto' {
+  if (text === 'auto') return text
+  const count = Number(text)
+  if (/^\d+$/.test(text) && count >= 1 && count <= MOST_WORKERS) return count
+  throw new InvalidArgumentError(`It must be a whole number, from 1 to ${MOST_WORKERS}, or auto.`)
+}
+
 /** Adds the flags of everything that listens. */
 export function listenerFlags(command: Command): Command {
+<<<<<<< HEAD
   return logFlags(addFlags(command, FLAGS, HEADINGS).optionsGroup('Process:').addOption(workersFlag()))
 }
 
@@ -59,6 +67,17 @@ export function listenerSettings(flags: Readonly<Record<string, unknown>>): List
   const tls: TlsFiles = Object.fromEntries(Object.keys(TLS_OPTIONS).map(name => [name, flags[flagOf(name)]]))
   return {
     listen: workers === undefined ? listen : { ...listen, workers },
+=======
+  return logFlags(addFlags(command, FLAGS, HEADINGS).addOption(workersFlag()))
+}
+
+export function listenerSettings(flags: Readonly<Record<string, unknown>>): ListenerSettings {
+  const { workers } = flags as Pick<ListenOptions, 'workers'>
+  const options = listenOptions(valuesFrom(LISTENER_OPTIONS, flags))
+  const tls: TlsFiles = Object.fromEntries(Object.keys(TLS_OPTIONS).map(name => [name, flags[flagOf(name)]]))
+  return {
+    listen: workers === undefined ? options : { ...options, workers },
+>>>>>>> main
     tls: asksForTls(tls) ? tls : undefined,
     log: logSettings(flags),
   }
@@ -79,11 +98,4 @@ export function logFlags(command: Command): Command {
 
 export function logSettings(flags: Readonly<Record<string, unknown>>): LogSettings {
   return { format: flags.log as LogSettings['format'], quiet: flags.quiet === true }
-}
-
-function parseWorkers(text: string): number | 'auto' {
-  if (text === 'auto') return text
-  const count = Number(text)
-  if (/^\d+$/.test(text) && count >= 1 && count <= MOST_WORKERS) return count
-  throw new InvalidArgumentError(`It must be a whole number, from 1 to ${MOST_WORKERS}, or auto.`)
 }

@@ -3,8 +3,7 @@ import { formatBound } from '../address.js'
 import { takeOver } from '../bind.js'
 import type { Configuration } from '../config/file.js'
 import { overlap } from '../config/file-listen.js'
-import type { Connection } from '../connection.js'
-import { BindError, type BywashError } from '../errors.js'
+import { BindError } from '../errors.js'
 import { listen } from '../listen.js'
 import type { ListenOptions } from '../listen-options.js'
 import type { Listener } from '../listener.js'
@@ -18,20 +17,20 @@ interface Running {
   readonly listener: Listener
 }
 
-/** Hears of the faults of stages, with the name of the listener. */
-type OnError = (error: BywashError, connection: Connection, name: string) => void
+/** What hears of the connections of a listener, and of uncaught errors. */
+type Watch = (entry: Entry) => Pick<ListenOptions, 'onOpen' | 'onOutcome' | 'onError' | 'uncaught'>
 
 /** The listeners of a file: a new version of it changes them, and ends no connection. */
 export class RunningListeners {
-  readonly #onError: OnError
+  readonly #watch: Watch
   #running: readonly Running[] = []
   /** They accept nothing more, and serve their last connections. */
   readonly #draining = new Set<Listener>()
   #last: Promise<unknown> = Promise.resolve()
   #isClosing = false
 
-  constructor(onError: OnError) {
-    this.#onError = onError
+  constructor(watch: Watch) {
+    this.#watch = watch
   }
 
   /** Whether there are listeners, and nobody has closed them. */
@@ -129,10 +128,14 @@ export class RunningListeners {
   }
 
   async #bind(entry: Entry, begin: (options: ListenOptions) => Promise<Listener>): Promise<Running> {
+    const watch = this.#watch(entry)
     const listener = await begin({
       ...entry.listen,
-      onError: (error, connection) => this.#onError(error, connection, entry.name),
-      onOutcome: () => this.#finish(listener),
+      ...watch,
+      onOutcome: (outcome, connection) => {
+        watch.onOutcome?.(outcome, connection)
+        this.#finish(listener)
+      },
     })
     return { entry, listener }
   }

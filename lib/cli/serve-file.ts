@@ -1,40 +1,48 @@
 import { unwatchFile, watchFile } from 'node:fs'
+import type { Environment } from '../config/file-environment.js'
 import { type LoadedFile, loadFile } from '../config/load-file.js'
-import { printable } from '../printable.js'
 import type { CommandModule } from './commands.js'
+import { logFlags, logSettings } from './listener-flags.js'
+import { type Log, type LogSettings, openLog } from './log.js'
 import type { Io } from './main.js'
 import { RunningListeners } from './running-listeners.js'
+import { uncaughtLog } from './uncaught-log.js'
 import { untilStopped } from './until-stopped.js'
 
-/** The flags of `bywash serve`. */
-export interface ServeFileFlags {
+/** What the flags of `bywash serve` give. */
+export interface ServeFileSettings {
   /** Reloads when the file changes, and not only at SIGHUP. */
-  readonly watch?: boolean
-  readonly quiet?: boolean
+  readonly watch: boolean
+  readonly log: LogSettings
 }
 
 /** How often `--watch` looks, in milliseconds. */
 const INTERVAL = 250
 
 export const configure: CommandModule['configure'] = (command, io, exit) => {
-  command
-    .argument('<file>', 'YAML or JSON')
-    .option('--watch', 'reload when the file changes, and not only at SIGHUP')
-    .option('--quiet', 'print errors only')
+  logFlags(
+    command
+      .argument('<file>', 'YAML or JSON')
+      .option('--watch', 'reload when the file changes, and not only at SIGHUP'),
+  )
     .addHelpText('after', '\nExample:\n  $ bywash serve bywash.yaml --watch')
-    .action(async (file: string, flags: ServeFileFlags) => exit(await serveFile(file, flags, io)))
+    .action(async (file: string, flags: Readonly<Record<string, unknown>>) => {
+      exit(await serveFile(file, { watch: flags.watch === true, log: logSettings(flags) }, io))
+    })
 }
 
 /** Serves the listeners of a file until a signal comes, and reloads it at SIGHUP; returns the exit code. */
-export async function serveFile(path: string, flags: ServeFileFlags, io: Io): Promise<number> {
-  const served = new ServedFile(path, flags, io)
+export async function serveFile(path: string, { watch, log }: ServeFileSettings, io: Io): Promise<number> {
+  const served = new ServedFile(path, await openLog(log, io.stderr), io.env)
   const reload = () => void served.reload()
   const reloadChanged = () => void served.reload({ onlyChanged: true })
   io.on('SIGHUP', reload)
   // It looks at what stands at the path, as no watch of a folder does when a link, or a volume, gets a new target.
-  if (flags.watch) watchFile(path, { interval: INTERVAL }, reloadChanged)
+  if (watch) watchFile(path, { interval: INTERVAL }, reloadChanged)
   try {
-    return (await served.start()) ? await untilStopped(served.listeners, io) : 2
+    const problems = await served.start()
+    for (const problem of problems) io.stderr.write(`${problem}\n`)
+    return problems.length > 0 ? 2 : await untilStopped(served.listeners, io, served.failed)
   } finally {
     unwatchFile(path, reloadChanged)
     io.off('SIGHUP', reload)
@@ -44,35 +52,37 @@ export async function serveFile(path: string, flags: ServeFileFlags, io: Io): Pr
 /** A file, and the listeners that it became. */
 class ServedFile {
   readonly listeners: RunningListeners
-  readonly #load: () => Promise<LoadedFile>
+  readonly #failure = new AbortController()
   readonly #path: string
-  /** Says what happens. */
-  readonly #log: (line: string) => void
-  /** Says what is wrong. */
-  readonly #print: (line: string) => void
+  readonly #log: Log
+  readonly #load: () => Promise<LoadedFile>
   /** What was last read, whether or not it was good. */
   #text: string | undefined
   /** One after the other, so that the last version of the file wins; it begins with the start. */
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(path: string, { quiet }: ServeFileFlags, { stderr, env }: Io) {
-    const print = (line: string) => void stderr.write(`${line}\n`)
-    const log = quiet ? () => {} : print
+  constructor(path: string, log: Log, environment: Environment) {
     this.#path = path
-    this.#print = print
     this.#log = log
-    this.#load = () => loadFile(path, { environment: env, log, readsCertificates: true })
-    this.listeners = new RunningListeners((error, { id }, name) => {
-      print(`[${name} #${id}] ${printable(error.message)}`)
-    })
+    this.#load = () => loadFile(path, { environment, log: log.info, readsCertificates: true })
+    const uncaught = uncaughtLog(log, this.#failure)
+    this.listeners = new RunningListeners(({ name, listen }) => ({
+      ...log.connections(name),
+      uncaught: uncaught(listen.uncaught),
+    }))
+  }
+
+  /** Aborted by an uncaught error that ends the service. */
+  get failed(): AbortSignal {
+    return this.#failure.signal
   }
 
   /**
-   * Binds the listeners; false when the file has problems, which are printed.
+   * Binds the listeners, or returns the problems of the file.
    *
    * @throws BindError when an address cannot be bound.
    */
-  start(): Promise<boolean> {
+  start(): Promise<readonly string[]> {
     const started = this.#start()
     this.#last = started.catch(() => {})
     return started
@@ -85,14 +95,13 @@ class ServedFile {
     return reloaded
   }
 
-  async #start(): Promise<boolean> {
+  async #start(): Promise<readonly string[]> {
     const { configuration, problems, text } = await this.#load()
     this.#text = text
-    problems.forEach(this.#print)
-    if (configuration === undefined) return false
+    if (configuration === undefined) return problems
     const lines = await this.listeners.apply(configuration.listeners)
-    lines.forEach(this.#log)
-    return true
+    lines.forEach(this.#log.info)
+    return []
   }
 
   async #reload(onlyChanged: boolean): Promise<void> {
@@ -101,18 +110,19 @@ class ServedFile {
     // A signal to stop may have come meanwhile.
     if (!this.listeners.isServing || (onlyChanged && text === before)) return
     this.#text = text
-    problems.forEach(this.#print)
+    const { info, error: report } = this.#log
     if (configuration === undefined) {
+      problems.forEach(report)
       const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
-      this.#print(`${this.#path} was not reloaded, for it has ${count}; everything goes on as before`)
+      report(`${this.#path} was not reloaded, for it has ${count}; everything goes on as before`)
       return
     }
     try {
       const lines = await this.listeners.apply(configuration.listeners)
-      this.#log(`${this.#path} was reloaded${lines.length === 0 ? '; nothing has changed' : ''}`)
-      lines.forEach(this.#log)
+      info(`${this.#path} was reloaded${lines.length === 0 ? '; nothing has changed' : ''}`)
+      lines.forEach(info)
     } catch (error) {
-      this.#print(`${this.#path} was not reloaded: ${(error as Error).message}`)
+      report(`${this.#path} was not reloaded: ${(error as Error).message}`)
     }
   }
 }

@@ -8,6 +8,7 @@ import { openLog } from './log.js'
 import type { Io } from './main.js'
 import { renewAtHangup } from './renew-at-hangup.js'
 import { trialOf } from './trial.js'
+import { uncaughtLog } from './uncaught-log.js'
 import { untilStopped } from './until-stopped.js'
 
 /** Serves a pipeline until a signal comes; returns the exit code. */
@@ -19,14 +20,30 @@ export async function serve(
 ): Promise<number> {
   const log = await openLog(settings, io.stderr)
   const tls = files && { tls: await readTls(files, io.cwd()) }
+<<<<<<< HEAD
   const listener = await listen(pipelineFor(log.info), { ...options, ...tls, ...log.connections() })
   // A worker greets nobody, and its primary says when it ends.
   if (listener.worker !== undefined) return new Promise(() => {})
   log.info(`${title} ${formatBound(listener.address)}`)
   const command = trialOf(listener.address, files, trial)
   if (command !== undefined) log.info(`Test: ${command}`)
+=======
+  const failure = new AbortController()
+  const listener = await listen(pipelineFor(log.info), {
+    ...options,
+    ...tls,
+    ...log.connections(),
+    uncaught: uncaughtLog(log, failure)(options.uncaught),
+  })
+  // A worker greets nobody.
+  if (listener.worker === undefined) {
+    log.info(`${title} ${formatBound(listener.address)}`)
+    const command = trialOf(listener.address, files, trial)
+    if (command !== undefined) log.info(`Test: ${command}`)
+  }
+>>>>>>> main
   const stopRenewing = files && renewAtHangup(listener, files, io, log)
-  const exitCode = await untilStopped(listener, io)
+  const exitCode = await untilStopped(listener, io, failure.signal)
   stopRenewing?.()
   return exitCode
 }

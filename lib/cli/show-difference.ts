@@ -6,7 +6,7 @@ import { escapeBytes } from '../config/escapes.js'
 export type Mark = ' ' | '-' | '+'
 
 /** Beyond so many changed lines a difference is not readable, and takes long to find. */
-const MOST_CHANGES = 2000
+const MOST_CHANGES = 1000
 
 /**
  * The lines in which two values differ, with those around them, as a patch: a minus before what was expected, a plus
@@ -34,6 +34,7 @@ function linesOf(bytes: Buffer): string {
 }
 
 function hexRows(bytes: Buffer): string {
-  const rows = bytes.toString('hex').match(/.{1,32}/g) ?? ['(nothing)']
+  if (bytes.length === 0) return '(nothing)\n'
+  const rows = bytes.toString('hex').match(/.{1,32}/g) as string[]
   return rows.map(row => `${row.replace(/..(?=.)/g, '$& ')}\n`).join('')
 }

@@ -3,9 +3,9 @@ import { loadFile } from '../config/load-file.js'
 import { printable } from '../printable.js'
 import type { CommandModule } from './commands.js'
 import type { Io } from './main.js'
-import { type FileTest, type Run, runTest } from './run-test.js'
 import { difference, type Mark } from './show-difference.js'
 import { coloured } from './terminal.js'
+import { type FileTest, type Run, runTest } from './test-runs.js'
 
 export const configure: CommandModule['configure'] = (command, io, exit) => {
   command

@@ -39,6 +39,7 @@ export async function readListen(node: Node | undefined, reading: Reading): Prom
   return options
 }
 
+<<<<<<< HEAD
 /** `listen()` has it, so people will write it. */
 function withoutWorkers(node: Node, problems: Problem[]): Node {
   if (node.type !== 'map') return node
@@ -52,6 +53,8 @@ function withoutWorkers(node: Node, problems: Problem[]): Node {
   return { ...node, entries: node.entries.filter(entry => entry !== workers) }
 }
 
+=======
+>>>>>>> main
 /** Refuses what is no address, or more than one. */
 function refuseAddress(options: ListenOptions, at: Span, { problems }: Reading): void {
   try {

@@ -98,13 +98,8 @@ async function readImports(node: Node | undefined, reading: Reading): Promise<Re
     try {
       registry = await withImports(registry, [path], folder)
     } catch (error) {
-      problems.push({ at: item.at, message: messageOf(error), remedy: '' })
+      problems.push({ at: item.at, message: (error as Error).message, remedy: '' })
     }
   }
   return registry
-}
-
-/** A module may throw anything. */
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

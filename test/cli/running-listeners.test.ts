@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import t, { type Test } from 'tap'
 import { RunningListeners } from '../../lib/cli/running-listeners.js'
 import { readConfiguration } from '../../lib/config/file.js'
-import { BindError, pipeline, tap } from '../../lib/index.js'
+import { BindError, pipeline } from '../../lib/index.js'
 import { Listener } from '../../lib/listener.js'
 import { serveLocally } from '../local-listener.js'
 import { connectTcp, exchange } from '../tcp-client.js'
@@ -27,7 +27,7 @@ const LOWER = '[lines, lowercase, unlines]'
 
 /** Listeners for the length of a test. */
 function start(t: Test) {
-  const running = new RunningListeners(() => {})
+  const running = new RunningListeners(() => ({}))
   t.teardown(() => running.close({ timeout: 0 }))
   const apply = async (...listeners: (readonly [string, string, string])[]) =>
     running.apply(await entries(...listeners))
@@ -145,21 +145,18 @@ t.test(
 
 t.test('connections go on being numbered when options change', async t => {
   const numbers: string[] = []
-  const running = new RunningListeners((_error, { id }, name) => numbers.push(`${name} #${id}`))
+  const running = new RunningListeners(({ name }) => ({
+    onOutcome: ({ reason }, { id }) => numbers.push(`${name} #${id} ${reason}`),
+  }))
   t.teardown(() => running.close({ timeout: 0 }))
-  const failing = pipeline().through(
-    tap('failing', () => {
-      throw new Error('no')
-    }),
-  )
   const [entry] = await entries(['a', 'port: 0', 'echo'])
   const apply = (idleTimeout: number) =>
-    running.apply([{ ...entry!, pipeline: failing, listen: { ...entry!.listen, idleTimeout } }])
+    running.apply([{ ...entry!, listen: { ...entry!.listen, idleTimeout } }])
   const port = portIn((await apply(1000))[0])
   await answer(t, port)
   await apply(2000)
   await answer(t, port)
-  t.strictSame(numbers, ['a #1', 'a #2'])
+  t.strictSame(numbers, ['a #1 end', 'a #2 end'])
 })
 
 t.test('no connection is lost while options change', async t => {

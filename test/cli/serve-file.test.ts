@@ -71,7 +71,7 @@ async function serveAt(t: Test, path: string, ...flags: string[]): Promise<Serve
     if (text !== undefined) write(text)
     io.emit('SIGHUP')
   }
-  const [, port] = await logged(/a: listening on 127\.0\.0\.1:(\d+)\n/)
+  const [, port] = await logged(/a: listening on 127\.0\.0\.1:(\d+)(?:"\})?\n/)
   return { io, path, exited, logged, write, reload, port: Number(port) }
 }
 
@@ -144,7 +144,7 @@ t.test('serve refuses a file with problems before it binds, prints them all, and
   t.equal(exitCode, 2)
   t.equal(printed, '')
   t.match(logged, /bywash\.yaml:2:26: 'listen' takes no 'prot'\..*\n.*bywash\.yaml:2:48: There is no stage/)
-  t.match(await runCommand(['serve', `${folder}/none.yaml`, '--watch']), {
+  t.match(await runCommand(['serve', `${folder}/none.yaml`, '--watch', '--log', 'silent']), {
     exitCode: 2,
     logged: `${folder}/none.yaml:1:1: There is no such file. 'bywash init' writes one.\n`,
   })
@@ -287,8 +287,24 @@ export const broken = map('broken', line => { throw new Error('bad\\u001b[31m ' 
   })
   const { port, logged, io } = await serveAt(t, `${folder}/bywash.yaml`)
   t.equal(await answer(t, port), '')
-  await logged(/^\[a #1\] Stage 'broken' failed in transform: bad\\x1b\[31m Hi\n/)
+  await logged(/^\[a #1\] closed: stage-error, .*: Stage 'broken' failed in transform: bad\\x1b\[31m Hi\n/)
   t.equal(io.printed, '')
+})
+
+t.test('--log json logs each connection with the name of its listener', async t => {
+  const { io, port, exited } = await serve(t, oneListener('uppercase'), '--log', 'json')
+  t.equal(await answer(t, port), 'HI\n')
+  io.emit('SIGTERM')
+  await exited
+  const entries = io.logged
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line))
+  t.match(entries, [
+    { level: 'info', msg: `a: listening on 127.0.0.1:${port}` },
+    { level: 'info', event: 'opened', listener: 'a', id: 1 },
+    { level: 'info', event: 'closed', listener: 'a', id: 1, reason: 'end' },
+  ])
 })
 
 t.test('--quiet prints errors only', async t => {
