@@ -57,17 +57,6 @@ function parseWorkers(text: string): number | 'auto' {
 
 /** Adds the flags of everything that listens. */
 export function listenerFlags(command: Command): Command {
-<<<<<<< HEAD
-  return logFlags(addFlags(command, FLAGS, HEADINGS).optionsGroup('Process:').addOption(workersFlag()))
-}
-
-export function listenerSettings(flags: Readonly<Record<string, unknown>>): ListenerSettings {
-  const workers = flags.workers as number | 'auto' | undefined
-  const listen = listenOptions(valuesFrom(LISTENER_OPTIONS, flags))
-  const tls: TlsFiles = Object.fromEntries(Object.keys(TLS_OPTIONS).map(name => [name, flags[flagOf(name)]]))
-  return {
-    listen: workers === undefined ? listen : { ...listen, workers },
-=======
   return logFlags(addFlags(command, FLAGS, HEADINGS).addOption(workersFlag()))
 }
 
@@ -77,7 +66,6 @@ export function listenerSettings(flags: Readonly<Record<string, unknown>>): List
   const tls: TlsFiles = Object.fromEntries(Object.keys(TLS_OPTIONS).map(name => [name, flags[flagOf(name)]]))
   return {
     listen: workers === undefined ? options : { ...options, workers },
->>>>>>> main
     tls: asksForTls(tls) ? tls : undefined,
     log: logSettings(flags),
   }

@@ -20,14 +20,6 @@ export async function serve(
 ): Promise<number> {
   const log = await openLog(settings, io.stderr)
   const tls = files && { tls: await readTls(files, io.cwd()) }
-<<<<<<< HEAD
-  const listener = await listen(pipelineFor(log.info), { ...options, ...tls, ...log.connections() })
-  // A worker greets nobody, and its primary says when it ends.
-  if (listener.worker !== undefined) return new Promise(() => {})
-  log.info(`${title} ${formatBound(listener.address)}`)
-  const command = trialOf(listener.address, files, trial)
-  if (command !== undefined) log.info(`Test: ${command}`)
-=======
   const failure = new AbortController()
   const listener = await listen(pipelineFor(log.info), {
     ...options,
@@ -41,7 +33,6 @@ export async function serve(
     const command = trialOf(listener.address, files, trial)
     if (command !== undefined) log.info(`Test: ${command}`)
   }
->>>>>>> main
   const stopRenewing = files && renewAtHangup(listener, files, io, log)
   const exitCode = await untilStopped(listener, io, failure.signal)
   stopRenewing?.()

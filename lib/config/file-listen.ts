@@ -10,7 +10,7 @@ import { readOptions } from './file-options.js'
 import { readTlsNode } from './file-tls.js'
 import type { Node } from './file-tree.js'
 import { LISTENER_OPTIONS, listenOptions } from './listener-options.js'
-import type { Problem, Span } from './problem.js'
+import type { Span } from './problem.js'
 
 const KEYS = Object.fromEntries([...Object.keys(LISTENER_OPTIONS), 'tls'].map(name => [name, false]))
 
@@ -23,7 +23,7 @@ export async function readListen(node: Node | undefined, reading: Reading): Prom
   if (node === undefined) return DEFAULTS
   const { problems, folder } = reading
   const before = problems.length
-  const entries = fields(withoutWorkers(node, problems), "'listen'", KEYS, problems) ?? new Map()
+  const entries = fields(node, "'listen'", KEYS, problems) ?? new Map()
   const { path, ...given } = readOptions(entries, LISTENER_OPTIONS, reading)
   const tlsNode = entries.get('tls')?.value
   const tls = tlsNode === undefined ? undefined : await readTlsNode(tlsNode, reading)
@@ -39,22 +39,6 @@ export async function readListen(node: Node | undefined, reading: Reading): Prom
   return options
 }
 
-<<<<<<< HEAD
-/** `listen()` has it, so people will write it. */
-function withoutWorkers(node: Node, problems: Problem[]): Node {
-  if (node.type !== 'map') return node
-  const workers = node.entries.find(({ name }) => name === 'workers')
-  if (workers === undefined) return node
-  problems.push({
-    at: workers.nameAt,
-    message: "A file has no 'workers': what runs in several processes could not be reloaded.",
-    remedy: 'Use --workers of bywash run, or workers of listen().',
-  })
-  return { ...node, entries: node.entries.filter(entry => entry !== workers) }
-}
-
-=======
->>>>>>> main
 /** Refuses what is no address, or more than one. */
 function refuseAddress(options: ListenOptions, at: Span, { problems }: Reading): void {
   try {
