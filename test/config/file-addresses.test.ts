@@ -62,7 +62,6 @@ t.test('what is no address, or two, is a problem', async t => {
   t.match(await problemOf('fd: x'), [
     ['x', /^'fd' is the number of a descriptor, 'systemd', or 'systemd:' and a/],
   ])
-  t.match(await problemOf('workers: 2, path: s'), [['workers', /^A file has no 'workers'/]])
 })
 
 t.test('two listeners cannot have one socket', async t => {
