@@ -33,7 +33,7 @@ export class ServerEntrance implements Entrance {
   constructor(server: Server, settings: ListenSettings, connections: ConnectionSettings) {
     this.#server = server
     this.#settings = settings
-    this.address = boundAddress(server, settings.bind)
+    this.address = boundAddress(server)
     this.#admission = new Admission(settings.admission)
     this.#refusalSettings = {
       ...connections.drive,
@@ -64,12 +64,13 @@ export class ServerEntrance implements Entrance {
   }
 
   suspend(): void {
+    if (!this.#server.listening) return
     if ('fd' in this.#settings.bind) {
       throw new BindError(
         'suspend(): a descriptor that was inherited cannot be opened again; close the listener, or leave it open',
       )
     }
-    if (this.#server.listening) this.#server.close()
+    this.#server.close()
   }
 
   async resume(): Promise<void> {

@@ -105,7 +105,7 @@ function identity({ id, remoteAddress, remotePort }: Connection): Pick<LogEntry,
 }
 
 const GOOD: readonly Reason[] = ['end', 'terminated', 'client-reset', 'shutdown']
-const OURS: readonly string[] = ['stage-error', 'worker-died']
+const OURS: readonly Reason[] = ['stage-error', 'worker-died']
 
 /** Good ends, and those of clients that went away, are `info`, faults of clients `warn`, our own `error`. */
 function levelOf(reason: Reason): Level {

@@ -12,6 +12,12 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   overflow: 'policy',
   uncaught: 'policy',
   banner: 'text',
+  path: 'file',
+  fd: 'descriptor',
+  tlsCert: 'file',
+  tlsKey: 'file',
+  tlsCa: 'file',
+  tlsMinVersion: 'version',
   port: 'port',
   allow: 'range',
   deny: 'range',
@@ -93,7 +99,9 @@ function parse(option: Option, text: string): unknown {
 
 /** Says which numbers are allowed, as people write them. */
 function range({ unit, minimum = 0, maximum = Number.MAX_SAFE_INTEGER }: Option): string {
-  if (unit === 'ms') return 'It must be a time such as 500ms, 15s or 5m, at most 24 days.'
+  if (unit === 'ms') {
+    return `It must be a time such as 500ms, 15s or 5m, ${minimum === 0 ? '' : `from ${minimum}ms on, `}at most 24 days.`
+  }
   const numbers = maximum === Number.MAX_SAFE_INTEGER ? `${minimum} or more` : `from ${minimum} to ${maximum}`
   return `It must be a whole number, ${numbers}.`
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { formatAddress } from '../address.js'
+import { formatBound } from '../address.js'
 import { takeOver } from '../bind.js'
 import type { Configuration } from '../config/file.js'
 import { overlap } from '../config/file-listen.js'
@@ -17,8 +17,8 @@ interface Running {
   readonly listener: Listener
 }
 
-/** What hears of the connections of a listener, by its name. */
-type Watch = (name: string) => Pick<ListenOptions, 'onOpen' | 'onOutcome' | 'onError'>
+/** What hears of the connections of a listener, and of uncaught errors. */
+type Watch = (entry: Entry) => Pick<ListenOptions, 'onOpen' | 'onOutcome' | 'onError' | 'uncaught'>
 
 /** The listeners of a file: a new version of it changes them, and ends no connection. */
 export class RunningListeners {
@@ -113,9 +113,9 @@ export class RunningListeners {
     { kept, gone }: { readonly kept: readonly Running[]; readonly gone: readonly Running[] },
   ): Promise<ReadonlyMap<Entry, Running>> {
     const inTheWay = gone.filter(({ entry }) => entries.some(({ listen }) => overlap(listen, entry.listen)))
-    for (const { listener } of inTheWay) listener.suspend()
     const bound = new Map<Entry, Running>()
     try {
+      for (const { listener } of inTheWay) listener.suspend()
       // One that lost its address before may have it again.
       for (const { listener } of kept) await listener.resume()
       for (const entry of entries)
@@ -128,7 +128,7 @@ export class RunningListeners {
   }
 
   async #bind(entry: Entry, begin: (options: ListenOptions) => Promise<Listener>): Promise<Running> {
-    const watch = this.#watch(entry.name)
+    const watch = this.#watch(entry)
     const listener = await begin({
       ...entry.listen,
       ...watch,
@@ -175,6 +175,7 @@ const CHANGEABLE = [
   'shutdownTimeout',
   'uncaught',
   'plan',
+  'tls',
 ]
 
 /** Whether two entries are one listener, which needs no binding. */
@@ -197,7 +198,7 @@ function arrival(running: Running, gone: readonly Running[]): string {
 }
 
 function addressOf({ listener }: Running): string {
-  return formatAddress(listener.address.address, listener.address.port)
+  return formatBound(listener.address)
 }
 
 function finishing({ connections }: Listener): string {

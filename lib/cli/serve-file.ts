@@ -6,6 +6,7 @@ import { logFlags, logSettings } from './listener-flags.js'
 import { type Log, type LogSettings, openLog } from './log.js'
 import type { Io } from './main.js'
 import { RunningListeners } from './running-listeners.js'
+import { uncaughtLog } from './uncaught-log.js'
 import { untilStopped } from './until-stopped.js'
 
 /** What the flags of `bywash serve` give. */
@@ -41,7 +42,7 @@ export async function serveFile(path: string, { watch, log }: ServeFileSettings,
   try {
     const problems = await served.start()
     for (const problem of problems) io.stderr.write(`${problem}\n`)
-    return problems.length > 0 ? 2 : await untilStopped(served.listeners, io)
+    return problems.length > 0 ? 2 : await untilStopped(served.listeners, io, served.failed)
   } finally {
     unwatchFile(path, reloadChanged)
     io.off('SIGHUP', reload)
@@ -51,6 +52,7 @@ export async function serveFile(path: string, { watch, log }: ServeFileSettings,
 /** A file, and the listeners that it became. */
 class ServedFile {
   readonly listeners: RunningListeners
+  readonly #failure = new AbortController()
   readonly #path: string
   readonly #log: Log
   readonly #load: () => Promise<LoadedFile>
@@ -62,8 +64,17 @@ class ServedFile {
   constructor(path: string, log: Log, environment: Environment) {
     this.#path = path
     this.#log = log
-    this.#load = () => loadFile(path, { environment, log: log.info })
-    this.listeners = new RunningListeners(log.connections)
+    this.#load = () => loadFile(path, { environment, log: log.info, readsCertificates: true })
+    const uncaught = uncaughtLog(log, this.#failure)
+    this.listeners = new RunningListeners(({ name, listen }) => ({
+      ...log.connections(name),
+      uncaught: uncaught(listen.uncaught),
+    }))
+  }
+
+  /** Aborted by an uncaught error that ends the service. */
+  get failed(): AbortSignal {
+    return this.#failure.signal
   }
 
   /**

@@ -145,7 +145,7 @@ t.test(
 
 t.test('connections go on being numbered when options change', async t => {
   const numbers: string[] = []
-  const running = new RunningListeners(name => ({
+  const running = new RunningListeners(({ name }) => ({
     onOutcome: ({ reason }, { id }) => numbers.push(`${name} #${id} ${reason}`),
   }))
   t.teardown(() => running.close({ timeout: 0 }))
