@@ -10,25 +10,49 @@ import { type Pipeline, planOf } from './pipeline.js'
 import { ServerEntrance } from './server-entrance.js'
 import type { TlsOptions } from './tls-options.js'
 
+/** Where connections come from, of listeners that accept in this process. */
+const entrances = new WeakMap<Listener, ServerEntrance>()
+
 /** Binds an address; `listen()` is the public way to it. */
 export async function bind(pipeline: Pipeline<Buffer, Buffer>, options: ListenOptions): Promise<Listener> {
+  const local = await prepare(pipeline, options)
+  const { settings } = local
+  const listener =
+    settings.workers === undefined
+      ? enter(local, await openEntrance(local))
+      : await bindSpread(local, settings.workers)
+  if (settings.signal?.aborted) await listener.close()
+  settings.signal?.throwIfAborted()
+  return listener
+}
+
+/**
+ * Makes a listener with other options that accepts in the place of one that has the same address. If that were bound
+ * anew, connections that wait to be accepted would be lost. The old listener keeps the connections that it has.
+ */
+export async function takeOver(
+  old: Listener,
+  pipeline: Pipeline<Buffer, Buffer>,
+  options: ListenOptions,
+): Promise<Listener> {
+  const local = await prepare(pipeline, options)
+  return enter(local, (entrances.get(old) as ServerEntrance).pass(local.settings, local.connections))
+}
+
+async function prepare(pipeline: Pipeline<Buffer, Buffer>, options: ListenOptions): Promise<LocalSettings> {
   const settings = listenSettings(options)
   const plan = planOf(pipeline, 'listen()', settings.plan)
   const connections = connectionSettings('listen()', options)
   settings.signal?.throwIfAborted()
   await load(plan)
   const handshakes = settings.tls === undefined ? undefined : await handshakesOf(settings.tls)
-  const local = { plan, settings, connections, handshakes }
-  const listener =
-    settings.workers === undefined ? await bindHere(local) : await bindSpread(local, settings.workers)
-  if (settings.signal?.aborted) await listener.close()
-  settings.signal?.throwIfAborted()
-  return listener
+  return { plan, settings, connections, handshakes }
 }
 
-async function bindHere(local: LocalSettings): Promise<Listener> {
-  const entrance = await openEntrance(local)
-  return new Listener(entrance, new LocalService(local, entrance.depart), local.settings)
+function enter(local: LocalSettings, entrance: ServerEntrance): Listener {
+  const listener = new Listener(entrance, new LocalService(local, entrance.depart), local.settings)
+  entrances.set(listener, entrance)
+  return listener
 }
 
 /** Workers are loaded only where there are some. */

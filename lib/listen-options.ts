@@ -8,13 +8,13 @@ import { CONNECTION_OPTIONS, type ConnectionOptions, time } from './connection-o
 import { InvalidOptionError } from './errors.js'
 import { listenAddress, type SystemdDescriptor } from './listen-address.js'
 import { defaultMaxConnections } from './open-files.js'
-import { boolean, choice, integer, type Option, text } from './option.js'
+import { boolean, choice, integer, type Option, orFunction, text } from './option.js'
 import { settingsFrom } from './option-values.js'
 import type { Outcome } from './outcome.js'
 import { PLAN_MODES, type PlanMode } from './plan.js'
 import { showValue } from './show-value.js'
 import type { TlsOptions } from './tls-options.js'
-import { UNCAUGHT_POLICIES, type UncaughtPolicy } from './uncaught.js'
+import { UNCAUGHT_POLICIES, type UncaughtHandler, type UncaughtPolicy } from './uncaught.js'
 
 /** Options of `listen()`. Times are in milliseconds. */
 export interface ListenOptions extends ConnectionOptions {
@@ -66,9 +66,9 @@ export interface ListenOptions extends ConnectionOptions {
   /**
    * What happens at an uncaught error that belongs to no connection, where the program has no `uncaughtException`
    * listener of its own: `exit` closes the listener and then lets Node print the error and exit with code 1, `isolate`
-   * makes it a warning of the process. @default 'exit'
+   * makes it a warning of the process, and a function gets it instead. @default 'exit'
    */
-  readonly uncaught?: UncaughtPolicy
+  readonly uncaught?: UncaughtPolicy | UncaughtHandler
   /**
    * How many processes serve the connections, each of which runs this same script; `auto` is one for each core, and 1
    * one that is started again when it dies. Without it this process serves. The limits are those of all together.
@@ -77,7 +77,9 @@ export interface ListenOptions extends ConnectionOptions {
   readonly workers?: number | 'auto'
   /** Closes the listener when it is aborted. */
   readonly signal?: AbortSignal
-  /** Called once for each connection, when it is over. */
+  /** Called once for each connection that is served, before its first stage and its TLS handshake. */
+  readonly onOpen?: (connection: Connection) => void
+  /** Called once for each connection, when it is over; also for one that was refused. */
   readonly onOutcome?: (outcome: Outcome, connection: Connection) => void
   /** Where deadlines take the time from; a test gives its own. @default the system's clock */
   readonly clock?: Clock
@@ -111,10 +113,13 @@ export const LISTEN_OPTIONS = {
   deny: ranges('addresses and CIDR ranges that are refused, also where allow has them', 'none'),
   shutdownTimeout: time('how long open connections may finish when the listener closes', 15_000),
   plan: choice(PLAN_MODES, { help: 'how the stages run', default: 'fused' }),
-  uncaught: choice(UNCAUGHT_POLICIES, {
-    help: 'what an uncaught error that belongs to no connection does',
-    default: 'exit',
-  }),
+  uncaught: orFunction<UncaughtHandler, UncaughtPolicy, 'default'>(
+    choice(UNCAUGHT_POLICIES, {
+      help: 'what an uncaught error that belongs to no connection does',
+      default: 'exit',
+    }),
+    '(error) => void',
+  ),
 }
 
 const NAMES = [
@@ -127,6 +132,7 @@ const NAMES = [
   ...Object.keys(LISTEN_OPTIONS),
   'workers',
   'signal',
+  'onOpen',
   'onOutcome',
   'clock',
   ...CONNECTION_OPTIONS,
@@ -148,6 +154,7 @@ export function listenSettings(options: ListenOptions) {
     tls,
     workers,
     signal,
+    onOpen = () => {},
     onOutcome = () => {},
     clock = systemClock,
   } = options
@@ -167,6 +174,7 @@ export function listenSettings(options: ListenOptions) {
     uncaught,
   } = settingsFrom(owner, LISTEN_OPTIONS, options)
   if (workers !== undefined && workers !== 'auto') checkInteger(owner, 'workers', workers, 1, MOST_WORKERS)
+  checkFunction(owner, 'onOpen', onOpen)
   checkFunction(owner, 'onOutcome', onOutcome)
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new InvalidOptionError(
@@ -192,6 +200,7 @@ export function listenSettings(options: ListenOptions) {
     uncaught,
     workers: workers === 'auto' ? availableParallelism() : workers,
     signal,
+    onOpen,
     onOutcome,
     clock,
   }

@@ -47,6 +47,7 @@ export class LocalService implements Service {
   }
 
   serve(socket: Socket, connection: Connection): void {
+    guarded(() => this.#settings.onOpen(connection))
     if (this.#handshakes === undefined) this.#drive(socket, connection)
     else this.#handshakes.begin(socket, connection, this.#handshakeEvents)
   }
@@ -72,7 +73,7 @@ export class LocalService implements Service {
   }
 
   blame(asyncId: number, error: unknown): boolean {
-    for (const drive of this.#sweep.items) {
+    for (const drive of this.#sweep.known) {
       if (!drive.started(asyncId)) continue
       drive.blame(error)
       return true

@@ -1,4 +1,4 @@
-import type { AddressInfo, Server, Socket } from 'node:net'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { boundAddress } from './address.js'
 import { Admission } from './admission.js'
 import { Connection } from './connection.js'
@@ -21,7 +21,7 @@ const ACCESS_DENIED = '\x15\x03\x03\x00\x02\x02\x31'
 export class ServerEntrance implements Entrance {
   readonly address: AddressInfo
   readonly worker = undefined
-  readonly #server: Server
+  #server: Server
   readonly #settings: ListenSettings
   readonly #refusalSettings: DriveSettings
   readonly #admission: Admission
@@ -33,7 +33,7 @@ export class ServerEntrance implements Entrance {
   constructor(server: Server, settings: ListenSettings, connections: ConnectionSettings) {
     this.#server = server
     this.#settings = settings
-    this.address = boundAddress(server, settings.bind)
+    this.address = boundAddress(server)
     this.#admission = new Admission(settings.admission)
     this.#refusalSettings = {
       ...connections.drive,
@@ -54,13 +54,23 @@ export class ServerEntrance implements Entrance {
     this.#server.on('connection', socket => this.#accept(socket, service))
   }
 
+  /** Makes an entrance with other settings of the same server. This one accepts nothing more, and closes nothing. */
+  pass(settings: ListenSettings, connections: ConnectionSettings): ServerEntrance {
+    const server = this.#server.removeAllListeners('connection').removeAllListeners('error')
+    this.#server = createServer()
+    const next = new ServerEntrance(server, settings, connections)
+    next.#served = this.#served
+    return next
+  }
+
   suspend(): void {
+    if (!this.#server.listening) return
     if ('fd' in this.#settings.bind) {
       throw new BindError(
         'suspend(): a descriptor that was inherited cannot be opened again; close the listener, or leave it open',
       )
     }
-    if (this.#server.listening) this.#server.close()
+    this.#server.close()
   }
 
   async resume(): Promise<void> {

@@ -4,9 +4,12 @@ import { triggerAsyncId } from 'node:async_hooks'
 export const UNCAUGHT_POLICIES = ['isolate', 'exit'] as const
 export type UncaughtPolicy = (typeof UNCAUGHT_POLICIES)[number]
 
+/** A policy of the program's own. */
+export type UncaughtHandler = (error: unknown) => void
+
 /** A listener, as far as uncaught errors go. */
 export interface UncaughtOwner {
-  readonly uncaught: UncaughtPolicy
+  readonly uncaught: UncaughtPolicy | UncaughtHandler
   /** Ends the connection in which something was started, by its async id; false where there is none. */
   blame: (asyncId: number, error: unknown) => boolean
   close: () => Promise<unknown>
@@ -35,8 +38,13 @@ function onUncaught(error: unknown): void {
   // A program that handles uncaught errors itself has its own policy.
   if (process.listenerCount('uncaughtException') > 1) return
   const leaving = [...owners].filter(({ uncaught }) => uncaught === 'exit')
-  if (leaving.length === 0) warn(error)
-  else void exit(error, leaving)
+  // Several listeners may have the same one.
+  const handlers = new Set(
+    [...owners].map(({ uncaught }) => uncaught).filter(one => typeof one === 'function'),
+  )
+  for (const handle of handlers) handle(error)
+  if (leaving.length > 0) void exit(error, leaving)
+  else if (handlers.size === 0) warn(error)
 }
 
 function warn(error: unknown): void {

@@ -107,7 +107,7 @@ t.test('port 0 becomes the real port, and every network is the default', async t
 })
 
 t.test('options have the documented defaults', async t => {
-  const { onOutcome, clock, ...settings } = listenSettings({ maxConnections: 100 })
+  const { onOpen, onOutcome, clock, ...settings } = listenSettings({ maxConnections: 100 })
   t.strictSame(settings, {
     bind: { host: '0.0.0.0', port: 8080, backlog: 65_535 },
     tls: undefined,
@@ -119,6 +119,7 @@ t.test('options have the documented defaults', async t => {
     uncaught: 'exit',
     signal: undefined,
   })
+  t.type(onOpen, 'function')
   t.type(onOutcome, 'function')
   t.type(clock.now(), 'number')
 })

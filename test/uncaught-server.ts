@@ -46,7 +46,8 @@ process.on('warning', ({ message }) => say(`warning: ${message}`))
 const listener = await listen(pipeline().through(lines()).through(faulty).through(unlines()), {
   host: '127.0.0.1',
   port: 0,
-  uncaught: policy as UncaughtPolicy,
+  uncaught:
+    policy === 'function' ? error => say(`got: ${(error as Error).message}`) : (policy as UncaughtPolicy),
   plan: plan as PlanMode,
   onOutcome: ({ reason, error }) => say(`${reason}: ${error?.message}`),
   onError: ({ message }) => say(`error: ${message}`),

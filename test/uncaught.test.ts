@@ -9,7 +9,7 @@ import { PLANS } from './plans.js'
 import { connectTcp } from './tcp-client.js'
 
 interface Service {
-  readonly policy?: UncaughtPolicy
+  readonly policy?: UncaughtPolicy | 'function'
   readonly plan?: PlanMode
   /** The program has an `uncaughtException` listener of its own. */
   readonly handles?: boolean
@@ -105,6 +105,18 @@ t.test('exit: what belongs to no connection is printed when those that are open 
   busy.end()
   t.strictSame(await exited, [1, null])
   t.match(await printed, /Error: boom\n.*at /)
+})
+
+t.test('a function gets what belongs to no connection, and the service goes on', async t => {
+  const { child, hears, exited, client } = await serve(t, { policy: 'function' })
+  const bystander = await client()
+  child.send('timer')
+  await hears('got: boom')
+  await bystander.send('hello\n')
+  t.equal((await bystander.receive('\n')).toString(), 'hello\n')
+  child.send('close')
+  bystander.end()
+  t.strictSame(await exited, [0, null])
 })
 
 t.test('a program that handles uncaught errors has its own policy', async t => {

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import type { CommandModule } from './commands.js'
 import type { Io } from './main.js'
+import { systemReason } from './system-reason.js'
 
 /** What `bywash init` writes. */
 export const FIRST_FILE = `# yaml-language-server: $schema=./node_modules/bywash/dist/bywash.schema.json
@@ -48,15 +49,15 @@ export async function init(
   try {
     await writeFile(path, FIRST_FILE, { flag: force ? 'w' : 'wx' })
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
+    const failure = error as NodeJS.ErrnoException
     const reason =
-      code === 'EEXIST'
-        ? 'it is there already. Name another file, or overwrite it with --force.'
-        : `${message}.`
-    io.stderr.write(`${path} was not written: ${reason}\n`)
+      failure.code === 'EEXIST'
+        ? 'it is there already. Name another file, or overwrite it with --force'
+        : systemReason(failure)
+    io.stderr.write(`${path} was not written: ${reason}.\n`)
     return 1
   }
-  io.stderr.write(
+  io.stdout.write(
     `${path} is written. Test it, and then serve it:\n  $ bywash test ${path}\n  $ bywash serve ${path}\n`,
   )
   return 0

@@ -10,12 +10,35 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   bytes: 'bytes',
   ms: 'time',
   overflow: 'policy',
+  uncaught: 'policy',
   banner: 'text',
+  path: 'file',
+  fd: 'descriptor',
+  tlsCert: 'file',
+  tlsKey: 'file',
+  tlsCa: 'file',
+  tlsMinVersion: 'version',
+  port: 'port',
+  allow: 'range',
+  deny: 'range',
+  integer: 'number',
 }
 
-/** Adds a flag for each option of a table. */
-export function addFlags(command: Command, table: OptionTable): Command {
-  for (const [name, option] of Object.entries(table)) command.addOption(flagFor(name, option))
+/**
+ * Adds a flag for each option of a table.
+ *
+ * @param headings - What the help puts above some of them; the next ones stand below it too.
+ */
+export function addFlags(
+  command: Command,
+  table: OptionTable,
+  headings: Readonly<Record<string, string>> = {},
+): Command {
+  for (const [name, option] of Object.entries(table)) {
+    const heading = headings[name]
+    if (heading !== undefined) command.optionsGroup(heading)
+    command.addOption(flagFor(name, option))
+  }
   return command
 }
 
@@ -34,9 +57,10 @@ export function valuesFrom(
 }
 
 function flagFor(name: string, option: Option): Flag {
-  const { type, help, unit, choices, isList } = option
+  const { type, unit, choices, isList } = option
   if (type === 'boolean') return switchFor(name, option)
-  const flag = new Flag(`--${kebabCase(name)} <${PLACEHOLDERS[unit ?? name] ?? kebabCase(name)}>`, help)
+  const placeholder = PLACEHOLDERS[unit ?? name] ?? PLACEHOLDERS[type] ?? kebabCase(name)
+  const flag = new Flag(`--${kebabCase(name)} <${placeholder}>`, helpFor(option))
   const standard = option.default
   if (standard !== undefined) {
     flag.default(standard, unit === 'ms' ? formatQuantity(standard as number, unit) : undefined)
@@ -46,6 +70,13 @@ function flagFor(name: string, option: Option): Flag {
     const value = parse(option, text)
     return isList && Array.isArray(before) ? [...before, value] : isList ? [value] : value
   })
+}
+
+/** Where the parser has no default to show, the option's own words stand for it. */
+function helpFor({ help, isList, absent }: Option): string {
+  return [help, isList ? '; may be repeated' : '', absent === undefined ? '' : ` (default: ${absent})`].join(
+    '',
+  )
 }
 
 /** What is on by default gets a flag that turns it off. */
@@ -68,7 +99,9 @@ function parse(option: Option, text: string): unknown {
 
 /** Says which numbers are allowed, as people write them. */
 function range({ unit, minimum = 0, maximum = Number.MAX_SAFE_INTEGER }: Option): string {
-  if (unit === 'ms') return 'It must be a time such as 500ms, 15s or 5m, at most 24 days.'
+  if (unit === 'ms') {
+    return `It must be a time such as 500ms, 15s or 5m, ${minimum === 0 ? '' : `from ${minimum}ms on, `}at most 24 days.`
+  }
   const numbers = maximum === Number.MAX_SAFE_INTEGER ? `${minimum} or more` : `from ${minimum} to ${maximum}`
   return `It must be a whole number, ${numbers}.`
 }

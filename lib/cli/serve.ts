@@ -1,31 +1,40 @@
-import { formatAddress } from '../address.js'
-import type { Connection } from '../connection.js'
-import type { BywashError } from '../errors.js'
+import { formatBound } from '../address.js'
+import { readTls } from '../config/tls-files.js'
 import { listen } from '../listen.js'
 import type { Pipeline } from '../pipeline.js'
 import type { Preset } from '../presets/index.js'
-import { printable } from '../printable.js'
 import type { ListenerSettings } from './listener-flags.js'
+import { openLog } from './log.js'
 import type { Io } from './main.js'
+import { renewAtHangup } from './renew-at-hangup.js'
+import { trialOf } from './trial.js'
+import { uncaughtLog } from './uncaught-log.js'
 import { untilStopped } from './until-stopped.js'
-
-const LOCAL = ['0.0.0.0', '127.0.0.1', '::', '::1']
 
 /** Serves a pipeline until a signal comes; returns the exit code. */
 export async function serve(
   pipelineFor: (log: (line: string) => void) => Pipeline<Buffer, Buffer>,
   { title, trial }: Pick<Preset, 'title' | 'trial'>,
-  { listen: options, quiet }: ListenerSettings,
+  { listen: options, tls: files, log: settings }: ListenerSettings,
   io: Io,
 ): Promise<number> {
-  const log = quiet ? () => {} : (line: string) => void io.stderr.write(`${line}\n`)
-  const onError = (error: BywashError, { id }: Connection) =>
-    void io.stderr.write(`[conn #${id}] ${printable(error.message)}\n`)
-  const listener = await listen(pipelineFor(log), { ...options, onError })
-  // A worker greets nobody, and its primary says when it ends.
-  if (listener.worker !== undefined) return new Promise(() => {})
-  const { address, port } = listener.address
-  log(`${title} ${formatAddress(address, port)}`)
-  log(`Test: ${trial(LOCAL.includes(address) ? 'localhost' : address, port)}`)
-  return untilStopped(listener, io)
+  const log = await openLog(settings, io.stderr)
+  const tls = files && { tls: await readTls(files, io.cwd()) }
+  const failure = new AbortController()
+  const listener = await listen(pipelineFor(log.info), {
+    ...options,
+    ...tls,
+    ...log.connections(),
+    uncaught: uncaughtLog(log, failure)(options.uncaught),
+  })
+  // A worker greets nobody.
+  if (listener.worker === undefined) {
+    log.info(`${title} ${formatBound(listener.address)}`)
+    const command = trialOf(listener.address, files, trial)
+    if (command !== undefined) log.info(`Test: ${command}`)
+  }
+  const stopRenewing = files && renewAtHangup(listener, files, io, log)
+  const exitCode = await untilStopped(listener, io, failure.signal)
+  stopRenewing?.()
+  return exitCode
 }

@@ -1,9 +1,11 @@
+import { escapeBytes } from '../config/escapes.js'
 import { loadFile } from '../config/load-file.js'
+import { printable } from '../printable.js'
 import type { CommandModule } from './commands.js'
 import type { Io } from './main.js'
-import { type FileTest, type Run, runTest } from './run-test.js'
-import { difference, type Mark, visible } from './show-difference.js'
+import { difference, type Mark } from './show-difference.js'
 import { coloured } from './terminal.js'
+import { type FileTest, type Run, runTest } from './test-runs.js'
 
 export const configure: CommandModule['configure'] = (command, io, exit) => {
   command
@@ -16,7 +18,7 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
 export async function testFile(path: string, io: Io): Promise<number> {
   const { configuration, problems } = await loadFile(path, { environment: io.env })
   for (const problem of problems) io.stderr.write(`${problem}\n`)
-  if (configuration === undefined) return 1
+  if (configuration === undefined) return 2
   const { tests } = configuration
   const paint = painter(io)
   let failed = 0
@@ -48,10 +50,6 @@ function painter({ stdout, env }: Io): Paint {
 }
 
 function report(test: FileTest, { plan, chunks, received, fault }: Run, paint: Paint): string {
-  const how =
-    chunks.length > 1
-      ? `, sent as ${chunks.map(chunk => `'${visible(chunk.toString('latin1'))}'`).join(' ')}`
-      : ''
   const lines = received.equals(test.expect)
     ? []
     : [
@@ -59,7 +57,27 @@ function report(test: FileTest, { plan, chunks, received, fault }: Run, paint: P
         paint('+', '+ received'),
         ...difference(test.expect, received).map(([mark, line]) => paint(mark, `${mark} ${line}`)),
       ]
-  return [`with plan '${plan}'${how}`, ...(fault === undefined ? [] : [visible(fault)]), ...lines]
+  return [
+    `with plan '${plan}', sent ${pieces(chunks)}`,
+    ...(fault === undefined ? [] : [printable(fault)]),
+    ...lines,
+  ]
     .map(line => `     ${line}\n`)
     .join('')
+}
+
+/** How many pieces of an input are shown, and how many characters of each end of one. */
+const MOST_PIECES = 8
+const MOST_CHARACTERS = 20
+
+/** How an input was cut. */
+function pieces(chunks: readonly Buffer[]): string {
+  if (chunks.length === 1) return 'at once'
+  const shown = chunks.slice(0, MOST_PIECES).map(chunk => {
+    const text = escapeBytes(chunk)
+    return text.length > 2 * MOST_CHARACTERS
+      ? `'${text.slice(0, MOST_CHARACTERS)}…${text.slice(-MOST_CHARACTERS)}'`
+      : `'${text}'`
+  })
+  return `in ${chunks.length} pieces: ${shown.join(' ')}${chunks.length > MOST_PIECES ? ' …' : ''}`
 }

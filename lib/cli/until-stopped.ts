@@ -1,23 +1,35 @@
 import type { Listener } from '../listener.js'
 import type { Io } from './main.js'
 
+/** What is closed: a listener, or several; in a worker, what its primary closes. */
+type Closing = Pick<Listener, 'close'> & Partial<Pick<Listener, 'worker'>>
+
 /**
- * Closes a listener, or several, at the first signal; at the second, without waiting for connections. Returns the exit
- * code: 0 when every connection could finish, 1 when one was cut off.
+ * Closes listeners at the first signal, or when something failed; at the next signal, without waiting for connections.
+ * A worker leaves signals to its primary. Returns the exit code: 0 when every connection could finish, and 1 when one
+ * was cut off, or after a failure.
  */
-export function untilStopped(listener: Pick<Listener, 'close'>, io: Io): Promise<number> {
+export function untilStopped(listener: Closing, io: Io, failed?: AbortSignal): Promise<number> {
   return new Promise(resolve => {
-    let exitCode: number | undefined
-    const stop = async () => {
-      const isFirst = exitCode === undefined
-      exitCode = isFirst ? 0 : 1
-      const { forced } = await listener.close(isFirst ? {} : { timeout: 0 })
-      if (forced > 0) exitCode = 1
-      io.off('SIGINT', stop)
-      io.off('SIGTERM', stop)
-      resolve(exitCode)
+    const signals = listener.worker === undefined ? (['SIGINT', 'SIGTERM'] as const) : []
+    let isClosing = false
+    let exitCode = 0
+    const close = async (options: { readonly timeout?: number }) => {
+      isClosing = true
+      const { forced } = await listener.close(options)
+      for (const signal of signals) io.off(signal, stop)
+      resolve(forced > 0 ? 1 : exitCode)
     }
-    io.on('SIGINT', stop)
-    io.on('SIGTERM', stop)
+    const stop = () => {
+      if (isClosing) exitCode = 1
+      void close(isClosing ? { timeout: 0 } : {})
+    }
+    const fail = () => {
+      exitCode = 1
+      if (!isClosing) void close({})
+    }
+    for (const signal of signals) io.on(signal, stop)
+    if (failed?.aborted) fail()
+    else failed?.addEventListener('abort', fail)
   })
 }

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
+import { escapeOf, printable } from '../printable.js'
 
 const NAMED: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', 0: '\0', '\\': '\\' }
-const LETTERS = new Map(Object.entries(NAMED).map(([letter, character]) => [character, letter]))
 
 const ESCAPE = /\\(?:x([0-9a-fA-F]{2})|(.?))/gs
 
@@ -25,13 +25,6 @@ export function unescapeBytes(text: string): Buffer {
 /** The opposite: text on one line, without control characters, that `unescapeBytes` turns into the same bytes. */
 export function escapeBytes(bytes: string | Uint8Array): string {
   const buffer = Buffer.from(bytes as Uint8Array)
-  const encoding = isUtf8(buffer) ? 'utf8' : 'latin1'
-  return buffer
-    .toString(encoding)
-    .replace(encoding === 'utf8' ? /\\|\p{C}|\p{Zl}|\p{Zp}/gu : /[^ -[\]-~]/g, character => {
-      const letter = LETTERS.get(character)
-      return letter === undefined
-        ? Buffer.from(character, encoding).toString('hex').replace(/../g, '\\x$&')
-        : `\\${letter}`
-    })
+  if (!isUtf8(buffer)) return printable(buffer)
+  return buffer.toString().replace(/\\|\p{C}|\p{Zl}|\p{Zp}/gu, character => escapeOf(character, 'utf8'))
 }

@@ -195,6 +195,7 @@ class TreeBuilder {
       const name = String(key.value)
       if (FORBIDDEN_KEYS.includes(name))
         this.#refuse(nameAt, `The key '${name}' is not allowed.`, 'Remove it.')
+      if (name === '<<') this.#refuse(nameAt, "YAML 1.2 has no merge key '<<'.", 'Write the keys out.')
       if (names.has(name)) this.#refuse(nameAt, `The key '${name}' is here twice.`, 'Remove one of the two.')
       names.add(name)
       return [{ name, nameAt, value: this.#node(value, this.#place(value, nameAt)) }]

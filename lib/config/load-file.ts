@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { readFile, stat } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { type Configuration, type FileOptions, readConfiguration } from './file.js'
 import type { Problem } from './problem.js'
@@ -32,16 +32,25 @@ type ReadText =
 
 async function readText(path: string): Promise<ReadText> {
   try {
-    const { size } = await stat(path)
-    if (size > LONGEST) return refuse(`The file is longer than ${LONGEST} bytes. Make several of it.`)
-    const bytes = await readFile(path)
-    return isUtf8(bytes) ? { text: bytes.toString() } : refuse('The file is not UTF-8. Save it as UTF-8.')
+    const bytes = await readBytes(path)
+    if (bytes.length > LONGEST) return refuse(`The file is longer than ${LONGEST} bytes. Make several of it.`)
+    // Editors count columns without the mark.
+    return isUtf8(bytes)
+      ? { text: bytes.toString().replace(/^\ufeff/, '') }
+      : refuse('The file is not UTF-8. Save it as UTF-8.')
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') return refuse("There is no such file. 'bywash init' writes one.")
     if (code === 'EISDIR') return refuse('This is a directory. Name a file in it.')
     return refuse(`The file cannot be read: ${message}.`)
   }
+}
+
+/** Reads one byte too many at most: a device or a pipe does not say how long it is, and need not end. */
+async function readBytes(path: string): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of createReadStream(path, { end: LONGEST })) chunks.push(chunk)
+  return Buffer.concat(chunks)
 }
 
 function refuse(refusal: string): ReadText {

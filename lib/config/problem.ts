@@ -1,5 +1,4 @@
 import columns from 'string-width'
-import { printable } from '../printable.js'
 
 /** Where something stands in a text: offsets as `slice()` takes them. */
 export interface Span {
@@ -36,16 +35,21 @@ export function showProblems(text: string, problems: readonly Problem[]): string
 
 function showProblem(text: string, { at, message, remedy }: Problem): string {
   const line = lineAround(text, at.start)
-  const before = [...printable(text.slice(line.start, at.start))]
-  const marked = [...printable(text.slice(at.start, Math.min(at.end, line.end)))]
-  const behind = [...printable(text.slice(Math.max(at.start, Math.min(at.end, line.end)), line.end))]
+  const before = [...visible(text.slice(line.start, at.start))]
+  const marked = [...visible(text.slice(at.start, Math.min(at.end, line.end)))]
+  const behind = [...visible(text.slice(Math.max(at.start, Math.min(at.end, line.end)), line.end))]
   const indent = before.length > BEFORE ? `…${before.slice(-BEFORE).join('')}` : before.join('')
   const place = cut(marked, MARKED)
   return [
-    `error: ${cut([...printable(message)], LONGEST_MESSAGE)}${remedy === '' ? '' : ` ${remedy}`}`,
+    `error: ${cut([...visible(message)], LONGEST_MESSAGE)}${remedy === '' ? '' : ` ${remedy}`}`,
     `  ${indent}${place}${cut(behind, BEHIND)}`.trimEnd(),
     `  ${' '.repeat(columns(indent))}${'^'.repeat(Math.max(1, columns(place)))}`,
   ].join('\n')
+}
+
+/** A text of the user's own, without characters that would move what a terminal shows. */
+function visible(text: string): string {
+  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '\u{fffd}')
 }
 
 /** The line that a place stands in; a line feed stands at the end of its line. */

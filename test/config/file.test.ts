@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
-import { FIRST_FILE } from '../../lib/cli/init.js'
 import { type FileOptions, readConfiguration } from '../../lib/config/file.js'
 import { loadFile } from '../../lib/config/load-file.js'
 import { runStage } from '../../lib/testing/index.js'
@@ -280,41 +279,6 @@ export const twice = map('twice', line => line + line)
   t.equal(String(await runStage(configuration!.listeners[0]!.pipeline, [Buffer.from('a\n')])), 'aa\n')
   const bad = await loadFile(`${folder}/bad.yaml`, OPTIONS)
   t.match(bad.problems, [/bad\.yaml:1:24: '\.\/broken\.mjs' cannot be imported: undefined\.$/])
-})
-
-t.test('a file is loaded, or says at which line and column why not', async t => {
-  const folder = t.testdir({
-    'good.yaml': FIRST_FILE,
-    'bom.yaml': `\ufeff${EXAMPLE}`,
-    'crlf.yaml': EXAMPLE.replaceAll('\n', '\r\n'),
-    'bad.yaml': 'listeners:\r\n  - { name: "é\\u001b[31m", pipeline: echo }\r\n',
-    'latin1.yaml': Buffer.from('listeners: \xe9', 'latin1'),
-    'long.yaml': '#'.repeat(1_048_577),
-  })
-  for (const name of ['good', 'bom', 'crlf']) {
-    const { configuration, problems } = await loadFile(`${folder}/${name}.yaml`, OPTIONS)
-    t.strictSame(problems, [], name)
-    t.equal(configuration?.listeners[0]?.name, 'shout')
-  }
-  const problems = async (name: string) => {
-    const { problems } = await loadFile(`${folder}/${name}`, OPTIONS)
-    return problems.map(problem => problem.replace(folder, ''))
-  }
-  t.strictSame(await problems('bad.yaml'), [
-    "/bad.yaml:2:13: \"é\\u001b[31m\" is no name for a listener. Use letters, digits, '-', '_' and '.', at most 64.",
-  ])
-  t.strictSame(await problems('latin1.yaml'), ['/latin1.yaml:1:1: The file is not UTF-8. Save it as UTF-8.'])
-  t.strictSame(await problems('long.yaml'), [
-    '/long.yaml:1:1: The file is longer than 1048576 bytes. Make several of it.',
-  ])
-  t.strictSame(await problems('none.yaml'), [
-    "/none.yaml:1:1: There is no such file. 'bywash init' writes one.",
-  ])
-  t.strictSame(await problems(''), ['/:1:1: This is a directory. Name a file in it.'])
-  t.match(await loadFile(`${folder}/good.yaml/x`, OPTIONS), {
-    text: undefined,
-    problems: [/x:1:1: The file cannot be read: .*ENOTDIR.*\.$/],
-  })
 })
 
 t.test(

@@ -17,13 +17,8 @@ export async function connectTls(t: Test, port: number, options: ConnectionOptio
 
 /** The handshake on a connected client that has sent nothing yet. */
 export async function secure(tcp: TcpClient, options: ConnectionOptions = {}): Promise<TlsClient> {
-  const socket = connect({
-    socket: tcp.socket,
-    allowHalfOpen: true,
-    servername: 'localhost',
-    ca: pem('authority'),
-    ...options,
-  })
+  const defaults = { allowHalfOpen: true, servername: 'localhost', ca: pem('authority') }
+  const socket = connect({ ...defaults, ...options, socket: tcp.socket })
   await once(socket, 'secureConnect')
   return { ...clientOf(socket), socket, tcp, reset: tcp.reset }
 }

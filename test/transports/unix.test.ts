@@ -289,7 +289,7 @@ t.test('options that do not go together, or cannot be, are refused before anythi
     [{ fd: -1 }, /'fd' is the number of an inherited descriptor, 'systemd', or .*; got -1\.$/],
     [{ fd: 1.5 }, /'fd' is the number/],
     [{ fd: 'systemd:' }, /'fd' is the number/],
-    [{ host: '' }, /'host' is an address or a host name, such as '127\.0\.0\.1'\.$/],
+    [{ host: '' }, /'host' is an address or a host name, such as '127\.0\.0\.1'; got ""\.$/],
     [{ port: 65_536 }, /'port' is a whole number/],
   ]
   for (const [options, message] of cases) {

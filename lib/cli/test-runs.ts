@@ -6,10 +6,14 @@ import { connect } from '../testing/connect.js'
 /** A test of a file. */
 export type FileTest = Configuration['tests'][number]
 
-/** One run of a test: what was sent in which pieces, and what came back. */
-export interface Run {
+/** How one run goes. */
+interface Cut {
   readonly plan: PlanMode
   readonly chunks: readonly Buffer[]
+}
+
+/** One run of a test: what was sent in which pieces, and what came back. */
+export interface Run extends Cut {
   readonly received: Buffer
   /** What a stage did wrong. */
   readonly fault: string | undefined
@@ -19,7 +23,7 @@ export interface Run {
 /** What came of a test. */
 export interface TestResult {
   readonly runs: number
-  /** The first run that was not good. */
+  /** Of the first runs that were not good, the one with the fewest pieces. */
   readonly failure: Run | undefined
 }
 
@@ -29,20 +33,25 @@ const TOGETHER = 64
 /** Of a long text not every place is cut. */
 const PLACES = 1000
 
-/** Runs a test with its input cut in many ways, on both plans, up to the first runs that fail. */
-export async function runTest(test: FileTest): Promise<TestResult> {
+/**
+ * Runs a test with its input cut in many ways, on both plans, up to the first runs that fail.
+ *
+ * @param timeout - How long a stage may go without an answer before it is given up; in milliseconds.
+ */
+export async function runTest(test: FileTest, timeout = 10_000): Promise<TestResult> {
   let runs = 0
   for (const batch of batches(test)) {
-    const done = await Promise.all(batch.map(({ plan, chunks }) => runOnce(test, plan, chunks)))
+    const done = await Promise.all(batch.map(cut => runOnce(test, cut, timeout)))
     runs += done.length
-    const failure = done.find(({ isGood }) => !isGood)
+    const bad = done.filter(({ isGood }) => !isGood)
+    const [failure] = bad.sort((one, other) => one.chunks.length - other.chunks.length)
     if (failure !== undefined) return { runs, failure }
   }
   return { runs, failure: undefined }
 }
 
-function* batches({ send }: FileTest): Generator<Pick<Run, 'plan' | 'chunks'>[]> {
-  let batch: Pick<Run, 'plan' | 'chunks'>[] = []
+function* batches({ send }: FileTest): Generator<Cut[]> {
+  let batch: Cut[] = []
   for (const chunks of chunkings(send, { places: PLACES })) {
     batch.push(...PLAN_MODES.map(plan => ({ plan, chunks })))
     if (batch.length < TOGETHER) continue
@@ -54,10 +63,10 @@ function* batches({ send }: FileTest): Generator<Pick<Run, 'plan' | 'chunks'>[]>
 
 async function runOnce(
   { pipeline, expect }: FileTest,
-  plan: PlanMode,
-  chunks: readonly Buffer[],
+  { plan, chunks }: Cut,
+  halfCloseTimeout: number,
 ): Promise<Run> {
-  const client = connect(pipeline, { plan })
+  const client = connect(pipeline, { plan, halfCloseTimeout })
   for (const chunk of chunks) client.send(chunk)
   client.end()
   const received = await client.receive()
