@@ -238,15 +238,20 @@ t.test('a listener that could not take back its address has it again with the ne
   t.equal(await answer(t, port), 'HI\n')
 })
 
-t.test('close() waits for a change, and ends what is open, also on listeners that are gone', async t => {
-  const { running, apply } = start(t)
-  const [line] = await apply(['a', 'port: 0', '[lines, unlines]'])
-  const { client } = await talking(t, portIn(line))
-  await apply(['b', 'port: 0', UPPER])
-  await client.send('unfinished')
-  const applied = running.apply(await entries(['c', 'port: 0', UPPER]))
-  const closed = running.close({ timeout: 0 })
-  t.match(await applied, [/^c: listening on /, /^b: no longer on /])
-  t.strictSame(await closed, { forced: 1 })
-  await refused(portIn((await applied)[0]))
-})
+t.test(
+  'close() waits for a change, and ends what is open, also on listeners that are gone or changed',
+  async t => {
+    const { running, apply } = start(t)
+    const lines = await apply(['a', 'port: 0', '[lines, unlines]'], ['b', 'port: 0', '[lines, unlines]'])
+    for (const line of lines) {
+      const { client } = await talking(t, portIn(line))
+      await client.send('unfinished')
+    }
+    await apply(['b', 'port: 0, idleTimeout: 1h', UPPER])
+    const applied = running.apply(await entries(['c', 'port: 0', UPPER]))
+    const closed = running.close({ timeout: 0 })
+    t.match(await applied, [/^c: listening on /, /^b: no longer on /])
+    t.strictSame(await closed, { forced: 2 })
+    await refused(portIn((await applied)[0]))
+  },
+)
