@@ -6,11 +6,8 @@ import { mostMemory } from './memory.js'
 import { underFault } from './oracle.js'
 import { MIB } from './pipelines.js'
 
-/**
- * What a server may hold for a line of any length: its limit, what is just being read, and on Node 26 what was read a
- * moment ago, since there chunks are swept in the background.
- */
-const BOUND = 64 * MIB
+/** What a server may hold for a line of any length: its limit, and chunks that are just being read or swept. */
+const BOUND = 16 * MIB
 const CHUNK = Buffer.alloc(MIB, 'x')
 
 /** Sends a line of 1 GiB as fast as it is taken, for as long as it is. */
