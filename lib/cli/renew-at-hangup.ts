@@ -1,5 +1,4 @@
 import { readTls, type TlsFiles } from '../config/tls-files.js'
-import { InvalidOptionError } from '../errors.js'
 import type { Listener } from '../listener.js'
 import type { Log } from './log.js'
 import type { Io } from './main.js'
@@ -16,8 +15,7 @@ export function renewAtHangup(
       listener.setSecureContext(await readTls(files, io.cwd()))
       log.info('The TLS certificate was read again; connections that are open keep theirs')
     } catch (error) {
-      if (!(error instanceof InvalidOptionError)) throw error
-      log.error(`The TLS certificate was not renewed, the old one stays: ${error.message}`)
+      log.error(`The TLS certificate was not renewed, the old one stays: ${(error as Error).message}`)
     }
   }
   io.on('SIGHUP', renew)

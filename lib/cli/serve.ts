@@ -27,14 +27,16 @@ export async function serve(
     ...log.connections(),
     uncaught: uncaughtLog(log, failure)(options.uncaught),
   })
+  // Who has read the greeting may send a signal.
+  const stopped = untilStopped(listener, io, failure.signal)
+  const stopRenewing = files && renewAtHangup(listener, files, io, log)
   // A worker greets nobody.
   if (listener.worker === undefined) {
     log.info(`${title} ${formatBound(listener.address)}`)
     const command = trialOf(listener.address, files, trial)
     if (command !== undefined) log.info(`Test: ${command}`)
   }
-  const stopRenewing = files && renewAtHangup(listener, files, io, log)
-  const exitCode = await untilStopped(listener, io, failure.signal)
+  const exitCode = await stopped
   stopRenewing?.()
   return exitCode
 }

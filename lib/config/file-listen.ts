@@ -1,6 +1,5 @@
 import { resolve } from 'node:path'
 import { formatAddress } from '../address.js'
-import { InvalidOptionError } from '../errors.js'
 import { listenAddress, type TcpAddress } from '../listen-address.js'
 import type { ListenOptions } from '../listen-options.js'
 import { defaultsOf } from '../option-values.js'
@@ -44,8 +43,7 @@ function refuseAddress(options: ListenOptions, at: Span, { problems }: Reading):
   try {
     listenAddress("'listen'", options, 1)
   } catch (error) {
-    if (!(error instanceof InvalidOptionError)) throw error
-    problems.push({ at, message: error.message, remedy: '' })
+    problems.push({ at, message: (error as Error).message, remedy: '' })
   }
 }
 

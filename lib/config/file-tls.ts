@@ -1,4 +1,3 @@
-import { InvalidOptionError } from '../errors.js'
 import type { TlsOptions } from '../tls-options.js'
 import type { Reading } from './file.js'
 import { fields } from './file-fields.js'
@@ -22,8 +21,7 @@ export async function readTlsNode(node: Node, reading: Reading): Promise<TlsOpti
   try {
     return await readTls(files, folder)
   } catch (error) {
-    if (!(error instanceof InvalidOptionError)) throw error
-    problems.push({ at: node.at, message: error.message, remedy: '' })
+    problems.push({ at: node.at, message: (error as Error).message, remedy: '' })
     return undefined
   }
 }

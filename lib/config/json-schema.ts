@@ -218,5 +218,5 @@ function quantity(unit: Unit | undefined): string {
 }
 
 function sentence(phrase: string): string {
-  return phrase === '' ? '' : `${phrase.replace(/^./, letter => letter.toUpperCase())}.`
+  return `${phrase.replace(/^./, letter => letter.toUpperCase())}.`
 }

@@ -20,10 +20,8 @@ export class Bystander {
     })
   }
 
-  static async start(port: number): Promise<Bystander> {
-    const socket = connect({ host: '127.0.0.1', port, noDelay: true })
-    await once(socket, 'connect')
-    const bystander = new Bystander(socket)
+  static async start(port: number, open = openTcp): Promise<Bystander> {
+    const bystander = new Bystander(await open(port))
     bystander.#send()
     await bystander.rounds(1)
     return bystander
@@ -69,4 +67,10 @@ export class Bystander {
     if (!this.#socket.closed) await once(this.#socket, 'close')
     if (this.#wrong !== undefined) throw new Error(`The bystander was harmed: ${this.#wrong}.`)
   }
+}
+
+async function openTcp(port: number): Promise<Socket> {
+  const socket = connect({ host: '127.0.0.1', port, noDelay: true })
+  await once(socket, 'connect')
+  return socket
 }

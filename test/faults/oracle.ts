@@ -1,4 +1,5 @@
 import { EventEmitter, once } from 'node:events'
+import type { Socket } from 'node:net'
 import type { Test } from 'tap'
 import type { ListenOptions } from '../../lib/index.js'
 import type { FakeClock } from '../../lib/testing/index.js'
@@ -15,6 +16,8 @@ export interface Target {
   readonly options?: Omit<ListenOptions, 'clock'>
   /** Time that `pass` moves. */
   readonly clock?: FakeClock
+  /** How the bystander connects. @default by TCP */
+  readonly open?: (port: number) => Promise<Socket>
   /** In a process of its own, which a command such as `prlimit` may start. */
   readonly apart?: boolean | readonly string[]
   /** How many connections end for each reason, without the bystander's; left out where that is not certain. */
@@ -43,7 +46,7 @@ export interface Scene {
  */
 export async function underFault(
   t: Test,
-  { pipeline, options = {}, clock, apart = false, reasons }: Target,
+  { pipeline, options = {}, clock, open, apart = false, reasons }: Target,
   provoke: (scene: Scene) => Promise<void>,
 ): Promise<void> {
   const ended: Ended[] = []
@@ -70,7 +73,7 @@ export async function underFault(
         limits: apart === true ? [] : apart,
       })
     : await serve(pipeline, { ...options, ...(clock === undefined ? {} : { clock }) }, { onEnded, onFault })
-  const bystander = await Bystander.start(server.port)
+  const bystander = await Bystander.start(server.port, open)
   const base = await server.report()
   const clients: TcpClient[] = []
 
