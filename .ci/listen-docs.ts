@@ -1,15 +1,30 @@
 import { LISTENER_OPTIONS } from '../lib/config/listener-options.js'
 import { defaultOf, valuesOf } from '../lib/config/option-words.js'
+import { TLS_OPTIONS } from '../lib/config/tls-files.js'
+import type { OptionTable } from '../lib/definition.js'
 import type { Option } from '../lib/option.js'
 
-/** Writes the table of the keys of `listen:` anew, between `<!-- listen -->` and `<!-- end -->`. */
+/** Writes the tables of the keys of `listen:` and `tls:` anew, between `<!-- listen -->` or `<!-- tls -->` and `<!-- end -->`. */
 export function listenDocs(page: string): string {
-  const rows = Object.entries(LISTENER_OPTIONS).map(([name, option]) => {
+  return [
+    { name: 'listen', options: LISTENER_OPTIONS },
+    { name: 'tls', options: TLS_OPTIONS },
+  ].reduce(
+    (text, { name, options }) =>
+      text.replace(
+        new RegExp(`<!-- ${name} -->[\\s\\S]*?<!-- end -->`),
+        () => `<!-- ${name} -->\n${tableOf(options)}\n<!-- end -->`,
+      ),
+    page,
+  )
+}
+
+function tableOf(options: OptionTable): string {
+  const rows = Object.entries(options).map(([name, option]) => {
     const cells = [`\`${name}\``, takes(option), standard(option), option.help]
     return `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`
   })
-  const table = ['| key | takes | default | |', '|---|---|---|---|', ...rows].join('\n')
-  return page.replace(/<!-- listen -->[\s\S]*<!-- end -->/, () => `<!-- listen -->\n${table}\n<!-- end -->`)
+  return ['| key | takes | default | |', '|---|---|---|---|', ...rows].join('\n')
 }
 
 /** What is larger is there for the machine, and tells people nothing. */

@@ -54,11 +54,16 @@ export class ServerEntrance implements Entrance {
     this.#server.on('connection', socket => this.#accept(socket, service))
   }
 
-  /** Makes an entrance with other settings of the same server. This one accepts nothing more, and closes nothing. */
-  pass(settings: ListenSettings, connections: ConnectionSettings): ServerEntrance {
+  /** Gives the server away: nothing more is accepted here, and nothing of it is closed. */
+  release(): Server {
     const server = this.#server.removeAllListeners('connection').removeAllListeners('error')
     this.#server = createServer()
-    const next = new ServerEntrance(server, settings, connections)
+    return server
+  }
+
+  /** Makes an entrance with other settings of the same server. */
+  pass(settings: ListenSettings, connections: ConnectionSettings): ServerEntrance {
+    const next = new ServerEntrance(this.release(), settings, connections)
     next.#served = this.#served
     return next
   }

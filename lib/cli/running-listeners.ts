@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { formatBound } from '../address.js'
-import { takeOver } from '../bind.js'
+import { retire, takeOver } from '../bind.js'
 import type { Configuration } from '../config/file.js'
 import { overlap } from '../config/file-listen.js'
 import { BindError } from '../errors.js'
@@ -141,7 +141,7 @@ export class RunningListeners {
   }
 
   #drain(listener: Listener): void {
-    listener.suspend()
+    retire(listener)
     this.#draining.add(listener)
     this.#finish(listener)
   }
@@ -164,6 +164,7 @@ async function resumeAll(suspended: readonly Running[], error: Error): Promise<E
 
 /** What can change while the address stays bound; all else is of the socket that listens. */
 const CHANGEABLE = [
+  'tls',
   'maxConnections',
   'maxConnectionsPerAddress',
   'allow',

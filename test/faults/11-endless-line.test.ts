@@ -6,7 +6,7 @@ import { underFault } from './oracle.js'
 import { MIB } from './pipelines.js'
 
 /** What a process may grow by for a line of any length: garbage that waits to be collected, and some. */
-const BOUND = 32 * MIB
+const BOUND = 64 * MIB
 const CHUNK = Buffer.alloc(MIB, 'x')
 
 /** Sends a line of 1 GiB as fast as it is taken, for as long as it is. */

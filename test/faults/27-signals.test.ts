@@ -1,49 +1,94 @@
-import t from 'tap'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import t, { type Test } from 'tap'
+import { serveCommand } from '../cli/start-command.js'
 import { connectTcp } from '../tcp-client.js'
-import { Bystander } from './bystander.js'
-import { bywash } from './command.js'
-import { MIB } from './pipelines.js'
 
-const ANY_PORT = ['--host', '127.0.0.1', '--port', '0']
+/** A line becomes more than the system holds for a client that does not read. */
+const FLOOD = `lines | prefix ${'x'.repeat(16_384)} | unlines`
 
-t.test('27: SIGTERM under load: lines in flight answered, exit 0', async t => {
-  const { child, exit, port } = bywash(t, 'uppercase', '--banner', '', ...ANY_PORT)
-  const address = await port()
-  const clients = await Promise.all(Array.from({ length: 100 }, () => connectTcp(t, address)))
-  const bystander = await Bystander.start(address)
-  const sent = clients.map((_, index) => `client ${index}\n`.repeat(1000))
-  for (const [index, client] of clients.entries()) await client.send(sent[index] as string)
-  const answers = clients.map(client => client.receive())
-  await bystander.rounds(2)
-  child.kill('SIGTERM')
-  for (const [index, answer] of answers.entries()) {
-    t.equal(String(await answer), sent[index]?.toUpperCase(), `client ${index}`)
-    clients[index]?.end()
+/** Each connection has one line when it opens, and one with the reason when it ends, which is returned. */
+function endings(t: Test, log: string): ReadonlyMap<number, string> {
+  const numbers = (event: RegExp) => [...log.matchAll(event)].map(([, id]) => Number(id)).sort()
+  const ended = /^\[conn #(\d+)\] closed: ([\w-]+),/gm
+  t.strictSame(numbers(ended), numbers(/^\[conn #(\d+)\] opened: /gm))
+  const reasons = [...log.matchAll(ended)].map(([, id, reason = '']) => [Number(id), reason] as const)
+  t.equal(new Map(reasons).size, reasons.length)
+  return new Map(reasons)
+}
+
+/** Resolves when nobody listens any more. */
+async function refused(port: number): Promise<void> {
+  for (;;) {
+    const socket = connect({ host: '127.0.0.1', port })
+    const code = await once(socket, 'connect').then(
+      () => '',
+      (error: NodeJS.ErrnoException) => error.code,
+    )
+    socket.destroy()
+    if (code === 'ECONNREFUSED') return
   }
-  t.equal(await exit, 0)
+}
+
+/** A client that reads nothing, although there is much to read. */
+async function freeze(t: Test, port: number) {
+  const client = await connectTcp(t, port)
+  await client.send('x\n'.repeat(2000))
+  await client.receive(1)
+  return client
+}
+
+t.test('27: SIGTERM under load', async t => {
+  const { child, exited, log, logged, port } = await serveCommand(
+    t,
+    ...['uppercase', '--banner', '', '--log', 'text'],
+  )
+  const clients = await Promise.all(Array.from({ length: 50 }, () => connectTcp(t, port)))
+  const bystander = await connectTcp(t, port)
+  // One that has not been accepted would be reset.
+  await logged(/opened: /, 51)
+  await bystander.send('half a ')
+  const sent = Array.from({ length: 500 }, (_, index) => `line ${index}\n`).join('')
+  const received = clients.map(client => client.receive())
+  await Promise.all(clients.map(client => client.send(sent)))
+  child.kill('SIGTERM')
+  for (const answer of await Promise.all(received)) {
+    t.equal(answer.toString(), sent.toUpperCase(), 'every line that was sent before is answered, then FIN')
+  }
+  await refused(port)
+  bystander.end('line\n')
+  t.equal((await bystander.receive()).toString(), 'HALF A LINE\n', 'a line that had begun, too')
+  for (const client of clients) client.end()
+  t.strictSame(await exited, [0, null])
+  for (const reason of endings(t, log()).values()) t.match(reason, /^(end|shutdown)$/)
 })
 
-t.test('27: SIGTERM with a frozen client: destroyed at the deadline, exit 1', async t => {
-  const { child, exit, port } = bywash(t, 'echo', '--shutdown-timeout', '300ms', ...ANY_PORT)
-  const address = await port()
-  const frozen = await connectTcp(t, address)
-  void frozen.send(Buffer.alloc(64 * MIB))
-  await frozen.receive(1)
-  const other = await connectTcp(t, address)
-  await other.send('hello')
-  await other.receive('hello')
+t.test('27: SIGTERM with a frozen client', async t => {
+  const { child, exited, log, port } = await serveCommand(
+    t,
+    ...['run', FLOOD, '--log', 'text', '--shutdown-timeout', '300ms'],
+  )
+  const frozen = await freeze(t, port)
+  const bystander = await connectTcp(t, port)
+  await bystander.send('hel')
   child.kill('SIGTERM')
-  t.equal(String(await other.receive()), '', 'who is answered gets FIN')
-  other.end()
-  t.equal(await exit, 1)
+  await refused(port)
+  bystander.end('lo\n')
+  t.ok((await bystander.receive()).toString().endsWith('xhello\n'), 'others are answered')
+  t.strictSame(await exited, [1, null])
+  frozen.socket.destroy()
+  t.equal(endings(t, log()).get(1), 'shutdown')
 })
 
-t.test('27: SIGTERM twice: at once, exit 1', async t => {
-  const { child, exit, port } = bywash(t, 'echo', '--shutdown-timeout', '1h', ...ANY_PORT)
-  const frozen = await connectTcp(t, await port())
-  void frozen.send(Buffer.alloc(64 * MIB))
-  await frozen.receive(1)
+t.test('27: SIGTERM twice', async t => {
+  const { child, exited, log, port } = await serveCommand(
+    t,
+    ...['run', FLOOD, '--log', 'text', '--shutdown-timeout', '1h', '--drain-timeout', '0'],
+  )
+  await freeze(t, port)
   child.kill('SIGTERM')
-  child.kill('SIGINT')
-  t.equal(await exit, 1)
+  await refused(port)
+  child.kill('SIGTERM')
+  t.strictSame(await exited, [1, null], 'at once')
+  t.equal(endings(t, log()).get(1), 'shutdown')
 })
