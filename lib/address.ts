@@ -1,5 +1,4 @@
 import type { AddressInfo, Server } from 'node:net'
-import type { ListenAddress } from './listen-address.js'
 
 /** Writes an address as people and tools do: `127.0.0.1:8080`, `[::1]:8080`. */
 export function formatAddress(address: string | undefined, port: number | undefined): string {
@@ -15,17 +14,16 @@ export function parseAddress(text: string): { readonly host: string; readonly po
   return port >= 1 && port <= 65_535 ? { host: v6 || name || 'localhost', port } : undefined
 }
 
-/** Where a server listens, in the shape of a TCP address also when it has none. */
-export function boundAddress(server: Server, asked: ListenAddress): AddressInfo {
-  const bound = server.address() as AddressInfo | string | null | undefined
-  if (typeof bound === 'string') return { address: bound, family: UNIX, port: 0 }
-  // Of an inherited unix socket Node does not know the path.
-  return bound ?? { address: `descriptor ${'fd' in asked ? asked.fd : ''}`, family: UNIX, port: 0 }
-}
-
 const UNIX = 'unix'
+
+/** Where a server listens, in the shape of a TCP address also when it has none. */
+export function boundAddress(server: Server): AddressInfo {
+  const bound = server.address() as AddressInfo | string | null | undefined
+  // Of an inherited unix socket Node does not know the path.
+  return typeof bound === 'object' && bound !== null ? bound : { address: bound ?? '', family: UNIX, port: 0 }
+}
 
 /** Writes where a listener listens. */
 export function formatBound({ address, family, port }: AddressInfo): string {
-  return family === UNIX ? address : formatAddress(address, port)
+  return family === UNIX ? address || 'an inherited unix socket' : formatAddress(address, port)
 }

@@ -39,6 +39,11 @@ export async function takeOver(
   return enter(local, (entrances.get(old) as ServerEntrance).pass(local.settings, local.connections))
 }
 
+/** Stops accepting, for good, and gives the address free. Connections that are open go on. */
+export function retire(listener: Listener): void {
+  ;(entrances.get(listener) as ServerEntrance).release().close()
+}
+
 async function prepare(pipeline: Pipeline<Buffer, Buffer>, options: ListenOptions): Promise<LocalSettings> {
   const settings = listenSettings(options)
   const plan = planOf(pipeline, 'listen()', settings.plan)

@@ -64,7 +64,7 @@ export function stageFrom(factory: StageFactory, values: Readonly<Record<string,
   const names = Object.keys(factory.definition.arguments)
   const options = Object.fromEntries(Object.entries(values).filter(([name]) => !names.includes(name)))
   const make = factory as unknown as (...parameters: readonly unknown[]) => AnyStage
-  const parameters = names.map(name => (Object.hasOwn(values, name) ? values[name] : undefined))
+  const parameters = names.map(name => values[name])
   return Object.keys(options).length === 0 ? make(...parameters) : make(...parameters, options)
 }
 

@@ -31,8 +31,8 @@ export class Listener {
   }
 
   /**
-   * The bound address, with the real port where port 0 was asked for. That of a unix socket is its path, its family is
-   * `unix`, and its port 0.
+   * The bound address, with the real port where port 0 was asked for. That of a unix socket is its path (empty where it
+   * was inherited), its family is `unix`, and its port 0.
    */
   get address(): AddressInfo {
     return this.#entrance.address

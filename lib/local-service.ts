@@ -73,7 +73,7 @@ export class LocalService implements Service {
   }
 
   blame(asyncId: number, error: unknown): boolean {
-    for (const drive of this.#sweep.items) {
+    for (const drive of this.#sweep.known) {
       if (!drive.started(asyncId)) continue
       drive.blame(error)
       return true

@@ -33,7 +33,7 @@ export class ServerEntrance implements Entrance {
   constructor(server: Server, settings: ListenSettings, connections: ConnectionSettings) {
     this.#server = server
     this.#settings = settings
-    this.address = boundAddress(server, settings.bind)
+    this.address = boundAddress(server)
     this.#admission = new Admission(settings.admission)
     this.#refusalSettings = {
       ...connections.drive,
@@ -54,22 +54,28 @@ export class ServerEntrance implements Entrance {
     this.#server.on('connection', socket => this.#accept(socket, service))
   }
 
-  /** Makes an entrance with other settings of the same server. This one accepts nothing more, and closes nothing. */
-  pass(settings: ListenSettings, connections: ConnectionSettings): ServerEntrance {
+  /** Gives the server away: nothing more is accepted here, and nothing of it is closed. */
+  release(): Server {
     const server = this.#server.removeAllListeners('connection').removeAllListeners('error')
     this.#server = createServer()
-    const next = new ServerEntrance(server, settings, connections)
+    return server
+  }
+
+  /** Makes an entrance with other settings of the same server. */
+  pass(settings: ListenSettings, connections: ConnectionSettings): ServerEntrance {
+    const next = new ServerEntrance(this.release(), settings, connections)
     next.#served = this.#served
     return next
   }
 
   suspend(): void {
+    if (!this.#server.listening) return
     if ('fd' in this.#settings.bind) {
       throw new BindError(
         'suspend(): a descriptor that was inherited cannot be opened again; close the listener, or leave it open',
       )
     }
-    if (this.#server.listening) this.#server.close()
+    this.#server.close()
   }
 
   async resume(): Promise<void> {

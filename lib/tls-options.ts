@@ -1,12 +1,11 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext, type TlsOptions as NodeTlsOptions } from 'node:tls'
-import { checkChoice, checkInteger, checkNames } from './check-option.js'
+import { checkNames } from './check-option.js'
 import { LONGEST_TIMEOUT } from './connection-options.js'
 import { InvalidOptionError } from './errors.js'
+import { HANDSHAKE_OPTIONS } from './handshake-options.js'
+import { settingsFrom } from './option-values.js'
 import { showValue } from './show-value.js'
-
-/** The TLS versions that may be the oldest one. */
-export const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const
 
 /** PEM, as text or bytes; several where Node takes several. */
 type Pem = string | Buffer | (string | Buffer)[]
@@ -27,7 +26,7 @@ export interface TlsOptions {
   /** Revocation lists, in PEM: a client certificate that is on one is refused. @default none */
   readonly crl?: Pem
   /** The oldest version of TLS that is spoken. @default 'TLSv1.2' */
-  readonly minVersion?: (typeof TLS_VERSIONS)[number]
+  readonly minVersion?: 'TLSv1.2' | 'TLSv1.3'
   /** How long the handshake may take, from the accept on, in milliseconds. @default 5000 */
   readonly handshakeTimeout?: number
 }
@@ -35,17 +34,16 @@ export interface TlsOptions {
 /** The options of `tls`, checked, with their defaults filled in. */
 export type TlsSettings = TlsOptions & Required<Pick<TlsOptions, 'minVersion' | 'handshakeTimeout'>>
 
-const NAMES = ['cert', 'key', 'passphrase', 'ca', 'crl', 'minVersion', 'handshakeTimeout']
+const NAMES = ['cert', 'key', 'passphrase', 'ca', 'crl', ...Object.keys(HANDSHAKE_OPTIONS)]
 
 /** Checks the options, and with them the certificate and its key. */
 export function tlsSettings(owner: string, options: TlsOptions): TlsSettings {
   if (typeof options !== 'object' || options === null) {
     throw new InvalidOptionError(`${owner} is an object with 'cert' and 'key'; got ${showValue(options)}.`)
   }
-  const { cert, key, passphrase, ca, minVersion = 'TLSv1.2', handshakeTimeout = 5_000 } = options
+  const { cert, key, passphrase, ca } = options
   checkNames(owner, options, NAMES)
-  checkChoice(owner, 'minVersion', minVersion, TLS_VERSIONS)
-  checkInteger(owner, 'handshakeTimeout', handshakeTimeout, 1, LONGEST_TIMEOUT)
+  const settings = { ...options, ...settingsFrom(owner, HANDSHAKE_OPTIONS, options) }
   for (const [name, value] of Object.entries({ cert, key })) {
     if (value === undefined) {
       throw new InvalidOptionError(`${owner}: '${name}' is missing; TLS needs a certificate and its key.`)
@@ -57,7 +55,6 @@ export function tlsSettings(owner: string, options: TlsOptions): TlsSettings {
   })
   // Node takes no certificates at all, too: then it would trust every public authority, or nobody.
   if (ca !== undefined) check(`${owner}: 'ca' is no certificate in PEM`, () => checkCertificates(ca))
-  const settings = { ...options, minVersion, handshakeTimeout }
   check(`${owner}: the certificate and key cannot be used`, () =>
     createSecureContext(nodeTlsOptions(settings)),
   )

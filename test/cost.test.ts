@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -74,7 +75,7 @@ t.test('the bytes of a socket are mapped in place, where no stage before may hav
     const written: unknown[] = []
     const sink = { write: (item: unknown) => written.push(item), settle: () => true } as unknown as Sink
     const flow = flowOf(planOf(stages, 'a test', 'fused'), sink, ownsChunks)
-    flow.open(new Connection(1))
+    flow.open(new Connection(1), new AsyncResource('a test'))
     flow.write(chunk)
     t.equal(written.join(''), 'AB\n')
     return { isSame: Buffer.compare(written.at(-1) as Buffer, chunk) === 0 && String(chunk) === 'AB\n' }

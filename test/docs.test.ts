@@ -7,6 +7,8 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { Admission } from '../lib/admission.js'
+import { runTest } from '../lib/cli/test-runs.js'
+import { readConfiguration } from '../lib/config/file.js'
 import { type BywashError, ERROR_CODES, HandshakeError, WorkerError } from '../lib/errors.js'
 import {
   Connection,
@@ -128,9 +130,20 @@ t.test('docs/stages.md has a section for each stage', async t => {
   t.strictSame(headings('docs/stages.md').sort(), Object.keys(stages).sort())
 })
 
-t.test('docs/stages.md says what the definitions say: npm run docs writes nothing new', async t => {
+t.test('docs/ says what the definitions say: npm run docs writes nothing new', async t => {
   const { code, output } = await node('--import=tsx', '.ci/docs.ts', '--check')
   t.equal(code, 0, output)
+})
+
+t.test('the files that the pages show have no problem, and their tests pass', async t => {
+  const files = pages.flatMap(page => blocks(page, 'yaml')).filter(file => /^listeners:/m.test(file))
+  t.ok(files.length >= 4, 'there are some')
+  for (const file of files) {
+    const { configuration, problems } = await readConfiguration(file, { environment: {}, folder: root })
+    t.strictSame(problems, [], file)
+    for (const test of configuration?.tests ?? [])
+      t.match(await runTest(test), { failure: undefined }, test.name)
+  }
 })
 
 t.test('every link to a file leads to one', async t => {

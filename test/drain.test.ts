@@ -41,23 +41,6 @@ for (const plan of PLANS) {
     t.match(await ended(1), [{ reason: 'shutdown', error: undefined, bytesRead: 3 + sent.length }])
   })
 
-  t.test(`${plan}: close() waits for output that the client has not read, and answers the rest`, async t => {
-    const { listener, port, ended } = await serveLocally(t, shout(), { plan })
-    const client = await served(t, port)
-    const sent = `${'a'.repeat(4095)}\n`.repeat(4096)
-    const taken = client.send(sent)
-    const first = await client.receive(1)
-    const closed = listener.close()
-    t.equal(await refusal(port), 'ECONNREFUSED')
-    const rest = await client.receive(sent.length - 1)
-    await taken
-    t.ok(Buffer.concat([first, rest]).equals(Buffer.from(sent.toUpperCase())))
-    t.equal((await client.receive()).length, 0)
-    client.end()
-    t.strictSame(await closed, { forced: 0 })
-    t.match(await ended(1), [{ reason: 'shutdown' }])
-  })
-
   t.test(`${plan}: close() waits for an answer that the client has not read, and then ends`, async t => {
     const large = map('large', (_chunk: Buffer): Buffer => Buffer.alloc(64 * MIB), BYTES)
     const { listener, port, ended } = await serveLocally(t, pipeline().through(large), { plan })

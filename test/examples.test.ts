@@ -24,8 +24,17 @@ function start(t: Test, example: string, firstLine: string): Promise<Server> {
 }
 
 /** Starts a server and waits for its first line, which ends in the address. */
-async function serve(t: Test, parameters: readonly string[], firstLine: string): Promise<Server> {
-  const child = spawn(process.execPath, parameters, { cwd: root, env, stdio: ['ignore', 'ignore', 'pipe'] })
+async function serve(
+  t: Test,
+  parameters: readonly string[],
+  firstLine: string,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<Server> {
+  const child = spawn(process.execPath, parameters, {
+    cwd: root,
+    env: { ...env, ...environment },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   const exited = once(child, 'exit')
   const stop = async () => {
     child.kill('SIGTERM')
@@ -127,6 +136,34 @@ t.test('my-stages gives texts stages of its own', async t => {
   const flags = ['--import', './examples/my-stages.js', '--host', '127.0.0.1', '--port', '0']
   const { port, stop } = await serve(t, ['dist/cli/bin.js', 'run', text, ...flags], 'Pipeline on')
   t.equal(String((await talk(port, 'ab\nné\n')).answer), 'bababa\nénénén\n')
+  t.equal(await stop(), 0, 'SIGTERM ends it in good order')
+})
+
+t.test('shout.yaml has no problem, its tests pass, and it serves', async t => {
+  const file = 'examples/shout.yaml'
+  for (const command of ['check', 'test']) {
+    const child = spawn(process.execPath, ['dist/cli/bin.js', command, file], {
+      cwd: root,
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    t.teardown(() => child.kill())
+    const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
+    t.equal(code, 0, command)
+    t.match(output, command === 'check' ? /^$/ : /^3 tests passed\.$/m)
+  }
+  const ports = { PORT: '0', ECHO_PORT: '0' }
+  const { port, line, stop } = await serve(
+    t,
+    ['dist/cli/bin.js', 'serve', file],
+    'shout: listening on',
+    ports,
+  )
+  t.match(await line(), /^echo: listening on 127\.0\.0\.1:\d+$/)
+  t.equal(
+    String((await talk(port, 'hello\n')).answer),
+    'Type a line and press Enter. I will shout it back.\nHELLO\n',
+  )
   t.equal(await stop(), 0, 'SIGTERM ends it in good order')
 })
 

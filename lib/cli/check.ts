@@ -13,7 +13,7 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
 export async function check(files: readonly string[], io: Io): Promise<number> {
   let exitCode = 0
   for (const file of files) {
-    const { problems } = await loadFile(file, { environment: io.env })
+    const { problems } = await loadFile(file, { environment: io.env, readsCertificates: true })
     for (const problem of problems) io.stdout.write(`${problem}\n`)
     if (problems.length > 0) exitCode = 1
   }

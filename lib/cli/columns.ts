@@ -12,18 +12,23 @@ const help = Object.assign(new Help(), { minWidthToWrap: 1, displayWidth: string
  * @param width - How many columns the terminal has.
  */
 export function table(rows: readonly (readonly string[])[], width: number): string {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map(row => stringWidth(row[column] ?? ''))),
-  )
-  const before = widths.slice(0, -1).reduce((sum, width) => sum + width + 2, 0)
+  const widths: number[] = []
+  for (const row of rows) {
+    for (const [column, cell] of row.slice(0, -1).entries()) {
+      widths[column] = Math.max(widths[column] ?? 0, stringWidth(cell))
+    }
+  }
+  const before = widths.reduce((sum, width) => sum + width + 2, 0)
   const isNarrow = width - before < NARROWEST
-  const indent = ' '.repeat(isNarrow ? 2 : before)
+  const indent = isNarrow ? 2 : before
   return rows
     .flatMap(row => {
-      const cells = row.slice(0, -1).map((cell, column) => padded(cell, widths[column] ?? 0))
-      const lines = wrapped(row.at(-1) ?? '', width - indent.length).map(line => indent + line)
-      const head = cells.map(cell => `${cell}  `).join('')
-      return isNarrow ? [head, ...lines] : [head + (lines[0] ?? '').slice(before), ...lines.slice(1)]
+      const [first, ...others] = wrapped(row.at(-1) as string, width - indent)
+      const head = widths.map((width, column) => padded(row[column] as string, width)).join('')
+      return [
+        ...(isNarrow ? [head, ' '.repeat(indent) + first] : [head + first]),
+        ...others.map(line => ' '.repeat(indent) + line),
+      ]
     })
     .map(line => line.trimEnd())
     .filter(line => line !== '')
@@ -36,5 +41,5 @@ export function wrapped(text: string, width: number): readonly string[] {
 }
 
 function padded(cell: string, width: number): string {
-  return cell + ' '.repeat(width - stringWidth(cell))
+  return cell + ' '.repeat(width - stringWidth(cell) + 2)
 }

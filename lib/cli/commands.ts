@@ -16,6 +16,7 @@ export interface CommandEntry {
   readonly load: () => Promise<CommandModule>
 }
 
+/* c8 ignore start -- the loader of the tests puts branches of its own behind a dynamic import */
 /** Every command but the presets; a line for each. */
 export const COMMANDS: readonly CommandEntry[] = [
   entry('Pipelines', 'run', 'serve a pipeline that is written as a text', () => import('./run.js')),
@@ -30,6 +31,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry('Files', 'init', 'write a first file', () => import('./init.js')),
   entry('Shell', 'completion', 'print the completion of a shell', () => import('./completion.js')),
 ]
+/* c8 ignore stop */
 
 function entry(heading: string, name: string, summary: string, load: CommandEntry['load']): CommandEntry {
   return { group: `${heading}:`, name, summary, load }
@@ -37,6 +39,7 @@ function entry(heading: string, name: string, summary: string, load: CommandEntr
 
 /** The presets as commands. */
 export async function presetCommands(): Promise<readonly CommandEntry[]> {
+  /* c8 ignore next 4 -- as above */
   const [{ presets }, { presetCommand }] = await Promise.all([
     import('../presets/index.js'),
     import('./preset-command.js'),

@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js'
 import { BywashError, InvalidOptionError } from '../errors.js'
 import { COMMANDS, type CommandEntry, presetCommands } from './commands.js'
 import { Failure } from './failure.js'
+import { HELP } from './help.js'
 import { systemReason } from './system-reason.js'
 import { colouredErrors, type Terminal, widthOf } from './terminal.js'
 
@@ -32,7 +33,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     lost = error
   })
   const exitCode = await runCommand(argv, io)
-  await new Promise(resolve => io.stdout.write('', resolve))
+  if (lost === undefined) await new Promise(resolve => io.stdout.write('', resolve))
   if (lost === undefined || lost.code === 'EPIPE') return exitCode
   io.stderr.write(`cannot write to stdout: ${systemReason(lost)}\n`)
   return 1
@@ -67,6 +68,7 @@ function programFor(io: Io): Command {
     .helpCommand(false)
     .showHelpAfterError('Run bywash --help for all commands.')
     .exitOverride()
+    .configureHelp(HELP)
     .configureOutput({
       writeOut: text => void io.stdout.write(text),
       writeErr: text => void io.stderr.write(text),

@@ -1,3 +1,4 @@
+import { formatAddress } from '../address.js'
 import type { CommandModule } from './commands.js'
 import { listenerFlags, listenerSettings } from './listener-flags.js'
 import { importFlag, pipelineFor, registryFor } from './pipeline-text.js'
@@ -14,7 +15,7 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
       const registry = await registryFor(flags, io)
       const greeting = {
         title: 'Pipeline on',
-        trial: (host: string, port: number) => `bywash connect ${host}:${port}`,
+        trial: (host: string, port: number) => `bywash connect ${formatAddress(host, port)}`,
       }
       exit(await serve(log => pipelineFor(text, registry, log), greeting, listenerSettings(flags), io))
     })

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { formatAddress } from '../address.js'
-import { takeOver } from '../bind.js'
+import { formatBound } from '../address.js'
+import { retire, takeOver } from '../bind.js'
 import type { Configuration } from '../config/file.js'
 import { overlap } from '../config/file-listen.js'
 import { BindError } from '../errors.js'
@@ -113,9 +113,9 @@ export class RunningListeners {
     { kept, gone }: { readonly kept: readonly Running[]; readonly gone: readonly Running[] },
   ): Promise<ReadonlyMap<Entry, Running>> {
     const inTheWay = gone.filter(({ entry }) => entries.some(({ listen }) => overlap(listen, entry.listen)))
-    for (const { listener } of inTheWay) listener.suspend()
     const bound = new Map<Entry, Running>()
     try {
+      for (const { listener } of inTheWay) listener.suspend()
       // One that lost its address before may have it again.
       for (const { listener } of kept) await listener.resume()
       for (const entry of entries)
@@ -141,7 +141,7 @@ export class RunningListeners {
   }
 
   #drain(listener: Listener): void {
-    listener.suspend()
+    retire(listener)
     this.#draining.add(listener)
     this.#finish(listener)
   }
@@ -164,6 +164,7 @@ async function resumeAll(suspended: readonly Running[], error: Error): Promise<E
 
 /** What can change while the address stays bound; all else is of the socket that listens. */
 const CHANGEABLE = [
+  'tls',
   'maxConnections',
   'maxConnectionsPerAddress',
   'allow',
@@ -175,6 +176,7 @@ const CHANGEABLE = [
   'shutdownTimeout',
   'uncaught',
   'plan',
+  'tls',
 ]
 
 /** Whether two entries are one listener, which needs no binding. */
@@ -197,7 +199,7 @@ function arrival(running: Running, gone: readonly Running[]): string {
 }
 
 function addressOf({ listener }: Running): string {
-  return formatAddress(listener.address.address, listener.address.port)
+  return formatBound(listener.address)
 }
 
 function finishing({ connections }: Listener): string {

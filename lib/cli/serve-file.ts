@@ -64,7 +64,7 @@ class ServedFile {
   constructor(path: string, log: Log, environment: Environment) {
     this.#path = path
     this.#log = log
-    this.#load = () => loadFile(path, { environment, log: log.info })
+    this.#load = () => loadFile(path, { environment, log: log.info, readsCertificates: true })
     const uncaught = uncaughtLog(log, this.#failure)
     this.listeners = new RunningListeners(({ name, listen }) => ({
       ...log.connections(name),

@@ -69,7 +69,7 @@ function description(definition: Definition, width: number): string {
     ...options.map(([name, option]) => [`--${kebabCase(name)}`, optionText(option)]),
   ]
   return [
-    ...wrapped(`${usage.join(' ')}: ${summary}`, width),
+    ...wrapped(usage.join(' ') + (summary === '' ? '' : `: ${summary}`), width),
     ...wrapped(`Takes ${kindWord(accepts)}, gives ${kindWord(emits)}${variantOf(definition)}.`, width),
     ...(rows.length === 0 ? [] : ['', table(rows, width)]),
     ...(examples.length === 0 ? [] : ['', 'Examples:', ...examples.map(example => `  ${example}`)]),

@@ -1,5 +1,5 @@
 import { builtIn, camelCase, find, kebabCase, namesOf } from '../config/registry.js'
-import type { OptionTable } from '../definition.js'
+import type { OptionTable, StageFactory } from '../definition.js'
 
 /** One thing that can stand where the cursor is. */
 export interface Completion {
@@ -29,7 +29,7 @@ function names(): readonly Completion[] {
   const registry = builtIn()
   return namesOf(registry, 'text').map(name => ({
     value: name,
-    summary: find(registry, name)?.definition.summary ?? '',
+    summary: (find(registry, name) as StageFactory).definition.summary,
   }))
 }
 

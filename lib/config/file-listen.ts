@@ -1,78 +1,87 @@
+import { resolve } from 'node:path'
 import { formatAddress } from '../address.js'
+import { listenAddress, type TcpAddress } from '../listen-address.js'
 import type { ListenOptions } from '../listen-options.js'
+import { defaultsOf } from '../option-values.js'
 import type { Reading } from './file.js'
-import { replaceReferences } from './file-environment.js'
-import { mapOf, unknownKey } from './file-fields.js'
-import { plain } from './file-pipeline.js'
-import type { Entry, Node } from './file-tree.js'
-import { LISTENER_OPTIONS } from './listener-options.js'
+import { fields } from './file-fields.js'
+import { readOptions } from './file-options.js'
+import { readTlsNode } from './file-tls.js'
+import type { Node } from './file-tree.js'
+import { LISTENER_OPTIONS, listenOptions } from './listener-options.js'
 import type { Span } from './problem.js'
-import { optionValue } from './value.js'
 
-/** Options of `listen()`, with the defaults of the command line filled in. */
-export type FileListenOptions = ListenOptions & Required<Pick<ListenOptions, 'host' | 'port'>>
+const KEYS = Object.fromEntries([...Object.keys(LISTENER_OPTIONS), 'tls'].map(name => [name, false]))
 
-const NAMES = Object.keys(LISTENER_OPTIONS)
+const DEFAULTS = Object.fromEntries(
+  Object.entries(defaultsOf(LISTENER_OPTIONS)).filter(([, value]) => value !== undefined),
+)
 
-/** Reads where a listener listens, and the rest of what `listen()` takes. */
-export function readListen(node: Node | undefined, reading: Reading): FileListenOptions {
-  const map = node && mapOf(node, "'listen'", NAMES, reading.problems)
-  const given = new Map((map?.entries ?? []).map(entry => [entry.name, readOption(entry, reading)]))
-  const values = NAMES.map(name => [name, given.get(name) ?? LISTENER_OPTIONS[name]?.default])
-  return Object.fromEntries(values.filter(([, value]) => value !== undefined))
+/** Reads where a listener listens, and the rest of what `listen()` takes, with the defaults of the command line. */
+export async function readListen(node: Node | undefined, reading: Reading): Promise<ListenOptions> {
+  if (node === undefined) return DEFAULTS
+  const { problems, folder } = reading
+  const before = problems.length
+  const entries = fields(node, "'listen'", KEYS, problems) ?? new Map()
+  const { path, ...given } = readOptions(entries, LISTENER_OPTIONS, reading)
+  const tlsNode = entries.get('tls')?.value
+  const tls = tlsNode === undefined ? undefined : await readTlsNode(tlsNode, reading)
+  const { host, port, ...defaults } = DEFAULTS
+  const options = listenOptions({
+    ...(path === undefined && given.fd === undefined ? { host, port } : {}),
+    ...defaults,
+    ...given,
+    ...(path === undefined ? {} : { path: resolve(folder, String(path)) }),
+    ...(tls === undefined ? {} : { tls }),
+  })
+  if (problems.length === before) refuseAddress(options, node.at, reading)
+  return options
 }
 
-function readOption(entry: Entry, { environment, problems }: Reading): unknown {
-  const { name, value } = entry
-  const option = Object.hasOwn(LISTENER_OPTIONS, name) ? LISTENER_OPTIONS[name] : undefined
-  if (name === 'workers') {
-    const message = "A file has no 'workers': what runs in several processes could not be reloaded."
-    problems.push({
-      at: entry.nameAt,
-      message,
-      remedy: 'Use --workers of bywash run, or workers of listen().',
-    })
-    return undefined
+/** Refuses what is no address, or more than one. */
+function refuseAddress(options: ListenOptions, at: Span, { problems }: Reading): void {
+  try {
+    listenAddress("'listen'", options, 1)
+  } catch (error) {
+    problems.push({ at, message: (error as Error).message, remedy: '' })
   }
-  if (option === undefined) {
-    problems.push(unknownKey(entry, "'listen'", NAMES))
-    return undefined
-  }
-  const before = problems.length
-  const given = plain(replaceReferences(value, environment, problems))
-  if (problems.length > before) return undefined
-  const read = optionValue(name, option, given)
-  if ('value' in read) return read.value
-  problems.push({ at: value.at, message: `${read.refusal}.`, remedy: read.remedy })
-  return undefined
 }
 
 /** Where a listener of the file listens. */
-export interface Address {
-  readonly host: string
-  readonly port: number
-}
+export type Address = Pick<ListenOptions, 'host' | 'port' | 'path' | 'fd'>
 
 /** Refuses an address that another listener of the file has, also as a part of all addresses. */
 export function refuseTakenAddress(taken: Address[], wanted: Address, at: Span, { problems }: Reading): void {
   const other = taken.find(each => overlap(each, wanted))
   taken.push(wanted)
   if (other === undefined) return
-  const [own, others] = [wanted, other].map(({ host, port }) => formatAddress(host, port))
+  const [own, others] = [wanted, other].map(inWords)
   const message =
     own === others
       ? `Another listener has ${own}.`
       : `Another listener has ${others}, which takes ${own} too.`
-  problems.push({ at, message, remedy: 'Choose another port.' })
+  problems.push({ at, message, remedy: isTcp(wanted) ? 'Choose another port.' : 'Choose another.' })
+}
+
+function inWords(address: Address): string {
+  if (isTcp(address)) return formatAddress(address.host, address.port)
+  return address.path ?? `descriptor ${address.fd}`
 }
 
 /** Whether two listeners cannot be bound at the same time. */
 export function overlap(one: Address, other: Address): boolean {
+  if (!isTcp(one) || !isTcp(other)) {
+    return one.port === other.port && one.path === other.path && one.fd === other.fd
+  }
   return (
     one.port !== 0 &&
     one.port === other.port &&
     (covers(one.host, other.host) || covers(other.host, one.host))
   )
+}
+
+function isTcp(address: Address): address is Pick<TcpAddress, 'host' | 'port'> {
+  return address.port !== undefined
 }
 
 /** `::` takes IPv4 too. */

@@ -1,14 +1,15 @@
+import type { ListenOptions } from '../listen-options.js'
 import type { Reading } from './file.js'
 import { replaceReferences } from './file-environment.js'
 import { fields, itemsOf, refuseDuplicate, textOf } from './file-fields.js'
-import { type Address, type FileListenOptions, readListen, refuseTakenAddress } from './file-listen.js'
+import { type Address, readListen, refuseTakenAddress } from './file-listen.js'
 import { type ReadPipeline, readPipeline } from './file-pipeline.js'
 import type { Node } from './file-tree.js'
 
 /** One listener of a file. */
 export interface ListenerEntry extends ReadPipeline {
   readonly name: string
-  readonly listen: FileListenOptions
+  readonly listen: ListenOptions
 }
 
 const KEYS = { name: true, listen: false, pipeline: true }
@@ -16,23 +17,25 @@ const KEYS = { name: true, listen: false, pipeline: true }
 /** What log lines and tests can call it by. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
-export function readListeners(list: Node, reading: Reading): readonly ListenerEntry[] {
+export async function readListeners(list: Node, reading: Reading): Promise<readonly ListenerEntry[]> {
   const { problems } = reading
   const names = new Set<string>()
   const taken: Address[] = []
-  return itemsOf(list, "'listeners'", problems).flatMap(item => {
+  const listeners: ListenerEntry[] = []
+  for (const item of itemsOf(list, "'listeners'", problems)) {
     const found = fields(item, 'A listener', KEYS, problems)
-    if (found === undefined) return []
+    if (found === undefined) continue
     const name = readName(found.get('name')?.value, reading)
     const nameAt = found.get('name')?.value.at
     if (name !== undefined && nameAt !== undefined) refuseDuplicate(names, name, 'listener', nameAt, problems)
     const listenNode = found.get('listen')?.value
-    const listen = readListen(listenNode, reading)
+    const listen = await readListen(listenNode, reading)
     refuseTakenAddress(taken, listen, (listenNode ?? item).at, reading)
     const chosen = found.get('pipeline')?.value
     const { pipeline, written } = chosen === undefined ? NOTHING : readPipeline(chosen, reading)
-    return [{ name: name ?? '', listen, pipeline, written }]
-  })
+    listeners.push({ name: name ?? '', listen, pipeline, written })
+  }
+  return listeners
 }
 
 const NOTHING = { pipeline: undefined, written: '' }

@@ -25,6 +25,10 @@ export interface Reading {
   readonly registry: Registry
   /** Where the lines of presets go, such as those of the counter. */
   readonly log: (line: string) => void
+  /** The folder that relative paths start from. */
+  readonly folder: string
+  /** Whether the certificates that the file names are read. */
+  readonly readsCertificates: boolean
   /** Grows while the file is read. */
   readonly problems: Problem[]
 }
@@ -33,8 +37,10 @@ export interface Reading {
 export interface FileOptions {
   /** Where `${NAME}` takes its values from. */
   readonly environment: Environment
-  /** The folder that relative paths of `import` start from. */
+  /** The folder that relative paths start from. */
   readonly folder: string
+  /** Whether certificates are read, which who serves needs, and who tests a pipeline has not. @default false */
+  readonly readsCertificates?: boolean
   readonly log?: (line: string) => void
 }
 
@@ -58,13 +64,16 @@ export async function readConfiguration(text: string, options: FileOptions): Pro
   return readRoot(root, options)
 }
 
-async function readRoot(root: Node, { environment, folder, log = () => {} }: FileOptions): Promise<ReadFile> {
+async function readRoot(
+  root: Node,
+  { environment, folder, log = () => {}, readsCertificates = false }: FileOptions,
+): Promise<ReadFile> {
   const problems: Problem[] = []
   const found = fields(root, 'The file', KEYS, problems)
   const [, imported, listenersNode, testsNode] = Object.keys(KEYS).map(key => found?.get(key)?.value)
-  const registry = await readImports(imported, folder, { environment, registry: builtIn(), log, problems })
-  const reading = { environment, registry, log, problems }
-  const listeners = listenersNode === undefined ? [] : readListeners(listenersNode, reading)
+  const start: Reading = { environment, registry: builtIn(), log, folder, readsCertificates, problems }
+  const reading = { ...start, registry: await readImports(imported, start) }
+  const listeners = listenersNode === undefined ? [] : await readListeners(listenersNode, reading)
   const tests = testsNode === undefined ? [] : readTests(testsNode, listeners, reading)
   if (problems.length > 0) {
     return {
@@ -75,8 +84,8 @@ async function readRoot(root: Node, { environment, folder, log = () => {} }: Fil
   return { configuration: { listeners, tests } as Configuration, problems }
 }
 
-async function readImports(node: Node | undefined, folder: string, reading: Reading): Promise<Registry> {
-  const { problems } = reading
+async function readImports(node: Node | undefined, reading: Reading): Promise<Registry> {
+  const { folder, problems } = reading
   let { registry } = reading
   if (node === undefined) return registry
   for (const item of node.type === 'scalar' ? [node] : itemsOf(node, "'import'", problems)) {

@@ -54,6 +54,6 @@ function escaped(value: Text): string {
 /** A word with the quotes that it needs. */
 function quoted(word: string): string {
   const { stages, problems } = splitWords(word)
-  const isPlain = problems.length === 0 && stages.length === 1 && stages[0]?.[0]?.value === word
+  const isPlain = problems.length === 0 && stages[0]?.name.value === word
   return isPlain ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

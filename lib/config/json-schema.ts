@@ -2,6 +2,7 @@ import type { Definition, OptionTable, StageFactory } from '../definition.js'
 import type { Option, Unit } from '../option.js'
 import { LISTENER_OPTIONS } from './listener-options.js'
 import { find, kebabCase, PRESET, type Registry } from './registry.js'
+import { TLS_OPTIONS } from './tls-files.js'
 
 /** A JSON Schema, draft 7, which editors know for YAML too. */
 export type JsonSchema = Readonly<Record<string, unknown>>
@@ -44,7 +45,7 @@ export function fileSchema(registry: Registry): JsonSchema {
       listener: mapping(
         {
           name: { description: 'What log lines and tests call it by.', type: 'string' },
-          listen: { description: 'Where it listens, and its limits.', ...options(LISTENER_OPTIONS) },
+          listen: { description: 'Where it listens, and its limits.', ...listen() },
           pipeline: anyPipeline(),
         },
         ['name', 'pipeline'],
@@ -71,6 +72,18 @@ export function fileSchema(registry: Registry): JsonSchema {
       ...Object.fromEntries(stages.map(stage => [`step:${stage.name}`, values(stage)])),
     },
   }
+}
+
+function listen(): JsonSchema {
+  const { fd, ...others } = properties(LISTENER_OPTIONS)
+  return mapping(
+    {
+      ...others,
+      fd: { ...fd, type: ['integer', 'string'] },
+      tls: { description: 'Speaks TLS.', ...options(TLS_OPTIONS, ['cert', 'key']) },
+    },
+    [],
+  )
 }
 
 const TEXT = { type: 'string', minLength: 1 }
@@ -158,8 +171,12 @@ function values({ definition, isBare }: NamedStage): JsonSchema {
 
 /** An object of options by name. */
 function options(table: OptionTable, required: readonly string[] = []): JsonSchema {
+  return mapping(properties(table), required)
+}
+
+function properties(table: OptionTable): Readonly<Record<string, JsonSchema>> {
   const written = Object.entries(table).filter(([, { type }]) => type !== 'code')
-  return mapping(Object.fromEntries(written.map(([name, option]) => [name, writtenValue(option)])), required)
+  return Object.fromEntries(written.map(([name, option]) => [name, writtenValue(option)]))
 }
 
 /** What a file may give for an option. */
@@ -201,5 +218,5 @@ function quantity(unit: Unit | undefined): string {
 }
 
 function sentence(phrase: string): string {
-  return phrase === '' ? '' : `${phrase.replace(/^./, letter => letter.toUpperCase())}.`
+  return `${phrase.replace(/^./, letter => letter.toUpperCase())}.`
 }

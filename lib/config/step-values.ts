@@ -1,4 +1,5 @@
 import type { Definition, OptionTable } from '../definition.js'
+import type { Option } from '../option.js'
 import { didYouMean } from './near.js'
 import type { Problem } from './problem.js'
 import { kebabCase, type Spelling } from './registry.js'
@@ -36,8 +37,8 @@ class StepValues {
     const { arguments: given, options } = this.#step
     const isClear = options.every(({ name }) => Object.hasOwn(this.#table, name))
     for (const [index, name] of this.#names.entries()) {
-      const one = given[index]
-      if (one !== undefined) this.#take(name, one)
+      const [one, option] = [given[index], this.#table[name]]
+      if (one !== undefined && option !== undefined) this.#take(name, option, one)
     }
     const surplus = given[this.#names.length]
     // Behind an option that nobody knows it may be the value of that.
@@ -64,22 +65,21 @@ class StepValues {
 
   #option(option: GivenOption): void {
     const { name, nameAt: at } = option
-    if (!Object.hasOwn(this.#table, name)) {
+    const known = Object.hasOwn(this.#table, name) ? this.#table[name] : undefined
+    if (known === undefined) {
       const names = Object.keys(this.#table).map(name => this.#spell(name))
-      const known = names.length === 0 ? 'It takes none.' : `It takes ${names.join(', ')}.`
+      const all = names.length === 0 ? 'It takes none.' : `It takes ${names.join(', ')}.`
       const spelt = this.#spell(name)
-      this.#refuse({ at }, `has no option '${spelt}'.`, didYouMean(spelt, names) || known)
+      this.#refuse({ at }, `has no option '${spelt}'.`, didYouMean(spelt, names) || all)
     } else if (this.#seen.has(name)) {
       this.#refuse({ at }, `has '${this.#spell(name)}' twice.`, 'Take one away.')
     } else {
-      this.#take(name, option)
+      this.#take(name, known, option)
     }
   }
 
-  #take(name: string, { value, at }: Given): void {
+  #take(name: string, option: Option, { value, at }: Given): void {
     this.#seen.add(name)
-    const option = this.#table[name]
-    if (option === undefined) return
     const read = optionValue(this.#spell(name), option, value)
     if ('value' in read) this.#values.set(name, read.value)
     else

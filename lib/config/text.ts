@@ -47,11 +47,10 @@ export function stepsOfText(
   }
   const { stages, problems } = splitWords(text)
   const wrong = [...problems]
-  const steps = stages.flatMap(([name, ...words]) => {
-    if (name === undefined) return []
+  const steps = stages.map(({ name, words }) => {
     const definition = find(registry, name.value)?.definition
     const values = definition === undefined ? NONE : readWords(words, definition, wrong)
-    return [{ name: name.value, at: name.at, ...values }]
+    return { name: name.value, at: name.at, ...values }
   })
   return { steps, problems: wrong }
 }
@@ -90,7 +89,9 @@ function readOption(
   left: Word[],
   problems: Problem[],
 ): readonly GivenOption[] {
-  const [, flag = '', written] = /^--([^=]*)(?:=(.*))?$/s.exec(word.value) ?? []
+  const sign = word.value.indexOf('=')
+  const flag = word.value.slice(2, sign === -1 ? undefined : sign)
+  const written = sign === -1 ? undefined : word.value.slice(sign + 1)
   const { at, at: nameAt } = word
   const name = camelCase(flag)
   const option = ownOf(table, name)

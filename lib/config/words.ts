@@ -1,11 +1,4 @@
-import {
-  type Assignment,
-  type Command,
-  parse,
-  type Word as ShellWord,
-  type Statement,
-  type WordPart,
-} from 'unbash'
+import { type Command, parse, type Word as ShellWord, type Statement, type WordPart } from 'unbash'
 import type { Problem, Span } from './problem.js'
 
 /** One word of a text, without its quotes. */
@@ -14,13 +7,18 @@ export interface Word {
   readonly at: Span
 }
 
-/** The words of each stage of a text; none when the text has problems. */
-export interface Words {
-  readonly stages: readonly (readonly Word[])[]
-  readonly problems: readonly Problem[]
+/** The words of one stage. */
+export interface StageWords {
+  readonly name: Word
+  /** Those behind the name. */
+  readonly words: readonly Word[]
 }
 
-type Argument = ShellWord | Assignment
+/** The words of each stage of a text; none when the text has problems. */
+export interface Words {
+  readonly stages: readonly StageWords[]
+  readonly problems: readonly Problem[]
+}
 
 /** The parts of a word that stand for themselves; a shell would replace any other by something else. */
 const PLAIN = ['Literal', 'SingleQuoted', 'DoubleQuoted', 'AnsiCQuoted', 'Glob']
@@ -33,13 +31,10 @@ export function splitWords(text: string): Words {
   const { commands: statements, errors = [] } = parse(text)
   const unclosed = errors.find(({ pos }) => /['"$`]/.test(text.charAt(pos)))
   if (unclosed !== undefined) return { stages: [], problems: [notClosed(text, unclosed.pos)] }
-  const stages = statements.flatMap(commandsOf).map(wordsOf)
+  const stages = statements.flatMap(commandsOf).flatMap(wordsOf)
   const wrong = betweenWords(text, stages)
   const problems = wrong === undefined ? stages.flat().flatMap(replaced) : [wrong]
-  return {
-    stages: problems.length > 0 ? [] : stages.map(words => words.map(word => unquoted(text, word))),
-    problems,
-  }
+  return { stages: problems.length > 0 ? [] : stages.map(stageWords), problems }
 }
 
 /** The plain commands of a statement; what else a shell knows is left out, and then stands between the words. */
@@ -50,20 +45,21 @@ function commandsOf({ command }: Statement): readonly Command[] {
     .filter((part): part is Command => part.type === 'Command')
 }
 
-function wordsOf({ name, suffix }: Command): readonly Argument[] {
-  const isWord = (part: { readonly type: string }): part is Argument =>
-    part.type === 'Word' || (part.type === 'Assignment' && (part as Assignment).value.type === 'Word')
-  return name === undefined ? [] : [name, ...suffix.filter(isWord)]
+/** Without a name it is no stage. */
+function wordsOf({ name, suffix }: Command): readonly [NamedWords] | readonly [] {
+  const isWord = (part: { readonly type: string }): part is ShellWord => part.type === 'Word'
+  return name === undefined ? [] : [[name, ...suffix.filter(isWord)]]
 }
 
-function unquoted(text: string, word: Argument): Word {
-  const value =
-    word.type === 'Word' ? word.value : text.slice(word.pos, word.value.pos) + (word.value as ShellWord).value
-  return { value, at: { start: word.pos, end: word.end } }
+type NamedWords = readonly [ShellWord, ...ShellWord[]]
+
+function stageWords([name, ...others]: NamedWords): StageWords {
+  const unquoted = ({ value, pos, end }: ShellWord) => ({ value, at: { start: pos, end } })
+  return { name: unquoted(name), words: others.map(unquoted) }
 }
 
 /** Between two stages stands one `|`, and anywhere else nothing but white space: what the parser left out is found here. */
-function betweenWords(text: string, stages: readonly (readonly Argument[])[]): Problem | undefined {
+function betweenWords(text: string, stages: readonly NamedWords[]): Problem | undefined {
   let from = 0
   for (const [index, words] of stages.entries()) {
     for (const [position, { pos, end }] of words.entries()) {
@@ -132,8 +128,7 @@ function notClosed(text: string, start: number): Problem {
 }
 
 /** What a shell would replace, in a word and inside its quotes. */
-function replaced(word: Argument | WordPart): readonly Problem[] {
-  if (word.type === 'Assignment') return replaced(word.value as ShellWord)
+function replaced(word: ShellWord | WordPart): readonly Problem[] {
   const { type, pos, text } = word
   if (type !== 'Word' && !PLAIN.includes(type)) {
     // The parser's own end may lie behind the text's.

@@ -82,8 +82,9 @@ export class Drive extends OutputEnd implements Sink, Swept {
   /** What had passed at the last tick, and for how many ticks nothing has. */
   #passed = -1
   #quiet = 0
-  /** The async id of what the stages did when they were opened. */
-  #openId = 0
+  /** What the stages start when they are opened and when they are flushed belongs to it. */
+  #scope: AsyncResource | undefined
+  #socketId: number | undefined
 
   constructor(duplex: Duplex, connection: Connection, settings: DriveSettings) {
     super(duplex)
@@ -120,14 +121,18 @@ export class Drive extends OutputEnd implements Sink, Swept {
 
   /** Timers that the stages start here belong to this connection, and not to the listening socket. */
   #open(flow: Flow): void {
-    const scope = new AsyncResource('bywash.connection', { requireManualDestroy: true })
-    this.#openId = scope.asyncId()
-    scope.runInAsyncScope(flow.open, flow, this.#connection)
+    this.#socketId = this.duplex._handle?.getAsyncId?.()
+    this.#scope = new AsyncResource('bywash.connection', { requireManualDestroy: true })
+    this.#scope.runInAsyncScope(flow.open, flow, this.#connection, this.#scope)
   }
 
-  /** Whether something was started by a stage of this connection, by the async id of what started it. */
+  #flush(flow: Flow): void {
+    this.#scope?.runInAsyncScope(flow.end, flow)
+  }
+
+  /** Whether something was started by a stage of this connection, also one that is over, by the async id of what started it. */
   started(asyncId: number): boolean {
-    return asyncId === this.#openId || asyncId === this.duplex._handle?.getAsyncId?.()
+    return asyncId === this.#scope?.asyncId() || asyncId === this.#socketId
   }
 
   read(chunk: Buffer): void {
@@ -141,7 +146,7 @@ export class Drive extends OutputEnd implements Sink, Swept {
 
   end(): void {
     if (!this.#deaf) {
-      this.#flow?.end()
+      if (this.#flow !== undefined) this.#flush(this.#flow)
       if (this.#reason === undefined) this.#watch()
     } else if (this.duplex.writableFinished) {
       this.duplex.destroy()
@@ -310,7 +315,7 @@ export class Drive extends OutputEnd implements Sink, Swept {
   #leave(flow: Flow): void {
     if (this.#deaf || this.duplex.readableEnded) return
     this.#deaf = true
-    flow.end()
+    this.#flush(flow)
     if (this.#reason === undefined) this.#watch()
   }
 

@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks'
 import type { Connection } from '../connection.js'
 import type { BywashError, PeerError } from '../errors.js'
 import type { Outcome } from '../outcome.js'
@@ -24,8 +25,8 @@ export interface Sink {
 
 /** The stages of one connection at work: bytes (or items) in, items to a sink. */
 export interface Flow {
-  /** Opens the stages and starts them. */
-  open: (connection: Connection) => void
+  /** Opens the stages and starts them. Whoever calls one later does so in the scope. */
+  open: (connection: Connection, scope: AsyncResource) => void
   /** Takes one item. False: no more until the sink's `resume` is called. */
   write: (item: unknown) => boolean
   /** The source has ended. */

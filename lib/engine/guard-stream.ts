@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { StageError } from '../errors.js'
 import { isThenable } from '../kind.js'
@@ -12,9 +13,9 @@ export function asError(cause: unknown): Error {
 /**
  * Makes every fault of a stage's own stream an 'error' event of that stream. Without it a throw in `_transform` is an
  * uncaught exception on Node 20 and 22 (nodejs/node#55270), a rejection is one on every version, and a callback that
- * is called twice repeats data without a word.
+ * is called twice repeats data without a word. What the stream starts belongs to the scope.
  */
-export function guardStream(stage: string, stream: Duplex): void {
+export function guardStream(stage: string, stream: Duplex, scope: AsyncResource): void {
   if (
     typeof stream?.write !== 'function' ||
     typeof stream.read !== 'function' ||
@@ -31,7 +32,7 @@ export function guardStream(stage: string, stream: Duplex): void {
       const callback = parameters.at(-1)
       if (typeof callback === 'function') parameters[parameters.length - 1] = once(callback as Callback, name)
       try {
-        const result = original.apply(stream, parameters)
+        const result = scope.runInAsyncScope(original, stream, ...parameters)
         if (isThenable(result)) result.then(undefined, cause => stream.destroy(asError(cause)))
       } catch (cause) {
         stream.destroy(asError(cause))

@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks'
 import type { Duplex, Transform } from 'node:stream'
 import type { Connection } from '../connection.js'
 import { type BywashError, blame, StageError } from '../errors.js'
@@ -78,10 +79,10 @@ export class StreamChain implements Flow {
     this.#sink = sink
   }
 
-  open(connection: Connection): void {
+  open(connection: Connection, scope: AsyncResource): void {
     const { segments } = this.#plan
     for (let index = segments.length - 1; index >= 0; index--) {
-      const failure = this.#openPart(connection, index, segments[index] as Segment)
+      const failure = this.#openPart(connection, scope, index)
       if (failure === undefined) continue
       this.#stopped = segments.length
       this.#over = true
@@ -98,7 +99,8 @@ export class StreamChain implements Flow {
       this.#parts[index]?.segment?.start()
   }
 
-  #openPart(connection: Connection, index: number, { type, stages }: Segment): BywashError | undefined {
+  #openPart(connection: Connection, scope: AsyncResource, index: number): BywashError | undefined {
+    const { type, stages } = this.#plan.segments[index] as Segment
     const first = stages[0] as PlannedStage
     const last = stages.at(-1) as PlannedStage
     if (type === 'fused') {
@@ -118,9 +120,9 @@ export class StreamChain implements Flow {
           writableHighWaterMark: HIGH_WATER_MARK[first.accepts],
           readableHighWaterMark: HIGH_WATER_MARK[last.emits],
         },
-        item => segment.write(item),
+        item => scope.runInAsyncScope(segment.write, segment, item),
         () => {
-          if (this.#parts[index]?.failure === undefined) segment.end()
+          if (this.#parts[index]?.failure === undefined) scope.runInAsyncScope(segment.end, segment)
         },
       )
       this.#parts.unshift(newPart(stream, segment, last))
@@ -133,7 +135,7 @@ export class StreamChain implements Flow {
         cause => this.#fail(index, blame(last.name, 'its stream', cause)),
         error => this.#sink.report(error),
       )
-      guardStream(last.name, stream)
+      guardStream(last.name, stream, scope)
       const part = newPart(stream, undefined, last)
       if (last.stage.open !== undefined) flushUnlessFailed(part)
       this.#parts.unshift(part)
@@ -258,6 +260,10 @@ export class StreamChain implements Flow {
       this.#sink.fail(error)
     } else if (index >= this.#stopped) {
       this.#stop(index, error)
+    } else if (index === this.#stopped - 1) {
+      // A part that has terminated, and fails before its output has ended.
+      const part = this.#parts[index] as Part
+      part.failure ??= error
     }
   }
 

@@ -22,6 +22,8 @@ export interface Swept {
 }
 
 const LONGEST_INTERVAL = 1_000
+/** So many that have gone are still known: one of them may have left a timer behind. */
+const KNOWN = 256
 /** How many ticks the shortest deadline has at least, unless that is under a millisecond. */
 const TICKS = 4
 
@@ -50,6 +52,7 @@ export class Sweep<Item extends Swept> {
   readonly #deadlines: Deadlines
   readonly #clock: Clock
   readonly #items = new Set<Item>()
+  readonly #gone: Item[] = []
   #timer: Timer
 
   constructor(deadlines: Deadlines, clock: Clock) {
@@ -71,6 +74,11 @@ export class Sweep<Item extends Swept> {
     return this.#items
   }
 
+  /** Those that are looked at, and the last that were. */
+  get known(): readonly Item[] {
+    return [...this.#items, ...this.#gone]
+  }
+
   add(item: Item): void {
     this.#items.add(item)
     this.#wait()
@@ -78,6 +86,7 @@ export class Sweep<Item extends Swept> {
 
   delete(item: Item): void {
     this.#items.delete(item)
+    if (this.#gone.push(item) > KNOWN) this.#gone.shift()
     if (this.#items.size > 0) return
     this.#clock.clearTimeout(this.#timer)
     this.#timer = undefined

@@ -1,10 +1,11 @@
 import type { OptionTable } from '../definition.js'
-import { choice, integer, text } from '../option.js'
+import { choice, text } from '../option.js'
+import { LINES_OPTIONS } from '../stages/line-rules.js'
 import type { Preset, PresetOptions } from './preset.js'
 
 /** The options that presets take, without their defaults, which are each preset's own. */
 const OPTIONS = {
-  maxLength: integer({ help: 'longest line', minimum: 1, unit: 'bytes' }),
+  maxLength: { ...LINES_OPTIONS.maxLength, help: 'longest line' },
   overflow: choice(['error', 'truncate', 'skip'], { help: 'what happens to a longer line' }),
   banner: text({ help: 'text that a client gets first' }),
 } satisfies Record<keyof Omit<PresetOptions, 'log'>, unknown>

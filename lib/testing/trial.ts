@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { type Connection, countWith, endConnection } from '../connection.js'
 import type { Flow } from '../engine/flow.js'
 import { flowOf, load } from '../engine/open-flow.js'
@@ -78,7 +79,7 @@ export class Trial {
       },
     })
     countWith(connection, this.#flow)
-    this.#flow.open(connection)
+    this.#flow.open(connection, new AsyncResource('bywash.trial'))
   }
 
   #finish(reason: Reason): void {

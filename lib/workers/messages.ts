@@ -21,8 +21,8 @@ export type Order =
   | (Addressed & { readonly bywash: 'dismissed' })
   | { readonly bywash: 'ping' }
 
-/** What a worker tells the primary. */
-export type Report =
+/** What a worker tells the primary of a listener. */
+export type News =
   /** Its `listen()` was called, and it can serve. */
   | (Addressed & { readonly bywash: 'ready' })
   /** It has the socket, and nobody else may serve it. */
@@ -33,4 +33,6 @@ export type Report =
   /** It takes no more sockets: not those either that are on their way to it. */
   | (Addressed & { readonly bywash: 'leaving' })
   | (Addressed & { readonly bywash: 'closed'; readonly forced: number })
-  | { readonly bywash: 'pong' }
+
+/** What a worker tells the primary. */
+export type Report = News | { readonly bywash: 'pong' }

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Clock, Timer } from '../clock.js'
 import type { WorkerError } from '../errors.js'
-import type { Order, Report } from './messages.js'
+import type { News, Order } from './messages.js'
 import { Slot } from './slot.js'
 import { PING_INTERVAL, WorkerProcess } from './worker-process.js'
 
@@ -13,7 +13,7 @@ export interface Member {
   readonly name: string
   readonly isClosing: boolean
   readonly onReady: (worker: WorkerProcess) => void
-  readonly onReport: (worker: WorkerProcess, report: Report) => void
+  readonly onReport: (worker: WorkerProcess, news: News) => void
   readonly onGone: (worker: WorkerProcess, error: WorkerError) => void
   readonly onFailure: (error: WorkerError) => void
 }
@@ -129,20 +129,19 @@ export class Pool {
     }, PING_INTERVAL)
   }
 
-  readonly #onReport = (worker: WorkerProcess, report: Report) => {
-    if (report.bywash === 'pong') return
-    const member = this.#members.get(report.listener)
-    if (report.bywash === 'ready') {
+  readonly #onReport = (worker: WorkerProcess, news: News) => {
+    const member = this.#members.get(news.listener)
+    if (news.bywash === 'ready') {
       worker.readyAt ??= this.#settings.clock.now()
-      worker.listeners.add(report.listener)
+      worker.listeners.add(news.listener)
       member?.onReady(worker)
       return
     }
-    if (report.bywash === 'leaving') {
+    if (news.bywash === 'leaving') {
       worker.isLeaving = true
       this.#replace(worker)
     }
-    member?.onReport(worker, report)
+    member?.onReport(worker, news)
   }
 
   readonly #onGone = (worker: WorkerProcess, error: WorkerError) => {

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { WorkerError } from '../errors.js'
-import type { Order, Report } from './messages.js'
+import type { News, Order, Report } from './messages.js'
 
 /** How often a worker is asked for a sign of life. */
 export const PING_INTERVAL = 2_500
@@ -9,7 +9,7 @@ export const PING_INTERVAL = 2_500
 const MOST_UNANSWERED = 4
 
 interface Events {
-  readonly onReport: (worker: WorkerProcess, report: Report) => void
+  readonly onReport: (worker: WorkerProcess, news: News) => void
   /** The process has ended, and all that it had reported before was heard. */
   readonly onGone: (worker: WorkerProcess, error: WorkerError) => void
 }

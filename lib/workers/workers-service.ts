@@ -10,7 +10,7 @@ import type { ServerEntrance } from '../server-entrance.js'
 import type { Depart, Service } from '../service.js'
 import type { TlsOptions } from '../tls-options.js'
 import { freeName } from './listener-names.js'
-import type { Report } from './messages.js'
+import type { News } from './messages.js'
 import { GRACE, type Member, type Pool } from './pool.js'
 import type { WorkerProcess } from './worker-process.js'
 
@@ -114,13 +114,13 @@ export class WorkersService implements Service, Member {
     this.#begin()
   }
 
-  onReport(worker: WorkerProcess, report: Report): void {
-    switch (report.bywash) {
+  onReport(worker: WorkerProcess, news: News): void {
+    switch (news.bywash) {
       case 'taken':
-        this.#release(report.id)
+        this.#release(news.id)
         break
       case 'over':
-        this.#end(report.id, report.reason)
+        this.#end(news.id, news.reason)
         break
       case 'count':
         worker.tell({ bywash: 'total', listener: this.name, total: this.#total })
@@ -129,7 +129,7 @@ export class WorkersService implements Service, Member {
         this.#take(worker)
         break
       case 'closed':
-        this.#forced += this.isClosing ? report.forced : 0
+        this.#forced += this.isClosing ? news.forced : 0
         worker.listeners.delete(this.name)
         worker.tell({ bywash: 'dismissed', listener: this.name })
         this.#check()

@@ -77,6 +77,18 @@ t.test('bash gets no words that it would have to quote, and its = between words'
   t.strictSame(await completed(['pipe', 'unl'], 'bash'), ['unlines'])
 })
 
+t.test('prints the script of each shell', async t => {
+  for (const [shell, line] of [
+    ['bash', 'complete -F _bywash bywash\n'],
+    ['zsh', 'compdef _bywash bywash\n'],
+    ['fish', "complete -c bywash -f -a '(__bywash_complete)'\n"],
+  ]) {
+    const { exitCode, printed, logged } = await runCommand(['completion', `${shell}`])
+    t.strictSame([exitCode, logged], [0, ''])
+    t.ok(printed.endsWith(`${line}`))
+  }
+})
+
 t.test('a shell that is none exits 2 and names those there are', async t => {
   const { exitCode, printed, logged } = await runCommand(['completion', 'tcsh'])
   t.strictSame([exitCode, printed], [2, ''])

@@ -1,5 +1,7 @@
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, Socket } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { main } from '../../lib/cli/main.js'
@@ -24,6 +26,13 @@ async function server(
   await once(server, 'listening')
   t.teardown(() => server.close())
   return (server.address() as { port: number }).port
+}
+
+/** A path that is short enough for a unix socket, which the folders of tests may not be. */
+function socketPath(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'bywash-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  return join(folder, 'echo.sock')
 }
 
 /** A client whose stdin stays open. */
@@ -87,7 +96,7 @@ t.test('a server that resets the connection exits 1 with one line', async t => {
 
 t.test('goes to IPv6 addresses and unix sockets', async t => {
   const answer = (socket: Socket) => void socket.pipe(socket)
-  const path = join(t.testdir(), 'echo.sock')
+  const path = socketPath(t)
   await server(t, answer, { path })
   t.match(await runCommand(['connect', path], 'x'), { exitCode: 0, printed: 'x' })
   const port = await server(t, answer, { host: '::1', port: 0 }).catch(() => undefined)
@@ -98,7 +107,7 @@ t.test('goes to IPv6 addresses and unix sockets', async t => {
 t.test('a server that is not there exits 1 with one line', async t => {
   const { port, listener } = await serveLocally(t, shout)
   await listener.close()
-  const missing = join(t.testdir(), 'missing.sock')
+  const missing = socketPath(t)
   for (const [address, reason] of [
     [`127.0.0.1:${port}`, 'nobody listens there'],
     [missing, 'no such file or directory'],

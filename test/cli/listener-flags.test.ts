@@ -23,8 +23,6 @@ t.test(
   async t => {
     t.strictSame(DEFAULTS, {
       listen: {
-        host: '0.0.0.0',
-        port: 8080,
         maxConnectionsPerAddress: 0,
         idleTimeout: 300_000,
         frameTimeout: 30_000,
@@ -37,6 +35,7 @@ t.test(
         uncaught: 'exit',
         plan: 'fused',
       },
+      tls: undefined,
       log: { format: undefined, quiet: false },
     })
   },
@@ -75,6 +74,7 @@ t.test('the help has every flag in a group, with what it does and its default', 
     'Deadlines:',
     'Sockets:',
     'Process:',
+    'TLS:',
     'Log:',
     'Options:',
     'Example:',
@@ -100,7 +100,7 @@ t.test('a wrong value says what is allowed, and exits 2', async t => {
   const time = 'It must be a time such as 500ms, 15s or 5m, at most 24 days.'
   const range = `It is a list of addresses and CIDR ranges, such as '10.0.0.0/8' and '2001:db8::/32'; got`
   for (const [flag, value, message] of [
-    ['--host <host>', '', 'It has at least one character; got "".'],
+    ['--host <host>', '', 'It is an address or a host name, such as \'127.0.0.1\'; got "".'],
     ['--max-connections <number>', '0', count(1, 2_147_483_647)],
     ['--max-connections-per-address <number>', '-1', count(0, 2_147_483_647)],
     ['--allow <range>', '10.0.0.0/99', `${range} "10.0.0.0/99".`],
@@ -111,7 +111,7 @@ t.test('a wrong value says what is allowed, and exits 2', async t => {
     ['--half-close-timeout <time>', '0', time.replace('at most', 'from 1ms on, at most')],
     ['--keep-alive-initial-delay <time>', 'never', time],
     ['--backlog <number>', '65536', count(1, 65_535)],
-    ['--uncaught <policy>', 'ignore', 'Allowed choices are exit, isolate.'],
+    ['--uncaught <policy>', 'ignore', 'Allowed choices are isolate, exit.'],
     ['--log <form>', 'xml', 'Allowed choices are text, json, silent.'],
   ] as const) {
     const io = new FakeIo()

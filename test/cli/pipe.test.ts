@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Writable } from 'node:stream'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { main } from '../../lib/cli/main.js'
@@ -120,6 +121,22 @@ t.test(
     })
   },
 )
+
+t.test('a reader of stdout that goes away ends it quietly, and a full disk does not', async t => {
+  const { input } = files(t)
+  for (const [code, exitCode, logged] of [
+    ['EPIPE', 0, ''],
+    ['ENOSPC', 1, 'cannot write to stdout: it broke\n'],
+  ] as const) {
+    const error = Object.assign(new Error('it broke'), { code })
+    const stdout = new Writable({
+      autoDestroy: false,
+      write: (_chunk, _encoding, callback) => callback(error),
+    })
+    const io = Object.assign(new FakeIo(), { stdout })
+    t.match(await runCommand(['pipe', SHOUT, '--in', input], '', io), { exitCode, logged })
+  }
+})
 
 t.test('refuses to write the file that it reads, and leaves it as it is', async t => {
   const { input } = files(t)

@@ -1,5 +1,8 @@
 import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { RunningListeners } from '../../lib/cli/running-listeners.js'
 import { readConfiguration } from '../../lib/config/file.js'
@@ -7,16 +10,19 @@ import { BindError, pipeline } from '../../lib/index.js'
 import { Listener } from '../../lib/listener.js'
 import { serveLocally } from '../local-listener.js'
 import { connectTcp, exchange } from '../tcp-client.js'
+import { pathOf } from '../transports/certificates.js'
+import { connectTls } from '../transports/tls-client.js'
 
 /** The listeners of a file, from `name listen pipeline` each. */
 async function entries(...listeners: (readonly [string, string, string])[]) {
   const items = listeners.map(
     ([name, listen, pipeline]) =>
-      `  - { name: ${name}, listen: { host: 127.0.0.1, ${listen} }, pipeline: ${pipeline} }\n`,
+      `  - { name: ${name}, listen: { ${listen.startsWith('path') ? '' : 'host: 127.0.0.1, '}${listen} }, pipeline: ${pipeline} }\n`,
   )
   const { configuration, problems } = await readConfiguration(`listeners:\n${items.join('')}`, {
     environment: {},
     folder: '.',
+    readsCertificates: true,
   })
   if (configuration === undefined) throw new Error(JSON.stringify(problems))
   return configuration.listeners
@@ -192,6 +198,44 @@ t.test('what belongs to the socket is bound anew on the same port', async t => {
   t.equal(await say('Old'), 'OLD\n')
 })
 
+t.test('a certificate changes while the address stays bound', async t => {
+  const { apply } = start(t)
+  const tls = (name: string) =>
+    `port: 0, tls: { cert: ${JSON.stringify(pathOf(name))}, key: ${JSON.stringify(pathOf(`${name}-key`))} }`
+  const port = portIn((await apply(['a', tls('server'), UPPER]))[0])
+  const old = await connectTls(t, port)
+  const serial = old.socket.getPeerCertificate().serialNumber
+  t.strictSame(await apply(['a', tls('renewed'), UPPER]), [
+    'a: new options; 1 open connection finishes with the old ones',
+  ])
+  const renewed = await connectTls(t, port)
+  t.not(renewed.socket.getPeerCertificate().serialNumber, serial)
+  for (const client of [old, renewed]) {
+    client.end('Hi\n')
+    t.equal(String(await client.receive()), 'HI\n')
+  }
+})
+
+t.test('a listener moves from one unix socket to another', async t => {
+  const { apply } = start(t)
+  // A path of t.testdir() is too long for a unix socket.
+  const folder = mkdtempSync(join(tmpdir(), 'bywash-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const [one, other] = [`${folder}/one.sock`, `${folder}/other.sock`]
+  t.strictSame(await apply(['a', `path: ${one}`, UPPER]), [`a: listening on ${one}`])
+  const client = connect({ path: one, allowHalfOpen: true })
+  t.teardown(() => client.destroy())
+  await once(client, 'connect')
+  client.write('Hi\n')
+  t.equal(String((await once(client, 'data'))[0]), 'HI\n')
+  t.strictSame(await apply(['a', `path: ${other}`, UPPER]), [
+    `a: moved from ${one} to ${other}; 1 open connection finishes on the old one`,
+  ])
+  t.notOk(existsSync(one))
+  client.end('Bye\n')
+  t.equal(String((await once(client, 'data'))[0]), 'BYE\n')
+})
+
 t.test('when one address cannot be bound, nothing has changed', async t => {
   const { apply } = start(t)
   const taken = await serveLocally(t, pipeline())
@@ -238,15 +282,20 @@ t.test('a listener that could not take back its address has it again with the ne
   t.equal(await answer(t, port), 'HI\n')
 })
 
-t.test('close() waits for a change, and ends what is open, also on listeners that are gone', async t => {
-  const { running, apply } = start(t)
-  const [line] = await apply(['a', 'port: 0', '[lines, unlines]'])
-  const { client } = await talking(t, portIn(line))
-  await apply(['b', 'port: 0', UPPER])
-  await client.send('unfinished')
-  const applied = running.apply(await entries(['c', 'port: 0', UPPER]))
-  const closed = running.close({ timeout: 0 })
-  t.match(await applied, [/^c: listening on /, /^b: no longer on /])
-  t.strictSame(await closed, { forced: 1 })
-  await refused(portIn((await applied)[0]))
-})
+t.test(
+  'close() waits for a change, and ends what is open, also on listeners that are gone or changed',
+  async t => {
+    const { running, apply } = start(t)
+    const lines = await apply(['a', 'port: 0', '[lines, unlines]'], ['b', 'port: 0', '[lines, unlines]'])
+    for (const line of lines) {
+      const { client } = await talking(t, portIn(line))
+      await client.send('unfinished')
+    }
+    await apply(['b', 'port: 0, idleTimeout: 1h', UPPER])
+    const applied = running.apply(await entries(['c', 'port: 0', UPPER]))
+    const closed = running.close({ timeout: 0 })
+    t.match(await applied, [/^c: listening on /, /^b: no longer on /])
+    t.strictSame(await closed, { forced: 2 })
+    await refused(portIn((await applied)[0]))
+  },
+)

@@ -60,6 +60,16 @@ t.test('says what a stage takes and gives with an option that changes it', async
   }
 })
 
+t.test('describes the stage of a module, which has no examples', async t => {
+  const io = new FakeIo()
+  io.folder = t.testdir({
+    'own.mjs': "import { map } from 'bywash'\nexport const own = map('own', line => line)\n",
+  })
+  t.match(await runCommand(['stages', 'own', '--import', 'own.mjs'], '', io), {
+    printed: 'own\nTakes lines, gives lines.\n',
+  })
+})
+
 t.test('--json prints the definitions', async t => {
   t.strictSame(JSON.parse(await run(['stages', '--json'])), JSON.parse(JSON.stringify(ALL)))
   t.match(JSON.parse(await run(['stages', 'lines', '--json'])), {

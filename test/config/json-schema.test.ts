@@ -28,6 +28,10 @@ const GOOD = [
   withListen(
     'port: "${PORT:-0}", allow: [10.0.0.0/8, "::1"], deny: 1.2.3.4, drainTimeout: 1.5s, keepAlive: "true"',
   ),
+  withListen('path: ./s, mode: "660"'),
+  withListen('fd: 3'),
+  withListen('fd: systemd:web'),
+  withListen('tls: { cert: a, key: b, ca: c, minVersion: TLSv1.3, handshakeTimeout: 2s }'),
   withStep('uppercase: { mode: ascii }'),
   withStep('uppercase:'),
   withStep('uppercase: {}'),

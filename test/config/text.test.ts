@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
 import { formatText } from '../../lib/config/format-text.js'
+import { withImports } from '../../lib/config/import-stages.js'
 import { showProblems } from '../../lib/config/problem.js'
 import { builtIn } from '../../lib/config/registry.js'
 import { pipelineOfText } from '../../lib/config/text.js'
@@ -156,6 +157,16 @@ t.test('control characters of a text do not reach the terminal', async t => {
     '  \u{fffd} | unlines',
     'each is one character, so that the caret stands under its place',
   )
+})
+
+t.test('docs/text.md shows errors as they are, and texts that are pipelines', async t => {
+  const page = readFileSync('docs/text.md', 'utf8')
+  const [shown = ''] = /^error: .*?(?=^```)/ms.exec(page) ?? []
+  t.equal(`${refusal('lines | uppercase --mod ascii | welcome hi')}\n`, shown)
+  const registry = await withImports(builtIn(), ['examples/my-stages.js'], '.')
+  const commands = [...page.matchAll(/^npx bywash (?:run|pipe) (["'])(.*?)\1/gm)]
+  t.ok(commands.length >= 3)
+  for (const [, , text = ''] of commands) t.strictSame(pipelineOfText(text, registry).problems, [], text)
 })
 
 /** Pieces that a shell gives a meaning, and those of real texts. */

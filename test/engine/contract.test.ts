@@ -323,6 +323,23 @@ for (const plan of PLANS) {
     t.match(outcome, { reason: 'stage-error', error: { message: "Stage 'broken' enqueued after its end." } })
   })
 
+  t.test(`${plan}: an enqueue soon after terminate, from outside a call, is an error too`, async t => {
+    const hasty = stage<string, string>({
+      name: 'hasty',
+      accepts: 'line',
+      emits: 'line',
+      open: () => ({
+        transform: (line, controller) => {
+          controller.terminate()
+          process.nextTick(() => controller.enqueue(line))
+        },
+      }),
+    })
+    const { outcome, errors } = await serveLines(plan, [hasty], 'a\n')
+    t.match(outcome, { reason: 'stage-error', error: { stage: 'hasty', message: /enqueued after its end/ } })
+    t.equal(errors.length, 1)
+  })
+
   t.test(`${plan}: tap looks at items of any kind with their connection`, async t => {
     const seen: unknown[] = []
     const look = tap('look', (item: string, { id }) => seen.push([id, item]))

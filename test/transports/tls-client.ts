@@ -17,15 +17,8 @@ export async function connectTls(t: Test, port: number, options: ConnectionOptio
 
 /** The handshake on a connected client that has sent nothing yet. */
 export async function secure(tcp: TcpClient, options: ConnectionOptions = {}): Promise<TlsClient> {
-  // Node takes allowHalfOpen, its types do not.
-  const halfOpen: object = { allowHalfOpen: true }
-  const socket = connect({
-    socket: tcp.socket,
-    servername: 'localhost',
-    ca: pem('authority'),
-    ...halfOpen,
-    ...options,
-  })
+  const defaults = { allowHalfOpen: true, servername: 'localhost', ca: pem('authority') }
+  const socket = connect({ ...defaults, ...options, socket: tcp.socket })
   await once(socket, 'secureConnect')
   return { ...clientOf(socket), socket, tcp, reset: tcp.reset }
 }

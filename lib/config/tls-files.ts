@@ -1,0 +1,59 @@
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import type { OptionTable } from '../definition.js'
+import { InvalidOptionError } from '../errors.js'
+import { HANDSHAKE_OPTIONS } from '../handshake-options.js'
+import { text } from '../option.js'
+import type { TlsSettings } from '../tls-options.js'
+
+/** The options of TLS that a file, or the command line, can say; certificates by the paths of their files. */
+export const TLS_OPTIONS: OptionTable = {
+  cert: text({ help: 'file with the certificate and its chain, in PEM; with it TLS is spoken', minimum: 1 }),
+  key: text({ help: 'file with the private key of the certificate, in PEM', minimum: 1 }),
+  ca: text({
+    help: 'file with authorities, in PEM; a client must show a certificate that one has signed',
+    minimum: 1,
+    absent: 'none is asked for',
+  }),
+  ...HANDSHAKE_OPTIONS,
+}
+
+/** The values of these options. */
+export interface TlsFiles {
+  readonly cert?: string
+  readonly key?: string
+  readonly ca?: string
+  readonly minVersion?: TlsSettings['minVersion']
+  readonly handshakeTimeout?: number
+}
+
+/** Whether TLS is meant: the other options have defaults. */
+export function asksForTls({ cert, key, ca }: TlsFiles): boolean {
+  return (cert ?? key ?? ca) !== undefined
+}
+
+/**
+ * Reads the files, whose relative paths start from a folder.
+ *
+ * @throws InvalidOptionError when a file is missing, cannot be read, or does not hold what it should.
+ */
+export async function readTls(files: TlsFiles, folder: string): Promise<TlsSettings> {
+  const { cert, key, ca, ...others } = files
+  const contents = Object.entries({ cert, key, ca }).flatMap(([name, path]) =>
+    path === undefined ? [] : [[name, read(name, path, folder)]],
+  )
+  // Most servers do not speak TLS.
+  /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
+  const { tlsSettings } = await import('../tls-options.js')
+  return tlsSettings('tls', { ...others, ...Object.fromEntries(contents) })
+}
+
+function read(name: string, path: string, folder: string): string {
+  try {
+    return readFileSync(resolve(folder, path), 'utf8')
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const why = code === 'ENOENT' ? `there is no file ${path}` : `${path} cannot be read: ${message}`
+    throw new InvalidOptionError(`tls: '${name}': ${why}.`)
+  }
+}

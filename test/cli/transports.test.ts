@@ -1,0 +1,198 @@
+import { once } from 'node:events'
+import { copyFileSync, lstatSync, mkdtempSync, rmSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { main } from '../../lib/cli/main.js'
+import { trialOf } from '../../lib/cli/trial.js'
+import { serveLocally } from '../local-listener.js'
+import { clientOf } from '../tcp-client.js'
+import { identity, pathOf } from '../transports/certificates.js'
+import { connectTls, refusalOf } from '../transports/tls-client.js'
+import { FakeIo } from './fake-io.js'
+import { runCommand } from './run-command.js'
+
+const LOCAL = ['--host', '127.0.0.1', '--port', '0']
+
+/** Runs a command that serves, for the length of a test; resolves when it does. */
+async function serve(t: Test, argv: readonly string[], folder = process.cwd()) {
+  const io = new FakeIo()
+  io.folder = folder
+  const exited = main(argv, io)
+  t.teardown(async () => {
+    io.emit('SIGTERM')
+    io.emit('SIGTERM')
+    await exited
+  })
+  const logged = async (pattern: RegExp) => {
+    for (;;) {
+      const match = pattern.exec(io.logged)
+      if (match !== null) return match
+      await once(io, 'logged')
+    }
+  }
+  const [, port] = await logged(/ on (?:\S+:)?(\S+)\nTest: .+\n/)
+  return { io, exited, logged, port: Number(port) }
+}
+
+/** A folder with a short path, for sockets and certificates. */
+function folderOf(t: Test): string {
+  const folder = mkdtempSync(join(tmpdir(), 'bw-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  return folder
+}
+
+/** Puts a certificate and its key into a folder, as cert.pem and key.pem. */
+function install(folder: string, name: string): void {
+  copyFileSync(pathOf(name), `${folder}/cert.pem`)
+  copyFileSync(pathOf(`${name}-key`), `${folder}/key.pem`)
+}
+
+const commonName = async (t: Test, port: number) =>
+  (await connectTls(t, port)).socket.getPeerCertificate().subject.CN
+
+t.test('--path serves on a unix socket with a --mode, and says how to try it', async t => {
+  const path = `${folderOf(t)}/s`
+  const { io, exited } = await serve(t, ['echo', '--path', path, '--mode', '640'])
+  t.equal(io.logged, `Echo server listening on ${path}\nTest: socat - UNIX-CONNECT:${path}\n`)
+  t.equal(lstatSync(path).mode & 0o777, 0o640)
+  const socket = connect({ path, allowHalfOpen: true })
+  t.teardown(() => socket.destroy())
+  await once(socket, 'connect')
+  const client = clientOf(socket)
+  client.end('hello')
+  t.equal((await client.receive()).toString(), 'hello')
+  io.emit('SIGTERM')
+  t.equal(await exited, 0)
+  t.equal(lstatSync(path, { throwIfNoEntry: false }), undefined)
+})
+
+t.test('--tls-cert and --tls-key speak TLS, from the folder of the command', async t => {
+  const folder = folderOf(t)
+  install(folder, 'server')
+  const argv = [
+    'run',
+    'lines | uppercase | unlines',
+    ...LOCAL,
+    '--tls-cert',
+    'cert.pem',
+    '--tls-key',
+    'key.pem',
+  ]
+  const { io, port } = await serve(t, argv, folder)
+  t.match(io.logged, `Test: openssl s_client -quiet -connect localhost:${port}\n`)
+  const client = await connectTls(t, port)
+  client.end('hello\n')
+  t.equal((await client.receive()).toString(), 'HELLO\n')
+})
+
+t.test('--tls-ca asks clients for a certificate, and --tls-min-version for a version', async t => {
+  const names = ['cert', 'key', 'ca']
+  const paths = ['server', 'server-key', 'authority'].map(pathOf)
+  const flags = names.flatMap((name, index) => [`--tls-${name}`, paths[index] as string])
+  const { io, port } = await serve(t, [
+    'echo',
+    ...LOCAL,
+    ...flags,
+    '--tls-min-version',
+    'TLSv1.3',
+    '--log',
+    'text',
+  ])
+  t.match(io.logged, 'Test: openssl s_client -quiet -cert client.pem -key client-key.pem -connect localhost:')
+  const client = await connectTls(t, port, identity('client'))
+  t.equal(client.socket.authorized, true)
+  t.match(await refusalOf(connectTls(t, port)), /^ERR_SSL|^ECONNRESET$/)
+  while (!io.logged.includes('the client showed no certificate')) await once(io, 'logged')
+  t.match(await refusalOf(connectTls(t, port, { maxVersion: 'TLSv1.2' })), /PROTOCOL_VERSION/)
+})
+
+t.test('SIGHUP reads certificates again; what is wrong with them keeps the old one', async t => {
+  const folder = folderOf(t)
+  install(folder, 'server')
+  const tls = ['--tls-cert', 'cert.pem', '--tls-key', 'key.pem']
+  const { io, port, logged, exited } = await serve(t, ['echo', ...LOCAL, ...tls], folder)
+  const open = await connectTls(t, port)
+  t.equal(open.socket.getPeerCertificate().subject.CN, 'server')
+  install(folder, 'renewed')
+  io.emit('SIGHUP')
+  await logged(/The TLS certificate was read again; connections that are open keep theirs\n/)
+  t.equal(await commonName(t, port), 'renewed')
+  copyFileSync(pathOf('server'), `${folder}/cert.pem`)
+  io.emit('SIGHUP')
+  await logged(/The TLS certificate was not renewed, the old one stays: tls: .* key values mismatch\.\n/)
+  rmSync(`${folder}/cert.pem`)
+  io.emit('SIGHUP')
+  await logged(
+    /The TLS certificate was not renewed, the old one stays: tls: 'cert': there is no file cert\.pem\.\n/,
+  )
+  t.equal(await commonName(t, port), 'renewed')
+  await open.send('still')
+  t.equal((await open.receive(5)).toString(), 'still')
+  io.emit('SIGTERM')
+  io.emit('SIGTERM')
+  await exited
+  t.equal(io.listenerCount('SIGHUP'), 0)
+})
+
+t.test('wrong flags exit with 2, and an address that cannot be bound with 1, in one line', async t => {
+  const certificates = ['--tls-cert', pathOf('server'), '--tls-key', pathOf('server-key')]
+  const { port } = await serveLocally(t, (await import('../../lib/presets/index.js')).echo.pipeline())
+  const cases: [string[], number, RegExp][] = [
+    [['--path', '/s', '--port', '1'], 2, /^listen\(\): 'path' and 'port' do not go together; .*\n$/],
+    [['--path', '/s', '--fd', '3'], 2, /'path' and 'fd' do not go together/],
+    [['--mode', '660'], 2, /'mode' is for the file of a unix socket; give 'path' too\.\n$/],
+    [
+      ['--path', '/s', '--mode', '999'],
+      2,
+      /'--mode <mode>' argument '999' is invalid\. It is three octal digits, such as '660'; got "999"\./,
+    ],
+    [
+      ['--fd', 'x'],
+      2,
+      /'--fd <descriptor>' argument 'x' is invalid\. It is the number of a descriptor, 'systemd'/,
+    ],
+    [['--tls-cert', 'none.pem', '--tls-key', 'k'], 2, /^tls: 'cert': there is no file none\.pem\.\n$/],
+    [['--tls-cert', '.', '--tls-key', 'k'], 2, /^tls: 'cert': \. cannot be read: EISDIR: .*\n$/],
+    [['--tls-cert', pathOf('server')], 2, /^tls: 'key' is missing; TLS needs a certificate and its key\.\n$/],
+    [['--tls-ca', pathOf('authority')], 2, /^tls: 'cert' is missing/],
+    [
+      ['--tls-cert', pathOf('server-key'), '--tls-key', pathOf('server-key')],
+      2,
+      /^tls: 'cert' is no certificate/,
+    ],
+    [[...certificates, '--tls-min-version', 'SSLv3'], 2, /Allowed choices are TLSv1\.2, TLSv1\.3/],
+    [[...certificates, '--tls-handshake-timeout', '0'], 2, /It must be a time such as/],
+    [['--fd', 'systemd'], 1, /^bind failed: systemd has handed over no descriptor/],
+    [
+      [...certificates, '--host', '127.0.0.1', '--port', String(port)],
+      1,
+      /^bind failed: .* is already in use/,
+    ],
+  ]
+  for (const [flags, code, message] of cases) {
+    const { exitCode, printed, logged } = await runCommand(['echo', ...flags])
+    t.equal(exitCode, code, flags.join(' '))
+    t.equal(printed, '')
+    t.match(logged, message)
+  }
+})
+
+t.test('each kind of address has a command that tries it', async t => {
+  const nc = (host: string, port: number) => `nc ${host} ${port}`
+  const unix = (address: string) => ({ address, family: 'unix', port: 0 })
+  const cases = [
+    [{ address: '::', family: 'IPv6', port: 80 }, undefined, 'nc localhost 80'],
+    [{ address: '2001:db8::1', family: 'IPv6', port: 80 }, undefined, 'nc 2001:db8::1 80'],
+    [
+      { address: '2001:db8::1', family: 'IPv6', port: 443 },
+      {},
+      'openssl s_client -quiet -connect [2001:db8::1]:443',
+    ],
+    [unix('/run/s'), {}, 'openssl s_client -quiet -unix /run/s'],
+    [unix("/it's here"), undefined, "socat - UNIX-CONNECT:'/it'\\''s here'"],
+    [unix(''), undefined, undefined],
+  ] as const
+  for (const [address, tls, command] of cases) t.equal(trialOf(address, tls, nc), command)
+})

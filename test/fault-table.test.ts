@@ -1,0 +1,39 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import t from 'tap'
+
+const FOLDER = 'test/faults'
+/** Rows whose tests are still to come. */
+const PENDING = [17, 29, 30]
+
+const files = readdirSync(FOLDER).filter(name => name.endsWith('.test.ts'))
+const rows = [...readFileSync('docs/reliability.md', 'utf8').matchAll(/^\| (\d+) \|.*\| ([^|]*) ?\|$/gm)].map(
+  ([, number, cell = '']) => ({
+    number: Number(number),
+    tests: [...cell.matchAll(/\]\(\.\.\/test\/faults\/([^)]+)\)/g)].map(([, name]) => name),
+  }),
+)
+
+t.test('docs/reliability.md has the 30 rows of the fault matrix', async t => {
+  t.strictSame(
+    rows.map(({ number }) => number),
+    Array.from({ length: 30 }, (_, index) => index + 1),
+  )
+})
+
+t.test('each row of the fault table names its tests, and each has one', async t => {
+  for (const { number, tests } of rows) {
+    t.strictSame(
+      tests,
+      files.filter(name => Number.parseInt(name, 10) === number),
+      `row ${number}`,
+    )
+    t.ok(tests.length > 0 || PENDING.includes(number), `row ${number} has a test`)
+  }
+})
+
+t.test('each test of a fault is titled with the number of its row', async t => {
+  for (const name of files) {
+    const number = Number.parseInt(name, 10)
+    t.match(readFileSync(`${FOLDER}/${name}`, 'utf8'), new RegExp(`['"\`]${number}: `), name)
+  }
+})

@@ -1,0 +1,27 @@
+import t from 'tap'
+import { PLANS } from '../plans.js'
+import { underFault } from './oracle.js'
+import { MIB } from './pipelines.js'
+
+/** What a process may grow by for one client that does not read: garbage that waits to be collected, and some. */
+const BOUND = 32 * MIB
+
+for (const plan of PLANS) {
+  const options = { plan, drainTimeout: 1000 }
+  t.test(`9: client never reads, sends 64 MiB (${plan})`, t =>
+    underFault(
+      t,
+      { pipeline: 'lines', apart: true, options, reasons: { 'drain-timeout': 1 } },
+      async ({ client, ended, server }) => {
+        const { rss } = await server.report()
+        const { send } = await client()
+        const line = Buffer.alloc(1024, 'x')
+        line[1023] = 0x0a
+        void send(Buffer.concat(Array(64 * 1024).fill(line)))
+        await ended(1)
+        const grown = (await server.report()).rss - rss
+        t.ok(grown < BOUND, `it grew by ${(grown / MIB).toFixed(1)} MiB`)
+      },
+    ),
+  )
+}

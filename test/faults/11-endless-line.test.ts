@@ -1,0 +1,54 @@
+import { once } from 'node:events'
+import t from 'tap'
+import { PLANS } from '../plans.js'
+import type { TcpClient } from '../tcp-client.js'
+import { underFault } from './oracle.js'
+import { MIB } from './pipelines.js'
+
+/** What a process may grow by for a line of any length: garbage that waits to be collected, and some. */
+const BOUND = 64 * MIB
+const CHUNK = Buffer.alloc(MIB, 'x')
+
+/** Sends a line of 1 GiB as fast as it is taken, for as long as it is. */
+async function sendLine({ socket }: TcpClient): Promise<void> {
+  const closed = once(socket, 'close')
+  for (let sent = 0; sent < 1024 && !socket.destroyed; sent++) {
+    if (!socket.write(CHUNK)) await Promise.race([once(socket, 'drain'), closed]).catch(() => {})
+  }
+}
+
+for (const plan of PLANS) {
+  t.test(`11: 1 GiB line (${plan})`, t =>
+    underFault(
+      t,
+      { pipeline: 'lines', apart: true, options: { plan }, reasons: { 'frame-too-long': 1 } },
+      async ({ client, ended, server }) => {
+        const { rss } = await server.report()
+        const long = await client()
+        const sent = sendLine(long)
+        t.equal((await long.receive('\n')).toString(), 'error: line is longer than 4096 bytes\n')
+        await ended(1)
+        await sent
+        const grown = (await server.report()).rss - rss
+        t.ok(grown < BOUND, `it grew by ${(grown / MIB).toFixed(1)} MiB`)
+      },
+    ),
+  )
+
+  t.test(`11: 1 GiB line that is skipped (${plan})`, t =>
+    underFault(
+      t,
+      { pipeline: 'skipping', apart: true, options: { plan }, reasons: { end: 1 } },
+      async ({ client, ended, server }) => {
+        const { rss } = await server.report()
+        const long = await client()
+        await sendLine(long)
+        long.end('\nnext\n')
+        t.equal((await long.receive()).toString(), 'next\n')
+        await ended(1)
+        const grown = (await server.report()).rss - rss
+        t.ok(grown < BOUND, `it grew by ${(grown / MIB).toFixed(1)} MiB`)
+      },
+    ),
+  )
+}

@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import t, { type Test } from 'tap'
+import { lines, listen, type Pipeline, pipeline, unlines, uppercase } from '../../lib/index.js'
+import { underFault } from './oracle.js'
+
+/** Runs the command, which `npm run build` has made. */
+async function bywash(...argv: string[]): Promise<{ code: number; printed: string }> {
+  const child = spawn(process.execPath, ['dist/cli/bin.js', ...argv], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, NODE_OPTIONS: '', NODE_V8_COVERAGE: undefined },
+  })
+  const [printed, logged, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, 'exit'),
+  ])
+  return { code, printed: printed + logged }
+}
+
+/** Every one of them is given a port that is taken: had it been tried, the error would be another. */
+function onTakenPort(t: Test, provoke: (port: number) => Promise<void>): Promise<void> {
+  return underFault(t, { pipeline: 'lines', reasons: {} }, ({ port }) => provoke(port))
+}
+
+t.test('20: wrong order of stages, unknown stage, bad option (code)', t =>
+  onTakenPort(t, async port => {
+    const address = { host: '127.0.0.1', port }
+    // @ts-expect-error the order is wrong
+    t.throws(() => pipeline().through(uppercase()), {
+      code: 'ERR_BYWASH_STAGE_ORDER',
+      message: /'uppercase' takes lines, but the pipeline gives bytes/,
+    })
+    t.throws(() => lines({ maxLenght: 7 } as object), {
+      code: 'ERR_BYWASH_INVALID_OPTION',
+      message: /^lines\(\) has no option 'maxLenght'\. It takes .*maxLength/,
+    })
+    const unfinished = pipeline().through(lines()) as unknown as Pipeline<Buffer, Buffer>
+    await t.rejects(listen(unfinished, address), { code: 'ERR_BYWASH_STAGE_ORDER' })
+    const whole = pipeline().through(lines()).through(unlines())
+    await t.rejects(listen(whole, { ...address, idleTimout: 7 } as object), {
+      code: 'ERR_BYWASH_INVALID_OPTION',
+      message: /has no option 'idleTimout'/,
+    })
+  }),
+)
+
+t.test('20: wrong order of stages, unknown stage, bad option (text)', t =>
+  onTakenPort(t, async port => {
+    for (const [pipeline, message] of [
+      ['uppercase | lines', /uppercase/],
+      ['lines | upercase | unlines', /upercase[\s\S]*uppercase/],
+      ['lines --max-lenght 7 | unlines', /max-lenght[\s\S]*max-length/],
+      ['lines | unlines |', /./],
+    ] as const) {
+      const { code, printed } = await bywash('run', pipeline, '--host', '127.0.0.1', '--port', String(port))
+      t.equal(code, 2, pipeline)
+      t.match(printed, message, pipeline)
+      t.notMatch(printed, /already in use|\n {4}at /, pipeline)
+    }
+  }),
+)
+
+t.test('20: wrong order of stages, unknown stage, bad option (file)', t =>
+  onTakenPort(t, async port => {
+    const file = (pipeline: string) =>
+      `listeners:\n  - name: one\n    listen: { host: 127.0.0.1, port: ${port} }\n    pipeline: [${pipeline}]\n`
+    for (const [pipeline, message] of [
+      ['uppercase, lines', /uppercase/],
+      ['lines, upercase, unlines', /upercase[\s\S]*uppercase/],
+      ['lines: { maxLenght: 7 }, unlines', /maxLenght[\s\S]*maxLength/],
+    ] as const) {
+      const folder = t.testdir({ 'bywash.yaml': file(pipeline) })
+      const { code, printed } = await bywash('serve', `${folder}/bywash.yaml`)
+      t.not(code, 0, pipeline)
+      t.match(printed, message, pipeline)
+      t.match(printed, /bywash\.yaml:4:\d+/, 'with its place')
+      t.notMatch(printed, /already in use|\n {4}at /, pipeline)
+    }
+  }),
+)

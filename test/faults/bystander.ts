@@ -1,0 +1,76 @@
+import { EventEmitter, once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+
+/** A client that does nothing wrong: sends lines, one at a time, and compares each with its echo, until it is stopped. */
+export class Bystander {
+  readonly #socket: Socket
+  readonly #events = new EventEmitter()
+  #rounds = 0
+  #received = ''
+  #wrong: string | undefined
+  #stopped = false
+
+  private constructor(socket: Socket) {
+    this.#socket = socket
+    socket.setEncoding('latin1')
+    socket.on('data', (text: string) => this.#take(text))
+    socket.on('error', ({ message }) => this.#fail(message))
+    socket.on('end', () => {
+      if (!this.#stopped) this.#fail('the server ended')
+    })
+  }
+
+  static async start(port: number, open = openTcp): Promise<Bystander> {
+    const bystander = new Bystander(await open(port))
+    bystander.#send()
+    await bystander.rounds(1)
+    return bystander
+  }
+
+  get #line(): string {
+    return `BYSTANDER ${this.#rounds} ${'X'.repeat(this.#rounds % 997)}\n`
+  }
+
+  #send(): void {
+    if (this.#stopped) this.#socket.end()
+    else this.#socket.write(this.#line, 'latin1')
+  }
+
+  #take(text: string): void {
+    this.#received += text
+    if (!this.#received.endsWith('\n')) return
+    if (this.#received !== this.#line) this.#fail(`${this.#received} came for ${this.#line}`)
+    this.#received = ''
+    this.#rounds++
+    this.#events.emit('round')
+    setImmediate(() => this.#send())
+  }
+
+  #fail(message: string): void {
+    this.#wrong ??= message
+    this.#events.emit('round')
+  }
+
+  /** Resolves after so many more answers; rejects when one was wrong. */
+  async rounds(count: number): Promise<void> {
+    const last = this.#rounds + count
+    while (this.#rounds < last) {
+      if (this.#wrong !== undefined) throw new Error(`The bystander was harmed: ${this.#wrong}.`)
+      await once(this.#events, 'round')
+    }
+    if (this.#wrong !== undefined) throw new Error(`The bystander was harmed: ${this.#wrong}.`)
+  }
+
+  /** Ends the connection in good order. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    if (!this.#socket.closed) await once(this.#socket, 'close')
+    if (this.#wrong !== undefined) throw new Error(`The bystander was harmed: ${this.#wrong}.`)
+  }
+}
+
+async function openTcp(port: number): Promise<Socket> {
+  const socket = connect({ host: '127.0.0.1', port, noDelay: true })
+  await once(socket, 'connect')
+  return socket
+}

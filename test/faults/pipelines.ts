@@ -1,0 +1,68 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { asyncMap, lines, map, type Pipeline, pipeline, stage, unlines } from '../../lib/index.js'
+import { misbehaving, mistaken } from './misbehaving.js'
+import { throwing } from './throwing.js'
+
+export const BYTES = { accepts: 'bytes', emits: 'bytes' } as const
+export const MIB = 1024 * 1024
+
+/** The limit of a line in these tests, in bytes. */
+export const MAX_LENGTH = 4096
+
+/** What the servers of these tests serve; by name, so that a process of its own can serve it too. */
+export const PIPELINES = {
+  echo: () => pipeline(),
+  lines: () =>
+    pipeline()
+      .through(lines({ maxLength: MAX_LENGTH }))
+      .through(unlines()),
+  /** Byte-exact, and a last line without a delimiter is dropped. */
+  exact: () =>
+    pipeline()
+      .through(lines({ encoding: 'latin1', partial: 'drop' }))
+      .through(unlines({ encoding: 'latin1' })),
+  lf: () =>
+    pipeline()
+      .through(lines({ delimiter: '\n' }))
+      .through(unlines()),
+  skipping: () =>
+    pipeline()
+      .through(lines({ maxLength: MAX_LENGTH, overflow: 'skip' }))
+      .through(unlines()),
+  late: () =>
+    pipeline()
+      .through(lines())
+      .through(asyncMap('late', async line => delay(10, line), { concurrency: 100 }))
+      .through(unlines()),
+  /** Answers the line `large` with 64 MiB more than was asked for. */
+  large: () =>
+    pipeline()
+      .through(lines())
+      .through(unlines())
+      .through(
+        map(
+          'large',
+          (chunk: Buffer): Buffer => (chunk.toString() === 'large\n' ? Buffer.alloc(64 * MIB) : chunk),
+          BYTES,
+        ),
+      ),
+  throwing: () => pipeline().through(lines()).through(throwing).through(unlines()),
+  mistaken: () => pipeline().through(lines()).through(mistaken).through(unlines()),
+  misbehaving: () => pipeline().through(lines()).through(misbehaving).through(unlines()),
+} satisfies Record<string, () => Pipeline<Buffer, Buffer>>
+
+export type PipelineName = keyof typeof PIPELINES
+
+/** Counts the connections that a pipeline has opened and closed; behind it, since the last stage is opened first. */
+export function counted(served: Pipeline<Buffer, Buffer>) {
+  const counts = { opened: 0, closed: 0 }
+  const count = stage<Buffer, Buffer>({
+    name: 'count',
+    ...BYTES,
+    open: () => {
+      counts.opened++
+      return { close: () => void counts.closed++ }
+    },
+  })
+  return { counts, pipeline: served.through(count) }
+}

@@ -1,0 +1,142 @@
+// npm run soak -- --minutes 30 [--seed 1]: held connections, and new ones that do what the fault matrix has.
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { BEHAVIOURS, someLines } from './behaviours.js'
+import { connectSoak, type SoakClient } from './client.js'
+import { random } from './random.js'
+import type { SoakReport } from './server.js'
+import { type Sample, slope } from './slope.js'
+
+const HELD = 1_000
+const NEW_PER_SECOND = 50
+const MIB = 1024 * 1024
+/** What memory may grow by in ten minutes, in bytes. */
+const GROWTH = MIB
+const TEN_MINUTES = 600
+
+const { values } = parseArgs({
+  options: { minutes: { type: 'string', default: '30' }, seed: { type: 'string', default: '1' } },
+})
+const seconds = Number(values.minutes) * 60
+const seed = Number(values.seed)
+if (!(seconds > 0 && Number.isInteger(seed))) {
+  console.error('Usage: npm run soak -- [--minutes 30] [--seed 1]')
+  process.exit(2)
+}
+
+const numbers = random(seed)
+const names = Object.keys(BEHAVIOURS)
+const failures: string[] = []
+const running = new Set<Promise<void>>()
+let wrong = 0
+
+async function startServer(): Promise<{ child: ChildProcess; port: number }> {
+  const child = fork(fileURLToPath(new URL('server.ts', import.meta.url)), {
+    execArgv: ['--import=tsx', '--expose-gc'],
+  })
+  child.once('exit', code => {
+    if (code !== 0) {
+      console.error(`FAILED: the server ended with ${code}`)
+      process.exit(1)
+    }
+  })
+  const [{ port }] = (await once(child, 'message')) as [{ port: number }]
+  return { child, port }
+}
+
+async function ask(child: ChildProcess): Promise<SoakReport> {
+  const answer = once(child, 'message')
+  child.send('report')
+  return (await answer)[0].report
+}
+
+/** One connection that does what chance has chosen. */
+async function visit(port: number): Promise<void> {
+  const name = names[numbers.below(names.length)] as string
+  const client = await connectSoak(port)
+  const isComplete = await (BEHAVIOURS[name] as (typeof BEHAVIOURS)[string])(client, numbers)
+  wrong += client.wrong()
+  if (client.wrong() > 0) failures.push(`${name}: ${client.wrong()} wrong bytes`)
+  if (!isComplete) failures.push(`${name}: not all of the answer came`)
+}
+
+/** Lets one held connection after the other say something, each about once in twenty seconds. */
+async function converse(held: readonly SoakClient[], signal: AbortSignal): Promise<void> {
+  for (let index = 0; !signal.aborted; index = (index + 1) % held.length) {
+    const { socket, expect, received } = held[index] as SoakClient
+    const sent = someLines(numbers, 3)
+    expect(sent)
+    socket.write(sent)
+    if (!(await received())) {
+      failures.push('a held connection was lost')
+      return
+    }
+    await delay(20)
+  }
+}
+
+function start(visiting: Promise<void>): void {
+  const done: Promise<void> = visiting.finally(() => running.delete(done))
+  running.add(done)
+}
+
+const { child, port } = await startServer()
+const base = await ask(child)
+const held = await Promise.all(Array.from({ length: HELD }, () => connectSoak(port)))
+const over = new AbortController()
+const conversation = converse(held, over.signal)
+const began = performance.now()
+const passed = () => (performance.now() - began) / 1e3
+const samples: Sample[] = []
+const warmUp = Math.min(120, seconds / 2)
+const interval = Math.max(1, seconds / 60)
+let visits = 0
+let next = interval
+while (passed() < seconds) {
+  for (; visits < passed() * NEW_PER_SECOND; visits++) start(visit(port))
+  if (passed() > next) {
+    const { heap, rss, connections } = await ask(child)
+    if (passed() > warmUp) samples.push({ time: passed(), value: heap })
+    console.log(
+      `${passed().toFixed(0).padStart(5)} s  heap ${(heap / MIB).toFixed(2)} MiB  rss ${(rss / MIB).toFixed(1)} MiB  ` +
+        `${connections} connections  ${failures.length} failures`,
+    )
+    next += interval
+  }
+  await delay(20)
+}
+
+await Promise.all(running)
+over.abort()
+await conversation
+wrong += held.reduce((sum, client) => sum + client.wrong(), 0)
+for (const { socket } of held) socket.end()
+await Promise.all(held.map(client => client.closed))
+let last = await ask(child)
+for (let tries = 0; tries < 100 && last.connections > 0; tries++) {
+  await delay(100)
+  last = await ask(child)
+}
+child.send('close')
+await once(child, 'exit')
+
+const { perSecond, error } = slope(samples)
+const perTen = (value: number) => `${((value * TEN_MINUTES) / MIB).toFixed(2)} MiB`
+const verdicts: [string, boolean][] = [
+  [
+    `memory: ${perTen(perSecond)} ± ${perTen(2 * error)} in ten minutes`,
+    // Certainly more than it may: what a short run cannot tell from noise is no failure.
+    (perSecond - 2 * error) * TEN_MINUTES <= GROWTH,
+  ],
+  [`descriptors: ${last.sockets - base.sockets} left`, last.sockets === base.sockets],
+  [`connections: ${last.opened} opened, ${last.closed} closed`, last.opened === last.closed],
+  [`wrong bytes: ${wrong}`, wrong === 0],
+  [`failures: ${failures.length}`, failures.length === 0],
+]
+console.log(`\nseed ${seed}, ${HELD} held, ${visits} visits; outcomes ${JSON.stringify(last.outcomes)}`)
+for (const failure of new Set(failures)) console.log(`  ${failure}`)
+for (const [text, isGood] of verdicts) console.log(`${isGood ? 'ok    ' : 'FAILED'}  ${text}`)
+process.exitCode = verdicts.every(([, isGood]) => isGood) ? 0 : 1
