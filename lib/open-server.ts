@@ -46,13 +46,8 @@ function tcpReason({ code, message }: NodeJS.ErrnoException, host: string, port:
 }
 
 function unixReason({ code, message }: NodeJS.ErrnoException, path: string): string {
-  switch (code) {
-    case 'EADDRINUSE':
-      return `${path} is already in use; choose another path, or stop the program that has it`
-    case 'EACCES':
-      // libuv says so of a directory that does not exist, too.
-      return `cannot make ${path}; its directory does not exist, or is not writable`
-    default:
-      return message
-  }
+  // libuv says EACCES of a directory that does not exist, too.
+  return code === 'EACCES'
+    ? `cannot make ${path}; its directory does not exist, or is not writable`
+    : message
 }

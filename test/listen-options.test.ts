@@ -31,7 +31,8 @@ t.test('what an editor shows of an option is its default', async t => {
   }
   const table = { ...LISTENER_OPTIONS, idleTimeout: CONNECTION_TIMES.idleTimeout }
   for (const [name, { default: standard, absent }] of Object.entries(table)) {
-    const written = typeof standard === 'string' ? `'${standard}'` : String(standard ?? absent)
+    const value = standard ?? absent
+    const written = typeof standard === 'string' ? `'${standard}'` : value?.toString()
     t.equal(shown.get(name), written, name)
   }
 })

@@ -118,7 +118,8 @@ function place(t: Test) {
   })
   chmodSync(join(folder, 'bin/bywash'), 0o755)
   // The process is not one of those whose coverage counts.
-  const env = { PATH: `${join(folder, 'bin')}:${process.env.PATH}`, HOME: folder, PS1: '> ' }
+  const path = `${join(folder, 'bin')}:${process.env.PATH}`
+  const env = { PATH: path, HOME: folder, PS1: '> ', _TAPJS_PROCESSINFO_COVERAGE_: '0' }
   return { cwd: join(folder, 'files'), env }
 }
 

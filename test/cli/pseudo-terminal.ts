@@ -12,7 +12,14 @@ export const NO_TERMINAL: string | false = spawnSync('script', ['--version'], {
 /** A shell command in a pseudo-terminal of 80 columns. */
 export function inTerminal(t: Test, command: string, env: NodeJS.ProcessEnv = {}) {
   const child = spawn('script', ['-qefc', `stty cols 80; ${command}`, '/dev/null'], {
-    env: { PATH: process.env.PATH, TERM: 'xterm', SHELL: '/bin/sh', ...env },
+    // What runs here is built in dist/; coverage is of lib/.
+    env: {
+      PATH: process.env.PATH,
+      TERM: 'xterm',
+      SHELL: '/bin/sh',
+      _TAPJS_PROCESSINFO_COVERAGE_: '0',
+      ...env,
+    },
   })
   t.teardown(() => child.kill('SIGKILL'))
   const exited = once(child, 'close').then(([code]) => code as number)

@@ -1,22 +1,12 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { lines, listen, type Pipeline, pipeline, unlines, uppercase } from '../../lib/index.js'
+import { startCommand } from '../cli/start-command.js'
 import { underFault } from './oracle.js'
 
-/** Runs the command, which `npm run build` has made. */
-async function bywash(...argv: string[]): Promise<{ code: number; printed: string }> {
-  const child = spawn(process.execPath, ['dist/cli/bin.js', ...argv], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, NODE_OPTIONS: '', NODE_V8_COVERAGE: undefined },
-  })
-  const [printed, logged, [code]] = await Promise.all([
-    text(child.stdout),
-    text(child.stderr),
-    once(child, 'exit'),
-  ])
-  return { code, printed: printed + logged }
+async function bywash(t: Test, ...argv: string[]): Promise<{ code: unknown; printed: string }> {
+  const { exited, log, printed } = startCommand(t, argv)
+  const [code] = await exited
+  return { code, printed: printed() + log() }
 }
 
 /** Every one of them is given a port that is taken: had it been tried, the error would be another. */
@@ -54,7 +44,15 @@ t.test('20: wrong order of stages, unknown stage, bad option (text)', t =>
       ['lines --max-lenght 7 | unlines', /max-lenght[\s\S]*max-length/],
       ['lines | unlines |', /./],
     ] as const) {
-      const { code, printed } = await bywash('run', pipeline, '--host', '127.0.0.1', '--port', String(port))
+      const { code, printed } = await bywash(
+        t,
+        'run',
+        pipeline,
+        '--host',
+        '127.0.0.1',
+        '--port',
+        String(port),
+      )
       t.equal(code, 2, pipeline)
       t.match(printed, message, pipeline)
       t.notMatch(printed, /already in use|\n {4}at /, pipeline)
@@ -72,7 +70,7 @@ t.test('20: wrong order of stages, unknown stage, bad option (file)', t =>
       ['lines: { maxLenght: 7 }, unlines', /maxLenght[\s\S]*maxLength/],
     ] as const) {
       const folder = t.testdir({ 'bywash.yaml': file(pipeline) })
-      const { code, printed } = await bywash('serve', `${folder}/bywash.yaml`)
+      const { code, printed } = await bywash(t, 'serve', `${folder}/bywash.yaml`)
       t.not(code, 0, pipeline)
       t.match(printed, message, pipeline)
       t.match(printed, /bywash\.yaml:4:\d+/, 'with its place')
