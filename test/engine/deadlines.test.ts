@@ -341,6 +341,29 @@ for (const plan of PLANS) {
     },
   )
 
+  t.test(`${plan}: a decoder that does not say what is unfinished is not timed`, async t => {
+    const silent = stage<Buffer, string>({
+      name: 'silent',
+      accepts: 'bytes',
+      emits: 'line',
+      open: () => ({ transform: (chunk, controller) => controller.enqueue(chunk.toString().trimEnd()) }),
+      blocks: {
+        role: 'decode',
+        encoding: 'utf8',
+        open: () => ({ push: (chunk, emit) => emit(chunk), end: () => undefined }),
+      },
+    })
+    const { client, pass } = serve(pipeline().through(silent).through(unlines()), {
+      plan,
+      frameTimeout: 4000,
+    })
+    client.send('a\n')
+    t.equal(await pass(0), undefined)
+    t.equal(await pass(60_000), undefined)
+    client.end()
+    t.equal((await client.receive()).toString(), 'a\n')
+  })
+
   t.test(`${plan}: a stage whose unfinished() throws is named`, async t => {
     const boom = () => {
       throw new Error('boom')

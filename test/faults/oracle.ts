@@ -3,11 +3,12 @@ import type { Socket } from 'node:net'
 import type { Test } from 'tap'
 import type { ListenOptions } from '../../lib/index.js'
 import type { FakeClock } from '../../lib/testing/index.js'
+import { openSockets } from '../open-sockets.js'
 import { connectTcp, type TcpClient } from '../tcp-client.js'
 import { Bystander } from './bystander.js'
 import type { PipelineName } from './pipelines.js'
 import { serveApart } from './serve-apart.js'
-import { type Ended, type Fault, type FaultServer, openSockets, serve } from './server.js'
+import { type Ended, type Fault, type FaultServer, serve } from './server.js'
 
 /** What a fault is done to. */
 export interface Target {
@@ -121,7 +122,7 @@ export async function underFault(
   await bystander.stop()
   await server.close()
   t.match(await lastOf(ended, events, report.closed + report.refused + 1), { id: 1, reason: 'end' })
-  t.equal(openSockets(), before, 'as before')
+  t.strictSame(openSockets(), before, 'as before')
   t.strictSame(warnings, [])
   process.off('warning', onProcessWarning)
 }

@@ -24,7 +24,15 @@ export async function serveApart(
     readonly limits?: readonly string[]
   },
 ): Promise<FaultServer> {
-  const command = [...limits, process.execPath, '--import=tsx', SCRIPT, name, JSON.stringify(options)]
+  const command = [
+    ...limits,
+    process.execPath,
+    '--expose-gc',
+    '--import=tsx',
+    SCRIPT,
+    name,
+    JSON.stringify(options),
+  ]
   const child = spawn(command[0] as string, command.slice(1), {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     // Without the loaders and the coverage of the test.

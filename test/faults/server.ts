@@ -1,6 +1,6 @@
-import { readdirSync, readlinkSync } from 'node:fs'
 import type { ListenOptions } from '../../lib/index.js'
 import { listen } from '../../lib/index.js'
+import { openSockets } from '../open-sockets.js'
 import { counted, PIPELINES, type PipelineName } from './pipelines.js'
 
 /** How a connection ended. */
@@ -30,8 +30,8 @@ export interface Report {
   readonly closed: number
   /** Descriptors of sockets; 0 where the system does not show them. */
   readonly sockets: number
-  /** Bytes in memory. */
-  readonly rss: number
+  /** Bytes that are held, without garbage where the process can collect it. */
+  readonly memory: number
 }
 
 /** A server, in this process or another. */
@@ -39,24 +39,6 @@ export interface FaultServer {
   readonly port: number
   report: () => Promise<Report>
   close: () => Promise<{ readonly forced: number }>
-}
-
-/** Counts the descriptors of sockets of this process. */
-export function openSockets(): number {
-  try {
-    return readdirSync('/proc/self/fd').filter(isSocket).length
-  } catch {
-    return 0
-  }
-}
-
-function isSocket(descriptor: string): boolean {
-  try {
-    return readlinkSync(`/proc/self/fd/${descriptor}`).startsWith('socket:')
-  } catch {
-    // It was the one that reads the folder.
-    return false
-  }
 }
 
 /** Serves a pipeline in this process. */
@@ -75,13 +57,19 @@ export async function serve(
   })
   return {
     port: listener.address.port,
-    report: async () => ({
-      ...counts,
-      connections: listener.connections,
-      refused: listener.refused,
-      sockets: openSockets(),
-      rss: process.memoryUsage.rss(),
-    }),
+    report: async () => {
+      // Twice: what finalizers let go of is only then garbage.
+      globalThis.gc?.()
+      globalThis.gc?.()
+      const { heapUsed, external } = process.memoryUsage()
+      return {
+        ...counts,
+        connections: listener.connections,
+        refused: listener.refused,
+        sockets: openSockets().length,
+        memory: heapUsed + external,
+      }
+    },
     close: () => listener.close(),
   }
 }

@@ -63,17 +63,18 @@ async function visit(port: number): Promise<void> {
   if (!isComplete) failures.push(`${name}: not all of the answer came`)
 }
 
-/** Lets one held connection after the other say something, each about once in twenty seconds. */
+/** Lets a held connection say something, and get it back. */
+async function talk({ socket, expect, received }: SoakClient): Promise<void> {
+  const sent = someLines(numbers, 3)
+  expect(sent)
+  socket.write(sent)
+  if (!(await received())) failures.push('a held connection was lost')
+}
+
+/** Lets one held connection after the other talk, each about once in twenty seconds. */
 async function converse(held: readonly SoakClient[], signal: AbortSignal): Promise<void> {
   for (let index = 0; !signal.aborted; index = (index + 1) % held.length) {
-    const { socket, expect, received } = held[index] as SoakClient
-    const sent = someLines(numbers, 3)
-    expect(sent)
-    socket.write(sent)
-    if (!(await received())) {
-      failures.push('a held connection was lost')
-      return
-    }
+    await talk(held[index] as SoakClient)
     await delay(20)
   }
 }
@@ -86,6 +87,8 @@ function start(visiting: Promise<void>): void {
 const { child, port } = await startServer()
 const base = await ask(child)
 const held = await Promise.all(Array.from({ length: HELD }, () => connectSoak(port)))
+// What a connection makes when it is first used is made now.
+await Promise.all(held.map(talk))
 const over = new AbortController()
 const conversation = converse(held, over.signal)
 const began = performance.now()

@@ -2,7 +2,7 @@
 
 import { listen } from '../../lib/index.js'
 import { counted, PIPELINES } from '../faults/pipelines.js'
-import { openSockets } from '../faults/server.js'
+import { openSockets } from '../open-sockets.js'
 
 const collect = globalThis.gc as () => void
 const outcomes: Record<string, number> = {}
@@ -43,7 +43,7 @@ process.on('message', async message => {
   const report: SoakReport = {
     heap: heapUsed + external,
     rss,
-    sockets: openSockets(),
+    sockets: openSockets().length,
     connections: listener.connections,
     ...counts,
     outcomes,

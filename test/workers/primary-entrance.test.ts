@@ -40,10 +40,15 @@ function joined(port = new FakePort()) {
   const listener = takeName({ host: '127.0.0.1', port: 0, backlog: 1 })
   const entrance = new PrimaryEntrance(listener, 3, port, fakeClock())
   const served: Connection[] = []
+  /** What the primary had heard last when a connection was served. */
+  const lastTold: unknown[] = []
   const secured: unknown[] = []
   const closes: unknown[] = []
   const service = {
-    serve: (_: Socket, connection: Connection) => void served.push(connection),
+    serve(_: Socket, connection: Connection) {
+      served.push(connection)
+      lastTold.push(port.told.at(-1)?.bywash)
+    },
     setSecureContext: (tls: unknown) => void secured.push(tls),
   } as unknown as Service
   entrance.open(service, options => void closes.push(options))
@@ -51,7 +56,7 @@ function joined(port = new FakePort()) {
   const serve = (id: number) => {
     port.order({ bywash: 'serve', listener, id }, socket as unknown as Socket)
   }
-  return { port, entrance, listener, served, secured, closes, socket, serve }
+  return { port, entrance, listener, served, lastTold, secured, closes, socket, serve }
 }
 
 t.test('a worker says that it is ready, and hears where its primary listens', async t => {
@@ -68,8 +73,9 @@ t.test('a worker says that it is ready, and hears where its primary listens', as
 })
 
 t.test('a worker says that it has a connection before it serves it, and when it is over', async t => {
-  const { port, entrance, listener, served, socket, serve } = joined()
+  const { port, entrance, listener, served, lastTold, socket, serve } = joined()
   serve(7)
+  t.strictSame(lastTold, ['taken'])
   t.strictSame(port.told.at(-1), { bywash: 'taken', listener, id: 7 })
   t.match(served, [{ id: 7, remoteAddress: '127.0.0.1' }])
   t.equal(socket.allowHalfOpen, true)
