@@ -79,10 +79,9 @@ function helpFor({ help, isList, absent }: Option): string {
   )
 }
 
-/** What is on by default gets a flag that turns it off. */
-function switchFor(name: string, option: Option): Flag {
-  if (option.default !== true) return new Flag(`--${kebabCase(name)}`, option.help)
-  return new Flag(`--${kebabCase(oppositeOf(name) ?? `no-${name}`)}`, `turn off: ${option.help}`)
+/** A flag that turns off what is on by default, as each of them is. */
+function switchFor(name: string, { help }: Option): Flag {
+  return new Flag(`--${kebabCase(oppositeOf(name) ?? `no-${name}`)}`, `turn off: ${help}`)
 }
 
 /** `delay` for `noDelay`, whose own flag would say the opposite to the parser. */
@@ -98,10 +97,9 @@ function parse(option: Option, text: string): unknown {
 }
 
 /** Says which numbers are allowed, as people write them. */
-function range({ unit, minimum = 0, maximum = Number.MAX_SAFE_INTEGER }: Option): string {
+function range({ unit, minimum = 0, maximum }: Option): string {
   if (unit === 'ms') {
     return `It must be a time such as 500ms, 15s or 5m, ${minimum === 0 ? '' : `from ${minimum}ms on, `}at most 24 days.`
   }
-  const numbers = maximum === Number.MAX_SAFE_INTEGER ? `${minimum} or more` : `from ${minimum} to ${maximum}`
-  return `It must be a whole number, ${numbers}.`
+  return `It must be a whole number, from ${minimum} to ${maximum}.`
 }

@@ -40,18 +40,26 @@ t.test('an uncaught error is logged, what has come is answered, and the process 
     `import { map } from ${JSON.stringify(import.meta.resolve('../../dist/index.js'))}
     export const rejecting = map('rejecting', line => (void Promise.reject(new Error(line)), line))`,
   )
-  const { exited, log, port } = await serveCommand(
-    t,
-    'run',
-    'lines | rejecting | unlines',
-    '--import',
-    module,
+  const file = `${module}.yaml`
+  writeFileSync(
+    file,
+    `import: [./rejecting.mjs]
+listeners:
+  - { name: a, listen: { host: 127.0.0.1, port: 0 }, pipeline: [lines, rejecting, unlines] }
+  - { name: b, listen: { host: 127.0.0.1, port: 0 }, pipeline: echo }
+`,
   )
-  const client = await connectTcp(t, port)
-  client.end('\x1b[2Jboom\n')
-  t.equal((await client.receive()).toString(), '\x1b[2Jboom\n')
-  t.strictSame(await exited, [1, null])
-  t.match(log(), /\nuncaught: Error: \\x1b\[2Jboom\\n {4}at [^\n]+\n$/)
+  const run = ['run', 'lines | rejecting | unlines', '--import', module, '--host', '127.0.0.1', '--port', '0']
+  for (const argv of [run, ['serve', file]]) {
+    const { exited, log, logged } = startCommand(t, argv)
+    const [, port] = await logged(/ on 127\.0\.0\.1:(\d+)\n/)
+    const client = await connectTcp(t, Number(port))
+    client.end('\x1b[2Jboom\n')
+    t.equal((await client.receive()).toString(), '\x1b[2Jboom\n')
+    t.strictSame(await exited, [1, null])
+    t.match(log(), /\nuncaught: Error: \\x1b\[2Jboom\\n {4}at [^\n]+\n$/)
+    t.equal(log().match(/^uncaught: /gm)?.length, 1)
+  }
 })
 
 t.test('a usage error exits 2, and a failure to bind exits 1 with one line', async t => {

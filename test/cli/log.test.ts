@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { PassThrough } from 'node:stream'
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
@@ -62,6 +63,20 @@ t.test('text logs every connection: one line when it opens, one with the reason 
     REFUSED,
     RESET,
   ])
+})
+
+t.test('docs/operations.md shows each entry as it is written', async t => {
+  const page = readFileSync('docs/operations.md', 'utf8')
+  for (const line of [OPENED, FAULT, CLOSED, FAILED, REFUSED, RESET]) t.ok(page.includes(`\n${line}\n`), line)
+  const shown = [...page.matchAll(/^\{.*\}$/gm)].map(([line]) => JSON.parse(line))
+  const written = (await sayAll({ format: 'json' })).map(line => JSON.parse(line))
+  for (const entry of shown) {
+    const { time, pid } = entry
+    t.ok(
+      written.some(other => isDeepStrictEqual({ ...other, time, pid }, entry)),
+      JSON.stringify(entry),
+    )
+  }
 })
 
 t.test('without a format, connections are logged that did not end well', async t => {
