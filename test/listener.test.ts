@@ -722,6 +722,24 @@ t.test('a signal that is aborted before the address is bound leaves nothing boun
   }
 })
 
+t.test('a connection that could not be accepted is a warning, and the others go on', async t => {
+  let server: Server | undefined
+  const bind = Server.prototype.listen
+  const { restore } = t.capture(Server.prototype, 'listen', function (
+    this: Server,
+    ...parameters: Parameters<Server['listen']>
+  ) {
+    server = this
+    return bind.apply(this, parameters)
+  } as typeof bind)
+  const { port } = await serveLocally(t, echo.pipeline())
+  restore()
+  const warned = once(process, 'warning')
+  server?.emit('error', new Error('accept EMFILE'))
+  t.match(await warned, [{ message: 'accept EMFILE' }])
+  t.equal((await exchange(t, port, ['hello'])).toString(), 'hello')
+})
+
 t.test('a signal that is aborted while the address is being bound leaves nothing bound', async t => {
   const controller = new AbortController()
   const bind = Server.prototype.listen
