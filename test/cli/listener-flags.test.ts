@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { Command } from 'commander'
 import t, { type Test } from 'tap'
 import { listenerFlags, listenerSettings } from '../../lib/cli/listener-flags.js'
@@ -7,6 +6,7 @@ import { LISTENER_OPTIONS } from '../../lib/config/listener-options.js'
 import { kebabCase } from '../../lib/config/registry.js'
 import { connectTcp } from '../tcp-client.js'
 import { FakeIo } from './fake-io.js'
+import { serveInProcess } from './serve-in-process.js'
 
 /** What the flags of a line give. */
 function settingsOf(...argv: string[]) {
@@ -124,24 +124,8 @@ t.test('a wrong value says what is allowed, and exits 2', async t => {
 })
 
 /** Serves a preset with limits, and logs how connections end. */
-async function serve(t: Test, ...argv: string[]) {
-  const io = new FakeIo()
-  const exited = main([...argv, '--host', '127.0.0.1', '--port', '0'], io)
-  t.teardown(async () => {
-    io.emit('SIGTERM')
-    io.emit('SIGTERM')
-    await exited
-  })
-  const logged = async (pattern: RegExp) => {
-    for (;;) {
-      const match = pattern.exec(io.logged)
-      if (match !== null) return match
-      await once(io, 'logged')
-    }
-  }
-  const [, port] = await logged(/ on \S+:(\d+)\nTest: .+\n/)
-  return { io, logged, port: Number(port) }
-}
+const serve = (t: Test, ...argv: string[]) =>
+  serveInProcess(t, [...argv, '--host', '127.0.0.1', '--port', '0'])
 
 t.test('who is not to be served is told why, and logged once', async t => {
   for (const [flags, farewell] of [

@@ -9,6 +9,7 @@ import { presets } from '../../lib/presets/index.js'
 import { serveLocally } from '../local-listener.js'
 import { connectTcp, exchange } from '../tcp-client.js'
 import { FakeIo } from './fake-io.js'
+import { serveInProcess } from './serve-in-process.js'
 
 const LOCAL = ['--host', '127.0.0.1', '--port', '0']
 const WELCOME = 'Welcome to the echo server! Type anything and press Enter.\n'
@@ -21,25 +22,7 @@ async function run(...argv: string[]) {
   return { exitCode, printed: io.printed, logged: io.logged }
 }
 
-/** Runs a command that serves; resolves when it does. */
-async function serve(t: Test, ...argv: string[]) {
-  const io = new FakeIo()
-  const exited = main(argv, io)
-  t.teardown(async () => {
-    io.emit('SIGTERM')
-    io.emit('SIGTERM')
-    await exited
-  })
-  const logged = async (pattern: RegExp) => {
-    for (;;) {
-      const match = pattern.exec(io.logged)
-      if (match !== null) return match
-      await once(io, 'logged')
-    }
-  }
-  const [, port] = await logged(/ on \S+:(\d+)\nTest: .+\n/)
-  return { io, exited, logged, port: Number(port) }
-}
+const serve = (t: Test, ...argv: string[]) => serveInProcess(t, argv)
 
 /** Finds a free port that the machine gave a moment ago, for commands that cannot say which one they got. */
 async function freePort(t: Test): Promise<number> {

@@ -4,37 +4,15 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { main } from '../../lib/cli/main.js'
 import { trialOf } from '../../lib/cli/trial.js'
 import { serveLocally } from '../local-listener.js'
 import { clientOf } from '../tcp-client.js'
 import { identity, pathOf } from '../transports/certificates.js'
 import { connectTls, refusalOf } from '../transports/tls-client.js'
-import { FakeIo } from './fake-io.js'
 import { runCommand } from './run-command.js'
+import { serveInProcess } from './serve-in-process.js'
 
 const LOCAL = ['--host', '127.0.0.1', '--port', '0']
-
-/** Runs a command that serves, for the length of a test; resolves when it does. */
-async function serve(t: Test, argv: readonly string[], folder = process.cwd()) {
-  const io = new FakeIo()
-  io.folder = folder
-  const exited = main(argv, io)
-  t.teardown(async () => {
-    io.emit('SIGTERM')
-    io.emit('SIGTERM')
-    await exited
-  })
-  const logged = async (pattern: RegExp) => {
-    for (;;) {
-      const match = pattern.exec(io.logged)
-      if (match !== null) return match
-      await once(io, 'logged')
-    }
-  }
-  const [, port] = await logged(/ on (?:\S+:)?(\S+)\nTest: .+\n/)
-  return { io, exited, logged, port: Number(port) }
-}
 
 /** A folder with a short path, for sockets and certificates. */
 function folderOf(t: Test): string {
@@ -54,7 +32,7 @@ const commonName = async (t: Test, port: number) =>
 
 t.test('--path serves on a unix socket with a --mode, and says how to try it', async t => {
   const path = `${folderOf(t)}/s`
-  const { io, exited } = await serve(t, ['echo', '--path', path, '--mode', '640'])
+  const { io, exited } = await serveInProcess(t, ['echo', '--path', path, '--mode', '640'])
   t.equal(io.logged, `Echo server listening on ${path}\nTest: socat - UNIX-CONNECT:${path}\n`)
   t.equal(lstatSync(path).mode & 0o777, 0o640)
   const socket = connect({ path, allowHalfOpen: true })
@@ -80,7 +58,7 @@ t.test('--tls-cert and --tls-key speak TLS, from the folder of the command', asy
     '--tls-key',
     'key.pem',
   ]
-  const { io, port } = await serve(t, argv, folder)
+  const { io, port } = await serveInProcess(t, argv, folder)
   t.match(io.logged, `Test: openssl s_client -quiet -connect localhost:${port}\n`)
   const client = await connectTls(t, port)
   client.end('hello\n')
@@ -91,7 +69,7 @@ t.test('--tls-ca asks clients for a certificate, and --tls-min-version for a ver
   const names = ['cert', 'key', 'ca']
   const paths = ['server', 'server-key', 'authority'].map(pathOf)
   const flags = names.flatMap((name, index) => [`--tls-${name}`, paths[index] as string])
-  const { io, port } = await serve(t, [
+  const { io, port } = await serveInProcess(t, [
     'echo',
     ...LOCAL,
     ...flags,
@@ -112,7 +90,7 @@ t.test('SIGHUP reads certificates again; what is wrong with them keeps the old o
   const folder = folderOf(t)
   install(folder, 'server')
   const tls = ['--tls-cert', 'cert.pem', '--tls-key', 'key.pem']
-  const { io, port, logged, exited } = await serve(t, ['echo', ...LOCAL, ...tls], folder)
+  const { io, port, logged, exited } = await serveInProcess(t, ['echo', ...LOCAL, ...tls], folder)
   const open = await connectTls(t, port)
   t.equal(open.socket.getPeerCertificate().subject.CN, 'server')
   install(folder, 'renewed')
