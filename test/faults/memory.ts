@@ -1,14 +1,26 @@
 import type { FaultServer } from './server.js'
 
-/** How much more a server holds at most, in bytes, until something is over. */
-export async function mostMemory(server: FaultServer, over: Promise<unknown>): Promise<number> {
+/** Looks now and then how much more a server holds than at first. */
+export async function watchMemory(server: FaultServer) {
   const { memory: before } = await server.report()
   let most = 0
+  return {
+    sample: async () => {
+      most = Math.max(most, (await server.report()).memory - before)
+    },
+    /** The most that was seen, in bytes. */
+    most: () => most,
+  }
+}
+
+/** How much more a server holds at most, in bytes, until something is over. */
+export async function mostMemory(server: FaultServer, over: Promise<unknown>): Promise<number> {
+  const { sample, most } = await watchMemory(server)
   let isOver = false
   const done = over.finally(() => {
     isOver = true
   })
-  while (!isOver) most = Math.max(most, (await server.report()).memory - before)
+  while (!isOver) await sample()
   await done
-  return most
+  return most()
 }
