@@ -47,7 +47,5 @@ function tcpReason({ code, message }: NodeJS.ErrnoException, host: string, port:
 
 function unixReason({ code, message }: NodeJS.ErrnoException, path: string): string {
   // libuv says EACCES of a directory that does not exist, too.
-  return code === 'EACCES'
-    ? `cannot make ${path}; its directory does not exist, or is not writable`
-    : message
+  return code === 'EACCES' ? `cannot make ${path}; its directory does not exist, or is not writable` : message
 }

@@ -76,7 +76,7 @@ export function startServer(
   const primary = fork(script, args, {
     execArgv: [],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: { ...process.env, NODE_OPTIONS: '' },
+    env: { ...process.env, _TAPJS_PROCESSINFO_COVERAGE_: '0' },
   })
   t.teardown(() => primary.kill('SIGKILL'))
   const said: Said[] = []
