@@ -325,3 +325,14 @@ t.test('a dribbled line is copied a number of times that does not grow with its 
     'and pieces, put together once more',
   )
 })
+
+t.test('a line is cut between characters, however many bytes they have', async t => {
+  for (const character of ['a', 'é', '€', '😀']) {
+    const size = Buffer.byteLength(character)
+    for (let maxLength = 1; maxLength <= 2 * size; maxLength++) {
+      const line = Buffer.from(`${character.repeat(3)}\n`)
+      const cut = await runStage(lines({ maxLength, overflow: 'truncate' }), [line])
+      t.strictSame(cut, [character.repeat(Math.floor(maxLength / size))], `${character} ${maxLength}`)
+    }
+  }
+})
