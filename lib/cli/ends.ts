@@ -20,8 +20,7 @@ export class Ends extends Duplex {
   failure: EndFailure | undefined
 
   constructor(input: Readable, output: Writable, { keepsOutput = false } = {}) {
-    // Strings go on as they are, so that they are encoded once.
-    super({ readableHighWaterMark: 1, decodeStrings: false })
+    super({ readableHighWaterMark: 1 })
     this.#input = input
     this.#output = output
     this.keepsOutput = keepsOutput
@@ -54,8 +53,8 @@ export class Ends extends Duplex {
     this.#input.resume()
   }
 
-  override _write(chunk: Buffer | string, encoding: BufferEncoding, callback: () => void): void {
-    if (this.#output.write(chunk, encoding)) callback()
+  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: () => void): void {
+    if (this.#output.write(chunk)) callback()
     else this.#output.once('drain', callback)
   }
 

@@ -8,9 +8,6 @@ import { presets } from '../../lib/presets/index.js'
 import { inTerminal, NO_TERMINAL } from './pseudo-terminal.js'
 import { runCommand } from './run-command.js'
 
-// Each key that completes starts a process.
-t.setTimeout(120_000)
-
 /** The completions of a line, such as a script asks for them. */
 async function completed(words: readonly string[], shell = 'zsh'): Promise<readonly string[]> {
   const { exitCode, printed, logged } = await runCommand(['completion', shell, '--', ...words])

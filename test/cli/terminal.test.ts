@@ -9,8 +9,6 @@ import { inTerminal, NO_TERMINAL } from './pseudo-terminal.js'
 
 const BYWASH = `'${process.execPath}' '${resolve('dist/cli/bin.js')}'`
 
-t.setTimeout(120_000)
-
 t.test('marks text on a terminal only, and not for those who mind colours', async t => {
   const terminal = Object.assign(new FakeIo().stderr, { isTTY: true })
   t.equal(coloured(terminal, {}, 'red', 'x'), '\u001b[31mx\u001b[39m')

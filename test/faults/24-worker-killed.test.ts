@@ -3,8 +3,6 @@ import t from 'tap'
 import { connectTcp } from '../tcp-client.js'
 import { readGreeting, type Said, spawnServer } from '../workers/spawn-server.js'
 
-t.setTimeout(120_000)
-
 const WORKERS = 3
 const KILLS = 8
 const CLIENTS = 100

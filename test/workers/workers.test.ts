@@ -9,8 +9,6 @@ import { identity } from '../transports/certificates.js'
 import { connectTls } from '../transports/tls-client.js'
 import { readGreeting, type SpawnedServer, spawnServer } from './spawn-server.js'
 
-t.setTimeout(120_000)
-
 async function connectUnix(t: Test, path: string): Promise<TcpClient> {
   const socket = connect({ path, allowHalfOpen: true })
   t.teardown(() => socket.destroy())
