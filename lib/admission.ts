@@ -1,5 +1,6 @@
 import { BlockList, isIPv6 } from 'node:net'
 import type { AddressRange } from './address-range.js'
+import type { Endpoints } from './connection.js'
 import { RefusedError } from './errors.js'
 
 /** Who is served: how many at once, how many from one address, and from where. */
@@ -46,7 +47,7 @@ export class Admission {
   }
 
   /** Why a connection is not taken, when there are `open` already; undefined takes it, and `leave` gives it back. */
-  refusal(remoteAddress: string | undefined, open: number): RefusedError | undefined {
+  refusal(peer: Endpoints, open: number): RefusedError | undefined {
     const { maxConnections, maxConnectionsPerAddress } = this.#rules
     if (open >= maxConnections) {
       return new RefusedError(
@@ -54,10 +55,12 @@ export class Admission {
         'too many connections',
       )
     }
+    // To ask for an address is a system call, and more.
+    const address = this.#hasAddressRules ? peer.remoteAddress : undefined
     // A transport without addresses, such as a unix socket, has no limits of addresses either.
-    return remoteAddress === undefined || !this.#hasAddressRules
+    return address === undefined
       ? undefined
-      : this.#refusalOf(plainAddress(remoteAddress), maxConnectionsPerAddress)
+      : this.#refusalOf(plainAddress(address), maxConnectionsPerAddress)
   }
 
   #refusalOf(address: string, most: number): RefusedError | undefined {
@@ -78,8 +81,9 @@ export class Admission {
   }
 
   /** Takes back what `refusal` allowed. */
-  leave(remoteAddress: string | undefined): void {
-    if (remoteAddress === undefined || this.#taken.size === 0) return
+  leave(peer: Endpoints): void {
+    const remoteAddress = this.#taken.size === 0 ? undefined : peer.remoteAddress
+    if (remoteAddress === undefined) return
     const address = plainAddress(remoteAddress)
     const taken = this.#taken.get(address) ?? 0
     if (taken > 1) this.#taken.set(address, taken - 1)

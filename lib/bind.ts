@@ -70,7 +70,7 @@ async function bindSpread(local: LocalSettings, count: number): Promise<Listener
 async function openEntrance({ settings, connections }: LocalSettings): Promise<ServerEntrance> {
   // What a worker is to serve must not be read here.
   const pauseOnConnect = settings.workers !== undefined
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect, ...settings.socket })
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect })
   await openServer(server, settings.bind)
   return new ServerEntrance(server, settings, connections)
 }

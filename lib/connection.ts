@@ -23,11 +23,24 @@ export let countWith: (connection: Connection, counter: Counter) => void
 /** Asks how many connections there were so far; the answer comes later. */
 type AskTotal = (answer: (total: number) => void) => void
 
+/** Those of a listener whose connections are spread over several processes. */
+const shared = new WeakMap<Connection, AskTotal>()
+
 /** Says that a listener's connections are spread over several processes, and whom to ask how many there were. */
-export let shareCount: (connection: Connection, askTotal: AskTotal) => void
+export function shareCount(connection: Connection, askTotal: AskTotal): void {
+  shared.set(connection, askTotal)
+}
 
 /** Whom to ask; undefined where this process has all connections. */
-export let sharedCount: (connection: Connection) => AskTotal | undefined
+export function sharedCount(connection: Connection): AskTotal | undefined {
+  return shared.get(connection)
+}
+
+/**
+ * Makes the peer's address one that stays. Node forgets it when the peer has gone, unless it was asked before; to ask is
+ * a system call and an object, so it is asked only where somebody may want to know.
+ */
+export function keepAddresses({ remoteAddress: _kept }: Connection): void {}
 
 /**
  * One client. A stage's `open` gets it. What a connection may never use (the signal) is made when it is first asked for.
@@ -38,23 +51,18 @@ export class Connection implements Endpoints {
   /** Where stages take the time from. */
   readonly clock: Clock
   readonly #endpoints: Endpoints
-  #controller: AbortController | undefined
   #counter: Counter | undefined
-  #askTotal: AskTotal | undefined
-  #ended = false
+  /** False when the connection was over before anybody asked for its signal. */
+  #controller: AbortController | false | undefined
 
   static {
     endConnection = connection => {
-      connection.#ended = true
-      connection.#controller?.abort()
+      if (connection.#controller) connection.#controller.abort()
+      else connection.#controller = false
     }
     countWith = (connection, counter) => {
       connection.#counter = counter
     }
-    shareCount = (connection, askTotal) => {
-      connection.#askTotal = askTotal
-    }
-    sharedCount = connection => connection.#askTotal
   }
 
   constructor(id: number, endpoints: Endpoints = {}, clock: Clock = systemClock) {
@@ -93,8 +101,10 @@ export class Connection implements Endpoints {
 
   /** Aborted when the connection is over; hand it to what a stage waits for. */
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController()
-    if (this.#ended) this.#controller.abort()
-    return this.#controller.signal
+    if (this.#controller) return this.#controller.signal
+    const controller = new AbortController()
+    if (this.#controller === false) controller.abort()
+    this.#controller = controller
+    return controller.signal
   }
 }

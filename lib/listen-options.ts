@@ -138,6 +138,9 @@ const NAMES = [
   ...CONNECTION_OPTIONS,
 ]
 
+/** Those who are handed a connection, also when its peer has gone. */
+const TOLD = ['onOpen', 'onOutcome', 'onError', 'farewell'] as const
+
 /** More processes than a machine has cores. */
 export const MOST_WORKERS = 1024
 
@@ -202,6 +205,7 @@ export function listenSettings(options: ListenOptions) {
     signal,
     onOpen,
     onOutcome,
+    tells: TOLD.some(name => options[name] !== undefined),
     clock,
   }
 }

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
-import type { Connection } from './connection.js'
+import { type Connection, keepAddresses } from './connection.js'
 import type { ConnectionSettings } from './connection-options.js'
 import { Drive, type DriveSettings, guarded } from './engine/duplex.js'
-import { flowOf, load } from './engine/open-flow.js'
+import { load } from './engine/open-flow.js'
 import { Sweep } from './engine/sweep.js'
 import { InvalidOptionError } from './errors.js'
 import type { HandshakeEvents, Handshakes } from './handshakes.js'
@@ -36,7 +36,7 @@ export class LocalService implements Service {
   constructor({ plan, settings, connections, handshakes }: LocalSettings, depart: Depart) {
     this.#plan = plan
     this.#settings = settings
-    this.#driveSettings = { ...connections.drive, onDone: this.#onDone }
+    this.#driveSettings = { ...connections.drive, onDone: this.#onDone, ownsChunks: true }
     this.#sweep = new Sweep(connections.deadlines, settings.clock)
     this.#handshakes = handshakes
     this.#depart = depart
@@ -47,6 +47,7 @@ export class LocalService implements Service {
   }
 
   serve(socket: Socket, connection: Connection): void {
+    if (this.#settings.tells || this.#plan.asks) keepAddresses(connection)
     guarded(() => this.#settings.onOpen(connection))
     if (this.#handshakes === undefined) this.#drive(socket, connection)
     else this.#handshakes.begin(socket, connection, this.#handshakeEvents)
@@ -84,7 +85,7 @@ export class LocalService implements Service {
   readonly #drive = (socket: Socket, connection: Connection) => {
     const drive = new Drive(socket, connection, this.#driveSettings)
     this.#sweep.add(drive)
-    drive.start(flowOf(this.#plan, drive, true))
+    drive.start(this.#plan)
     // Its handshake was under way when the listener closed.
     if (this.#closed !== undefined) drive.leave()
   }

@@ -3,7 +3,7 @@ import { checkChoice, checkNames } from './check-option.js'
 import { Connection, type Endpoints } from './connection.js'
 import { CONNECTION_OPTIONS, type ConnectionOptions, connectionSettings } from './connection-options.js'
 import { Drive } from './engine/duplex.js'
-import { flowOf, load } from './engine/open-flow.js'
+import { load } from './engine/open-flow.js'
 import { Sweep } from './engine/sweep.js'
 import { InvalidOptionError, StageOrderError } from './errors.js'
 import { type ItemOf, KINDS, type Kind, type KindOf } from './kind.js'
@@ -105,7 +105,7 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
       }
       const drive = new Drive(duplex, connection, { ...settings.drive, onDone })
       sweep.add(drive)
-      load(plan).then(() => drive.start(flowOf(plan, drive)), reject)
+      load(plan).then(() => drive.start(plan), reject)
     })
   }
 

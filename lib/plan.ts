@@ -1,4 +1,5 @@
 import { rewriteBlocks } from './engine/block-lines.js'
+import { type UnopenedFlow, unopenedFlow } from './engine/unopened-flow.js'
 import { StageOrderError } from './errors.js'
 import type { Kind } from './kind.js'
 import type { AnyStage } from './stage.js'
@@ -29,6 +30,12 @@ export interface Plan {
   readonly accepts: Kind
   readonly emits: Kind
   readonly segments: readonly Segment[]
+  /** The stages that run without any stream between source and sink; undefined where a stream is needed. */
+  readonly direct: readonly PlannedStage[] | undefined
+  /** What stands for the flow before the first item, where nothing has to be opened before it. */
+  readonly unopened: UnopenedFlow | undefined
+  /** A stage sees the connection, and may ask for its addresses at any time. */
+  readonly asks: boolean
 }
 
 export const KIND_NAMES: Record<Kind, string> = {
@@ -61,6 +68,11 @@ export function place(
   })
 }
 
+/** A function that names no parameter for the connection sees none. */
+function asks({ asks, open, stream }: AnyStage): boolean {
+  return asks ?? (open ?? stream ?? place).length > 0
+}
+
 /** Cuts placed stages into segments. */
 export function makePlan(accepts: Kind, placed: readonly PlannedStage[], mode: PlanMode): Plan {
   const segments: Segment[] = []
@@ -77,19 +89,22 @@ export function makePlan(accepts: Kind, placed: readonly PlannedStage[], mode: P
       segments.push({ type: 'fused', stages: run })
     }
   }
+  const rewritten = segments.map(segment =>
+    segment.type === 'fused' ? { ...segment, stages: rewriteBlocks(segment.stages) } : segment,
+  )
+  const direct = directStages(mode, rewritten)
   return {
     mode,
     accepts,
     emits: placed.at(-1)?.emits ?? accepts,
-    segments: segments.map(segment =>
-      segment.type === 'fused' ? { ...segment, stages: rewriteBlocks(segment.stages) } : segment,
-    ),
+    segments: rewritten,
+    direct,
+    unopened: unopenedFlow(direct),
+    asks: placed.some(({ stage }) => asks(stage)),
   }
 }
 
-/** The stages that run without any stream between source and sink, or undefined where a stream is needed. */
-export function direct({ mode, segments }: Plan): readonly PlannedStage[] | undefined {
-  const [first, second] = segments
+function directStages(mode: PlanMode, [first, second]: readonly Segment[]): Plan['direct'] {
   if (first === undefined) return []
   return mode === 'fused' && first.type === 'fused' && second === undefined ? first.stages : undefined
 }
@@ -141,7 +156,7 @@ export function explain(plan: Plan): Explanation {
     ),
     reason: reasonOf(segment, mode),
   }))
-  const isDirect = direct(plan) !== undefined
+  const isDirect = plan.direct !== undefined
   return {
     plan: mode,
     accepts,

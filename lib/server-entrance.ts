@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { boundAddress } from './address.js'
 import { Admission } from './admission.js'
-import { Connection } from './connection.js'
+import { Connection, keepAddresses } from './connection.js'
 import type { ConnectionSettings } from './connection-options.js'
 import { Drive, type DriveSettings, guarded } from './engine/duplex.js'
 import type { Entrance } from './entrance.js'
@@ -10,6 +10,7 @@ import type { ListenSettings } from './listen-options.js'
 import { openServer } from './open-server.js'
 import type { Outcome } from './outcome.js'
 import type { Depart, Service } from './service.js'
+import { setInheritedOptions, setOptions } from './socket-options.js'
 
 /** So many refused connections are waited for until they have read why; those beyond are closed at once. */
 const LINGERING = 8
@@ -29,11 +30,14 @@ export class ServerEntrance implements Entrance {
   #served = 0
   #refused = 0
   #isClosed = false
+  /** Connections have their socket's options from the one that listens. */
+  #inherited: boolean
 
   constructor(server: Server, settings: ListenSettings, connections: ConnectionSettings) {
     this.#server = server
     this.#settings = settings
     this.address = boundAddress(server)
+    this.#inherited = setInheritedOptions(server, settings.socket)
     this.#admission = new Admission(settings.admission)
     this.#refusalSettings = {
       ...connections.drive,
@@ -82,6 +86,7 @@ export class ServerEntrance implements Entrance {
     if (this.#server.listening || this.#isClosed) return
     const { bind } = this.#settings
     await openServer(this.#server, 'port' in bind ? { ...bind, port: this.address.port } : bind)
+    this.#inherited = setInheritedOptions(this.#server, this.#settings.socket)
   }
 
   /** The server is closed before the last sockets tell their drives, so both are waited for. */
@@ -93,22 +98,23 @@ export class ServerEntrance implements Entrance {
     await served
   }
 
-  readonly depart: Depart = ({ remoteAddress }, reason) => {
+  readonly depart: Depart = (connection, reason) => {
     // It was admitted, and then its handshake failed.
     if (reason === 'refused') this.#refused++
-    this.#admission.leave(remoteAddress)
+    this.#admission.leave(connection)
   }
 
   #accept(socket: Socket, service: Service): void {
-    const { clock } = this.#settings
-    // Node forgets the address when the peer has gone. Asked for once now, it stays.
-    const refusal = this.#admission.refusal(socket.remoteAddress, service.connections)
+    const { clock, socket: options } = this.#settings
+    if (!this.#inherited) setOptions(socket, options)
+    const refusal = this.#admission.refusal(socket, service.connections)
     if (refusal === undefined) service.serve(socket, new Connection(++this.#served, socket, clock))
     else this.#refuse(socket, new Connection(0, socket, clock), refusal)
   }
 
   #refuse(socket: Socket, connection: Connection, refusal: RefusedError): void {
     this.#refused++
+    keepAddresses(connection)
     const drive = new Drive(socket, connection, this.#refusalSettings)
     this.#lingering.add(drive)
     drive.refuse(refusal, this.#lingering.size <= LINGERING)

@@ -78,6 +78,14 @@ export interface TransformerStage<In, Out> extends Stage<In, Out> {
   readonly stream?: OpenStream
   /** What the stage can do with whole blocks of lines. */
   readonly blocks?: BlockRole
+  /**
+   * Says that nothing becomes of the stage without an item: its transformers have no `start`, make nothing of an end that
+   * comes first, and `open` starts nothing. Where all stages are lazy, a connection opens them with its first chunk, and
+   * holds nothing for them before.
+   */
+  readonly lazy?: boolean
+  /** All that the stage does: it sends this at the start, and passes everything else on. */
+  readonly greeting?: Buffer
 }
 
 /** A stage that is a stream of its own. */
@@ -93,6 +101,10 @@ export type AnyStage = {
   readonly open?: (connection: Connection) => Transformer<never, unknown>
   readonly stream?: OpenStream
   readonly blocks?: BlockRole
+  readonly lazy?: boolean
+  readonly greeting?: Buffer
+  /** Whether it sees the connection, where its `open` does not show it. */
+  readonly asks?: boolean
   readonly stages?: readonly AnyStage[]
 }
 
@@ -130,6 +142,8 @@ export interface StageDefinition<In, Out> {
   readonly open: (connection: Connection) => Transformer<In, Out>
   readonly stream?: OpenStream
   readonly blocks?: BlockRole
+  readonly lazy?: boolean
+  readonly greeting?: Buffer
 }
 
 /**
@@ -193,6 +207,8 @@ export function map<In, Out>(
     name,
     accepts: accepts as KindOf<In>,
     emits: emits as KindOf<Out>,
+    lazy: true,
+    asks: transform.length !== 1,
     open: connection => ({
       transform: (item: In, controller: Controller<Out>) => controller.enqueue(transform(item, connection)),
     }),
@@ -219,6 +235,8 @@ export function tap<Item>(
     name,
     accepts: 'any',
     emits: 'same',
+    lazy: true,
+    asks: look.length !== 1,
     open: connection => ({
       transform: (item: Item, controller: Controller<Item>) => {
         look(item, connection)

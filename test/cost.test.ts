@@ -20,7 +20,7 @@ import {
 } from '../lib/index.js'
 import { planOf } from '../lib/pipeline.js'
 import { uppercase as uppercasePreset } from '../lib/presets/index.js'
-import { fakeClock, runStage } from '../lib/testing/index.js'
+import { connect, fakeClock, runStage } from '../lib/testing/index.js'
 
 /** Serves the chunks, and gives what was written, as it was written. */
 async function writes(served: Pipeline<Buffer, Buffer>, chunks: readonly Buffer[]): Promise<unknown[]> {
@@ -89,24 +89,89 @@ t.test('the bytes of a socket are mapped in place, where no stage before may hav
   t.strictSame(give(seen, true), { isSame: false })
 })
 
-t.test('few pieces of one read are one gathering write, and many are one copy', async t => {
-  const cut = pipeline()
-    .through(lines({ maxLength: 1, overflow: 'truncate' }))
-    .through(uppercase())
-    .through(unlines())
-  t.strictSame(await writes(cut, [Buffer.from('ab\ncd\n')]), [Buffer.from('A\n'), Buffer.from('C\n')])
-  t.strictSame(await writes(cut, [Buffer.from('ab\n'.repeat(5))]), [Buffer.from('A\n'.repeat(5))])
-  const five = stage<Buffer, Buffer>({
-    name: 'five',
+t.test(
+  'few large pieces of one read are one gathering write; small ones, and many, are one copy',
+  async t => {
+    const cut = (maxLength: number) =>
+      pipeline()
+        .through(lines({ maxLength, overflow: 'truncate' }))
+        .through(uppercase())
+        .through(unlines())
+    const [a, c] = ['A'.repeat(3_000), 'C'.repeat(3_000)]
+    t.strictSame(await writes(cut(3_000), [Buffer.from(`${a}b\n${c}d\n`)]), [
+      Buffer.from(`${a}\n`),
+      Buffer.from(`${c}\n`),
+    ])
+    t.strictSame(await writes(cut(1), [Buffer.from('ab\ncd\n')]), [Buffer.from('A\nC\n')])
+    t.strictSame(await writes(cut(1), [Buffer.from('ab\n'.repeat(5))]), [Buffer.from('A\n'.repeat(5))])
+    const five = stage<Buffer, Buffer>({
+      name: 'five',
+      accepts: 'bytes',
+      emits: 'bytes',
+      open: () => ({
+        transform: (chunk, controller) => {
+          for (let n = 0; n < 5; n++) controller.enqueue(chunk)
+        },
+      }),
+    })
+    t.strictSame(await writes(pipeline().through(five), [Buffer.from('a')]), [Buffer.from('aaaaa')])
+  },
+)
+
+t.test('a greeting and the answer to what a client has sent already are one write', async t => {
+  const greeted = uppercasePreset.pipeline({ banner: 'Hello!\n' })
+  t.strictSame((await writes(greeted, [Buffer.from('a\n'), Buffer.from('b\n')])).map(String), [
+    'Hello!\nA\n',
+    'B\n',
+  ])
+  t.strictSame((await writes(greeted, [])).map(String), ['Hello!\n'], 'also to one who says nothing')
+  const [client, server] = duplexPair()
+  const handled = greeted.handle(server)
+  t.equal(String((await once(client, 'data'))[0]), 'Hello!\n', 'without waiting for a word')
+  client.end()
+  t.match(await handled, { reason: 'end', bytesWritten: 7 })
+})
+
+t.test('stages that are lazy are opened with the first chunk, and their counts are as ever', async t => {
+  let opened = 0
+  const idler = stage<Buffer, Buffer>({
+    name: 'idler',
     accepts: 'bytes',
     emits: 'bytes',
-    open: () => ({
-      transform: (chunk, controller) => {
-        for (let n = 0; n < 5; n++) controller.enqueue(chunk)
-      },
-    }),
+    lazy: true,
+    open: () => {
+      opened++
+      return { transform: (chunk, controller) => controller.enqueue(chunk) }
+    },
   })
-  t.strictSame(await writes(pipeline().through(five), [Buffer.from('a')]), [Buffer.from('aaaaa')])
+  const turn = () => new Promise(resolve => setImmediate(resolve))
+  const counts = (items: number, bytes: number) => ({ items, bytes })
+  for (const [served, first] of [
+    [pipeline().through(idler), counts(0, 0)],
+    [pipeline().through(idler).through(welcome('Hello!\n')), counts(1, 7)],
+  ] as const) {
+    opened = 0
+    const [client, server] = duplexPair()
+    const connection = new Connection(1)
+    const handled = served.handle(server, { connection })
+    for (let turns = 0; turns < 3; turns++) await turn()
+    t.equal(opened, 0)
+    t.strictSame(connection.counts[0], { name: 'idler', in: counts(0, 0), out: counts(0, 0) })
+    t.strictSame(connection.counts.at(-1)?.out, first)
+    client.resume().write('abc')
+    await turn()
+    client.end()
+    t.match(await handled, { reason: 'end', bytesRead: 3, bytesWritten: 3 + first.bytes })
+    t.equal(opened, 1)
+    t.strictSame(connection.counts[0], { name: 'idler', in: counts(1, 3), out: counts(1, 3) })
+    t.strictSame(connection.counts.at(-1)?.out, counts(1 + first.items, 3 + first.bytes))
+  }
+  opened = 0
+  const connection = new Connection(1)
+  const client = connect(pipeline().through(idler).through(welcome('Hi\n')), { connection })
+  client.end()
+  t.match(await client.outcome, { reason: 'end' })
+  t.equal(opened, 0, 'nor for one who only ends')
 })
 
 t.test('a hundred lines of one read are one write, also line by line', async t => {
@@ -148,7 +213,8 @@ t.test('an idle connection has no timer of its own, no signal and no buffer', as
   const [other, peer] = duplexPair()
   const handledToo = shout.handle(peer, { connection: new Connection(2, {}, clock) })
   const turn = () => new Promise(resolve => setImmediate(resolve))
-  await turn()
+  // The greeting waits for two, in case that the client has spoken.
+  for (let turns = 0; turns < 3; turns++) await turn()
   t.strictSame(
     { timers: clock.pending, controllers, allocations },
     { timers: 1, controllers: 0, allocations: 0 },

@@ -118,6 +118,7 @@ t.test('options have the documented defaults', async t => {
     plan: 'fused',
     uncaught: 'exit',
     signal: undefined,
+    tells: false,
   })
   t.type(onOpen, 'function')
   t.type(onOutcome, 'function')

@@ -9,7 +9,6 @@ export async function servePipeline(
   const listener = await listen(pipeline, {
     host: '127.0.0.1',
     port: 0,
-    onError: error => console.error(error),
     ...options,
   })
   report(listener.address.port)

@@ -71,6 +71,7 @@ function blockStage(run: readonly PlannedStage[]): PlannedStage {
       name,
       accepts: 'bytes',
       emits: 'bytes',
+      lazy: true,
       open: () => new BlockTransformer(open(), work),
     }) as AnyStage,
   }

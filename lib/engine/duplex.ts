@@ -5,9 +5,13 @@ import { type Connection, countWith, endConnection } from '../connection.js'
 import { type BywashError, type RefusedError, reasonOf, StageError, TimeoutError } from '../errors.js'
 import { formatDuration } from '../format-duration.js'
 import type { Outcome, Reason } from '../outcome.js'
+import type { Plan } from '../plan.js'
+import type { StageCounts } from '../stage-counts.js'
 import type { Flow, Sink } from './flow.js'
+import { flowOf, openLazily } from './open-flow.js'
 import { OutputEnd, type SocketLike } from './output-end.js'
 import type { Deadlines, Swept } from './sweep.js'
+import { UnopenedFlow } from './unopened-flow.js'
 
 /** After our FIN we read and discard this much: closing with unread bytes makes the kernel send a RST that can erase a farewell. */
 const LINGER_BYTES = 65_536
@@ -22,6 +26,8 @@ export interface DriveSettings {
   readonly farewell: (error: BywashError, connection: Connection) => string | undefined
   readonly onError: ((error: BywashError, connection: Connection) => void) | undefined
   readonly onDone: (outcome: Outcome, connection: Connection, drive: Drive) => void
+  /** Nobody else has the chunks that are read, as those of a socket, so that they may be changed. */
+  readonly ownsChunks?: boolean
 }
 
 type Driven = SocketLike & { [driver]?: Drive }
@@ -48,6 +54,22 @@ function onFinish(this: Driven): void {
   this[driver]?.finished()
 }
 
+/** What runs in it has an async id of its own, by which it is found again. */
+function newScope(): AsyncResource {
+  return new AsyncResource('bywash.connection', { requireManualDestroy: true })
+}
+
+/** What is known of a connection that ends. */
+interface Ending {
+  reason: Reason | undefined
+  error: Error | undefined
+  timer: Timer
+  /** How much came that was discarded. */
+  lingered: number
+  /** The async id of what ran when the stages were flushed. */
+  flushedIn: number | undefined
+}
+
 /** Calls a function of the user. What it throws is uncaught, as from a listener of an event, but breaks no connection. */
 export function guarded<Result>(call: () => Result): Result | undefined {
   try {
@@ -68,23 +90,22 @@ export class Drive extends OutputEnd implements Sink, Swept {
   readonly #connection: Connection
   readonly #settings: DriveSettings
   readonly #openedAt: number
-  #flow: Flow | undefined
+  #flow: Flow | UnopenedFlow | undefined
+  /** What is opened with the first chunk. */
+  #unopened: Plan | undefined
   #flowFull = false
-  #reason: Reason | undefined
-  #error: Error | undefined
-  #timer: Timer
-  #lingered = 0
-  /** What comes is discarded. */
-  #deaf = false
-  #closed = false
-  /** Whether the listener has asked it to leave: `looking` for what has come already, or `waiting` for an event. */
-  #leaving: 'no' | 'looking' | 'waiting' = 'no'
+  /**
+   * `looking` and `waiting` have been asked to leave: they look for what has come already, or wait for an event. To
+   * `deaf`, what comes is discarded.
+   */
+  #state: 'open' | 'looking' | 'waiting' | 'deaf' | 'closed' = 'open'
+  #ending: Ending | undefined
   /** What had passed at the last tick, and for how many ticks nothing has. */
   #passed = -1
   #quiet = 0
-  /** What the stages start when they are opened and when they are flushed belongs to it. */
-  #scope: AsyncResource | undefined
+  /** The async ids of the socket, and of what ran when the stages were opened. */
   #socketId: number | undefined
+  #openedIn: number | undefined
 
   constructor(duplex: Duplex, connection: Connection, settings: DriveSettings) {
     super(duplex)
@@ -96,15 +117,15 @@ export class Drive extends OutputEnd implements Sink, Swept {
     duplex.on('error', onError).on('close', onClose)
   }
 
-  /** Opens the flow and starts to read. */
-  start(flow: Flow): void {
+  /** Opens the stages, or leaves them to the first chunk, and starts to read. */
+  start(plan: Plan): void {
     if (this.duplex.destroyed) this.closed()
-    if (this.#closed) return
-    this.#flow = flow
-    countWith(this.#connection, flow)
+    if (this.#state === 'closed') return
     const duplex = this.duplex
     duplex.on('drain', onDrain).on('end', onEnd)
-    this.#open(flow)
+    countWith(this.#connection, this)
+    if (plan.unopened === undefined) this.#open(plan)
+    else this.#openLater(plan, plan.unopened)
     duplex.on('data', onData)
     // A duplex that was used before may have been paused, or have ended, which it says only once.
     if (duplex.readableFlowing === false && !this.outputFull) duplex.resume()
@@ -120,34 +141,83 @@ export class Drive extends OutputEnd implements Sink, Swept {
   }
 
   /** Timers that the stages start here belong to this connection, and not to the listening socket. */
-  #open(flow: Flow): void {
+  #open(plan: Plan): void {
+    const scope = newScope()
+    this.#openedIn = scope.asyncId()
     this.#socketId = this.duplex._handle?.getAsyncId?.()
-    this.#scope = new AsyncResource('bywash.connection', { requireManualDestroy: true })
-    this.#scope.runInAsyncScope(flow.open, flow, this.#connection, this.#scope)
+    const flow = flowOf(plan, this, this.#settings.ownsChunks)
+    this.#flow = flow
+    this.holding = true
+    scope.runInAsyncScope(flow.open, flow, this.#connection, scope)
+    if (this.holding) this.settleSoon()
   }
 
-  #flush(flow: Flow): void {
-    this.#scope?.runInAsyncScope(flow.end, flow)
+  #openLater(plan: Plan, unopened: UnopenedFlow): void {
+    this.#flow = unopened
+    this.#unopened = plan
+    if (unopened.greeting === undefined) return
+    this.write(unopened.greeting)
+    this.settleSoon()
+  }
+
+  #openNow(plan: Plan): void {
+    this.#unopened = undefined
+    this.#socketId = this.duplex._handle?.getAsyncId?.()
+    this.#flow = openLazily(plan, this, this.#settings.ownsChunks === true, this.#connection)
+  }
+
+  #flush(): void {
+    const flow = this.#flow
+    if (flow === undefined) return
+    if (flow instanceof UnopenedFlow) {
+      this.finish(false)
+      return
+    }
+    const scope = newScope()
+    this.#end.flushedIn = scope.asyncId()
+    scope.runInAsyncScope(flow.end, flow)
   }
 
   /** Whether something was started by a stage of this connection, also one that is over, by the async id of what started it. */
   started(asyncId: number): boolean {
-    return asyncId === this.#scope?.asyncId() || asyncId === this.#socketId
+    return asyncId === this.#openedIn || asyncId === this.#socketId || asyncId === this.#ending?.flushedIn
+  }
+
+  /** What has passed each stage so far. */
+  counts(): readonly StageCounts[] {
+    return this.#flow?.counts() ?? []
+  }
+
+  get #end(): Ending {
+    this.#ending ??= {
+      reason: undefined,
+      error: undefined,
+      timer: undefined,
+      lingered: 0,
+      flushedIn: undefined,
+    }
+    return this.#ending
+  }
+
+  get #isDeaf(): boolean {
+    return this.#state === 'deaf' || this.#state === 'closed'
   }
 
   read(chunk: Buffer): void {
-    if (this.#deaf) {
+    if (this.#isDeaf) {
       this.#linger(chunk)
       return
     }
-    if (this.#flow?.write(chunk) === false) this.#hold()
-    if (this.#leaving === 'waiting') this.#look(LOOKS)
+    if (this.#unopened !== undefined) this.#openNow(this.#unopened)
+    const flow = this.#flow as Flow
+    if (!flow.write(chunk)) this.#hold()
+    if (this.#state === 'waiting') this.#look(LOOKS)
   }
 
   end(): void {
-    if (!this.#deaf) {
-      if (this.#flow !== undefined) this.#flush(this.#flow)
-      if (this.#reason === undefined) this.#watch()
+    if (!this.#isDeaf) {
+      this.#flush()
+      if (this.#ending?.reason === undefined) this.#watch()
     } else if (this.duplex.writableFinished) {
       this.duplex.destroy()
     }
@@ -167,7 +237,7 @@ export class Drive extends OutputEnd implements Sink, Swept {
 
   #resume(): void {
     this.duplex.resume()
-    if (this.#leaving === 'waiting') this.#look(LOOKS)
+    if (this.#state === 'waiting') this.#look(LOOKS)
   }
 
   #hold(): void {
@@ -176,24 +246,26 @@ export class Drive extends OutputEnd implements Sink, Swept {
   }
 
   protected override pause(): void {
-    if (!this.#deaf) this.duplex.pause()
+    if (!this.#isDeaf) this.duplex.pause()
   }
 
   finish(terminated: boolean): void {
-    this.#conclude(terminated ? 'terminated' : this.#deaf ? 'shutdown' : 'end', undefined)
+    this.#conclude(terminated ? 'terminated' : this.#isDeaf ? 'shutdown' : 'end', undefined)
   }
 
   fail(error: BywashError): void {
     const reason = reasonOf(error)
     if (reason === 'stage-error') this.report(error)
-    if (this.#closed) return
-    if (this.#deaf && this.#reason !== undefined && this.#error === undefined) {
-      this.#reason = reason
-      this.#error = error
-    } else if (this.#reason === undefined) {
+    if (this.#state === 'closed') return
+    const ending = this.#end
+    if (ending.reason === undefined) {
+      this.release()
       const text = guarded(() => this.#settings.farewell(error, this.#connection))
       if (typeof text === 'string') this.send(Buffer.from(text))
       this.#conclude(reason, error)
+    } else if (this.#isDeaf && ending.error === undefined) {
+      ending.reason = reason
+      ending.error = error
     }
   }
 
@@ -207,37 +279,37 @@ export class Drive extends OutputEnd implements Sink, Swept {
 
   /** Ends our side; what the peer still sends is discarded. */
   #conclude(reason: Reason, error: Error | undefined): void {
+    this.release()
     const duplex = this.duplex
-    this.#reason = reason
-    this.#error = error
-    this.#deaf = true
+    this.#end.reason = reason
+    this.#end.error = error
+    this.#state = 'deaf'
     if (duplex.writableLength > 0 || !duplex.readableEnded) this.#watch()
-    duplex.once('finish', onFinish)
+    duplex.on('finish', onFinish)
     duplex.end()
-    duplex.resume()
+    if (!duplex.readableEnded) duplex.resume()
   }
 
   finished(): void {
-    const { clock } = this.#connection
-    if (this.duplex.readableEnded) {
-      this.duplex.destroy()
-    } else {
-      clock.clearTimeout(this.#timer)
-      this.#timer = clock.setTimeout(() => this.duplex.destroy(), LINGER_MS)
-    }
+    if (this.duplex.readableEnded) this.duplex.destroy()
+    else this.#setTimer(() => this.duplex.destroy(), LINGER_MS)
   }
 
   #linger(chunk: Buffer): void {
-    this.#lingered += chunk.length
-    if (this.#lingered > LINGER_BYTES) this.duplex.pause()
+    this.#end.lingered += chunk.length
+    if (this.#end.lingered > LINGER_BYTES) this.duplex.pause()
+  }
+
+  #setTimer(callback: () => void, delay: number): void {
+    const { clock } = this.#connection
+    clock.clearTimeout(this.#end.timer)
+    this.#end.timer = clock.setTimeout(callback, delay)
   }
 
   /** From the end of input on, output must make progress. */
   #watch(): void {
-    const { clock } = this.#connection
     const before = this.progress
-    clock.clearTimeout(this.#timer)
-    this.#timer = clock.setTimeout(() => {
+    this.#setTimer(() => {
       if (this.progress !== before) this.#watch()
       else if (!this.#blameHolder(this.#settings.halfCloseTimeout)) this.abort('half-close-timeout')
     }, this.#settings.halfCloseTimeout)
@@ -245,7 +317,8 @@ export class Drive extends OutputEnd implements Sink, Swept {
 
   /** Ends the connection in the name of a stage that has taken input and does not answer. */
   #blameHolder(timeout: number): boolean {
-    const holder = this.#reason === undefined && this.duplex.writableLength === 0 && this.#flow?.holding()
+    const holder =
+      this.#ending?.reason === undefined && this.duplex.writableLength === 0 && this.#flow?.holding()
     if (!holder) return false
     const duration = formatDuration(timeout)
     this.#giveUp(new StageError(holder, `has not answered for ${duration}: it may not have called back.`))
@@ -269,7 +342,7 @@ export class Drive extends OutputEnd implements Sink, Swept {
   /** Looks whether a deadline has passed. */
   tick({ idle, frame, drain, idleTimeout, frameTimeout, drainTimeout }: Deadlines): void {
     const flow = this.#flow
-    if (this.#deaf || flow === undefined || this.duplex.readableEnded) return
+    if (this.#isDeaf || flow === undefined || this.duplex.readableEnded) return
     const isWaiting = this.duplex.writableLength > 0
     const passed = this.progress + (isWaiting ? 0 : flow.bytes)
     this.#quiet = passed === this.#passed ? this.#quiet + 1 : 0
@@ -294,37 +367,37 @@ export class Drive extends OutputEnd implements Sink, Swept {
 
   /** Ends the connection when what has come is answered; a frame that has begun is waited for. */
   leave(): void {
-    if (this.#leaving === 'no') this.#look(LOOKS)
+    if (this.#state === 'open') this.#look(LOOKS)
   }
 
   /** Two turns of the event loop later the socket has been read if there was something to read. */
   #look(looks: number): void {
-    const flow = this.#flow
-    if (flow === undefined || this.#deaf || this.duplex.readableEnded) return
-    this.#leaving = 'looking'
-    const before = flow.bytes
-    setImmediate(() =>
-      setImmediate(() => {
-        if (flow.bytes !== before && looks > 0) this.#look(looks - 1)
-        else if (this.outputFull || this.#flowFull || flow.unfinished()) this.#leaving = 'waiting'
-        else this.#leave(flow)
-      }),
-    )
+    if (this.#flow === undefined || this.#isDeaf || this.duplex.readableEnded) return
+    this.#state = 'looking'
+    const before = this.#flow.bytes
+    setImmediate(() => setImmediate(() => this.#looked(looks, before)))
   }
 
-  #leave(flow: Flow): void {
-    if (this.#deaf || this.duplex.readableEnded) return
-    this.#deaf = true
-    this.#flush(flow)
-    if (this.#reason === undefined) this.#watch()
+  #looked(looks: number, before: number): void {
+    const flow = this.#flow
+    if (flow === undefined || this.#isDeaf || this.duplex.readableEnded) return
+    if (flow.bytes !== before && looks > 0) {
+      this.#look(looks - 1)
+    } else if (this.outputFull || this.#flowFull || flow.unfinished()) {
+      this.#state = 'waiting'
+    } else {
+      this.#state = 'deaf'
+      this.#flush()
+      if (this.#ending?.reason === undefined) this.#watch()
+    }
   }
 
   /** Destroys the connection, if it is not destroyed yet; an earlier failure stays the reason. */
   abort(reason: Reason, error?: BywashError): boolean {
     if (this.duplex.destroyed) return false
-    if (this.#error === undefined) {
-      this.#reason = reason
-      this.#error = error
+    if (this.#end.error === undefined) {
+      this.#end.reason = reason
+      this.#end.error = error
     }
     this.duplex.destroy()
     return true
@@ -332,21 +405,23 @@ export class Drive extends OutputEnd implements Sink, Swept {
 
   /** The transport failed. After a good end that only matters while output was still on its way. */
   lost(error: Error): void {
-    if (this.#error !== undefined || this.duplex.writableFinished) return
-    this.#reason = 'client-reset'
-    this.#error = error
+    if (this.#ending?.error !== undefined || this.duplex.writableFinished) return
+    this.#end.reason = 'client-reset'
+    this.#end.error = error
   }
 
   closed(): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#connection.clock.clearTimeout(this.#timer)
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    const { clock } = this.#connection
+    const { reason = 'client-reset', error, timer } = this.#end
+    clock.clearTimeout(timer)
     const outcome: Outcome = {
-      reason: this.#reason ?? 'client-reset',
-      error: this.#error,
+      reason,
+      error,
       bytesRead: this.#flow?.bytes ?? 0,
       bytesWritten: this.bytesWritten,
-      duration: Math.round(this.#connection.clock.now()) - this.#openedAt,
+      duration: Math.round(clock.now()) - this.#openedAt,
     }
     endConnection(this.#connection)
     const failure = this.#flow?.close(outcome)

@@ -104,8 +104,13 @@ class Link implements Controller<unknown> {
 
 function openTransformer({ name, stage }: PlannedStage, connection: Connection): AnyTransformer {
   const transformer = stage.open?.(connection)
-  if (typeof transformer === 'object' && transformer !== null) return transformer as AnyTransformer
-  throw new StageError(name, "must return an object with functions such as 'transform' from open().")
+  if (typeof transformer !== 'object' || transformer === null) {
+    throw new StageError(name, "must return an object with functions such as 'transform' from open().")
+  }
+  if (stage.lazy && transformer.start !== undefined) {
+    throw new StageError(name, "has a 'start', but is 'lazy', which opens it with its first item.")
+  }
+  return transformer as AnyTransformer
 }
 
 /**
@@ -138,6 +143,20 @@ export class FusedSegment implements Flow {
     const failure = this.openStages(connection)
     if (failure === undefined) this.start()
     else this.#sink.fail(failure)
+  }
+
+  /** Opens the stages without a start, since the last of them has sent its greeting already. */
+  openGreeted(connection: Connection, greeting: Buffer | undefined): void {
+    const failure = this.openStages(connection)
+    if (failure !== undefined) this.#sink.fail(failure)
+    else if (greeting !== undefined) this.#countGreeting(greeting)
+  }
+
+  #countGreeting(greeting: Buffer): void {
+    let last = this.#head as Link
+    while (last.after !== undefined) last = last.after
+    last.items = 1
+    last.bytes = greeting.length
   }
 
   /** Opens a transformer of each stage, last to first, up to the first that fails. */

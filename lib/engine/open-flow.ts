@@ -1,4 +1,5 @@
-import { direct, type Plan } from '../plan.js'
+import type { Connection } from '../connection.js'
+import type { Plan } from '../plan.js'
 import type { Flow, Sink } from './flow.js'
 import { FusedSegment } from './fused.js'
 
@@ -7,7 +8,7 @@ let streams: typeof import('./streams.js') | undefined
 /** Loads what a plan runs on. through2 takes longer to import than the rest together, and a direct plan has no use for it. */
 export async function load(plan: Plan): Promise<void> {
   /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
-  if (direct(plan) === undefined) streams ??= await import('./streams.js')
+  if (plan.direct === undefined) streams ??= await import('./streams.js')
 }
 
 /**
@@ -15,8 +16,19 @@ export async function load(plan: Plan): Promise<void> {
  * it, as those of a socket, so that they may be changed.
  */
 export function flowOf(plan: Plan, sink: Sink, ownsChunks = false): Flow {
-  const stages = direct(plan)
-  if (stages !== undefined) return new FusedSegment(stages, sink, ownsChunks)
+  if (plan.direct !== undefined) return new FusedSegment(plan.direct, sink, ownsChunks)
   const { StreamChain } = streams as NonNullable<typeof streams>
   return new StreamChain(plan, sink)
+}
+
+/** Makes the flow that takes the place of an unopened one, when the first item has come. */
+export function openLazily(
+  { direct, unopened }: Plan,
+  sink: Sink,
+  ownsChunks: boolean,
+  connection: Connection,
+): Flow {
+  const segment = new FusedSegment(direct ?? [], sink, ownsChunks)
+  segment.openGreeted(connection, unopened?.greeting)
+  return segment
 }

@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream'
 
-/** Up to so many pieces a gathering write costs less than a copy. */
+/** Up to so many pieces a gathering write costs less than a copy, unless they are small. */
 const FEW = 4
+const SMALL = 4_096
 
 /** A Duplex, with what of a socket's handle is asked for. */
 export type SocketLike = Duplex & {
@@ -10,11 +11,24 @@ export type SocketLike = Duplex & {
   readonly _parent?: SocketLike | null
 }
 
+/** Whose first output waits for what has come already: since this turn of the event loop, and since the last. */
+let fresh: OutputEnd[] = []
+let heard: OutputEnd[] = []
+
+function nextTurn(): void {
+  for (const end of heard) end.settle()
+  heard = fresh
+  fresh = []
+  if (heard.length > 0) setImmediate(nextTurn)
+}
+
 /** The end of a duplex that is written to: gathers what a turn makes, and writes it as one. */
 export abstract class OutputEnd {
   protected readonly duplex: SocketLike
   /** What the turn has made. */
   #held: Buffer | Buffer[] | undefined
+  /** What is made is kept until `release()` or `settleSoon()`. */
+  protected holding = false
   /** The duplex takes no more before its 'drain'. */
   protected outputFull = false
   protected bytesWritten = 0
@@ -36,17 +50,35 @@ export abstract class OutputEnd {
 
   settle(): boolean {
     const held = this.#held
-    if (held !== undefined) {
+    if (held !== undefined && !this.holding) {
       this.#held = undefined
-      if (!Array.isArray(held)) this.send(held)
-      else if (held.length > FEW) this.send(Buffer.concat(held))
-      else this.#sendTogether(held)
+      if (Array.isArray(held)) this.#sendTogether(held)
+      else this.send(held)
     }
     return !this.outputFull
   }
 
-  /** One system call for several pieces, without a copy of them. */
+  protected release(): void {
+    this.holding = false
+    this.settle()
+  }
+
+  /**
+   * Lets what was made wait until the event loop has looked for input once: to a client that has spoken already, a
+   * greeting and the first answer are then one write.
+   */
+  protected settleSoon(): void {
+    this.holding = false
+    if (this.#held === undefined) return
+    if (fresh.length === 0 && heard.length === 0) setImmediate(nextTurn)
+    fresh.push(this)
+  }
+
   #sendTogether(pieces: readonly Buffer[]): void {
+    if (pieces.length > FEW || pieces.reduce((size, { length }) => size + length, 0) <= SMALL) {
+      this.send(Buffer.concat(pieces))
+      return
+    }
     this.duplex.cork()
     for (const piece of pieces) this.send(piece)
     this.duplex.uncork()

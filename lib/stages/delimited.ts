@@ -71,6 +71,7 @@ export const delimited: StageFactory<(options: DelimitedOptions) => TransformerS
         name: 'delimited',
         accepts: 'bytes',
         emits: 'frame',
+        lazy: true,
         open: () => new DelimitedTransformer(rules),
       })
     },

@@ -43,6 +43,7 @@ export const fixedLength: StageFactory<
       name: 'fixedLength',
       accepts: 'bytes',
       emits: 'frame',
+      lazy: true,
       open: () => new FixedFrames(rules),
     })
   },

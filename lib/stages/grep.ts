@@ -33,6 +33,12 @@ export const grep: StageFactory<(text: string, options?: GrepOptions) => Transfo
           if (line.includes(text) !== invert) controller.enqueue(line)
         },
       }
-      return stage<string, string>({ name: 'grep', accepts: 'line', emits: 'line', open: () => transformer })
+      return stage<string, string>({
+        name: 'grep',
+        accepts: 'line',
+        emits: 'line',
+        lazy: true,
+        open: () => transformer,
+      })
     },
   })

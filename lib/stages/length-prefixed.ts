@@ -83,6 +83,7 @@ export const lengthPrefixed: StageFactory<
       name,
       accepts: 'bytes',
       emits: 'frame',
+      lazy: true,
       open: () => new LengthPrefixedFrames(rules),
     })
   },

@@ -41,7 +41,13 @@ export const lines = defineStage({
 
 function frames(rules: LineRules): TransformerStage<Buffer, Frame> {
   // No `stream`: split2 makes text only.
-  return stage({ name: 'lines', accepts: 'bytes', emits: 'frame', open: () => new FrameLines(rules) })
+  return stage({
+    name: 'lines',
+    accepts: 'bytes',
+    emits: 'frame',
+    lazy: true,
+    open: () => new FrameLines(rules),
+  })
 }
 
 function textLines(rules: LineRules, encoding: 'utf8' | 'latin1'): TransformerStage<Buffer, string> {
@@ -49,6 +55,7 @@ function textLines(rules: LineRules, encoding: 'utf8' | 'latin1'): TransformerSt
     name: 'lines',
     accepts: 'bytes',
     emits: 'line',
+    lazy: true,
     open: () => (rules.isPlain ? new LineTransformer(rules) : new ExactTextLines(rules)),
     // No `stream` for pieces of lines, which split2 would hold until the next delimiter.
     ...(rules.overflow === 'split'

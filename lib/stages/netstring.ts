@@ -50,6 +50,7 @@ export const netstring: StageFactory<(options?: NetstringOptions) => Transformer
         name: 'netstring',
         accepts: 'bytes',
         emits: 'frame',
+        lazy: true,
         open: () => new NetstringFrames(rules),
       })
     },

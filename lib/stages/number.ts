@@ -40,6 +40,7 @@ export const number: StageFactory<(options?: NumberOptions) => TransformerStage<
         name: 'number',
         accepts: 'line',
         emits: 'line',
+        lazy: true,
         open: () => new NumberTransformer(start, separator, width),
       }),
   })

@@ -20,7 +20,13 @@ export const skip = defineStage({
   arguments: [{ count: integer({ help: 'how many items' }) }],
   examples: ['lines | skip 1 | unlines'],
   make: ({ count }) =>
-    stage({ name: 'skip', accepts: 'any', emits: 'same', open: () => new SkipTransformer<unknown>(count) }),
+    stage({
+      name: 'skip',
+      accepts: 'any',
+      emits: 'same',
+      lazy: true,
+      open: () => new SkipTransformer<unknown>(count),
+    }),
 }) as StageFactory<<Item = string>(count: number) => TransformerStage<Item, Item>>
 
 class SkipTransformer<Item> implements Transformer<Item, Item> {

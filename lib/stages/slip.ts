@@ -52,6 +52,7 @@ export const slip: StageFactory<(options?: SlipOptions) => TransformerStage<Buff
       name: 'slip',
       accepts: 'bytes',
       emits: 'frame',
+      lazy: true,
       open: () => new SlipTransformer(rules),
     }),
 })

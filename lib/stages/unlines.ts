@@ -44,6 +44,7 @@ function unframes(delimiter: string): TransformerStage<Frame, Buffer> {
     name: 'unlines',
     accepts: 'frame',
     emits: 'bytes',
+    lazy: true,
     open: () => new UnframesTransformer(bytes),
   })
 }
@@ -53,6 +54,7 @@ function unlinesOfText(delimiter: string, encoding: 'utf8' | 'latin1'): Transfor
     name: 'unlines',
     accepts: 'line',
     emits: 'bytes',
+    lazy: true,
     open: () => new UnlinesTransformer(delimiter, encoding),
     ...(delimiter === '\n' ? { blocks: { role: 'encode', encoding } as const } : {}),
   })

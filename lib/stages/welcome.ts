@@ -29,6 +29,7 @@ export const welcome: StageFactory<(text: string | Uint8Array) => TransformerSta
         name: 'welcome',
         accepts: 'bytes',
         emits: 'bytes',
+        greeting: copy,
         open: () => transformer,
       })
     },

@@ -13,6 +13,7 @@ import {
   type Transformer,
   tap,
   unlines,
+  welcome,
 } from '../../lib/index.js'
 import { connect, runStage } from '../../lib/testing/index.js'
 import { PLANS } from '../plans.js'
@@ -52,6 +53,28 @@ function noting(
 
 function fail(): never {
   throw new Error('boom')
+}
+
+t.test('a lazy stage has no start, and fails its connection only when it is opened', async t => {
+  for (const [open, message] of [
+    [() => ({ start: () => {} }), "has a 'start', but is 'lazy'"],
+    [fail, 'boom'],
+  ] as const) {
+    const lazy = stage<Buffer, Buffer>({ name: 'lazy', accepts: 'bytes', emits: 'bytes', lazy: true, open })
+    const client = connect(pipeline().through(lazy).through(welcome('Hello!\n')))
+    t.equal(String(await client.receive('\n')), 'Hello!\n')
+    client.end('a')
+    t.match(await client.outcome, { reason: 'stage-error', error: { stage: 'lazy' }, bytesWritten: 7 })
+    t.match((await client.outcome).error?.message, message)
+    t.match(await idle(lazy), { reason: 'end', bytesRead: 0 })
+  }
+})
+
+/** The outcome of a client that says nothing. */
+function idle(lazy: Stage<Buffer, Buffer>): Promise<Outcome> {
+  const client = connect(pipeline().through(lazy))
+  client.end()
+  return client.outcome
 }
 
 for (const plan of PLANS) {

@@ -453,6 +453,18 @@ const BROKEN: Record<string, Broken> = {
     law: 'stalled',
     message: /A reader that stalled and went on got something else/,
   },
+  'is not as lazy as it says': {
+    stage: stage<Buffer, Buffer>({
+      name: 'trailer',
+      accepts: 'bytes',
+      emits: 'bytes',
+      lazy: true,
+      open: () => ({ flush: controller => controller.enqueue(Buffer.from('end')) }),
+    }),
+    examples: [{ input: 'a', output: 'aend' }],
+    law: 'lazy',
+    message: /makes nothing without an item/,
+  },
   'changes other characters than ASCII': {
     stage: map('upper', line => line.toUpperCase(), { bytewise: true }),
     examples: [{ input: ['a'], output: ['A'] }],

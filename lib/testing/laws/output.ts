@@ -134,10 +134,17 @@ async function checkUnchanged(subject: Subject): Promise<Breach | undefined> {
   return undefined
 }
 
+async function checkLazy(subject: Subject): Promise<Breach | undefined> {
+  if (!subject.stages.every(({ lazy }) => lazy)) return undefined
+  const { output } = (await subject.run([])) as { readonly output: { readonly length: number } }
+  return output.length === 0 ? undefined : { input: [], actual: output }
+}
+
 /** What comes out. The first come first, since a stage that breaks one of them often breaks later ones too. */
 export const OUTPUT_LAWS: readonly Law[] = [
   { name: 'isolation', says: 'two connections of one stage share no state', check: checkIsolation },
   { name: 'example', says: 'the input of the example gives its output', check: checkExample },
   { name: 'cuts', says: 'the output is the same however the input is cut', check: checkCuts },
+  { name: 'lazy', says: 'a stage that says so makes nothing without an item', check: checkLazy },
   { name: 'unchanged', says: 'what is handed over is not changed any more', check: checkUnchanged },
 ]
