@@ -26,6 +26,13 @@ const registry = builtIn()
 /** What passes time, or writes to disk, is compared by its plan only. */
 const NOT_RUN = ['throttle', 'tee']
 
+/** zlib works in another thread, which cuts what it gives as it comes, and what `gzip` gives depends on the cuts. */
+function isTimed(stages: readonly AnyStage[]): boolean {
+  const names = stages.map(({ name }) => name)
+  const first = names.findIndex(name => name === 'gzip' || name === 'gunzip')
+  return names.some(name => NOT_RUN.includes(name)) || names.lastIndexOf('gzip') > Math.max(first, 0)
+}
+
 /** A stage in code, and what a file writes for it. */
 interface Written {
   readonly stage: AnyStage
@@ -204,7 +211,7 @@ for (const name of registry.stages.keys()) {
         assert.equal(formatText(face.stages), text)
         for (const plan of PLAN_MODES) {
           assert.equal(String(face.explain({ plan })), String(code.explain({ plan })))
-          if (code.stages.some(({ name }) => NOT_RUN.includes(name))) continue
+          if (isTimed(code.stages)) continue
           assert.deepEqual(await outcome(face, chunks, plan), await outcome(code, chunks, plan), text)
         }
       }
