@@ -9,6 +9,9 @@ export type PlanMode = 'fused' | 'streams'
 
 export const PLAN_MODES: readonly PlanMode[] = ['fused', 'streams']
 
+/** How the stages of a rewritten run do their work as one. */
+export type Rewriting = 'on whole blocks of lines' | 'in one loop over lines'
+
 /** A stage in its place: its kinds are known here, also those of a stage that takes any. */
 export interface PlannedStage {
   readonly name: string
@@ -17,6 +20,8 @@ export interface PlannedStage {
   readonly stage: AnyStage
   /** The stages that this one stands for, where the planner has put one for several. */
   readonly rewrites?: readonly PlannedStage[]
+  /** How it does their work. */
+  readonly runs?: Rewriting
 }
 
 /** Neighbouring stages that run as one: plain calls, or one stream. */
@@ -133,8 +138,10 @@ export interface ExplainedStage {
   readonly name: string
   readonly accepts: Kind
   readonly emits: Kind
-  /** Set where the stage runs on whole blocks of lines together with the ones it names, itself among them. */
+  /** Set where the stage runs as one with those that are named here, itself among them. */
   readonly rewrite: string | undefined
+  /** How they run then. */
+  readonly runs: Rewriting | undefined
 }
 
 function reasonOf(segment: Segment, mode: PlanMode): string | undefined {
@@ -152,6 +159,7 @@ export function explain(plan: Plan): Explanation {
         accepts,
         emits,
         rewrite: planned.rewrites && planned.name,
+        runs: planned.runs,
       })),
     ),
     reason: reasonOf(segment, mode),
@@ -169,8 +177,8 @@ export function explain(plan: Plan): Explanation {
         ...segments.flatMap(({ type, stages, reason }) => [
           `  ${type}${reason === undefined ? '' : ` (${reason})`}`,
           ...stages.map(
-            ({ name, accepts, emits, rewrite }) =>
-              `    ${name}: ${accepts} to ${emits}${rewrite === undefined ? '' : ' (on whole blocks of lines)'}`,
+            ({ name, accepts, emits, runs }) =>
+              `    ${name}: ${accepts} to ${emits}${runs === undefined ? '' : ` (${runs})`}`,
           ),
         ]),
       ].join('\n'),

@@ -212,12 +212,14 @@ export function map<In, Out>(
     open: connection => ({
       transform: (item: In, controller: Controller<Out>) => controller.enqueue(transform(item, connection)),
     }),
-    ...(bytewise ? { blocks: mapRole(name, transform as never) } : {}),
+    ...(accepts === 'line' && emits === 'line'
+      ? { blocks: mapRole(name, transform as never, bytewise) }
+      : {}),
   })
 }
 
-function mapRole(name: string, line: (line: string) => string): BlockRole {
-  return { role: 'map', table: byteTable(name, line), line }
+function mapRole(name: string, line: (line: string) => string, bytewise: boolean): BlockRole {
+  return bytewise ? { role: 'map', table: byteTable(name, line), line } : { role: 'map', line }
 }
 
 /**
@@ -237,6 +239,7 @@ export function tap<Item>(
     emits: 'same',
     lazy: true,
     asks: look.length !== 1,
+    blocks: { role: 'map', line: looking(look as never) },
     open: connection => ({
       transform: (item: Item, controller: Controller<Item>) => {
         look(item, connection)
@@ -244,6 +247,13 @@ export function tap<Item>(
       },
     }),
   })
+}
+
+function looking(look: (line: string, connection: Connection) => void) {
+  return (line: string, connection: Connection) => {
+    look(line, connection)
+    return line
+  }
 }
 
 /**

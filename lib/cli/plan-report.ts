@@ -43,14 +43,9 @@ export function planTree({ plan, direct, segments, memory }: PlanReport): string
   return [head, ...empty, ...lines, ...memoryLines(memory)].join('\n')
 }
 
-function stageLine({
-  text,
-  accepts,
-  emits,
-  rewrite,
-}: PlanReport['segments'][number]['stages'][number]): string {
+function stageLine({ text, accepts, emits, runs }: PlanReport['segments'][number]['stages'][number]): string {
   const kinds = `${KIND_NAMES[accepts]} to ${KIND_NAMES[emits]}`
-  return `${text}: ${kinds}${rewrite === undefined ? '' : ', on whole blocks of lines'}`
+  return `${text}: ${kinds}${runs === undefined ? '' : `, ${runs}`}`
 }
 
 function memoryLines({ bytes, holders, streams, unknown }: MemoryBound): readonly string[] {

@@ -1,10 +1,13 @@
 import type { BlockDecoder, BlockRole, LineEncoding } from '../block-role.js'
-import { composed } from '../byte-table.js'
+import { type ByteTable, composed } from '../byte-table.js'
+import type { Connection } from '../connection.js'
 import { StageError } from '../errors.js'
 import type { PlannedStage } from '../plan.js'
-import { type AnyStage, type Controller, stage, type Transformer } from '../stage.js'
+import { type AnyStage, type Controller, stage } from '../stage.js'
 import type { Passed, StageCounts } from '../stage-counts.js'
+import { type LineMap, LoopTransformer, type LoopWork } from './line-loop.js'
 import { type ByteRows, byteRows, mapBytes } from './map-bytes.js'
+import { RewrittenTransformer } from './rewritten.js'
 
 type Role<R extends BlockRole['role']> = Extract<BlockRole, { role: R }>
 
@@ -19,22 +22,26 @@ interface BlockWork {
   readonly checked: boolean
 }
 
-interface NamedMap extends Role<'map'> {
+interface NamedMap {
   readonly name: string
+  readonly table: ByteTable
+  /** What has a table is asked without a connection. */
+  readonly line: (line: string) => string
 }
 
 const DELIMITER = Buffer.from('\n')
 
 /**
- * Replaces each `decode · map … map · encode` of one encoding by a stage that works on whole blocks of lines. Found
- * by what the stages declare, so that a stage of your own takes part.
+ * Replaces each `decode · map … map · encode` of one encoding by a stage of its own: one that works on whole blocks of
+ * lines, where every map has a table, and otherwise one loop over the lines. Found by what the stages declare, so that a
+ * stage of your own takes part.
  */
 export function rewriteBlocks(stages: readonly PlannedStage[]): readonly PlannedStage[] {
   const rewritten: PlannedStage[] = []
   for (let index = 0; index < stages.length; ) {
     const length = blockRun(stages, index)
     const run = stages.slice(index, index + Math.max(length, 1))
-    rewritten.push(length === 0 ? (run[0] as PlannedStage) : blockStage(run))
+    rewritten.push(length === 0 ? (run[0] as PlannedStage) : rewrite(run))
     index += run.length
   }
   return rewritten
@@ -54,31 +61,41 @@ function blockRun(stages: readonly PlannedStage[], start: number): number {
   return encode?.role === 'encode' && encode.encoding === decode.encoding ? end + 1 - start : 0
 }
 
-function blockStage(run: readonly PlannedStage[]): PlannedStage {
+function rewrite(run: readonly PlannedStage[]): PlannedStage {
   const name = run.map(({ name }) => name).join(' | ')
-  const { open, encoding } = roleOf(run[0]) as Role<'decode'>
+  const decode = roleOf(run[0]) as Role<'decode'>
   const maps = run.slice(1, -1).map(({ name, stage }) => ({ name, ...(stage.blocks as Role<'map'>) }))
+  const isOfBlocks = maps.every(isTable)
+  const open = isOfBlocks ? blockOpener(run, decode, maps) : loopOpener(run, decode, maps)
+  const runs = isOfBlocks ? 'on whole blocks of lines' : 'in one loop over lines'
+  const whole = stage<Buffer, Buffer>({ name, accepts: 'bytes', emits: 'bytes', lazy: true, open })
+  return { name, accepts: 'bytes', emits: 'bytes', rewrites: run, runs, stage: whole as AnyStage }
+}
+
+function isTable<Map extends Role<'map'>>(map: Map): map is Map & Pick<NamedMap, 'table' | 'line'> {
+  return map.table !== undefined
+}
+
+function blockOpener(
+  run: readonly PlannedStage[],
+  { open, encoding }: Role<'decode'>,
+  maps: readonly NamedMap[],
+) {
   const rows = byteRows(composed(maps.map(({ table }) => table)))
   // To make the lines as well costs what the blocks save, so it is for development.
   const checked = ['development', 'test'].includes(process.env.NODE_ENV ?? '')
   const work: BlockWork = { run, encoding, maps, rows, checked }
-  return {
-    name,
-    accepts: 'bytes',
-    emits: 'bytes',
-    rewrites: run,
-    stage: stage<Buffer, Buffer>({
-      name,
-      accepts: 'bytes',
-      emits: 'bytes',
-      lazy: true,
-      open: () => new BlockTransformer(open(), work),
-    }) as AnyStage,
-  }
+  return () => new BlockTransformer(open(), work)
+}
+
+function loopOpener(run: readonly PlannedStage[], decode: Role<'decode'>, maps: readonly LineMap[]) {
+  const { open, stripsCr } = decode.raw ?? { open: decode.open, stripsCr: false }
+  const work: LoopWork = { run, encoding: decode.encoding, stripsCr, maps }
+  return (connection: Connection) => new LoopTransformer(open(), work, connection)
 }
 
 /** Runs on blocks what its stages would do line by line. */
-export class BlockTransformer implements Transformer<Buffer, Buffer> {
+export class BlockTransformer extends RewrittenTransformer {
   readonly #decoder: BlockDecoder
   readonly #work: BlockWork
   #lines = 0
@@ -86,11 +103,11 @@ export class BlockTransformer implements Transformer<Buffer, Buffer> {
   inPlace = false
 
   constructor(decoder: BlockDecoder, work: BlockWork) {
+    super()
     this.#decoder = decoder
     this.#work = work
   }
 
-  /** What has passed each of the stages, from what has passed all of them. */
   counts(given: Passed, out: Passed): StageCounts[] {
     const lines = { items: this.#lines, bytes: out.bytes - this.#lines }
     const last = this.#work.run.length - 1
@@ -127,7 +144,7 @@ export class BlockTransformer implements Transformer<Buffer, Buffer> {
 function checkLines(block: Buffer, { maps, encoding }: BlockWork): void {
   let lines = block.toString(encoding).split('\n').slice(0, -1)
   for (const { name, line, table } of maps) {
-    const next = lines.map(line)
+    const next = lines.map(text => line(text))
     for (const [index, before] of lines.entries()) {
       const bytes = Buffer.from(Buffer.from(before, encoding).map(byte => table[byte] as number))
       if (bytes.equals(Buffer.from(next[index] as string, encoding))) continue

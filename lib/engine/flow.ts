@@ -11,6 +11,8 @@ export interface Sink {
   write: (item: unknown) => void
   /** A turn is over: what it wrote can go out as one. False asks the flow to hold until `drain()`. */
   settle: () => boolean
+  /** Nobody has any more of what was written. */
+  readonly isDone: boolean
   /** The flow takes more again, after a `write` that returned false. */
   resume: () => void
   /** The flow takes nothing more, though what it holds still comes. */

@@ -8,6 +8,9 @@ import type { Passed, StageCounts } from '../stage-counts.js'
 import { BlockTransformer } from './block-lines.js'
 import type { Flow, Sink } from './flow.js'
 import { type FrameWatch, isOverdue } from './frame-watch.js'
+import { LoopTransformer } from './line-loop.js'
+import { RewrittenTransformer } from './rewritten.js'
+import type { TextOutput } from './text-output.js'
 
 type AnyTransformer = Transformer<unknown, unknown>
 type Step = 'start' | 'readComplete' | 'flush'
@@ -121,6 +124,8 @@ export class FusedSegment implements Flow {
   readonly #stages: readonly PlannedStage[]
   readonly #sink: Sink
   readonly #ownsItems: boolean
+  /** What the sink gets and tells when it is done with it. */
+  #lent: TextOutput | undefined
   /** The first stage; each leads to the one after it. */
   #head: Link | undefined
   /** The first stage that transforms. */
@@ -174,9 +179,15 @@ export class FusedSegment implements Flow {
         return blame(planned.name, 'open', cause)
       }
     }
-    const first = this.#first?.transformer
-    if (this.#ownsItems && first instanceof BlockTransformer) first.inPlace = true
+    if (this.#ownsItems) this.#useOwnership()
     return undefined
+  }
+
+  /** The first stage may change what comes, and the last one may lend the sink what it makes. */
+  #useOwnership(): void {
+    const { transformer, next } = this.#first ?? {}
+    if (transformer instanceof BlockTransformer) transformer.inPlace = true
+    if (transformer instanceof LoopTransformer && next === undefined) this.#lent = transformer.lend()
   }
 
   /** Starts the stages, last to first. */
@@ -235,7 +246,7 @@ export class FusedSegment implements Flow {
       const { planned, transformer, items, bytes } = link
       const isPassing = transformer.transform === undefined
       const out = isPassing ? { items: given.items + items, bytes: given.bytes + bytes } : { items, bytes }
-      if (transformer instanceof BlockTransformer) counts.push(...transformer.counts(given, out))
+      if (transformer instanceof RewrittenTransformer) counts.push(...transformer.counts(given, out))
       else counts.push({ name: planned.name, in: given, out })
       given = out
     }
@@ -324,6 +335,7 @@ export class FusedSegment implements Flow {
     while (this.#state !== 'open' && this.#failure === undefined && !this.#flush()) this.#complete()
     this.#busy = false
     this.#sink.settle()
+    this.#lent?.settle(this.#sink.isDone)
     if (this.#failure !== undefined) {
       this.abandon()
       this.#sink.fail(this.#failure)

@@ -58,6 +58,11 @@ export abstract class OutputEnd {
     return !this.outputFull
   }
 
+  /** Only of a socket: it has sent all that was written, and keeps none of it. */
+  get isDone(): boolean {
+    return this.#held === undefined && this.duplex.writableLength === 0
+  }
+
   protected release(): void {
     this.holding = false
     this.settle()

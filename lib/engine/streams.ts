@@ -107,6 +107,7 @@ export class StreamChain implements Flow {
       const segment = new FusedSegment(stages, {
         write: item => stream.push(item),
         settle: () => true,
+        isDone: false,
         resume: () => {},
         ending: () => {},
         finish: terminated => {

@@ -1,6 +1,8 @@
+import type { LineEncoding } from '../block-role.js'
 import { defineStage } from '../define-stage.js'
 import type { StageFactory } from '../definition.js'
 import type { Frame } from '../kind.js'
+import { decodeText } from '../line-text.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../stage.js'
 import { ExactTextLines, FrameLines } from './exact-lines.js'
 import { type LineBlocks, lineBlocks, PlainBlocks } from './line-blocks.js'
@@ -62,7 +64,14 @@ function textLines(rules: LineRules, encoding: 'utf8' | 'latin1'): TransformerSt
       ? {}
       : { stream: (_connection, fail, report) => splitStream(lineBlocks(rules), rules, fail, { report }) }),
     ...(rules.isBlockwise
-      ? { blocks: { role: 'decode', encoding, open: () => new PlainBlocks(rules) } }
+      ? {
+          blocks: {
+            role: 'decode',
+            encoding,
+            open: () => new PlainBlocks(rules),
+            raw: { open: () => lineBlocks(rules), stripsCr: rules.delimiter === '\r?\n' },
+          },
+        }
       : {}),
   })
 }
@@ -86,13 +95,13 @@ class LineTransformer implements Transformer<Buffer, string> {
 
   flush(controller: Controller<string>): void {
     const rest = this.#blocks.end(controller)
-    if (rest !== undefined) controller.enqueue(rest.toString(this.#rules.encoding as BufferEncoding))
+    if (rest !== undefined) controller.enqueue(decodeText(rest, this.#rules.encoding as LineEncoding))
   }
 
   /** A block of complete lines is decoded at once: no byte of a UTF-8 character is a line feed. */
   #split(block: Buffer, controller: Controller<string>): void {
     const { encoding, delimiter } = this.#rules
-    const text = block.toString(encoding as BufferEncoding)
+    const text = decodeText(block, encoding as LineEncoding)
     const stripsCr = delimiter === '\r?\n'
     let from = 0
     for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', from)) {

@@ -1,6 +1,7 @@
 import { defineStage, type OptionsOf } from '../define-stage.js'
 import type { StageFactory } from '../definition.js'
 import type { Frame } from '../kind.js'
+import { encodeText } from '../line-text.js'
 import { choice } from '../option.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../stage.js'
 
@@ -71,12 +72,13 @@ class UnlinesTransformer implements Transformer<string, Buffer> {
   }
 
   transform(line: string): void {
-    this.#text += line + this.#delimiter
+    this.#text += line
+    this.#text += this.#delimiter
   }
 
   readComplete(controller: Controller<Buffer>): void {
     if (this.#text === '') return
-    const bytes = Buffer.from(this.#text, this.#encoding)
+    const bytes = encodeText(this.#text, this.#encoding)
     this.#text = ''
     controller.enqueue(bytes)
   }

@@ -62,6 +62,7 @@ export class Trial {
         given(item)
       },
       settle: reading,
+      isDone: false,
       resume: () => this.#wake(),
       ending: () => {},
       report: error => {

@@ -47,8 +47,10 @@ function* blocks({ sample, settings }: Subject, encoding: LineEncoding): Generat
 async function checkBytewise(subject: Subject): Promise<Breach | undefined> {
   const role = subject.stages[0]?.blocks
   if (subject.plan !== 'fused' || subject.stages.length !== 1 || role?.role !== 'map') return undefined
+  const { table } = role
+  if (table === undefined) return undefined
   for (const encoding of ENCODINGS) {
-    const of = (text: string) => compare(subject, role.table, encoding, text)
+    const of = (text: string) => compare(subject, table, encoding, text)
     for (const text of blocks(subject, encoding)) {
       if (!(await of(text)).differs) continue
       const characters = await shrink(
