@@ -39,6 +39,8 @@ export interface Plan {
   readonly direct: readonly PlannedStage[] | undefined
   /** What stands for the flow before the first item, where nothing has to be opened before it. */
   readonly unopened: UnopenedFlow | undefined
+  /** Nothing runs in it that could go on by itself, and throw when the connection is over. */
+  readonly inert: boolean
   /** A stage sees the connection, and may ask for its addresses at any time. */
   readonly asks: boolean
 }
@@ -105,6 +107,7 @@ export function makePlan(accepts: Kind, placed: readonly PlannedStage[], mode: P
     segments: rewritten,
     direct,
     unopened: unopenedFlow(direct),
+    inert: direct?.every(({ stage }) => stage.inert) === true,
     asks: placed.some(({ stage }) => asks(stage)),
   }
 }

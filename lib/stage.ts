@@ -86,6 +86,8 @@ export interface TransformerStage<In, Out> extends Stage<In, Out> {
   readonly lazy?: boolean
   /** All that the stage does: it sends this at the start, and passes everything else on. */
   readonly greeting?: Buffer
+  /** Says that nothing runs in it that could go on by itself, such as a timer. */
+  readonly inert?: boolean
 }
 
 /** A stage that is a stream of its own. */
@@ -103,6 +105,7 @@ export type AnyStage = {
   readonly blocks?: BlockRole
   readonly lazy?: boolean
   readonly greeting?: Buffer
+  readonly inert?: boolean
   /** Whether it sees the connection, where its `open` does not show it. */
   readonly asks?: boolean
   readonly stages?: readonly AnyStage[]
@@ -144,6 +147,7 @@ export interface StageDefinition<In, Out> {
   readonly blocks?: BlockRole
   readonly lazy?: boolean
   readonly greeting?: Buffer
+  readonly inert?: boolean
 }
 
 /**

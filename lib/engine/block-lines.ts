@@ -68,7 +68,14 @@ function rewrite(run: readonly PlannedStage[]): PlannedStage {
   const isOfBlocks = maps.every(isTable)
   const open = isOfBlocks ? blockOpener(run, decode, maps) : loopOpener(run, decode, maps)
   const runs = isOfBlocks ? 'on whole blocks of lines' : 'in one loop over lines'
-  const whole = stage<Buffer, Buffer>({ name, accepts: 'bytes', emits: 'bytes', lazy: true, open })
+  const whole = stage<Buffer, Buffer>({
+    name,
+    accepts: 'bytes',
+    emits: 'bytes',
+    lazy: true,
+    inert: isOfBlocks,
+    open,
+  })
   return { name, accepts: 'bytes', emits: 'bytes', rewrites: run, runs, stage: whole as AnyStage }
 }
 

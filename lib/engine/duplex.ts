@@ -162,7 +162,7 @@ export class Drive extends OutputEnd implements Sink, Swept {
 
   #openNow(plan: Plan): void {
     this.#unopened = undefined
-    this.#socketId = this.duplex._handle?.getAsyncId?.()
+    if (!plan.inert) this.#socketId = this.duplex._handle?.getAsyncId?.()
     this.#flow = openLazily(plan, this, this.#settings.ownsChunks === true, this.#connection)
   }
 
@@ -173,9 +173,17 @@ export class Drive extends OutputEnd implements Sink, Swept {
       this.finish(false)
       return
     }
+    if (!this.isTraceable) {
+      flow.end()
+      return
+    }
     const scope = newScope()
     this.#end.flushedIn = scope.asyncId()
     scope.runInAsyncScope(flow.end, flow)
+  }
+
+  get isTraceable(): boolean {
+    return this.#socketId !== undefined || this.#openedIn !== undefined
   }
 
   /** Whether something was started by a stage of this connection, also one that is over, by the async id of what started it. */

@@ -18,6 +18,8 @@ export interface Deadlines extends Timeouts {
 
 /** What a sweep looks at. */
 export interface Swept {
+  /** Something that was started in it may still run when it has gone. */
+  readonly isTraceable: boolean
   tick: (deadlines: Deadlines) => void
 }
 
@@ -86,7 +88,7 @@ export class Sweep<Item extends Swept> {
 
   delete(item: Item): void {
     this.#items.delete(item)
-    if (this.#gone.push(item) > KNOWN) this.#gone.shift()
+    if (item.isTraceable && this.#gone.push(item) > KNOWN) this.#gone.shift()
     if (this.#items.size > 0) return
     this.#clock.clearTimeout(this.#timer)
     this.#timer = undefined

@@ -30,6 +30,7 @@ export const welcome: StageFactory<(text: string | Uint8Array) => TransformerSta
         accepts: 'bytes',
         emits: 'bytes',
         greeting: copy,
+        inert: true,
         open: () => transformer,
       })
     },

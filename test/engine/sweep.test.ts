@@ -7,9 +7,9 @@ const cut = (idleTimeout: number, frameTimeout: number, drainTimeout: number) =>
   deadlines({ idleTimeout, frameTimeout, drainTimeout })
 
 /** Notes when it is looked at. */
-function swept(now: () => number): Swept & { readonly times: number[] } {
+function swept(now: () => number, isTraceable = true): Swept & { readonly times: number[] } {
   const times: number[] = []
-  return { times, tick: () => void times.push(now()) }
+  return { times, isTraceable, tick: () => void times.push(now()) }
 }
 
 t.test('deadlines are cut into ticks of at most a second and a quarter of the shortest', async t => {
@@ -62,6 +62,11 @@ t.test('the last 256 that have gone are still known', async t => {
   for (const item of items) sweep.add(item)
   for (const item of items.slice(0, 299)) sweep.delete(item)
   t.strictSame(new Set(sweep.known), new Set(items.slice(299 - 256)))
+  const inert = swept(clock.now, false)
+  sweep.add(inert)
+  t.ok(sweep.known.includes(inert))
+  sweep.delete(inert)
+  t.notOk(sweep.known.includes(inert), 'nothing of it can still run')
 })
 
 t.test('what is deleted while it is looked at is not looked at again', async t => {
@@ -69,6 +74,7 @@ t.test('what is deleted while it is looked at is not looked at again', async t =
   const sweep = new Sweep(cut(0, 4000, 0), clock)
   let looks = 0
   const item: Swept = {
+    isTraceable: true,
     tick: () => {
       looks++
       sweep.delete(item)
