@@ -72,8 +72,8 @@ export function workloads(quick: boolean, many: number): readonly Workload[] {
       load: { kind: 'burst', connections: many },
       unit: 'conn',
       seconds: 0,
-      rounds: quick ? 1 : 2,
-      warmUp: undefined,
+      rounds: quick ? 1 : 3,
+      warmUp: quick ? undefined : 0,
       only: ['raw', 'echo', 'uppercase'],
     },
   ]
