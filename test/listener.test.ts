@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
-import { connect, Server } from 'node:net'
+import { connect, Server, Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import {
   asyncMap,
@@ -754,3 +754,47 @@ t.test('a signal that is aborted while the address is being bound leaves nothing
   const listening = listen(echo.pipeline(), { host: '127.0.0.1', port: 0, signal: controller.signal })
   await t.rejects(listening, { message: 'not today' })
 })
+
+t.test(
+  'the address of a client that has reset is known to who may ask, and is not asked for nobody',
+  async t => {
+    const prototype = Socket.prototype as Socket & { _getpeername: () => object }
+    const ask = prototype._getpeername
+    let asked = 0
+    prototype._getpeername = function (this: Socket) {
+      asked++
+      return ask.call(this)
+    }
+    t.teardown(() => {
+      prototype._getpeername = ask
+    })
+    const seen: unknown[] = []
+    const events = new EventEmitter()
+    const note = (connection: Connection) => {
+      seen.push(connection.remoteAddress)
+      events.emit('over')
+    }
+    const curious = stage<Buffer, Buffer>({
+      ...bytes,
+      name: 'curious',
+      open: connection => ({ close: () => note(connection) }),
+    })
+    for (const [served, options] of [
+      [pipeline(), { onOutcome: (_outcome: unknown, connection: Connection) => note(connection) }],
+      [pipeline().through(curious), {}],
+    ] as const) {
+      const listener = await listen(served, { host: '127.0.0.1', port: 0, ...options })
+      const client = await connectTcp(t, listener.address.port)
+      const over = once(events, 'over')
+      client.reset()
+      await over
+      await listener.close()
+    }
+    t.strictSame(seen, ['127.0.0.1', '127.0.0.1'])
+    asked = 0
+    const listener = await listen(uppercase.pipeline(), { host: '127.0.0.1', port: 0 })
+    t.match((await exchange(t, listener.address.port, ['a\n'])).toString(), /A\n$/)
+    await listener.close()
+    t.equal(asked, 0)
+  },
+)
