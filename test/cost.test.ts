@@ -154,7 +154,7 @@ t.test('stages that are lazy are opened with the first chunk, and their counts a
     const [client, server] = duplexPair()
     const connection = new Connection(1)
     const handled = served.handle(server, { connection })
-    for (let turns = 0; turns < 3; turns++) await turn()
+    for (let turns = 0; turns < 8; turns++) await turn()
     t.equal(opened, 0)
     t.strictSame(connection.counts[0], { name: 'idler', in: counts(0, 0), out: counts(0, 0) })
     t.strictSame(connection.counts.at(-1)?.out, first)
@@ -213,8 +213,8 @@ t.test('an idle connection has no timer of its own, no signal and no buffer', as
   const [other, peer] = duplexPair()
   const handledToo = shout.handle(peer, { connection: new Connection(2, {}, clock) })
   const turn = () => new Promise(resolve => setImmediate(resolve))
-  // The greeting waits for two, in case that the client has spoken.
-  for (let turns = 0; turns < 3; turns++) await turn()
+  // The greeting waits for some, in case that the client speaks.
+  for (let turns = 0; turns < 8; turns++) await turn()
   t.strictSame(
     { timers: clock.pending, controllers, allocations },
     { timers: 1, controllers: 0, allocations: 0 },

@@ -11,15 +11,18 @@ export type SocketLike = Duplex & {
   readonly _parent?: SocketLike | null
 }
 
-/** Whose first output waits for what has come already: since this turn of the event loop, and since the last. */
-let fresh: OutputEnd[] = []
-let heard: OutputEnd[] = []
+/** So many turns of the event loop a first output waits for input; on a quiet server they take a few microseconds. */
+const TURNS = 4
+
+/** Whose first output waits: since this turn, since the last, and so on. */
+const waiting: OutputEnd[][] = Array.from({ length: TURNS }, () => [])
+let isWaiting = false
 
 function nextTurn(): void {
-  for (const end of heard) end.settle()
-  heard = fresh
-  fresh = []
-  if (heard.length > 0) setImmediate(nextTurn)
+  for (const end of waiting.pop() as OutputEnd[]) end.settle()
+  waiting.unshift([])
+  isWaiting = waiting.some(ends => ends.length > 0)
+  if (isWaiting) setImmediate(nextTurn)
 }
 
 /** The end of a duplex that is written to: gathers what a turn makes, and writes it as one. */
@@ -69,14 +72,15 @@ export abstract class OutputEnd {
   }
 
   /**
-   * Lets what was made wait until the event loop has looked for input once: to a client that has spoken already, a
-   * greeting and the first answer are then one write.
+   * Lets what was made wait for a few turns of the event loop: to a client that speaks at once, a greeting and the first
+   * answer are then one write.
    */
   protected settleSoon(): void {
     this.holding = false
     if (this.#held === undefined) return
-    if (fresh.length === 0 && heard.length === 0) setImmediate(nextTurn)
-    fresh.push(this)
+    if (!isWaiting) setImmediate(nextTurn)
+    isWaiting = true
+    ;(waiting[0] as OutputEnd[]).push(this)
   }
 
   #sendTogether(pieces: readonly Buffer[]): void {

@@ -5,6 +5,8 @@ const USUAL = 66_560
 /** More is not kept for later. */
 const LARGEST = 2 * USUAL
 
+/** Up to this length a text by itself becomes bytes of its own, which Node makes in its pool. */
+const SHORT = 1_024
 /** So many times its own length an output may hold. */
 const MOST = 3
 /** The most bytes of a character. */
@@ -21,6 +23,8 @@ export class TextOutput {
   readonly #encoding: LineEncoding
   /** Whoever takes the output says when it is done with it. */
   lends = false
+  /** The first text, as long as there is no other and it is short. */
+  #text = ''
   #bytes: Buffer | undefined
   #length = 0
   #lent: Buffer | undefined
@@ -30,6 +34,17 @@ export class TextOutput {
   }
 
   add(text: string): void {
+    if (this.#bytes === undefined && this.#text === '' && text.length < SHORT) {
+      this.#text = text
+      return
+    }
+    const first = this.#text
+    this.#text = ''
+    if (first !== '') this.#append(first)
+    this.#append(text)
+  }
+
+  #append(text: string): void {
     // Most text is ASCII, which is copied; the room for more shows whether there is more to write.
     const size = text.length + (this.#encoding === 'utf8' ? MORE : 0)
     const written = this.#room(size).write(text, this.#length, size, this.#encoding)
@@ -43,8 +58,9 @@ export class TextOutput {
 
   /** All that was added since the last time. */
   take(): Buffer | undefined {
-    const bytes = this.#bytes
-    if (bytes === undefined) return undefined
+    const [text, bytes] = [this.#text, this.#bytes]
+    this.#text = ''
+    if (bytes === undefined) return text === '' ? undefined : Buffer.from(text, this.#encoding)
     const output = bytes.subarray(0, this.#length)
     this.#bytes = undefined
     this.#length = 0
