@@ -2,7 +2,7 @@ import { rewriteBlocks } from './engine/block-lines.js'
 import { type UnopenedFlow, unopenedFlow } from './engine/unopened-flow.js'
 import { StageOrderError } from './errors.js'
 import type { Kind } from './kind.js'
-import type { AnyStage } from './stage.js'
+import type { AnyStage, OpenStream } from './stage.js'
 
 /** How a pipeline runs: `fused` chains synchronous stages by direct calls, `streams` makes each stage a Transform. */
 export type PlanMode = 'fused' | 'streams'
@@ -39,8 +39,6 @@ export interface Plan {
   readonly direct: readonly PlannedStage[] | undefined
   /** What stands for the flow before the first item, where nothing has to be opened before it. */
   readonly unopened: UnopenedFlow | undefined
-  /** Nothing runs in it that could go on by itself, and throw when the connection is over. */
-  readonly inert: boolean
   /** A stage sees the connection, and may ask for its addresses at any time. */
   readonly asks: boolean
 }
@@ -77,7 +75,7 @@ export function place(
 
 /** A function that names no parameter for the connection sees none. */
 function asks({ asks, open, stream }: AnyStage): boolean {
-  return asks ?? (open ?? stream ?? place).length > 0
+  return asks ?? ((open ?? stream) as OpenStream).length > 0
 }
 
 /** Cuts placed stages into segments. */
@@ -107,7 +105,6 @@ export function makePlan(accepts: Kind, placed: readonly PlannedStage[], mode: P
     segments: rewritten,
     direct,
     unopened: unopenedFlow(direct),
-    inert: direct?.every(({ stage }) => stage.inert) === true,
     asks: placed.some(({ stage }) => asks(stage)),
   }
 }

@@ -798,3 +798,18 @@ t.test(
     t.equal(asked, 0)
   },
 )
+
+t.test('a close waits for the answer to a client that has ended its side', async t => {
+  const { pipeline: slow, taken, release } = held()
+  const { port, listener, ended } = await serveLocally(t, slow)
+  const client = await connectTcp(t, port)
+  client.end('hello')
+  await taken
+  for (let turns = 0; turns < 20; turns++) await new Promise(resolve => setImmediate(resolve))
+  const closed = listener.close()
+  for (let turns = 0; turns < 5; turns++) await new Promise(resolve => setImmediate(resolve))
+  release()
+  t.equal(String(await client.receive()), 'hello')
+  t.match(await closed, { forced: 0 })
+  t.match(await ended(1), [{ reason: 'end' }])
+})

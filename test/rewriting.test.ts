@@ -8,12 +8,13 @@ import {
   map,
   type PlanMode,
   pipeline,
+  stage,
   type TransformerStage,
   tap,
   unlines,
   uppercase,
 } from '../lib/index.js'
-import { chunkings, runStage } from '../lib/testing/index.js'
+import { chunkings, connect, fakeClock, runStage } from '../lib/testing/index.js'
 import { PLANS } from './plans.js'
 
 /** Swaps b and d, and says that it is bytewise; the stage that does not is what the rewritten one must equal. */
@@ -189,6 +190,41 @@ t.test(
     t.pass()
   },
 )
+
+t.test('a decoder of your own takes part in a loop, with what it makes of blocks', async t => {
+  const words = stage<Buffer, string>({
+    name: 'words',
+    accepts: 'bytes',
+    emits: 'line',
+    open: () => ({
+      transform: (chunk, controller) => {
+        for (const word of String(chunk).split(' ')) controller.enqueue(word)
+      },
+    }),
+    blocks: {
+      role: 'decode',
+      encoding: 'utf8',
+      open: () => ({
+        push: (chunk, emit) => emit(Buffer.from(`${String(chunk).replaceAll(' ', '\n')}\n`)),
+        end: () => undefined,
+      }),
+    },
+  })
+  const served = pipeline()
+    .through(words)
+    .through(map('twice', word => word + word))
+    .through(unlines())
+  for (const plan of PLANS) {
+    const clock = fakeClock()
+    const client = connect(served, { plan, connection: new Connection(1, {}, clock) })
+    client.send('ab c')
+    t.equal(String(await client.receive(8)), 'abab\ncc\n')
+    await new Promise(resolve => setImmediate(resolve))
+    clock.advance(60_000)
+    client.end()
+    t.equal((await client.outcome).reason, 'end')
+  }
+})
 
 t.test('a failure in a loop is that of the stage in which it was, behind the lines before it', async t => {
   for (const plan of PLANS) {

@@ -68,6 +68,8 @@ interface Ending {
   lingered: number
   /** The async id of what ran when the stages were flushed. */
   flushedIn: number | undefined
+  /** What had passed each stage when it was over. */
+  counts: readonly StageCounts[] | undefined
 }
 
 /** Calls a function of the user. What it throws is uncaught, as from a listener of an event, but breaks no connection. */
@@ -92,7 +94,7 @@ export class Drive extends OutputEnd implements Sink, Swept {
   readonly #openedAt: number
   #flow: Flow | UnopenedFlow | undefined
   /** What is opened with the first chunk. */
-  #unopened: Plan | undefined
+  #unopened: UnopenedFlow | undefined
   #flowFull = false
   /**
    * `looking` and `waiting` have been asked to leave: they look for what has come already, or wait for an event. To
@@ -125,7 +127,7 @@ export class Drive extends OutputEnd implements Sink, Swept {
     duplex.on('drain', onDrain).on('end', onEnd)
     countWith(this.#connection, this)
     if (plan.unopened === undefined) this.#open(plan)
-    else this.#openLater(plan, plan.unopened)
+    else this.#openLater(plan.unopened)
     duplex.on('data', onData)
     // A duplex that was used before may have been paused, or have ended, which it says only once.
     if (duplex.readableFlowing === false && !this.outputFull) duplex.resume()
@@ -152,34 +154,31 @@ export class Drive extends OutputEnd implements Sink, Swept {
     if (this.holding) this.settleSoon()
   }
 
-  #openLater(plan: Plan, unopened: UnopenedFlow): void {
+  #openLater(unopened: UnopenedFlow): void {
     this.#flow = unopened
-    this.#unopened = plan
+    this.#unopened = unopened
     if (unopened.greeting === undefined) return
     this.write(unopened.greeting)
     this.settleSoon()
   }
 
-  #openNow(plan: Plan): void {
+  #openNow(unopened: UnopenedFlow): void {
     this.#unopened = undefined
-    if (!plan.inert) this.#socketId = this.duplex._handle?.getAsyncId?.()
-    this.#flow = openLazily(plan, this, this.#settings.ownsChunks === true, this.#connection)
+    if (!unopened.isInert) this.#socketId = this.duplex._handle?.getAsyncId?.()
+    this.#flow = openLazily(unopened, this, this.#settings.ownsChunks, this.#connection)
   }
 
   #flush(): void {
     const flow = this.#flow
-    if (flow === undefined) return
     if (flow instanceof UnopenedFlow) {
       this.finish(false)
-      return
+    } else if (this.isTraceable) {
+      const scope = newScope()
+      this.#end.flushedIn = scope.asyncId()
+      scope.runInAsyncScope((flow as Flow).end, flow)
+    } else {
+      flow?.end()
     }
-    if (!this.isTraceable) {
-      flow.end()
-      return
-    }
-    const scope = newScope()
-    this.#end.flushedIn = scope.asyncId()
-    scope.runInAsyncScope(flow.end, flow)
   }
 
   get isTraceable(): boolean {
@@ -193,7 +192,7 @@ export class Drive extends OutputEnd implements Sink, Swept {
 
   /** What has passed each stage so far. */
   counts(): readonly StageCounts[] {
-    return this.#flow?.counts() ?? []
+    return this.#ending?.counts ?? (this.#flow as Flow | UnopenedFlow).counts()
   }
 
   get #end(): Ending {
@@ -203,6 +202,7 @@ export class Drive extends OutputEnd implements Sink, Swept {
       timer: undefined,
       lingered: 0,
       flushedIn: undefined,
+      counts: undefined,
     }
     return this.#ending
   }
@@ -380,15 +380,15 @@ export class Drive extends OutputEnd implements Sink, Swept {
 
   /** Two turns of the event loop later the socket has been read if there was something to read. */
   #look(looks: number): void {
-    if (this.#flow === undefined || this.#isDeaf || this.duplex.readableEnded) return
+    if (this.duplex.readableEnded) return
     this.#state = 'looking'
-    const before = this.#flow.bytes
+    const before = (this.#flow as Flow).bytes
     setImmediate(() => setImmediate(() => this.#looked(looks, before)))
   }
 
   #looked(looks: number, before: number): void {
-    const flow = this.#flow
-    if (flow === undefined || this.#isDeaf || this.duplex.readableEnded) return
+    if (this.#isDeaf || this.duplex.readableEnded) return
+    const flow = this.#flow as Flow | UnopenedFlow
     if (flow.bytes !== before && looks > 0) {
       this.#look(looks - 1)
     } else if (this.outputFull || this.#flowFull || flow.unfinished()) {
@@ -433,6 +433,11 @@ export class Drive extends OutputEnd implements Sink, Swept {
     }
     endConnection(this.#connection)
     const failure = this.#flow?.close(outcome)
+    // It may be remembered for a while, but not what its stages hold.
+    if (this.isTraceable) {
+      this.#end.counts = this.counts()
+      this.#flow = undefined
+    }
     if (failure !== undefined) this.report(failure)
     this.#settings.onDone(
       failure === undefined || outcome.error !== undefined

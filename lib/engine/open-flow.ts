@@ -2,6 +2,7 @@ import type { Connection } from '../connection.js'
 import type { Plan } from '../plan.js'
 import type { Flow, Sink } from './flow.js'
 import { FusedSegment } from './fused.js'
+import type { UnopenedFlow } from './unopened-flow.js'
 
 let streams: typeof import('./streams.js') | undefined
 
@@ -21,14 +22,14 @@ export function flowOf(plan: Plan, sink: Sink, ownsChunks = false): Flow {
   return new StreamChain(plan, sink)
 }
 
-/** Makes the flow that takes the place of an unopened one, when the first item has come. */
+/** Makes the flow of a connection that had an unopened one, when its first item has come. */
 export function openLazily(
-  { direct, unopened }: Plan,
+  { greeting, stages }: UnopenedFlow,
   sink: Sink,
-  ownsChunks: boolean,
+  ownsChunks: boolean | undefined,
   connection: Connection,
 ): Flow {
-  const segment = new FusedSegment(direct ?? [], sink, ownsChunks)
-  segment.openGreeted(connection, unopened?.greeting)
+  const segment = new FusedSegment(stages, sink, ownsChunks)
+  segment.openGreeted(connection, greeting)
   return segment
 }

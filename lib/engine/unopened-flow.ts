@@ -10,11 +10,14 @@ const NOTHING: Passed = { items: 0, bytes: 0 }
 export class UnopenedFlow {
   /** What a connection gets at once. */
   readonly greeting: Buffer | undefined
+  /** Nothing runs in the stages that could go on by itself, and throw when the connection is over. */
+  readonly isInert: boolean
   readonly bytes = 0
-  readonly #stages: readonly PlannedStage[]
+  readonly stages: readonly PlannedStage[]
 
   constructor(stages: readonly PlannedStage[]) {
-    this.#stages = stages
+    this.stages = stages
+    this.isInert = stages.every(({ stage }) => stage.inert)
     this.greeting = stages.at(-1)?.stage.greeting
   }
 
@@ -34,7 +37,7 @@ export class UnopenedFlow {
 
   counts(): readonly StageCounts[] {
     const greeted: Passed = { items: 1, bytes: this.greeting?.length ?? 0 }
-    return this.#stages
+    return this.stages
       .flatMap(planned => planned.rewrites ?? [planned])
       .map(({ name, stage }) => ({
         name,

@@ -1,6 +1,7 @@
 import t from 'tap'
 import {
   type BywashError,
+  Connection,
   type Controller,
   FrameTooLongError,
   InvalidFrameError,
@@ -15,7 +16,7 @@ import {
   unlines,
   welcome,
 } from '../../lib/index.js'
-import { connect, runStage } from '../../lib/testing/index.js'
+import { connect, fakeClock, runStage } from '../../lib/testing/index.js'
 import { PLANS } from '../plans.js'
 import { serveLines } from './serve-lines.js'
 
@@ -69,6 +70,27 @@ t.test('a lazy stage has no start, and fails its connection only when it is open
     t.match(await idle(lazy), { reason: 'end', bytesRead: 0 })
   }
 })
+
+t.test(
+  'a client that has said nothing is timed, counted and told as any other, before a lazy stage is open',
+  async t => {
+    const clock = fakeClock()
+    const connection = new Connection(1, {}, clock)
+    const greeting = 'Hello!\n'.repeat(10_000)
+    const client = connect(pipeline().through(lines()).through(unlines()).through(welcome(greeting)), {
+      connection,
+      idleTimeout: 4_000,
+      frameTimeout: 0,
+    })
+    t.equal((await client.receive(greeting.length)).length, greeting.length)
+    for (let second = 0; second < 10; second++) {
+      await new Promise(resolve => setImmediate(resolve))
+      clock.advance(1_000)
+    }
+    client.end()
+    t.match(await client.outcome, { reason: 'idle-timeout', bytesRead: 0 })
+  },
+)
 
 /** The outcome of a client that says nothing. */
 function idle(lazy: Stage<Buffer, Buffer>): Promise<Outcome> {
