@@ -16,6 +16,6 @@ buildSync({
 })
 
 /** The command that runs one of the bench's own files. */
-export function nodeCommand(file: string): readonly string[] {
-  return [process.execPath, '--expose-gc', built + file.replace(/ts$/, 'js')]
+export function nodeCommand(file: string, flags: readonly string[] = []): readonly string[] {
+  return [process.execPath, '--expose-gc', ...flags, built + file.replace(/ts$/, 'js')]
 }

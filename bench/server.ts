@@ -12,6 +12,12 @@ import type { Memory } from './servers/report.js'
 
 const START_MS = 20_000
 
+/** What a server is started with; `flags` are Node's. */
+export interface Conditions {
+  readonly env?: Readonly<Record<string, string>>
+  readonly flags?: readonly string[]
+}
+
 /** A server at work in a process of its own. */
 export class Server {
   readonly entry: ServerEntry
@@ -26,10 +32,11 @@ export class Server {
     this.target = { port, pid: command === undefined ? (child.pid ?? 0) : 0, greeting, upper }
   }
 
-  static async start(entry: ServerEntry, env: Readonly<Record<string, string>>): Promise<Server> {
+  static async start(entry: ServerEntry, { env, flags }: Conditions): Promise<Server> {
     const { name, command } = entry
     const freePort = command === undefined ? 0 : await findPort()
-    const child = startChild(command?.(freePort) ?? nodeCommand(`servers/${name}.ts`), !command, env)
+    const program = command?.(freePort) ?? nodeCommand(`servers/${name}.ts`, flags)
+    const child = startChild(program, command === undefined, env)
     const over = new AbortController()
     const { signal } = over
     const ended = once(child, 'exit', { signal }).then(([code]) => {
