@@ -6,7 +6,7 @@ import type { PlannedStage } from '../plan.js'
 import { type AnyStage, type Controller, stage } from '../stage.js'
 import type { Passed, StageCounts } from '../stage-counts.js'
 import { type LineMap, LoopTransformer, type LoopWork } from './line-loop.js'
-import { type ByteRows, byteRows, mapBytes } from './map-bytes.js'
+import { type ByteMap, byteMapOf, mapBytes } from './map-bytes.js'
 import { RewrittenTransformer } from './rewritten.js'
 
 type Role<R extends BlockRole['role']> = Extract<BlockRole, { role: R }>
@@ -17,7 +17,7 @@ interface BlockWork {
   readonly encoding: LineEncoding
   readonly maps: readonly NamedMap[]
   /** What all of them together do to bytes. */
-  readonly rows: ByteRows
+  readonly byteMap: ByteMap
   /** True where it is checked that each block becomes what its lines one by one would. */
   readonly checked: boolean
 }
@@ -88,10 +88,10 @@ function blockOpener(
   { open, encoding }: Role<'decode'>,
   maps: readonly NamedMap[],
 ) {
-  const rows = byteRows(composed(maps.map(({ table }) => table)))
+  const byteMap = byteMapOf(composed(maps.map(({ table }) => table)))
   // To make the lines as well costs what the blocks save, so it is for development.
   const checked = ['development', 'test'].includes(process.env.NODE_ENV ?? '')
-  const work: BlockWork = { run, encoding, maps, rows, checked }
+  const work: BlockWork = { run, encoding, maps, byteMap, checked }
   return () => new BlockTransformer(open(), work)
 }
 
@@ -139,10 +139,10 @@ export class BlockTransformer extends RewrittenTransformer {
   }
 
   #map(block: Buffer, inPlace: boolean): Buffer {
-    const { rows, checked } = this.#work
+    const { byteMap, checked } = this.#work
     if (checked) checkLines(block, this.#work)
-    const mapped = inPlace || rows.length === 0 ? block : Buffer.allocUnsafe(block.length)
-    this.#lines += mapBytes(block, rows, mapped)
+    const mapped = inPlace || byteMap.rows.length === 0 ? block : Buffer.allocUnsafe(block.length)
+    this.#lines += mapBytes(block, byteMap, mapped)
     return mapped
   }
 }

@@ -130,6 +130,8 @@ export class FusedSegment implements Flow {
   #head: Link | undefined
   /** The first stage that transforms. */
   #first: Link | undefined
+  /** A stage wants to know when a turn has brought all its items. */
+  #completes = false
   #busy = false
   /** `ending` and `terminating` flush the stages that are still open; `done` takes nothing more. */
   #state: 'open' | 'ending' | 'terminating' | 'done' = 'open'
@@ -174,6 +176,7 @@ export class FusedSegment implements Flow {
         link.next = this.#first
         this.#head = link
         if (link.transformer.transform !== undefined) this.#first = link
+        if (link.transformer.readComplete !== undefined) this.#completes = true
       } catch (cause) {
         this.abandon()
         return blame(planned.name, 'open', cause)
@@ -347,6 +350,7 @@ export class FusedSegment implements Flow {
   }
 
   #complete(): void {
+    if (!this.#completes) return
     for (let link = this.#head; link !== undefined; link = link.after) {
       if (link.state === 'open' && link.transformer.readComplete !== undefined) link.call('readComplete')
     }

@@ -33,6 +33,10 @@ const MODULE = [
 const PAGE = 65_536
 const ROWS = PAGE + 16
 
+/** Up to this length the way into the module takes longer than a loop, all the more when its code is not in the cache. */
+const SHORT = 80
+const LINE_FEED = 0x0a
+
 // Neither the language's nor Node's types have it, only those of the DOM.
 declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array) => object
@@ -46,7 +50,7 @@ interface Mapper {
 
 let mapper: Mapper | undefined
 /** The rows that are in the memory now. */
-let loaded: ByteRows | undefined
+let loaded: Uint8Array | undefined
 
 function load(): Mapper {
   const module = new WebAssembly.Module(Buffer.from(MODULE.join('').replaceAll(' ', ''), 'hex'))
@@ -57,21 +61,35 @@ function load(): Mapper {
   return { memory: Buffer.from(memory.buffer), map }
 }
 
-/** A table as the module takes it; empty where it changes nothing. */
-export type ByteRows = Uint8Array
+/** What becomes of each byte. */
+export interface ByteMap {
+  readonly table: ByteTable
+  /** The same as the module takes it: only the rows in which a byte changes, two for upper case. */
+  readonly rows: Uint8Array
+}
 
-/** Only rows in which a byte changes: two for upper case. */
-export function byteRows(table: ByteTable): ByteRows {
+export function byteMapOf(table: ByteTable): ByteMap {
   const rows: number[] = []
   for (let upper = 0; upper < 256; upper += 16) {
     const changes = Array.from({ length: 16 }, (_, lower) => upper ^ lower ^ (table[upper ^ lower] as number))
     if (changes.some(change => change !== 0)) rows.push(...Array(16).fill(upper), ...changes)
   }
-  return Uint8Array.from(rows)
+  return { table, rows: Uint8Array.from(rows) }
+}
+
+function mapShort(bytes: Buffer, table: ByteTable, to: Buffer): number {
+  let total = 0
+  for (let index = 0; index < bytes.length; index++) {
+    const byte = bytes[index] as number
+    if (byte === LINE_FEED) total++
+    to[index] = table[byte] as number
+  }
+  return total
 }
 
 /** Writes the mapped bytes to `to`, which is as long and may be the same, and returns how many line feeds there are. */
-export function mapBytes(bytes: Buffer, rows: ByteRows, to: Buffer): number {
+export function mapBytes(bytes: Buffer, { table, rows }: ByteMap, to: Buffer): number {
+  if (bytes.length <= SHORT) return mapShort(bytes, table, to)
   mapper ??= load()
   const { memory, map } = mapper
   if (loaded !== rows) memory.set(rows, ROWS)
