@@ -25,7 +25,7 @@ export interface LineMap {
 
 const CR = 0x0d
 /** From this length on, a line becomes bytes by itself, and no part of a longer text. */
-const LONG = 512
+const LONG = 1_024
 
 /** Takes each line through all maps in one loop, where its stages would hand it from one to the next. */
 export class LoopTransformer extends RewrittenTransformer {
@@ -117,12 +117,12 @@ export class LoopTransformer extends RewrittenTransformer {
         }
         if (line.length < LONG) {
           made += line
+          made += '\n'
         } else {
           if (made !== '') this.#output.add(made)
-          this.#output.add(line)
+          this.#output.addLine(line)
           made = ''
         }
-        made += '\n'
         from = end + 1
         lines++
         at = 0

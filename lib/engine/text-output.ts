@@ -11,6 +11,7 @@ const SHORT = 1_024
 const MOST = 3
 /** The most bytes of a character. */
 const MORE = 4
+const LINE_FEED = 0x0a
 
 /** The bytes that the last output was made in, when nobody has them any more. */
 let spare: Buffer | undefined
@@ -38,13 +39,21 @@ export class TextOutput {
       this.#text = text
       return
     }
-    const first = this.#text
-    this.#text = ''
-    if (first !== '') this.#append(first)
     this.#append(text)
   }
 
+  /** Adds a line that is not short, and the line feed behind it. */
+  addLine(line: string): void {
+    this.#append(line)
+    this.#room(1)[this.#length++] = LINE_FEED
+  }
+
   #append(text: string): void {
+    if (this.#text !== '') {
+      const first = this.#text
+      this.#text = ''
+      this.#append(first)
+    }
     // Most text is ASCII, which is copied; the room for more shows whether there is more to write.
     const size = text.length + (this.#encoding === 'utf8' ? MORE : 0)
     const written = this.#room(size).write(text, this.#length, size, this.#encoding)

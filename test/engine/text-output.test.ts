@@ -8,11 +8,14 @@ t.test('the bytes are those of all that was added, in either encoding', async ()
     fc.string({ unit: 'binary-ascii', maxLength: 20 }),
     fc.constantFrom('', '\ud800', 'é'.repeat(40_000), 'a'.repeat(70_000)),
   )
+  const added = fc.tuple(text, fc.boolean())
   await fc.assert(
-    fc.property(fc.array(text), fc.constantFrom('utf8' as const, 'latin1' as const), (texts, encoding) => {
+    fc.property(fc.array(added), fc.constantFrom('utf8' as const, 'latin1' as const), (all, encoding) => {
       const output = new TextOutput(encoding)
-      for (const text of texts) output.add(text)
-      const expected = Buffer.concat(texts.map(text => Buffer.from(text, encoding)))
+      for (const [text, isLine] of all) isLine ? output.addLine(text) : output.add(text)
+      const expected = Buffer.concat(
+        all.flatMap(([text, isLine]) => [Buffer.from(text, encoding), Buffer.from(isLine ? '\n' : '')]),
+      )
       return expected.equals(output.take() ?? Buffer.alloc(0)) && output.take() === undefined
     }),
   )
