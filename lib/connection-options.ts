@@ -1,6 +1,6 @@
 import { checkFunction } from './check-option.js'
 import type { Connection } from './connection.js'
-import type { DriveSettings } from './engine/duplex.js'
+import type { DriveSettings } from './engine/drive.js'
 import { type Deadlines, deadlines } from './engine/sweep.js'
 import { type BywashError, isClientFault } from './errors.js'
 import { integer } from './option.js'

@@ -70,10 +70,8 @@ export type OpenStream = (
   report: (error: PeerError) => void,
 ) => Duplex
 
-/** A stage of plain synchronous calls: neighbours of this sort are fused. */
-export interface TransformerStage<In, Out> extends Stage<In, Out> {
-  /** Returns a fresh transformer for one connection. */
-  readonly open: (connection: Connection) => Transformer<In, Out>
+/** What a stage of plain calls says about itself, so that it runs faster. */
+export interface StageTraits {
   /** How plan `streams` runs the stage, if not by wrapping `open`. Must give the same items. */
   readonly stream?: OpenStream
   /** What the stage can do with whole blocks of lines. */
@@ -90,22 +88,23 @@ export interface TransformerStage<In, Out> extends Stage<In, Out> {
   readonly inert?: boolean
 }
 
+/** A stage of plain synchronous calls: neighbours of this sort are fused. */
+export interface TransformerStage<In, Out> extends Stage<In, Out>, StageTraits {
+  /** Returns a fresh transformer for one connection. */
+  readonly open: (connection: Connection) => Transformer<In, Out>
+}
+
 /** A stage that is a stream of its own. */
 export interface StreamStage<In, Out> extends Stage<In, Out> {
   readonly stream: OpenStream
 }
 
 /** A stage of any kind, once the type checker has done its part. */
-export type AnyStage = {
+export interface AnyStage extends StageTraits {
   readonly name: string
   readonly accepts: Kind | 'any'
   readonly emits: Kind | 'same'
   readonly open?: (connection: Connection) => Transformer<never, unknown>
-  readonly stream?: OpenStream
-  readonly blocks?: BlockRole
-  readonly lazy?: boolean
-  readonly greeting?: Buffer
-  readonly inert?: boolean
   /** Whether it sees the connection, where its `open` does not show it. */
   readonly asks?: boolean
   readonly stages?: readonly AnyStage[]
@@ -137,17 +136,12 @@ function needFunction(name: string, what: string, value: unknown): void {
 }
 
 /** What `stage()` takes. */
-export interface StageDefinition<In, Out> {
+export interface StageDefinition<In, Out> extends StageTraits {
   /** Names the stage in errors and in `explain()`. */
   readonly name: string
   readonly accepts: KindOf<In> | 'any'
   readonly emits: KindOf<Out> | 'same'
   readonly open: (connection: Connection) => Transformer<In, Out>
-  readonly stream?: OpenStream
-  readonly blocks?: BlockRole
-  readonly lazy?: boolean
-  readonly greeting?: Buffer
-  readonly inert?: boolean
 }
 
 /**

@@ -160,9 +160,12 @@ t.test(
       { maxLength: 5 },
     )
     const input = fc
-      .array(fc.constantFrom('a', 'b', 'b', 'x', 'y', '\r', '\n', '\n', '\r\n', 'é', '😀', 'b'.repeat(1_500)), {
-        maxLength: 20,
-      })
+      .array(
+        fc.constantFrom('a', 'b', 'b', 'x', 'y', '\r', '\n', '\n', '\r\n', 'é', '😀', 'b'.repeat(1_500)),
+        {
+          maxLength: 20,
+        },
+      )
       .map(list => Buffer.from(list.join('')))
     const options = fc.record({
       delimiter: fc.constantFrom('\n' as const, '\r?\n' as const),

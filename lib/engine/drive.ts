@@ -1,20 +1,21 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
-import type { Timer } from '../clock.js'
 import { type Connection, countWith, endConnection } from '../connection.js'
-import { type BywashError, type RefusedError, reasonOf, StageError, TimeoutError } from '../errors.js'
-import { formatDuration } from '../format-duration.js'
+import { type BywashError, type RefusedError, reasonOf } from '../errors.js'
+import { guarded } from '../guarded.js'
 import type { Outcome, Reason } from '../outcome.js'
 import type { Plan } from '../plan.js'
 import type { StageCounts } from '../stage-counts.js'
+import { Ending } from './ending.js'
+import { onClose, onData, onDrain, onEnd, onError, onFinish, setDriver } from './events.js'
 import type { Flow, Sink } from './flow.js'
 import { flowOf, openLazily } from './open-flow.js'
-import { OutputEnd, type SocketLike } from './output-end.js'
+import { OutputEnd } from './output-end.js'
 import type { Deadlines, Swept } from './sweep.js'
 import { UnopenedFlow } from './unopened-flow.js'
+import { drainTimedOut, frameTimedOut, idleTimedOut, noAnswer, strayFailure } from './verdicts.js'
 
-/** After our FIN we read and discard this much: closing with unread bytes makes the kernel send a RST that can erase a farewell. */
-const LINGER_BYTES = 65_536
+/** How long after our FIN we wait for the peer's. */
 const LINGER_MS = 2_000
 
 /** How often a connection that is asked to leave is looked at for bytes that have come already. */
@@ -30,58 +31,9 @@ export interface DriveSettings {
   readonly ownsChunks?: boolean
 }
 
-type Driven = SocketLike & { [driver]?: Drive }
-
-// One property on the duplex instead of five closures: an idle connection stays as small as a bare socket.
-const driver = Symbol('bywash.drive')
-
-function onData(this: Driven, chunk: Buffer): void {
-  this[driver]?.read(chunk)
-}
-function onEnd(this: Driven): void {
-  this[driver]?.end()
-}
-function onDrain(this: Driven): void {
-  this[driver]?.drain()
-}
-function onError(this: Driven, error: Error): void {
-  this[driver]?.lost(error)
-}
-function onClose(this: Driven): void {
-  this[driver]?.closed()
-}
-function onFinish(this: Driven): void {
-  this[driver]?.finished()
-}
-
 /** What runs in it has an async id of its own, by which it is found again. */
 function newScope(): AsyncResource {
   return new AsyncResource('bywash.connection', { requireManualDestroy: true })
-}
-
-/** What is known of a connection that ends. */
-interface Ending {
-  reason: Reason | undefined
-  error: Error | undefined
-  timer: Timer
-  /** How much came that was discarded. */
-  lingered: number
-  /** The async id of what ran when the stages were flushed. */
-  flushedIn: number | undefined
-  /** What had passed each stage when it was over. */
-  counts: readonly StageCounts[] | undefined
-}
-
-/** Calls a function of the user. What it throws is uncaught, as from a listener of an event, but breaks no connection. */
-export function guarded<Result>(call: () => Result): Result | undefined {
-  try {
-    return call()
-  } catch (error) {
-    process.nextTick(() => {
-      throw error
-    })
-    return undefined
-  }
 }
 
 /**
@@ -114,8 +66,7 @@ export class Drive extends OutputEnd implements Sink, Swept {
     this.#connection = connection
     this.#settings = settings
     this.#openedAt = Math.round(connection.clock.now())
-    const driven: Driven = duplex
-    driven[driver] = this
+    setDriver(duplex, this)
     duplex.on('error', onError).on('close', onClose)
   }
 
@@ -196,14 +147,7 @@ export class Drive extends OutputEnd implements Sink, Swept {
   }
 
   get #end(): Ending {
-    this.#ending ??= {
-      reason: undefined,
-      error: undefined,
-      timer: undefined,
-      lingered: 0,
-      flushedIn: undefined,
-      counts: undefined,
-    }
+    this.#ending ??= new Ending(this.#connection.clock)
     return this.#ending
   }
 
@@ -213,7 +157,7 @@ export class Drive extends OutputEnd implements Sink, Swept {
 
   read(chunk: Buffer): void {
     if (this.#isDeaf) {
-      this.#linger(chunk)
+      if (!this.#end.discard(chunk)) this.duplex.pause()
       return
     }
     if (this.#unopened !== undefined) this.#openNow(this.#unopened)
@@ -300,24 +244,13 @@ export class Drive extends OutputEnd implements Sink, Swept {
 
   finished(): void {
     if (this.duplex.readableEnded) this.duplex.destroy()
-    else this.#setTimer(() => this.duplex.destroy(), LINGER_MS)
-  }
-
-  #linger(chunk: Buffer): void {
-    this.#end.lingered += chunk.length
-    if (this.#end.lingered > LINGER_BYTES) this.duplex.pause()
-  }
-
-  #setTimer(callback: () => void, delay: number): void {
-    const { clock } = this.#connection
-    clock.clearTimeout(this.#end.timer)
-    this.#end.timer = clock.setTimeout(callback, delay)
+    else this.#end.wait(() => this.duplex.destroy(), LINGER_MS)
   }
 
   /** From the end of input on, output must make progress. */
   #watch(): void {
     const before = this.progress
-    this.#setTimer(() => {
+    this.#end.wait(() => {
       if (this.progress !== before) this.#watch()
       else if (!this.#blameHolder(this.#settings.halfCloseTimeout)) this.abort('half-close-timeout')
     }, this.#settings.halfCloseTimeout)
@@ -328,18 +261,13 @@ export class Drive extends OutputEnd implements Sink, Swept {
     const holder =
       this.#ending?.reason === undefined && this.duplex.writableLength === 0 && this.#flow?.holding()
     if (!holder) return false
-    const duration = formatDuration(timeout)
-    this.#giveUp(new StageError(holder, `has not answered for ${duration}: it may not have called back.`))
+    this.#giveUp(noAnswer(holder, timeout))
     return true
   }
 
   /** Ends the connection for what was thrown in something that one of its stages had started. */
   blame(cause: unknown): void {
-    const names = this.#connection.counts.map(({ name }) => name).join(' | ')
-    const text = cause instanceof Error ? cause.message : String(cause)
-    this.#giveUp(
-      new StageError(names, `failed in a timer or callback that it had started: ${text}`, { cause }),
-    )
+    this.#giveUp(strayFailure(this.#connection.counts, cause))
   }
 
   #giveUp(error: BywashError): void {
@@ -356,20 +284,12 @@ export class Drive extends OutputEnd implements Sink, Swept {
     this.#quiet = passed === this.#passed ? this.#quiet + 1 : 0
     this.#passed = passed
     if (isWaiting && this.#quiet >= drain) {
-      const message = `The client took no output for ${formatDuration(drainTimeout)} ('drainTimeout').`
-      this.abort('drain-timeout', new TimeoutError('drain-timeout', message, 'output was not read'))
+      this.abort('drain-timeout', drainTimedOut(drainTimeout))
     } else if (!isWaiting && this.#quiet >= idle) {
-      if (this.#blameHolder(idleTimeout)) return
-      const duration = formatDuration(idleTimeout)
-      const message = `Nothing came from the client or went to it for ${duration} ('idleTimeout').`
-      this.#giveUp(new TimeoutError('idle-timeout', message, `idle for ${duration}`))
+      if (!this.#blameHolder(idleTimeout)) this.#giveUp(idleTimedOut(idleTimeout))
     } else if (!this.outputFull && !this.#flowFull) {
       const stage = flow.overdue(frame)
-      if (stage === undefined) return
-      const unit = stage.emits === 'line' ? 'line' : 'frame'
-      const duration = formatDuration(frameTimeout)
-      const message = `Stage '${stage.name}' waited ${duration} for the rest of a ${unit} ('frameTimeout').`
-      this.#giveUp(new TimeoutError('frame-timeout', message, `${unit} took longer than ${duration}`))
+      if (stage !== undefined) this.#giveUp(frameTimedOut(stage, frameTimeout))
     }
   }
 
@@ -422,8 +342,8 @@ export class Drive extends OutputEnd implements Sink, Swept {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     const { clock } = this.#connection
-    const { reason = 'client-reset', error, timer } = this.#end
-    clock.clearTimeout(timer)
+    const { reason = 'client-reset', error } = this.#end
+    this.#end.stopWaiting()
     const outcome: Outcome = {
       reason,
       error,
