@@ -14,7 +14,7 @@ interface Counter {
   readonly counts: () => readonly StageCounts[]
 }
 
-/** Marks a connection as over and aborts its signal. Only the engine calls it. */
+/** Marks a connection as over, aborts its signal, and lets go of its socket. Only the engine calls it. */
 export let endConnection: (connection: Connection) => void
 
 /** Says who counts for a connection. Only the engine calls it. */
@@ -50,13 +50,15 @@ export class Connection implements Endpoints {
   readonly id: number
   /** Where stages take the time from. */
   readonly clock: Clock
-  readonly #endpoints: Endpoints
+  #endpoints: Endpoints
   #counter: Counter | undefined
   /** False when the connection was over before anybody asked for its signal. */
   #controller: AbortController | false | undefined
 
   static {
     endConnection = connection => {
+      const { remoteAddress, remotePort } = connection.#endpoints
+      connection.#endpoints = { remoteAddress, remotePort }
       if (connection.#controller) connection.#controller.abort()
       else connection.#controller = false
     }

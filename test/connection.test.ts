@@ -1,4 +1,9 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { EventEmitter, once } from 'node:events'
+import type { Socket } from 'node:net'
+import { setTimeout } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { asyncMap, Connection, lines, pipeline, stage, tap, unlines } from '../lib/index.js'
 import { echo } from '../lib/presets/index.js'
@@ -92,6 +97,30 @@ t.test('a signal that is asked for when the connection is over is aborted', asyn
   await client.receive()
   await client.outcome
   t.ok(connection.signal.aborted)
+})
+
+t.test('a connection that is over, and kept, has its addresses and counts, and keeps no socket', async t => {
+  setFlagsFromString('--expose-gc')
+  const collect: () => void = runInNewContext('gc')
+  const kept: Connection[] = []
+  const sockets: WeakRef<object>[] = []
+  const note = (message: unknown) => void sockets.push(new WeakRef((message as { socket: Socket }).socket))
+  subscribe('net.server.socket', note)
+  t.teardown(() => unsubscribe('net.server.socket', note))
+  const { port, ended } = await serveLocally(t, pipeline().through(lines()).through(unlines()), {
+    onOutcome: (_outcome, connection) => kept.push(connection),
+  })
+  const client = await connectTcp(t, port)
+  client.end('x\n')
+  await client.receive()
+  await ended(1)
+  for (let turn = 0; turn < 20 && sockets[0]?.deref() !== undefined; turn++) {
+    await setTimeout(10)
+    collect()
+  }
+  t.equal(sockets.length, 1)
+  t.equal(sockets[0]?.deref(), undefined)
+  t.match(kept, [{ remoteAddress: '127.0.0.1', counts: [{ in: { bytes: 2 } }, { out: { bytes: 2 } }] }])
 })
 
 t.test('the signal is aborted before a stage is closed', async t => {

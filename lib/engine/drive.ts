@@ -353,7 +353,9 @@ export class Drive extends OutputEnd implements Sink, Swept {
     }
     endConnection(this.#connection)
     const failure = this.#flow?.close(outcome)
-    // It may be remembered for a while, but not what its stages hold.
+    // It may be remembered for a while, but not with its socket, or what its stages hold.
+    this.leaveDuplex()
+    this.#end.error = undefined
     if (this.isTraceable) {
       this.#end.counts = this.counts()
       this.#flow = undefined

@@ -29,6 +29,7 @@ export class Ending {
 
   stopWaiting(): void {
     this.#clock.clearTimeout(this.#timer)
+    this.#timer = undefined
   }
 
   /** Counts what is discarded; false when it is enough. */

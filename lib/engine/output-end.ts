@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream'
+import { Duplex } from 'node:stream'
 
 /** Up to so many pieces a gathering write costs less than a copy, unless they are small. */
 const FEW = 4
@@ -10,6 +10,9 @@ export type SocketLike = Duplex & {
   /** The socket below a TLS socket, which has no queue of its own. */
   readonly _parent?: SocketLike | null
 }
+
+/** Stands for every duplex that is over. */
+const GONE: SocketLike = new Duplex().destroy()
 
 /** So many turns of the event loop a first output waits for input; on a quiet server they take a few microseconds. */
 const TURNS = 4
@@ -27,7 +30,7 @@ function nextTurn(): void {
 
 /** The end of a duplex that is written to: gathers what a turn makes, and writes it as one. */
 export abstract class OutputEnd {
-  protected readonly duplex: SocketLike
+  protected duplex: SocketLike
   /** What the turn has made. */
   #held: Buffer | Buffer[] | undefined
   /** What is made is kept until `release()` or `settleSoon()`. */
@@ -64,6 +67,12 @@ export abstract class OutputEnd {
   /** Only of a socket: it has sent all that was written, and keeps none of it. */
   get isDone(): boolean {
     return this.#held === undefined && this.duplex.writableLength === 0
+  }
+
+  /** Lets go of the duplex: who still knows this end does not keep a socket, nor what nobody has read. */
+  protected leaveDuplex(): void {
+    this.duplex = GONE
+    this.#held = undefined
   }
 
   protected release(): void {

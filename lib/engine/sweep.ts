@@ -25,7 +25,7 @@ export interface Swept {
 
 const LONGEST_INTERVAL = 1_000
 /** So many that have gone are still known: one of them may have left a timer behind. */
-const KNOWN = 32
+const KNOWN = 256
 /** How many ticks the shortest deadline has at least, unless that is under a millisecond. */
 const TICKS = 4
 
