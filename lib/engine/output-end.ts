@@ -17,15 +17,18 @@ const GONE: SocketLike = new Duplex().destroy()
 /** So many turns of the event loop a first output waits for input; on a quiet server they take a few microseconds. */
 const TURNS = 4
 
-/** Whose first output waits: since this turn, since the last, and so on. */
+/** Whose first output waits, by the turn in which it leaves; turns go round. */
 const waiting: OutputEnd[][] = Array.from({ length: TURNS }, () => [])
-let isWaiting = false
+let turn = 0
+let waitingCount = 0
 
 function nextTurn(): void {
-  for (const end of waiting.pop() as OutputEnd[]) end.settle()
-  waiting.unshift([])
-  isWaiting = waiting.some(ends => ends.length > 0)
-  if (isWaiting) setImmediate(nextTurn)
+  turn = (turn + 1) % TURNS
+  const due = waiting[turn] as OutputEnd[]
+  if (due.length > 0) waiting[turn] = []
+  waitingCount -= due.length
+  if (waitingCount > 0) setImmediate(nextTurn)
+  for (const end of due) end.settle()
 }
 
 /** The end of a duplex that is written to: gathers what a turn makes, and writes it as one. */
@@ -87,9 +90,9 @@ export abstract class OutputEnd {
   protected settleSoon(): void {
     this.holding = false
     if (this.#held === undefined) return
-    if (!isWaiting) setImmediate(nextTurn)
-    isWaiting = true
-    ;(waiting[0] as OutputEnd[]).push(this)
+    if (waitingCount === 0) setImmediate(nextTurn)
+    waitingCount++
+    ;(waiting[turn] as OutputEnd[]).push(this)
   }
 
   #sendTogether(pieces: readonly Buffer[]): void {
