@@ -63,7 +63,7 @@ export function workloads(quick: boolean, many: number): readonly Workload[] {
       unit: 'conn',
       seconds: quick ? 0.1 : 0.2,
       rounds: quick ? 1 : 3,
-      warmUp: quick ? undefined : 0.1,
+      warmUp: quick ? undefined : 0.5,
       only: SOCIABLE,
     },
     {
