@@ -132,6 +132,35 @@ t.test('a greeting and the answer to what a client has sent already are one writ
   t.match(await handled, { reason: 'end', bytesWritten: 7 })
 })
 
+t.test(
+  'a greeting leaves after four turns of the event loop, for each connection from its own start',
+  async t => {
+    const turn = () => new Promise(resolve => setImmediate(resolve))
+    const left: [string, number][] = []
+    let turns = 0
+    for (; turns < 8; turns++) {
+      if (turns < 3) {
+        const name = 'abc'[turns] as string
+        const write: Duplex['_write'] = (_bytes, _encoding, callback) => {
+          left.push([name, turns])
+          callback()
+        }
+        void pipeline()
+          .through(welcome('Hello!\n'))
+          .handle(new Duplex({ read() {}, write }))
+        // It has started when its promises have gone through.
+        await new Promise(resolve => process.nextTick(resolve))
+      }
+      await turn()
+    }
+    t.strictSame(left, [
+      ['a', 3],
+      ['b', 4],
+      ['c', 5],
+    ])
+  },
+)
+
 t.test('stages that are lazy are opened with the first chunk, and their counts are as ever', async t => {
   let opened = 0
   const idler = stage<Buffer, Buffer>({
