@@ -70,7 +70,7 @@ export type OpenStream = (
   report: (error: PeerError) => void,
 ) => Duplex
 
-/** What a stage of plain calls says about itself, so that it runs faster. */
+/** What a stage of plain calls may say about how it can be run. */
 export interface StageTraits {
   /** How plan `streams` runs the stage, if not by wrapping `open`. Must give the same items. */
   readonly stream?: OpenStream

@@ -1,7 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { EventEmitter, once } from 'node:events'
 import type { Socket } from 'node:net'
-import { setTimeout } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
@@ -115,7 +114,7 @@ t.test('a connection that is over, and kept, has its addresses and counts, and k
   await client.receive()
   await ended(1)
   for (let turn = 0; turn < 20 && sockets[0]?.deref() !== undefined; turn++) {
-    await setTimeout(10)
+    await new Promise(resolve => setImmediate(resolve))
     collect()
   }
   t.equal(sockets.length, 1)

@@ -12,7 +12,7 @@ const reversed = pipeline()
 
 /** Lines of all lengths, of which no two are the same, and some are not ASCII. */
 function textOf(client: number): string {
-  const lengths = [0, 1, 60, 60, 60, 511, 512, 4_000]
+  const lengths = [0, 1, 60, 60, 60, 1_023, 1_024, 4_000]
   const line = (n: number) =>
     `${client} ${n} `.padEnd(lengths[n % lengths.length] as number, n % 7 ? 'x' : 'é')
   return `${Array.from({ length: 30_000 }, (_, n) => line(n)).join('\n')}\n`
