@@ -1,6 +1,7 @@
 // Writes the help of each option into the declarations in dist/, where an editor shows it. Runs behind tsc.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { isStageFactory, type OptionTable } from '../lib/definition.js'
+import { isStageFactory } from '../lib/definition.js'
+import type { OptionTable } from '../lib/options/option.js'
 import { withHelp } from './with-help.js'
 
 for (const file of readdirSync('lib/stages')) {

@@ -1,8 +1,7 @@
 import { LISTENER_OPTIONS } from '../lib/config/listener-options.js'
-import { defaultOf, valuesOf } from '../lib/config/option-words.js'
+import { defaultOf, valuesOf } from '../lib/config/text/option-words.js'
 import { TLS_OPTIONS } from '../lib/config/tls-files.js'
-import type { OptionTable } from '../lib/definition.js'
-import type { Option } from '../lib/option.js'
+import type { Option, OptionTable } from '../lib/options/option.js'
 
 /** Writes the tables of the keys of `listen:` and `tls:` anew, between `<!-- listen -->` or `<!-- tls -->` and `<!-- end -->`. */
 export function listenDocs(page: string): string {

@@ -1,4 +1,4 @@
-import type { Option } from '../lib/option.js'
+import type { Option } from '../lib/options/option.js'
 
 /** A number as people read it: 65,536. */
 export function digits(value: number): string {

@@ -1,5 +1,5 @@
 import type { Definition, StageFactory } from '../lib/definition.js'
-import type { Option } from '../lib/option.js'
+import type { Option } from '../lib/options/option.js'
 import { defaultOf, quoted, valuesOf } from './option-markdown.js'
 
 const BY_HAND = '<!-- by hand -->'

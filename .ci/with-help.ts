@@ -1,5 +1,4 @@
-import type { OptionTable } from '../lib/definition.js'
-import type { Option } from '../lib/option.js'
+import type { Option, OptionTable } from '../lib/options/option.js'
 import { digits } from './option-markdown.js'
 
 /** A declaration file in which each option of a table has its help in front of it. */

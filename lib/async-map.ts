@@ -1,7 +1,7 @@
 import { Transform, type TransformCallback } from 'node:stream'
-import { checkFunction, checkInteger, checkNames } from './check-option.js'
 import type { Connection } from './connection.js'
 import { type Kind, type KindOf, sizeOf, wrongKind } from './kind.js'
+import { checkFunction, checkInteger, checkNames } from './options/check-option.js'
 import { fromStream, type StreamStage } from './stage.js'
 
 /** Options of `asyncMap()` for lines. */

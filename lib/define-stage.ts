@@ -1,27 +1,8 @@
-import type { Definition, OptionTable, StageFactory } from './definition.js'
-import type { Option, Presence } from './option.js'
-import { checkValue, defaultsOf, givenOptions, type Values } from './option-values.js'
+import type { Definition, StageFactory } from './definition.js'
+import type { Option, OptionTable } from './options/option.js'
+import type { Given, OptionsOf, RequiredNames, SettingsOf, ValueOf } from './options/option-values.js'
+import { checkValue, defaultsOf, givenOptions, type Values } from './options/option-values.js'
 import type { AnyStage } from './stage.js'
-
-type ValueOf<Each> = Each extends Option<infer Value, Presence> ? Value : never
-
-type RequiredNames<Options> = {
-  [Name in keyof Options]: Options[Name] extends { readonly presence: 'required' } ? Name : never
-}[keyof Options]
-
-/** Homomorphic, so that an editor shows what is written at each option. */
-type Given<Options, Names extends keyof Options> = { readonly [Name in Names]: ValueOf<Options[Name]> }
-
-/** The type of the object that a factory with these options takes. */
-export type OptionsOf<Options> = Given<Options, RequiredNames<Options>> &
-  Partial<Given<Options, Exclude<keyof Options, RequiredNames<Options>>>>
-
-/** The same with defaults filled in: what `make` gets. */
-export type SettingsOf<Options> = {
-  readonly [Name in keyof Options]:
-    | ValueOf<Options[Name]>
-    | (Options[Name] extends { readonly presence: 'optional' } ? undefined : never)
-}
 
 /** An argument: an object with its name as the only key, so that a list of them has an order. */
 type Argument = OptionTable

@@ -1,5 +1,5 @@
 import { KINDS, type Kind } from './kind.js'
-import type { Option } from './option.js'
+import type { OptionTable } from './options/option.js'
 import type { AnyStage } from './stage.js'
 
 /** What a stage takes and gives instead, when an option is given, or has a value. */
@@ -11,9 +11,6 @@ export interface Variant {
   readonly accepts?: Kind | 'any'
   readonly emits?: Kind | 'same'
 }
-
-/** Arguments or options by name; arguments in their order. */
-export type OptionTable = Readonly<Record<string, Option>>
 
 /** What is known of a stage before there is one: what a catalogue shows, and a text or a file is checked against. */
 export interface Definition {

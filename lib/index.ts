@@ -1,9 +1,11 @@
 export { type AsyncMapOptions, asyncMap } from './async-map.js'
 export type { Clock, Timer } from './clock.js'
 export { Connection, type Endpoints } from './connection.js'
-export { type ConnectionOptions, farewell } from './connection-options.js'
-export { defineStage, type OptionsOf, type SettingsOf, type StageAbout } from './define-stage.js'
-export type { Definition, OptionTable, StageFactory, Variant } from './definition.js'
+export { defineStage, type StageAbout } from './define-stage.js'
+export type { Definition, StageFactory, Variant } from './definition.js'
+export { type ConnectionOptions, farewell } from './engine/connection-options.js'
+export type { ExplainedSegment, Explanation } from './engine/explain.js'
+export type { PlanMode } from './engine/planned-stage.js'
 export {
   BindError,
   BywashError,
@@ -21,14 +23,16 @@ export {
   WorkerError,
 } from './errors.js'
 export type { Frame, ItemKinds, ItemOf, Kind, KindOf } from './kind.js'
-export { listen } from './listen.js'
-export type { SystemdDescriptor } from './listen-address.js'
-export type { ListenOptions } from './listen-options.js'
-export type { Listener } from './listener.js'
-export * as option from './option.js'
+export type { SystemdDescriptor } from './listener/address/listen-address.js'
+export { listen } from './listener/listen.js'
+export type { ListenOptions } from './listener/listen-options.js'
+export type { Listener } from './listener/listener.js'
+export type { TlsOptions } from './listener/tls/tls-options.js'
+export type { OptionTable } from './options/option.js'
+export * as option from './options/option.js'
+export type { OptionsOf, SettingsOf } from './options/option-values.js'
 export type { Outcome, Reason } from './outcome.js'
 export { type HandleOptions, type Pipeline, pipeline } from './pipeline.js'
-export type { ExplainedSegment, Explanation, PlanMode } from './plan.js'
 export {
   type Controller,
   fromStream,
@@ -44,4 +48,3 @@ export {
 } from './stage.js'
 export type { Passed, StageCounts } from './stage-counts.js'
 export * from './stages/index.js'
-export type { TlsOptions } from './tls-options.js'

@@ -1,23 +1,20 @@
 import type { Duplex } from 'node:stream'
-import { checkChoice, checkNames } from './check-option.js'
 import { Connection, type Endpoints } from './connection.js'
-import { CONNECTION_OPTIONS, type ConnectionOptions, connectionSettings } from './connection-options.js'
-import { Drive } from './engine/drive.js'
-import { load } from './engine/open-flow.js'
-import { Sweep } from './engine/sweep.js'
+import {
+  CONNECTION_OPTIONS,
+  type ConnectionOptions,
+  connectionSettings,
+} from './engine/connection-options.js'
+import { Sweep } from './engine/drive/deadlines.js'
+import { Drive } from './engine/drive/driver.js'
+import { type Explanation, explain } from './engine/explain.js'
+import { load } from './engine/flow/open-flow.js'
+import { makePlan, type Plan, place } from './engine/plan.js'
+import { PLAN_MODES, type PlanMode, type PlannedStage } from './engine/planned-stage.js'
 import { InvalidOptionError, StageOrderError } from './errors.js'
 import { type ItemOf, KINDS, type Kind, type KindOf } from './kind.js'
+import { checkChoice, checkNames } from './options/check-option.js'
 import type { Outcome } from './outcome.js'
-import {
-  type Explanation,
-  explain,
-  makePlan,
-  PLAN_MODES,
-  type Plan,
-  type PlanMode,
-  type PlannedStage,
-  place,
-} from './plan.js'
 import type { AnyStage, flow, Stage } from './stage.js'
 
 /** Options of `pipeline.handle()`. */

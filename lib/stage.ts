@@ -1,10 +1,10 @@
 import type { Duplex } from 'node:stream'
 import type { BlockRole } from './block-role.js'
 import { byteTable } from './byte-table.js'
-import { checkBoolean, checkNames } from './check-option.js'
 import type { Connection } from './connection.js'
 import { InvalidOptionError, type PeerError } from './errors.js'
 import { type ItemKinds, KINDS, type Kind, type KindOf } from './kind.js'
+import { checkBoolean, checkNames } from './options/check-option.js'
 import type { Outcome } from './outcome.js'
 
 /** What a transformer acts through; the names and meanings of WHATWG's `TransformStreamDefaultController`. */

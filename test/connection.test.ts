@@ -7,7 +7,7 @@ import t from 'tap'
 import { asyncMap, Connection, lines, pipeline, stage, tap, unlines } from '../lib/index.js'
 import { echo } from '../lib/presets/index.js'
 import { connect, fakeClock } from '../lib/testing/index.js'
-import { serveLocally } from './local-listener.js'
+import { serveLocally } from './listener/local-listener.js'
 import { connectTcp } from './tcp-client.js'
 
 t.test('a connection has its number, its addresses and its clock', async t => {

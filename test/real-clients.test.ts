@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { echo, uppercase } from '../lib/presets/index.js'
-import { serveLocally } from './local-listener.js'
+import { serveLocally } from './listener/local-listener.js'
 
 /** Why a test is skipped, where the program is not installed; false where it is. */
 function missing(program: string): string | false {

@@ -1,10 +1,9 @@
 import { type Command, Option as Flag, InvalidArgumentError } from 'commander'
 import { LISTENER_OPTIONS, listenOptions } from '../config/listener-options.js'
 import { asksForTls, TLS_OPTIONS, type TlsFiles } from '../config/tls-files.js'
-import type { OptionTable } from '../definition.js'
-import { type ListenOptions, MOST_WORKERS } from '../listen-options.js'
-import type { Option } from '../option.js'
-import { LOG_FORMATS, type LogSettings } from './log.js'
+import { type ListenOptions, MOST_WORKERS } from '../listener/listen-options.js'
+import type { Option, OptionTable } from '../options/option.js'
+import { LOG_FORMATS, type LogSettings } from './log/log.js'
 import { addFlags, valuesFrom } from './option-flags.js'
 
 /** What the flags of a command that serves give. */

@@ -1,28 +1,13 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
-import type { Clock } from '../clock.js'
 import { BywashError, InvalidOptionError } from '../errors.js'
-import { COMMANDS, type CommandEntry, presetCommands } from './commands.js'
+import type { CommandEntry } from './command.js'
+import { COMMANDS, presetCommands } from './commands.js'
 import { Failure } from './failure.js'
-import { HELP } from './help.js'
+import type { Io } from './io.js'
 import { systemReason } from './system-reason.js'
-import { colouredErrors, type Terminal, widthOf } from './terminal.js'
-
-export type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
-
-/** What the command line uses of the process; `process` itself has all of it. */
-export interface Io {
-  readonly stdin: NodeJS.ReadableStream & { readonly fd?: number }
-  readonly stdout: Terminal
-  readonly stderr: Terminal
-  readonly env: NodeJS.ProcessEnv
-  /** The folder that relative paths start from. */
-  readonly cwd: () => string
-  readonly on: (signal: Signal, callback: () => void) => unknown
-  readonly off: (signal: Signal, callback: () => void) => unknown
-  /** Where a progress line takes the time from. @default the system's clock */
-  readonly clock?: Clock
-}
+import { HELP } from './terminal/help.js'
+import { colouredErrors, widthOf } from './terminal/terminal.js'
 
 /** Runs the command line and returns the exit code: 0 done, 1 run-time failure, 2 usage. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
@@ -41,13 +26,18 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 
 async function runCommand(argv: readonly string[], io: Io): Promise<number> {
   let exitCode = 0
+  const exit = (code: number) => {
+    exitCode = code
+  }
   const program = programFor(io)
   // Nothing else is needed for it, and it is to be there at once.
   const entries = argv[0] === '--version' ? [] : [...(await presetCommands()), ...COMMANDS]
   for (const entry of entries) {
-    await addCommand(program, entry, argv, io, code => {
-      exitCode = code
-    })
+    const command = addCommand(program, entry)
+    if (argv.find(word => !word.startsWith('-')) !== entry.name) continue
+    // Only the file of the command that is used is loaded.
+    const { configure } = await entry.load()
+    configure(command, io, exit, entries)
   }
   try {
     await program.parseAsync(argv, { from: 'user' })
@@ -82,22 +72,12 @@ function programFor(io: Io): Command {
     )
 }
 
-/** Adds a command; only the file of the one that is used is loaded. */
-async function addCommand(
-  program: Command,
-  { name, group, summary, load }: CommandEntry,
-  argv: readonly string[],
-  io: Io,
-  exit: (code: number) => void,
-): Promise<void> {
-  const command = program
+function addCommand(program: Command, { name, group, summary }: CommandEntry): Command {
+  return program
     .command(name)
     .helpGroup(group)
     .summary(summary)
     .description(`${summary.replace(/^./, letter => letter.toUpperCase())}.`)
-  if (argv.find(word => !word.startsWith('-')) !== name) return
-  const { configure } = await load()
-  configure(command, io, exit)
 }
 
 function version(): string {

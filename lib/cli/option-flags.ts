@@ -1,9 +1,8 @@
 import { type Command, Option as Flag, InvalidArgumentError } from 'commander'
 import { kebabCase } from '../config/registry.js'
 import { optionValue } from '../config/value.js'
-import type { OptionTable } from '../definition.js'
-import type { Option } from '../option.js'
-import { formatQuantity } from '../quantity.js'
+import type { Option, OptionTable } from '../options/option.js'
+import { formatQuantity } from '../options/quantity.js'
 
 /** What stands for a value in the help where neither its unit nor its name says it. */
 const PLACEHOLDERS: Readonly<Record<string, string>> = {

@@ -2,11 +2,11 @@ import { type Command, Option } from 'commander'
 import { withImports } from '../config/import-stages.js'
 import { showProblems } from '../config/problem.js'
 import { builtIn, type Registry } from '../config/registry.js'
-import { pipelineOfText } from '../config/text.js'
+import { pipelineOfText } from '../config/text/text-pipeline.js'
+import { PLAN_MODES, type PlanMode } from '../engine/planned-stage.js'
 import { InvalidOptionError } from '../errors.js'
 import type { Pipeline } from '../pipeline.js'
-import { PLAN_MODES, type PlanMode } from '../plan.js'
-import type { Io } from './main.js'
+import type { Io } from './io.js'
 
 /** What the flags of a command that takes a text give. */
 export interface TextFlags {

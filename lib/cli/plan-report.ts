@@ -1,8 +1,9 @@
-import { formatStage } from '../config/format-text.js'
 import { type MemoryBound, memoryBound } from '../config/memory-bound.js'
+import { formatStage } from '../config/text/format-text.js'
+import type { ExplainedStage, Explanation } from '../engine/explain.js'
+import { KIND_NAMES, type PlanMode } from '../engine/planned-stage.js'
+import { formatQuantity } from '../options/quantity.js'
 import type { Pipeline } from '../pipeline.js'
-import { type ExplainedStage, type Explanation, KIND_NAMES, type PlanMode } from '../plan.js'
-import { formatQuantity } from '../quantity.js'
 
 /** How a pipeline will run, with what its text says of each stage. */
 export interface PlanReport extends Omit<Explanation, 'segments' | 'toString'> {

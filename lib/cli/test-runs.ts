@@ -1,5 +1,5 @@
-import type { Configuration } from '../config/file.js'
-import { PLAN_MODES, type PlanMode } from '../plan.js'
+import type { Configuration } from '../config/file/configuration.js'
+import { PLAN_MODES, type PlanMode } from '../engine/planned-stage.js'
 import { chunkings } from '../testing/chunkings.js'
 import { connect } from '../testing/connect.js'
 

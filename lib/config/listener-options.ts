@@ -1,9 +1,9 @@
-import { CONNECTION_TIMES } from '../connection-options.js'
-import type { OptionTable } from '../definition.js'
-import { type SystemdDescriptor, TCP_OPTIONS } from '../listen-address.js'
-import { LISTEN_OPTIONS, type ListenOptions } from '../listen-options.js'
-import { type Option, text } from '../option.js'
-import { showValue } from '../show-value.js'
+import { CONNECTION_TIMES } from '../engine/connection-options.js'
+import { type SystemdDescriptor, TCP_OPTIONS } from '../listener/address/listen-address.js'
+import { LISTEN_OPTIONS, type ListenOptions } from '../listener/listen-options.js'
+import type { OptionTable } from '../options/option.js'
+import { type Option, text } from '../options/option.js'
+import { showValue } from '../options/show-value.js'
 
 const { backlog, noDelay, keepAlive, keepAliveInitialDelay, shutdownTimeout, uncaught, plan, ...limits } =
   LISTEN_OPTIONS

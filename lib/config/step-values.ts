@@ -1,9 +1,9 @@
-import type { Definition, OptionTable } from '../definition.js'
-import type { Option } from '../option.js'
-import { didYouMean } from './near.js'
+import type { Definition } from '../definition.js'
+import type { Option, OptionTable } from '../options/option.js'
+import { didYouMean } from './did-you-mean.js'
 import type { Problem } from './problem.js'
 import { kebabCase, type Spelling } from './registry.js'
-import type { Given, GivenOption, Step } from './steps.js'
+import type { Given, GivenOption, Step } from './step.js'
 import { optionValue } from './value.js'
 
 /** The values of a step by the names of its arguments and options, for `stageFrom`; those that are wrong are left out. */

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { OptionTable } from '../definition.js'
 import { InvalidOptionError } from '../errors.js'
-import { HANDSHAKE_OPTIONS } from '../handshake-options.js'
-import { text } from '../option.js'
-import type { TlsSettings } from '../tls-options.js'
+import { HANDSHAKE_OPTIONS } from '../listener/tls/handshake-options.js'
+import type { TlsSettings } from '../listener/tls/tls-options.js'
+import type { OptionTable } from '../options/option.js'
+import { text } from '../options/option.js'
 
 /** The options of TLS that a file, or the command line, can say; certificates by the paths of their files. */
 export const TLS_OPTIONS: OptionTable = {
@@ -44,7 +44,7 @@ export async function readTls(files: TlsFiles, folder: string): Promise<TlsSetti
   )
   // Most servers do not speak TLS.
   /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
-  const { tlsSettings } = await import('../tls-options.js')
+  const { tlsSettings } = await import('../listener/tls/tls-options.js')
   return tlsSettings('tls', { ...others, ...Object.fromEntries(contents) })
 }
 

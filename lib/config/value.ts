@@ -1,7 +1,7 @@
-import type { Option } from '../option.js'
-import { parseQuantity, QUANTITY_EXAMPLES } from '../quantity.js'
-import { escapeBytes } from './escapes.js'
-import { didYouMean } from './near.js'
+import type { Option } from '../options/option.js'
+import { parseQuantity, QUANTITY_EXAMPLES } from '../options/quantity.js'
+import { didYouMean } from './did-you-mean.js'
+import { escapeBytes } from './text/escapes.js'
 
 /** What an option takes, or why it does not take what was given. */
 export type Reading = { readonly value: unknown } | { readonly refusal: string; readonly remedy: string }

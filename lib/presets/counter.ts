@@ -1,5 +1,5 @@
 import { formatAddress } from '../address.js'
-import { counter as count } from '../stages/counter.js'
+import { counter as count } from '../stages/control/counter.js'
 import { echo } from './echo.js'
 import type { Preset } from './preset.js'
 

@@ -1,6 +1,6 @@
-import type { OptionTable } from '../definition.js'
-import { choice, text } from '../option.js'
-import { LINES_OPTIONS } from '../stages/line-rules.js'
+import type { OptionTable } from '../options/option.js'
+import { choice, text } from '../options/option.js'
+import { LINES_OPTIONS } from '../stages/lines/line-rules.js'
 import type { Preset, PresetOptions } from './preset.js'
 
 /** The options that presets take, without their defaults, which are each preset's own. */

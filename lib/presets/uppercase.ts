@@ -1,8 +1,8 @@
 import { pipeline } from '../pipeline.js'
-import { lines } from '../stages/lines.js'
-import { unlines } from '../stages/unlines.js'
-import { uppercase as upper } from '../stages/uppercase.js'
-import { welcome } from '../stages/welcome.js'
+import { welcome } from '../stages/control/welcome.js'
+import { lines } from '../stages/lines/lines.js'
+import { unlines } from '../stages/lines/unlines.js'
+import { uppercase as upper } from '../stages/text/uppercase.js'
 import type { Preset } from './preset.js'
 
 const defaults = {

@@ -1,4 +1,4 @@
-import { welcome as banner } from '../stages/welcome.js'
+import { welcome as banner } from '../stages/control/welcome.js'
 import { echo } from './echo.js'
 import type { Preset } from './preset.js'
 

@@ -1,4 +1,4 @@
-import { checkInteger, checkNames } from '../check-option.js'
+import { checkInteger, checkNames } from '../options/check-option.js'
 
 type IsCut = (bytes: Buffer, place: number) => boolean
 

@@ -1,5 +1,5 @@
 import { AssertionError } from 'node:assert'
-import type { PlanMode } from '../plan.js'
+import type { PlanMode } from '../engine/planned-stage.js'
 import type { Breach, Law } from './laws/law.js'
 import { brief, indent, variable } from './show.js'
 import type { Result } from './subject.js'

@@ -1,8 +1,8 @@
-import { checkChoice, checkInteger, checkNames } from '../check-option.js'
 import { Connection } from '../connection.js'
+import { PLAN_MODES, type PlanMode } from '../engine/planned-stage.js'
 import { InvalidOptionError, type PeerError } from '../errors.js'
 import { type Kind, sizeOf } from '../kind.js'
-import { PLAN_MODES, type PlanMode } from '../plan.js'
+import { checkChoice, checkInteger, checkNames } from '../options/check-option.js'
 import type { AnyStage, Stage } from '../stage.js'
 import { batches, Trial, unbatch } from './trial.js'
 

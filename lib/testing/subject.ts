@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { Connection, type Endpoints } from '../connection.js'
+import type { PlanMode } from '../engine/planned-stage.js'
 import type { Kind } from '../kind.js'
-import type { PlanMode } from '../plan.js'
 import type { AnyStage } from '../stage.js'
 import { type FakeClock, fakeClock } from './fake-clock.js'
 import { batches, Trial, type TrialHooks, unbatch } from './trial.js'

@@ -1,11 +1,12 @@
 import { AsyncResource } from 'node:async_hooks'
 import { type Connection, countWith, endConnection } from '../connection.js'
-import type { Flow } from '../engine/flow.js'
-import { flowOf, load } from '../engine/open-flow.js'
+import type { Flow } from '../engine/flow/flow.js'
+import { flowOf, load } from '../engine/flow/open-flow.js'
+import { makePlan, place } from '../engine/plan.js'
+import type { PlanMode } from '../engine/planned-stage.js'
 import { type BywashError, type PeerError, reasonOf } from '../errors.js'
 import type { Kind } from '../kind.js'
 import type { Reason } from '../outcome.js'
-import { makePlan, type PlanMode, place } from '../plan.js'
 import { type AnyStage, type Controller, stage } from '../stage.js'
 
 /** What a trial tells, and asks, while it runs. */

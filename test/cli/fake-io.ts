@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { PassThrough } from 'node:stream'
-import type { Io } from '../../lib/cli/main.js'
+import type { Io } from '../../lib/cli/io.js'
 
 /** Stands in for the process: signals are emitted on it, and what is printed is kept. */
 export class FakeIo extends EventEmitter implements Io {

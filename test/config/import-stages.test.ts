@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
-import { readConfiguration } from '../../lib/config/file.js'
+import { readConfiguration } from '../../lib/config/file/configuration.js'
 import { withImports } from '../../lib/config/import-stages.js'
 import { showProblems } from '../../lib/config/problem.js'
 import { builtIn } from '../../lib/config/registry.js'
-import { pipelineOfText } from '../../lib/config/text.js'
+import { pipelineOfText } from '../../lib/config/text/text-pipeline.js'
 import { InvalidOptionError } from '../../lib/errors.js'
 import { runStage } from '../../lib/testing/index.js'
 

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import t from 'tap'
+import { readGreeting, type Said, spawnServer } from '../listener/workers/spawn-server.js'
 import { connectTcp } from '../tcp-client.js'
-import { readGreeting, type Said, spawnServer } from '../workers/spawn-server.js'
 
 const WORKERS = 3
 const KILLS = 8

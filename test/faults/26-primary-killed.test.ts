@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import t from 'tap'
+import { spawnServer } from '../listener/workers/spawn-server.js'
 import { connectTcp } from '../tcp-client.js'
-import { spawnServer } from '../workers/spawn-server.js'
 
 t.test('26: primary SIGKILL', async t => {
   const server = await spawnServer(t, { workers: 2 })

@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { pipeline } from '../../lib/index.js'
 import { BARE, BIN } from '../cli/start-command.js'
-import { serveLocally } from '../local-listener.js'
+import { serveLocally } from '../listener/local-listener.js'
 import { connectTcp, exchange } from '../tcp-client.js'
 
 const FORMATS = ['text', 'json'] as const

@@ -1,6 +1,6 @@
 import type { ListenOptions } from '../../lib/index.js'
 import { listen } from '../../lib/index.js'
-import { openSockets } from '../open-sockets.js'
+import { openSockets } from '../gate/open-sockets.js'
 import { counted, PIPELINES, type PipelineName } from './pipelines.js'
 
 /** How a connection ended. */

@@ -2,7 +2,7 @@
 
 import { listen } from '../../lib/index.js'
 import { counted, PIPELINES } from '../faults/pipelines.js'
-import { openSockets } from '../open-sockets.js'
+import { openSockets } from '../gate/open-sockets.js'
 
 const collect = globalThis.gc as () => void
 const outcomes: Record<string, number> = {}

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { lines, map, pipeline, unlines } from '../../lib/index.js'
-import { serveLocally } from '../local-listener.js'
+import { serveLocally } from '../listener/local-listener.js'
 import { connectTcp, type TcpClient } from '../tcp-client.js'
 import { identity } from './certificates.js'
 import { connectTls } from './tls-client.js'

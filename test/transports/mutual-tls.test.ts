@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import type { HandshakeError } from '../../lib/index.js'
 import { echo } from '../../lib/presets/index.js'
-import { serveLocally } from '../local-listener.js'
+import { serveLocally } from '../listener/local-listener.js'
 import { identity, pem } from './certificates.js'
 import { connectTls, refusalOf } from './tls-client.js'
 

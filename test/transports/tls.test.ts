@@ -15,10 +15,10 @@ import {
   unlines,
   uppercase,
 } from '../../lib/index.js'
+import type { TlsOptions } from '../../lib/listener/tls/tls-options.js'
 import { echo } from '../../lib/presets/index.js'
 import { type FakeClock, fakeClock } from '../../lib/testing/index.js'
-import type { TlsOptions } from '../../lib/tls-options.js'
-import { serveLocally } from '../local-listener.js'
+import { serveLocally } from '../listener/local-listener.js'
 import { connectTcp } from '../tcp-client.js'
 import { identity, pem } from './certificates.js'
 import { connectTls, refusalOf, secure } from './tls-client.js'

@@ -21,10 +21,10 @@ import {
   listen,
   type Outcome,
 } from '../../lib/index.js'
-import { openServer } from '../../lib/open-server.js'
+import { removeStale } from '../../lib/listener/address/unix-socket.js'
+import { openServer } from '../../lib/listener/open-server.js'
 import { counter, echo } from '../../lib/presets/index.js'
-import { removeStale } from '../../lib/unix-socket.js'
-import { serveLocally } from '../local-listener.js'
+import { serveLocally } from '../listener/local-listener.js'
 import { clientOf, type TcpClient } from '../tcp-client.js'
 import { identity } from './certificates.js'
 import { secure } from './tls-client.js'

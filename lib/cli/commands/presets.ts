@@ -1,0 +1,29 @@
+import { formatText } from '../../config/text/format-text.js'
+import { presets } from '../../presets/index.js'
+import { presetOptions } from '../../presets/preset-options.js'
+import type { CommandModule } from '../command.js'
+import { table } from '../terminal/columns.js'
+import { widthOf } from '../terminal/terminal.js'
+
+/** `bywash presets` */
+export const configure: CommandModule['configure'] = (command, io, exit) => {
+  command
+    .option('--json', 'print JSON')
+    .addHelpText('after', '\nExample:\n  $ bywash presets')
+    .action(({ json }: { readonly json?: boolean }) => {
+      const all = presets.map(preset => ({
+        name: preset.name,
+        summary: preset.summary,
+        options: presetOptions(preset),
+        text: formatText(preset.pipeline().stages),
+      }))
+      const rows = all.flatMap(({ name, summary, text }) => [
+        [name, summary],
+        ['', text],
+      ])
+      io.stdout.write(
+        `${json ? JSON.stringify(all, undefined, 2) : table([['PRESET', ''], ...rows], widthOf(io.stdout))}\n`,
+      )
+      exit(0)
+    })
+}

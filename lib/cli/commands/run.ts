@@ -1,0 +1,22 @@
+import { formatAddress } from '../../address.js'
+import type { CommandModule } from '../command.js'
+import { listenerFlags, listenerSettings } from '../listener-flags.js'
+import { importFlag, pipelineFor, registryFor } from '../pipeline-text.js'
+import { serve } from '../serving/serve.js'
+
+/** `bywash run '<pipeline>'` */
+export const configure: CommandModule['configure'] = (command, io, exit) => {
+  listenerFlags(importFlag(command.argument('<pipeline>', 'a text such as: lines | uppercase | unlines')))
+    .addHelpText(
+      'after',
+      "\nExample:\n  $ bywash run 'lines --max-length 4KiB | uppercase | unlines' --port 9000",
+    )
+    .action(async (text: string, flags) => {
+      const registry = await registryFor(flags, io)
+      const greeting = {
+        title: 'Pipeline on',
+        trial: (host: string, port: number) => `bywash connect ${formatAddress(host, port)}`,
+      }
+      exit(await serve(log => pipelineFor(text, registry, log), greeting, listenerSettings(flags), io))
+    })
+}

@@ -1,0 +1,83 @@
+import { loadFile } from '../../config/file/load-file.js'
+import { escapeBytes } from '../../config/text/escapes.js'
+import { printable } from '../../printable.js'
+import type { CommandModule } from '../command.js'
+import type { Io } from '../io.js'
+import { difference, type Mark } from '../terminal/show-difference.js'
+import { coloured } from '../terminal/terminal.js'
+import { type FileTest, type Run, runTest } from '../test-runs.js'
+
+export const configure: CommandModule['configure'] = (command, io, exit) => {
+  command
+    .argument('<file>', 'YAML or JSON')
+    .addHelpText('after', '\nExample:\n  $ bywash test bywash.yaml')
+    .action(async (file: string) => exit(await testFile(file, io)))
+}
+
+/** Runs the tests of a file and prints what came of them; returns the exit code. */
+export async function testFile(path: string, io: Io): Promise<number> {
+  const { configuration, problems } = await loadFile(path, { environment: io.env })
+  for (const problem of problems) io.stderr.write(`${problem}\n`)
+  if (configuration === undefined) return 2
+  const { tests } = configuration
+  const paint = painter(io)
+  let failed = 0
+  for (const test of tests) {
+    const { runs, failure } = await runTest(test)
+    if (failure === undefined) {
+      io.stdout.write(`${paint('+', 'ok')}   ${test.name} (${runs} runs)\n`)
+    } else {
+      failed++
+      io.stdout.write(`${paint('-', 'FAIL')} ${test.name}\n${report(test, failure, paint)}`)
+    }
+  }
+  io.stdout.write(`${summary(tests.length, failed)}\n`)
+  return failed === 0 ? 0 : 1
+}
+
+function summary(count: number, failed: number): string {
+  if (count === 0) return 'The file has no tests.'
+  const all = count === 1 ? '1 test' : `${count} tests`
+  return failed === 0 ? `${all} passed.` : `${failed} of ${all} failed.`
+}
+
+type Paint = (mark: Mark, text: string) => string
+
+const COLOURS = { '-': 'red', '+': 'green' } as const
+
+function painter({ stdout, env }: Io): Paint {
+  return (mark, text) => (mark === ' ' ? text : coloured(stdout, env, COLOURS[mark], text))
+}
+
+function report(test: FileTest, { plan, chunks, received, fault }: Run, paint: Paint): string {
+  const lines = received.equals(test.expect)
+    ? []
+    : [
+        paint('-', '- expected'),
+        paint('+', '+ received'),
+        ...difference(test.expect, received).map(([mark, line]) => paint(mark, `${mark} ${line}`)),
+      ]
+  return [
+    `with plan '${plan}', sent ${pieces(chunks)}`,
+    ...(fault === undefined ? [] : [printable(fault)]),
+    ...lines,
+  ]
+    .map(line => `     ${line}\n`)
+    .join('')
+}
+
+/** How many pieces of an input are shown, and how many characters of each end of one. */
+const MOST_PIECES = 8
+const MOST_CHARACTERS = 20
+
+/** How an input was cut. */
+function pieces(chunks: readonly Buffer[]): string {
+  if (chunks.length === 1) return 'at once'
+  const shown = chunks.slice(0, MOST_PIECES).map(chunk => {
+    const text = escapeBytes(chunk)
+    return text.length > 2 * MOST_CHARACTERS
+      ? `'${text.slice(0, MOST_CHARACTERS)}…${text.slice(-MOST_CHARACTERS)}'`
+      : `'${text}'`
+  })
+  return `in ${chunks.length} pieces: ${shown.join(' ')}${chunks.length > MOST_PIECES ? ' …' : ''}`
+}

@@ -1,0 +1,73 @@
+import { createReadStream, createWriteStream, fstatSync, ftruncateSync, openSync, type Stats } from 'node:fs'
+import type { Readable, Writable } from 'node:stream'
+import { InvalidOptionError } from '../../errors.js'
+import { Failure } from '../failure.js'
+import type { Io } from '../io.js'
+import { systemReason } from '../system-reason.js'
+import { FileSource } from './file-source.js'
+
+/** The flags that name files. */
+export interface PipeFiles {
+  readonly in?: string
+  readonly out?: string
+}
+
+/** What a pipe reads and writes. */
+export interface OpenEnds {
+  readonly input: Readable
+  readonly output: Writable
+  /** The output is not ours to end. */
+  readonly keepsOutput: boolean
+  /** How many bytes the input has, where that is known. */
+  readonly size: number | undefined
+}
+
+/**
+ * Opens the files of a pipe, or takes stdin and stdout.
+ *
+ * @throws InvalidOptionError when both are the same file; Failure when one cannot be opened.
+ */
+export function openEnds(names: PipeFiles, { stdin, stdout }: Io): OpenEnds {
+  const source = names.in === undefined ? stdin.fd : opened(names.in, 'r')
+  // Not with 'w', which would empty the file before it is known to be another one.
+  const sink = names.out === undefined ? undefined : opened(names.out, 'a')
+  const stats = statsOf(source)
+  refuseSame(stats, statsOf(sink ?? stdout.fd))
+  if (sink !== undefined && statsOf(sink)?.isFile()) ftruncateSync(sink)
+  return {
+    input: inputOf(source, stats, names, stdin as Readable),
+    output: sink === undefined ? (stdout as Writable) : createWriteStream('', { fd: sink }),
+    keepsOutput: sink === undefined,
+    size: stats?.isFile() ? stats.size : undefined,
+  }
+}
+
+function opened(name: string, flags: 'r' | 'a'): number {
+  try {
+    return openSync(name, flags)
+  } catch (error) {
+    throw new Failure(`cannot open ${name}: ${systemReason(error as NodeJS.ErrnoException)}`)
+  }
+}
+
+function statsOf(descriptor: number | undefined): Stats | undefined {
+  return descriptor === undefined ? undefined : fstatSync(descriptor)
+}
+
+function refuseSame(source: Stats | undefined, sink: Stats | undefined): void {
+  if (!source?.isFile() || source.dev !== sink?.dev || source.ino !== sink.ino) return
+  throw new InvalidOptionError(
+    'The input and the output are the same file. Write another one, and rename it afterwards.',
+  )
+}
+
+function inputOf(
+  source: number | undefined,
+  stats: Stats | undefined,
+  names: PipeFiles,
+  stdin: Readable,
+): Readable {
+  // Node's stdin of a directory is empty, and this one fails.
+  if (source !== undefined && (stats?.isFile() || stats?.isDirectory())) return new FileSource(source)
+  return names.in === undefined ? stdin : createReadStream('', { fd: source as number })
+}

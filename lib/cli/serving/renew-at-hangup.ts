@@ -1,0 +1,23 @@
+import { readTls, type TlsFiles } from '../../config/tls-files.js'
+import type { Listener } from '../../listener/listener.js'
+import type { Io } from '../io.js'
+import type { Log } from '../log/log.js'
+
+/** Reads certificates again at each SIGHUP; what is wrong then changes nothing. Returns what ends that. */
+export function renewAtHangup(
+  listener: Pick<Listener, 'setSecureContext'>,
+  files: TlsFiles,
+  io: Io,
+  log: Pick<Log, 'info' | 'error'>,
+): () => void {
+  const renew = async () => {
+    try {
+      listener.setSecureContext(await readTls(files, io.cwd()))
+      log.info('The TLS certificate was read again; connections that are open keep theirs')
+    } catch (error) {
+      log.error(`The TLS certificate was not renewed, the old one stays: ${(error as Error).message}`)
+    }
+  }
+  io.on('SIGHUP', renew)
+  return () => void io.off('SIGHUP', renew)
+}

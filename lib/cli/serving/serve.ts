@@ -1,0 +1,42 @@
+import { formatBound } from '../../address.js'
+import { readTls } from '../../config/tls-files.js'
+import { listen } from '../../listener/listen.js'
+import type { Pipeline } from '../../pipeline.js'
+import type { Preset } from '../../presets/index.js'
+import type { Io } from '../io.js'
+import type { ListenerSettings } from '../listener-flags.js'
+import { openLog } from '../log/log.js'
+import { uncaughtLog } from '../log/uncaught-log.js'
+import { renewAtHangup } from './renew-at-hangup.js'
+import { trialOf } from './try-command.js'
+import { untilStopped } from './until-stopped.js'
+
+/** Serves a pipeline until a signal comes; returns the exit code. */
+export async function serve(
+  pipelineFor: (log: (line: string) => void) => Pipeline<Buffer, Buffer>,
+  { title, trial }: Pick<Preset, 'title' | 'trial'>,
+  { listen: options, tls: files, log: settings }: ListenerSettings,
+  io: Io,
+): Promise<number> {
+  const log = await openLog(settings, io.stderr)
+  const tls = files && { tls: await readTls(files, io.cwd()) }
+  const failure = new AbortController()
+  const listener = await listen(pipelineFor(log.info), {
+    ...options,
+    ...tls,
+    ...log.connections(),
+    uncaught: uncaughtLog(log, failure)(options.uncaught),
+  })
+  // Who has read the greeting may send a signal.
+  const stopped = untilStopped(listener, io, failure.signal)
+  const stopRenewing = files && renewAtHangup(listener, files, io, log)
+  // A worker greets nobody.
+  if (listener.worker === undefined) {
+    log.info(`${title} ${formatBound(listener.address)}`)
+    const command = trialOf(listener.address, files, trial)
+    if (command !== undefined) log.info(`Test: ${command}`)
+  }
+  const exitCode = await stopped
+  stopRenewing?.()
+  return exitCode
+}

@@ -1,0 +1,26 @@
+import type { AddressInfo } from 'node:net'
+import { formatAddress } from '../../address.js'
+import type { TlsFiles } from '../../config/tls-files.js'
+import type { Preset } from '../../presets/index.js'
+
+const LOCAL = ['0.0.0.0', '127.0.0.1', '::', '::1']
+
+/** A command that tries a listener; undefined where its address is not known. */
+export function trialOf(
+  { address, family, port }: AddressInfo,
+  tls: TlsFiles | undefined,
+  trial: Preset['trial'],
+): string | undefined {
+  const client = `openssl s_client -quiet${tls?.ca === undefined ? '' : ' -cert client.pem -key client-key.pem'}`
+  if (family !== 'unix') {
+    const host = LOCAL.includes(address) ? 'localhost' : address
+    return tls === undefined ? trial(host, port) : `${client} -connect ${formatAddress(host, port)}`
+  }
+  if (address === '') return undefined
+  return tls === undefined ? `socat - UNIX-CONNECT:${quoted(address)}` : `${client} -unix ${quoted(address)}`
+}
+
+/** One word of a shell. */
+function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
+}

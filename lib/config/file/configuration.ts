@@ -1,0 +1,92 @@
+import { withImports } from '../import-stages.js'
+import type { Problem } from '../problem.js'
+import { builtIn, type Registry } from '../registry.js'
+import { type Environment, hasReference } from './environment.js'
+import { fields, itemsOf, textOf } from './fields.js'
+import { type ListenerEntry, readListeners } from './listeners.js'
+import { type ReadPipeline, refuseReference } from './pipeline.js'
+import type { Reading } from './reading.js'
+import { readTests, type TestEntry } from './tests.js'
+import { type Node, parseTree } from './tree.js'
+
+/** What a file without problems says. */
+export interface Configuration {
+  readonly listeners: readonly Complete<ListenerEntry>[]
+  readonly tests: readonly Complete<TestEntry>[]
+}
+
+/** A part of a file without problems. */
+type Complete<Part extends Pick<ReadPipeline, 'pipeline'>> = Part & {
+  readonly pipeline: NonNullable<Part['pipeline']>
+}
+
+/** What a file is read with. */
+export interface FileOptions {
+  /** Where `${NAME}` takes its values from. */
+  readonly environment: Environment
+  /** The folder that relative paths start from. */
+  readonly folder: string
+  /** Whether certificates are read, which who serves needs, and who tests a pipeline has not. @default false */
+  readonly readsCertificates?: boolean
+  readonly log?: (line: string) => void
+}
+
+/** A configuration, or the problems that keep it from being one. */
+export interface ReadFile {
+  readonly configuration: Configuration | undefined
+  readonly problems: readonly Problem[]
+}
+
+const KEYS = { $schema: false, import: false, listeners: true, tests: false }
+
+/** Reads the text of a file: YAML, or JSON, which is a part of it. It collects all problems, and rejects for none. */
+export async function readConfiguration(text: string, options: FileOptions): Promise<ReadFile> {
+  const { root, problems } = parseTree(text)
+  if (problems.length > 0) return { configuration: undefined, problems }
+  if (root === undefined) {
+    const at = { start: 0, end: 0 }
+    const remedy = "Begin with 'listeners:', or let 'bywash init' write a file."
+    return { configuration: undefined, problems: [{ at, message: 'The file is empty.', remedy }] }
+  }
+  return readRoot(root, options)
+}
+
+async function readRoot(
+  root: Node,
+  { environment, folder, log = () => {}, readsCertificates = false }: FileOptions,
+): Promise<ReadFile> {
+  const problems: Problem[] = []
+  const found = fields(root, 'The file', KEYS, problems)
+  const [, imported, listenersNode, testsNode] = Object.keys(KEYS).map(key => found?.get(key)?.value)
+  const start: Reading = { environment, registry: builtIn(), log, folder, readsCertificates, problems }
+  const reading = { ...start, registry: await readImports(imported, start) }
+  const listeners = listenersNode === undefined ? [] : await readListeners(listenersNode, reading)
+  const tests = testsNode === undefined ? [] : readTests(testsNode, listeners, reading)
+  if (problems.length > 0) {
+    return {
+      configuration: undefined,
+      problems: problems.sort((one, other) => one.at.start - other.at.start),
+    }
+  }
+  return { configuration: { listeners, tests } as Configuration, problems }
+}
+
+async function readImports(node: Node | undefined, reading: Reading): Promise<Registry> {
+  const { folder, problems } = reading
+  let { registry } = reading
+  if (node === undefined) return registry
+  for (const item of node.type === 'scalar' ? [node] : itemsOf(node, "'import'", problems)) {
+    const path = textOf(item, "'import'", problems)
+    if (path === undefined) continue
+    if (hasReference(path)) {
+      problems.push(refuseReference(item.at))
+      continue
+    }
+    try {
+      registry = await withImports(registry, [path], folder)
+    } catch (error) {
+      problems.push({ at: item.at, message: (error as Error).message, remedy: '' })
+    }
+  }
+  return registry
+}

@@ -1,0 +1,222 @@
+import type { Definition, StageFactory } from '../../definition.js'
+import type { Option, OptionTable, Unit } from '../../options/option.js'
+import { LISTENER_OPTIONS } from '../listener-options.js'
+import { find, kebabCase, PRESET, type Registry } from '../registry.js'
+import { TLS_OPTIONS } from '../tls-files.js'
+
+/** A JSON Schema, draft 7, which editors know for YAML too. */
+export type JsonSchema = Readonly<Record<string, unknown>>
+
+/** A value that the environment gives, such as `${PORT:-8080}`. */
+const REFERENCE = '\\$\\{'
+
+const UNITS: Readonly<Record<Unit, string>> = {
+  bytes: '(B|KiB|MiB|GiB)',
+  'bytes/s': '(B|KiB|MiB|GiB)(/s)?',
+  ms: '(ms|s|m|h)',
+}
+
+/**
+ * What a file may be, as far as a schema can say it: not how stages follow each other, which names are given, and how
+ * options go together. Everything that `readConfiguration` takes fits it.
+ */
+export function fileSchema(registry: Registry): JsonSchema {
+  const stages = namedStages(registry)
+  const own = { pipeline: reference('pipeline') }
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    title: 'bywash',
+    description: 'Listeners, their pipelines, and tests.',
+    ...mapping(
+      {
+        $schema: {},
+        import: { description: 'Modules whose exported stages can be named here.', ...oneOrMore(TEXT) },
+        listeners: list(reference('listener')),
+        tests: list(reference('test')),
+      },
+      ['listeners'],
+    ),
+    // Imported stages have names and options that no schema knows.
+    if: { required: ['import'] },
+    else: {
+      properties: { listeners: { items: { properties: own } }, tests: { items: { properties: own } } },
+    },
+    definitions: {
+      listener: mapping(
+        {
+          name: { description: 'What log lines and tests call it by.', type: 'string' },
+          listen: { description: 'Where it listens, and its limits.', ...listen() },
+          pipeline: anyPipeline(),
+        },
+        ['name', 'pipeline'],
+      ),
+      test: mapping(
+        {
+          name: { type: 'string' },
+          pipeline: anyPipeline(),
+          send: { description: 'What a client sends before it ends its side.', ...reference('bytes') },
+          expect: { description: 'All that it is to get.', ...reference('bytes') },
+        },
+        ['name', 'pipeline', 'expect'],
+      ),
+      bytes: {
+        anyOf: [
+          { type: 'string' },
+          mapping({ base64: { type: 'string' } }, ['base64']),
+          mapping({ hex: { type: 'string' } }, ['hex']),
+          { type: 'array', items: reference('bytes') },
+        ],
+      },
+      pipeline: { anyOf: [{ type: 'string' }, list(reference('step'))] },
+      step: step(stages),
+      ...Object.fromEntries(stages.map(stage => [`step:${stage.name}`, values(stage)])),
+    },
+  }
+}
+
+function listen(): JsonSchema {
+  const { fd, ...others } = properties(LISTENER_OPTIONS)
+  return mapping(
+    {
+      ...others,
+      fd: { ...fd, type: ['integer', 'string'] },
+      tls: { description: 'Speaks TLS.', ...options(TLS_OPTIONS, ['cert', 'key']) },
+    },
+    [],
+  )
+}
+
+const TEXT = { type: 'string', minLength: 1 }
+
+function reference(name: string): JsonSchema {
+  // Beside a $ref draft 7 reads nothing.
+  return { allOf: [{ $ref: `#/definitions/${name}` }] }
+}
+
+function mapping(properties: Readonly<Record<string, JsonSchema>>, required: readonly string[]): JsonSchema {
+  return { type: 'object', properties, required, additionalProperties: false }
+}
+
+function list(items: JsonSchema): JsonSchema {
+  return { type: 'array', items, minItems: 1 }
+}
+
+function oneOrMore(one: JsonSchema): JsonSchema {
+  return { anyOf: [one, list(one)] }
+}
+
+/** The name of a listener or a preset, or a list of names, each with or without values. */
+function anyPipeline(): JsonSchema {
+  return {
+    description: "A list of stages, from top to bottom; or the name of a preset, such as 'echo'.",
+    anyOf: [
+      { type: 'string' },
+      list({ anyOf: [TEXT, { type: 'object', minProperties: 1, maxProperties: 1 }] }),
+    ],
+  }
+}
+
+/** Everything that a step can name. */
+function namedStages(registry: Registry): readonly NamedStage[] {
+  const presets = [...registry.presets.keys()]
+  return [...registry.stages.keys(), ...presets.map(name => PRESET + name), ...presets].map(name => {
+    const { definition } = find(registry, name) as StageFactory
+    // A preset's name alone means the preset, also where a stage has it.
+    return { name, definition, isBare: presets.includes(name) || neededBy(definition).length === 0 }
+  })
+}
+
+interface NamedStage {
+  readonly name: string
+  readonly definition: Definition
+  /** It may stand without any values. */
+  readonly isBare: boolean
+}
+
+/** One step of a pipeline: a name, or a name with arguments and options. */
+function step(stages: readonly NamedStage[]): JsonSchema {
+  const spelt = stages.flatMap(stage =>
+    [stage.name, kebabCase(stage.name)].map(spelling => ({ ...stage, spelling })),
+  )
+  const bare = spelt.filter(({ isBare }) => isBare).map(({ spelling }) => spelling)
+  const properties = spelt.map(({ name, spelling }) => [spelling, reference(`step:${name}`)])
+  return {
+    anyOf: [
+      { enum: [...new Set(bare)] },
+      { ...mapping(Object.fromEntries(properties), []), minProperties: 1, maxProperties: 1 },
+    ],
+  }
+}
+
+/** The names of the arguments and options that must be given. */
+function neededBy({ arguments: list, options: table }: Definition): readonly string[] {
+  return [...Object.keys(list), ...Object.keys(table).filter(name => table[name]?.presence === 'required')]
+}
+
+/** What may stand behind the name of a stage: values by name, a list of arguments with options at its end, or one argument. */
+function values({ definition, isBare }: NamedStage): JsonSchema {
+  const table = { ...definition.arguments, ...definition.options }
+  const inOrder = Object.values(definition.arguments).map(writtenValue)
+  return {
+    description: sentence(definition.summary),
+    anyOf: [
+      options(table, neededBy(definition)),
+      // Arguments may be among the options too, so that their places in the list say little.
+      { ...list({ anyOf: [...inOrder, options(table)] }), maxItems: inOrder.length + 1 },
+      ...(inOrder.length === 1 ? inOrder : []),
+      ...(isBare ? [{ enum: [null, {}, []] }] : []),
+    ],
+  }
+}
+
+/** An object of options by name. */
+function options(table: OptionTable, required: readonly string[] = []): JsonSchema {
+  return mapping(properties(table), required)
+}
+
+function properties(table: OptionTable): Readonly<Record<string, JsonSchema>> {
+  const written = Object.entries(table).filter(([, { type }]) => type !== 'code')
+  return Object.fromEntries(written.map(([name, option]) => [name, writtenValue(option)]))
+}
+
+/** What a file may give for an option. */
+function writtenValue(option: Option): JsonSchema {
+  const { help, isList, default: standard } = option
+  const one = oneValue(option)
+  return {
+    description: sentence(help),
+    ...(isList ? oneOrMore(one) : one),
+    ...(standard === undefined ? {} : { default: standard }),
+  }
+}
+
+function oneValue({ type, unit, minimum = 0, maximum, choices = [] }: Option): JsonSchema {
+  switch (type) {
+    case 'integer':
+      return orText({ type: 'integer', minimum, maximum }, quantity(unit))
+    case 'boolean':
+      return orText({ type: 'boolean' }, '^(true|false)$')
+    case 'choice':
+      return orText({ enum: [...choices, ...choices.filter(isNumber).map(String)] })
+    default:
+      return { type: 'string', minLength: minimum }
+  }
+}
+
+function isNumber(value: unknown): boolean {
+  return typeof value === 'number'
+}
+
+/** A value, or a text that stands for one; the environment may give any. */
+function orText(value: JsonSchema, ...patterns: readonly string[]): JsonSchema {
+  return { anyOf: [value, { type: 'string', pattern: [...patterns, REFERENCE].join('|') }] }
+}
+
+function quantity(unit: Unit | undefined): string {
+  const whole = '^-?\\d+'
+  return unit === undefined ? `${whole}$` : `${whole}( ?${UNITS[unit]})?$|${whole}\\.\\d+ ?${UNITS[unit]}$`
+}
+
+function sentence(phrase: string): string {
+  return `${phrase.replace(/^./, letter => letter.toUpperCase())}.`
+}

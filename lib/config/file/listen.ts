@@ -1,0 +1,90 @@
+import { resolve } from 'node:path'
+import { formatAddress } from '../../address.js'
+import { listenAddress, type TcpAddress } from '../../listener/address/listen-address.js'
+import type { ListenOptions } from '../../listener/listen-options.js'
+import { defaultsOf } from '../../options/option-values.js'
+import { LISTENER_OPTIONS, listenOptions } from '../listener-options.js'
+import type { Span } from '../problem.js'
+import { fields } from './fields.js'
+import { readOptions } from './options.js'
+import type { Reading } from './reading.js'
+import { readTlsNode } from './tls.js'
+import type { Node } from './tree.js'
+
+const KEYS = Object.fromEntries([...Object.keys(LISTENER_OPTIONS), 'tls'].map(name => [name, false]))
+
+const DEFAULTS = Object.fromEntries(
+  Object.entries(defaultsOf(LISTENER_OPTIONS)).filter(([, value]) => value !== undefined),
+)
+
+/** Reads where a listener listens, and the rest of what `listen()` takes, with the defaults of the command line. */
+export async function readListen(node: Node | undefined, reading: Reading): Promise<ListenOptions> {
+  if (node === undefined) return DEFAULTS
+  const { problems, folder } = reading
+  const before = problems.length
+  const entries = fields(node, "'listen'", KEYS, problems) ?? new Map()
+  const { path, ...given } = readOptions(entries, LISTENER_OPTIONS, reading)
+  const tlsNode = entries.get('tls')?.value
+  const tls = tlsNode === undefined ? undefined : await readTlsNode(tlsNode, reading)
+  const { host, port, ...defaults } = DEFAULTS
+  const options = listenOptions({
+    ...(path === undefined && given.fd === undefined ? { host, port } : {}),
+    ...defaults,
+    ...given,
+    ...(path === undefined ? {} : { path: resolve(folder, String(path)) }),
+    ...(tls === undefined ? {} : { tls }),
+  })
+  if (problems.length === before) refuseAddress(options, node.at, reading)
+  return options
+}
+
+/** Refuses what is no address, or more than one. */
+function refuseAddress(options: ListenOptions, at: Span, { problems }: Reading): void {
+  try {
+    listenAddress("'listen'", options, 1)
+  } catch (error) {
+    problems.push({ at, message: (error as Error).message, remedy: '' })
+  }
+}
+
+/** Where a listener of the file listens. */
+export type Address = Pick<ListenOptions, 'host' | 'port' | 'path' | 'fd'>
+
+/** Refuses an address that another listener of the file has, also as a part of all addresses. */
+export function refuseTakenAddress(taken: Address[], wanted: Address, at: Span, { problems }: Reading): void {
+  const other = taken.find(each => overlap(each, wanted))
+  taken.push(wanted)
+  if (other === undefined) return
+  const [own, others] = [wanted, other].map(inWords)
+  const message =
+    own === others
+      ? `Another listener has ${own}.`
+      : `Another listener has ${others}, which takes ${own} too.`
+  problems.push({ at, message, remedy: isTcp(wanted) ? 'Choose another port.' : 'Choose another.' })
+}
+
+function inWords(address: Address): string {
+  if (isTcp(address)) return formatAddress(address.host, address.port)
+  return address.path ?? `descriptor ${address.fd}`
+}
+
+/** Whether two listeners cannot be bound at the same time. */
+export function overlap(one: Address, other: Address): boolean {
+  if (!isTcp(one) || !isTcp(other)) {
+    return one.port === other.port && one.path === other.path && one.fd === other.fd
+  }
+  return (
+    one.port !== 0 &&
+    one.port === other.port &&
+    (covers(one.host, other.host) || covers(other.host, one.host))
+  )
+}
+
+function isTcp(address: Address): address is Pick<TcpAddress, 'host' | 'port'> {
+  return address.port !== undefined
+}
+
+/** `::` takes IPv4 too. */
+function covers(all: string, one: string): boolean {
+  return all === one || all === '::' || (all === '0.0.0.0' && !one.includes(':'))
+}

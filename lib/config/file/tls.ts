@@ -1,0 +1,27 @@
+import type { TlsOptions } from '../../listener/tls/tls-options.js'
+import { readTls, TLS_OPTIONS } from '../tls-files.js'
+import { fields } from './fields.js'
+import { readOptions } from './options.js'
+import type { Reading } from './reading.js'
+import type { Node } from './tree.js'
+
+const KEYS = {
+  ...Object.fromEntries(Object.keys(TLS_OPTIONS).map(name => [name, false])),
+  cert: true,
+  key: true,
+}
+
+/** Reads TLS, with its certificates where they are wanted; undefined otherwise, and where something is wrong. */
+export async function readTlsNode(node: Node, reading: Reading): Promise<TlsOptions | undefined> {
+  const { problems, folder, readsCertificates } = reading
+  const before = problems.length
+  const entries = fields(node, "'tls'", KEYS, problems) ?? new Map()
+  const files = readOptions(entries, TLS_OPTIONS, reading)
+  if (!readsCertificates || problems.length > before) return undefined
+  try {
+    return await readTls(files, folder)
+  } catch (error) {
+    problems.push({ at: node.at, message: (error as Error).message, remedy: '' })
+    return undefined
+  }
+}

@@ -1,0 +1,73 @@
+import type { Definition } from '../definition.js'
+import { KIND_NAMES } from '../engine/planned-stage.js'
+import type { Kind } from '../kind.js'
+import type { AnyStage } from '../stage.js'
+import { alternatives } from './did-you-mean.js'
+import { waysBetween } from './fitting.js'
+import type { Problem } from './problem.js'
+import { PRESET, type Registry, type Spelling, spelt } from './registry.js'
+import type { Step, Surroundings } from './step.js'
+
+/** A step with what is known of its stage: less where it has problems of its own. */
+export interface Placed {
+  readonly step: Step
+  readonly definition?: Definition
+  readonly stage?: AnyStage
+}
+
+const CONNECTION = 'a connection'
+
+/** Finds where stages do not fit together, from bytes to bytes; each with the stages that would fit between. */
+export function orderProblems(
+  placed: readonly Placed[],
+  registry: Registry,
+  { spelling }: Surroundings,
+): readonly Problem[] {
+  const problems: Problem[] = []
+  // Unknown behind a stage that is not there, or may be of several kinds.
+  let kind: Kind | undefined = 'bytes'
+  let giver = CONNECTION
+  for (const { step, definition, stage } of placed) {
+    const accepts = sideOf('accepts', stage, definition)
+    if (kind !== undefined && accepts !== undefined && accepts !== 'any' && accepts !== kind) {
+      const isFirst = giver === CONNECTION
+      const preset =
+        isFirst && registry.presets.has(step.name) ? ` Or mean the preset: '${PRESET}${step.name}'.` : ''
+      problems.push({
+        at: step.at,
+        message: `Stage '${step.name}' takes ${KIND_NAMES[accepts]}, but ${giver} gives ${KIND_NAMES[kind]}.`,
+        remedy: remedy(registry, kind, accepts, spelling, isFirst ? 'before it' : 'between them') + preset,
+      })
+    }
+    const emits = sideOf('emits', stage, definition)
+    kind = emits === 'same' ? (accepts === 'any' ? kind : (accepts as Kind)) : emits
+    giver = `'${step.name}'`
+  }
+  const last = placed.at(-1)
+  if (last !== undefined && kind !== undefined && kind !== 'bytes') {
+    problems.push({
+      at: last.step.at,
+      message: `The last stage, ${giver}, gives ${KIND_NAMES[kind]}, but a connection takes bytes.`,
+      remedy: remedy(registry, kind, 'bytes', spelling, 'behind it'),
+    })
+  }
+  return problems
+}
+
+/** What a stage takes or gives; unknown where its options would say it and are wrong. */
+function sideOf<Side extends 'accepts' | 'emits'>(
+  side: Side,
+  stage: AnyStage | undefined,
+  definition: Definition | undefined,
+): AnyStage[Side] | undefined {
+  return stage?.[side] ?? (definition?.variant?.[side] === undefined ? definition?.[side] : undefined)
+}
+
+function remedy(registry: Registry, from: Kind, to: Kind, spelling: Spelling, where: string): string {
+  const then = spelling === 'text' ? ' | ' : ', then '
+  const ways = waysBetween(registry, from, to).map(
+    names => `'${names.map(name => spelt(name, spelling)).join(then)}'`,
+  )
+  if (ways.length === 0) return `No stage leads from ${KIND_NAMES[from]} to ${KIND_NAMES[to]}.`
+  return `Put ${alternatives(ways)} ${where}.`
+}

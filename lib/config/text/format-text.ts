@@ -1,0 +1,59 @@
+import { originOf } from '../../define-stage.js'
+import type { Definition } from '../../definition.js'
+import type { AnyStage } from '../../stage.js'
+import { kebabCase } from '../registry.js'
+import { escapeBytes } from './escapes.js'
+import { splitWords } from './words.js'
+
+/**
+ * Writes a list of stages, such as those of a pipeline, as a text that gives the same list again. A stage that
+ * `defineStage()` did not make is only its name. What only code can give, such as a function, is left out.
+ *
+ * @example
+ * formatText(pipeline().through(lines({ maxLength: 4096 })).stages) // lines --max-length 4096
+ */
+export function formatText(stages: readonly AnyStage[]): string {
+  // No stage at all is what the preset 'echo' has.
+  return stages.length === 0 ? 'echo' : stages.map(formatStage).join(' | ')
+}
+
+/** Writes one stage of such a list. */
+export function formatStage(stage: AnyStage): string {
+  const origin = originOf(stage)
+  return origin === undefined ? quoted(stage.name) : formatCall(origin.definition, origin.given)
+}
+
+function formatCall(definition: Definition, values: Readonly<Record<string, unknown>>): string {
+  const given = Object.keys(definition.arguments).flatMap(name => {
+    const value = values[name]
+    return isText(value) ? escaped(value) : []
+  })
+  const options = Object.keys(definition.options).flatMap(name => formatOption(name, values[name]))
+  // Behind '--' nothing is an option.
+  const end = given.some(value => value.startsWith('--')) ? ['--'] : []
+  return [kebabCase(definition.name), ...options, ...end, ...given].map(quoted).join(' ')
+}
+
+function formatOption(name: string, value: unknown): readonly string[] {
+  const flag = kebabCase(name)
+  if (typeof value === 'boolean') return [value ? `--${flag}` : `--no-${flag}`]
+  return [value].flat().flatMap(one => (isText(one) ? [`--${flag}`, escaped(one)] : []))
+}
+
+type Text = string | number | Uint8Array
+
+/** Whether a text can say it: functions and streams are for code only. */
+function isText(value: unknown): value is Text {
+  return typeof value === 'string' || typeof value === 'number' || value instanceof Uint8Array
+}
+
+function escaped(value: Text): string {
+  return typeof value === 'number' ? String(value) : escapeBytes(value)
+}
+
+/** A word with the quotes that it needs. */
+function quoted(word: string): string {
+  const { stages, problems } = splitWords(word)
+  const isPlain = problems.length === 0 && stages[0]?.name.value === word
+  return isPlain ? word : `'${word.replaceAll("'", "'\\''")}'`
+}

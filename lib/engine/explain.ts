@@ -1,0 +1,74 @@
+import type { Kind } from '../kind.js'
+import type { Plan } from './plan.js'
+import type { PlanMode, Rewriting, Segment } from './planned-stage.js'
+
+/** What `pipeline.explain()` returns; as text it is a tree. */
+export interface Explanation {
+  readonly plan: PlanMode
+  readonly accepts: Kind
+  readonly emits: Kind
+  /** True when no stream stands between socket and socket. */
+  readonly direct: boolean
+  readonly segments: readonly ExplainedSegment[]
+  toString: () => string
+}
+
+/** One segment of an explanation. */
+export interface ExplainedSegment {
+  readonly type: Segment['type']
+  readonly stages: readonly ExplainedStage[]
+  /** Why the segment is not fused with its neighbours, where it is a stream. */
+  readonly reason: string | undefined
+}
+
+/** One stage of an explanation. */
+export interface ExplainedStage {
+  readonly name: string
+  readonly accepts: Kind
+  readonly emits: Kind
+  /** Set where the stage runs as one with those that are named here, itself among them. */
+  readonly rewrite: string | undefined
+  /** How they run then. */
+  readonly runs: Rewriting | undefined
+}
+
+function reasonOf(segment: Segment, mode: PlanMode): string | undefined {
+  if (mode === 'streams') return "plan 'streams' runs each stage as a stream"
+  return segment.type === 'stream' ? 'the stage is a stream' : undefined
+}
+
+export function explain(plan: Plan): Explanation {
+  const { mode, accepts, emits } = plan
+  const segments = plan.segments.map(segment => ({
+    type: segment.type,
+    stages: segment.stages.flatMap(planned =>
+      (planned.rewrites ?? [planned]).map(({ name, accepts, emits }) => ({
+        name,
+        accepts,
+        emits,
+        rewrite: planned.rewrites && planned.name,
+        runs: planned.runs,
+      })),
+    ),
+    reason: reasonOf(segment, mode),
+  }))
+  const isDirect = plan.direct !== undefined
+  return {
+    plan: mode,
+    accepts,
+    emits,
+    direct: isDirect,
+    segments,
+    toString: () =>
+      [
+        `plan ${mode}: ${accepts} to ${emits}${isDirect ? ', no stream between socket and socket' : ''}`,
+        ...segments.flatMap(({ type, stages, reason }) => [
+          `  ${type}${reason === undefined ? '' : ` (${reason})`}`,
+          ...stages.map(
+            ({ name, accepts, emits, runs }) =>
+              `    ${name}: ${accepts} to ${emits}${runs === undefined ? '' : ` (${runs})`}`,
+          ),
+        ]),
+      ].join('\n'),
+  }
+}

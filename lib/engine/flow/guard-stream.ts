@@ -1,0 +1,54 @@
+import type { AsyncResource } from 'node:async_hooks'
+import type { Duplex } from 'node:stream'
+import { StageError } from '../../errors.js'
+import { isThenable } from '../../kind.js'
+
+type Callback = (error?: Error | null, item?: unknown) => void
+type Methods = Record<string, ((...parameters: unknown[]) => unknown) | undefined>
+
+export function asError(cause: unknown): Error {
+  return cause instanceof Error ? cause : new Error(String(cause))
+}
+
+/**
+ * Makes every fault of a stage's own stream an 'error' event of that stream. Without it a throw in `_transform` is an
+ * uncaught exception on Node 20 and 22 (nodejs/node#55270), a rejection is one on every version, and a callback that
+ * is called twice repeats data without a word. What the stream starts belongs to the scope.
+ */
+export function guardStream(stage: string, stream: Duplex, scope: AsyncResource): void {
+  if (
+    typeof stream?.write !== 'function' ||
+    typeof stream.read !== 'function' ||
+    typeof stream.on !== 'function'
+  ) {
+    throw new StageError(stage, 'must open a Duplex, such as a Transform.')
+  }
+  const methods = stream as unknown as Methods
+  const isTransform = typeof methods._transform === 'function'
+  for (const name of isTransform ? ['_transform', '_flush'] : ['_write', '_writev', '_final', '_read']) {
+    const original = methods[name]
+    if (typeof original !== 'function') continue
+    methods[name] = (...parameters) => {
+      const callback = parameters.at(-1)
+      if (typeof callback === 'function') parameters[parameters.length - 1] = once(callback as Callback, name)
+      try {
+        const result = scope.runInAsyncScope(original, stream, ...parameters)
+        if (isThenable(result)) result.then(undefined, cause => stream.destroy(asError(cause)))
+      } catch (cause) {
+        stream.destroy(asError(cause))
+      }
+    }
+  }
+
+  function once(callback: Callback, name: string): Callback {
+    let called = false
+    return (...results) => {
+      if (called) {
+        stream.destroy(new StageError(stage, `called the callback of ${name} twice.`))
+      } else {
+        called = true
+        callback(...results)
+      }
+    }
+  }
+}

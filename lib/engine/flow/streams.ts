@@ -1,0 +1,298 @@
+import type { AsyncResource } from 'node:async_hooks'
+import type { Duplex, Transform } from 'node:stream'
+import type { Connection } from '../../connection.js'
+import { type BywashError, blame, StageError } from '../../errors.js'
+import { type Kind, sizeOf, wrongKind } from '../../kind.js'
+import type { Outcome } from '../../outcome.js'
+import type { Passed, StageCounts } from '../../stage-counts.js'
+import { type FrameWatch, isOverdue } from '../drive/frame-watch.js'
+import type { Plan } from '../plan.js'
+import type { PlannedStage, Segment } from '../planned-stage.js'
+import type { Flow, Sink } from './flow.js'
+import { FusedSegment } from './fused.js'
+import { asError, guardStream } from './guard-stream.js'
+import { through } from './through.js'
+
+/** Items that wait on each side of a stream. Chunks can be large, so of those only one. */
+const HIGH_WATER_MARK: Record<Kind, number> = { bytes: 1, line: 16, frame: 16, value: 16 }
+
+/** One segment as a stream. */
+interface Part {
+  readonly stream: Duplex & { readonly unfinished?: () => number }
+  /** Set where the stream wraps a fused segment. */
+  readonly segment: FusedSegment | undefined
+  /** The stage whose output leaves the part. */
+  readonly last: PlannedStage
+  /** What has left it. */
+  items: number
+  bytes: number
+  /** What follows its output in place of an end in good order. */
+  failure: BywashError | undefined
+  watch: FrameWatch | undefined
+  /** Its output has ended, and the next part was told. */
+  over: boolean
+}
+
+function newPart(stream: Duplex, segment: FusedSegment | undefined, last: PlannedStage): Part {
+  return { stream, segment, last, items: 0, bytes: 0, failure: undefined, watch: undefined, over: false }
+}
+
+/** The number of the frame that a stage's own stream has not finished, or 0. */
+function frameOf({ stream }: Part): number {
+  try {
+    return stream.unfinished?.() ?? 0
+  } catch (cause) {
+    stream.destroy(asError(cause))
+    return 0
+  }
+}
+
+/** A stage that could be fused is not flushed after a failure, as a stage that is fused is not. */
+function flushUnlessFailed(part: Part): void {
+  const stream = part.stream as Transform
+  const flush: Transform['_flush'] | undefined = stream._flush
+  if (flush === undefined) return
+  stream._flush = callback => {
+    if (part.failure === undefined) flush.call(stream, callback)
+    else callback()
+  }
+}
+
+/**
+ * Runs segments as streams, each feeding the next. Joined here and not with `stream.pipeline`, so that what was made
+ * before a failure still arrives: a part that fails or terminates ends its output, and the parts after it drain. So a
+ * failure travels behind the bytes, and where there are several the first in the order of the bytes is the cause.
+ */
+export class StreamChain implements Flow {
+  readonly #plan: Plan
+  readonly #sink: Sink
+  readonly #parts: Part[] = []
+  /** The parts before this index take no more input. */
+  #stopped = 0
+  /** What came in. */
+  #items = 0
+  bytes = 0
+  #terminated = false
+  #over = false
+
+  constructor(plan: Plan, sink: Sink) {
+    this.#plan = plan
+    this.#sink = sink
+  }
+
+  open(connection: Connection, scope: AsyncResource): void {
+    const { segments } = this.#plan
+    for (let index = segments.length - 1; index >= 0; index--) {
+      const failure = this.#openPart(connection, scope, index)
+      if (failure === undefined) continue
+      this.#stopped = segments.length
+      this.#over = true
+      // Parts that were opened for nothing may still fail, which must not end the process.
+      for (const part of this.#parts) {
+        part.over = true
+        part.stream.on('error', () => {})
+      }
+      this.#sink.fail(failure)
+      return
+    }
+    for (const index of this.#parts.keys()) this.#join(index)
+    for (let index = this.#parts.length - 1; index >= this.#stopped; index--)
+      this.#parts[index]?.segment?.start()
+  }
+
+  #openPart(connection: Connection, scope: AsyncResource, index: number): BywashError | undefined {
+    const { type, stages } = this.#plan.segments[index] as Segment
+    const first = stages[0] as PlannedStage
+    const last = stages.at(-1) as PlannedStage
+    if (type === 'fused') {
+      const segment = new FusedSegment(stages, {
+        write: item => stream.push(item),
+        settle: () => true,
+        isDone: false,
+        resume: () => {},
+        ending: () => {},
+        finish: terminated => {
+          if (terminated) this.#terminate(index)
+        },
+        report: error => this.#sink.report(error),
+        fail: error => this.#fail(index, error),
+      })
+      const stream = through(
+        {
+          writableHighWaterMark: HIGH_WATER_MARK[first.accepts],
+          readableHighWaterMark: HIGH_WATER_MARK[last.emits],
+        },
+        item => scope.runInAsyncScope(segment.write, segment, item),
+        () => {
+          if (this.#parts[index]?.failure === undefined) scope.runInAsyncScope(segment.end, segment)
+        },
+      )
+      this.#parts.unshift(newPart(stream, segment, last))
+      return segment.openStages(connection)
+    }
+    try {
+      const open = last.stage.stream as NonNullable<typeof last.stage.stream>
+      const stream = open(
+        connection,
+        cause => this.#fail(index, blame(last.name, 'its stream', cause)),
+        error => this.#sink.report(error),
+      )
+      guardStream(last.name, stream, scope)
+      const part = newPart(stream, undefined, last)
+      if (last.stage.open !== undefined) flushUnlessFailed(part)
+      this.#parts.unshift(part)
+      return undefined
+    } catch (cause) {
+      return blame(last.name, 'open', cause)
+    }
+  }
+
+  /** Moves what a part gives to the next part, or to the sink. */
+  #join(index: number): void {
+    const part = this.#parts[index] as Part
+    const { stream, last } = part
+    stream.on('data', (item: unknown) => {
+      const size = sizeOf(last.emits, item)
+      if (size !== -1) {
+        part.items++
+        part.bytes += size
+        if (!this.#give(index + 1, item)) stream.pause()
+      } else {
+        stream.destroy(wrongKind(last.name, last.emits, item))
+      }
+    })
+    this.#parts[index + 1]?.stream.on('drain', () => stream.resume())
+    stream.on('end', () => this.#ended(index))
+    stream.on('error', cause => {
+      if (!part.over) this.#fail(index, blame(last.name, 'its stream', cause))
+    })
+    stream.on('close', () => {
+      if (part.over) return
+      this.#fail(index, new StageError(last.name, 'closed its stream before the end.'))
+      this.#ended(index)
+    })
+  }
+
+  /** Gives an item to a part, or to the sink behind the last. False: wait for 'drain'. */
+  #give(index: number, item: unknown): boolean {
+    const part = this.#parts[index]
+    if (part !== undefined) return part.stream.write(item)
+    this.#sink.write(item)
+    return this.#sink.settle()
+  }
+
+  write(item: unknown): boolean {
+    if (this.#stopped > 0) return true
+    this.#items++
+    this.bytes += sizeOf(this.#plan.accepts, item)
+    const open = this.#give(0, item)
+    if (!open) this.#parts[0]?.stream.once('drain', () => this.#sink.resume())
+    return open
+  }
+
+  end(): void {
+    if (this.#stopped === 0) this.#parts[0]?.stream.end()
+  }
+
+  drain(): void {
+    this.#parts.at(-1)?.stream.resume()
+  }
+
+  overdue(limit: number): PlannedStage | undefined {
+    for (const part of this.#parts) {
+      const stage =
+        part.segment?.overdue(limit) ?? (isOverdue(part, frameOf(part), limit) ? part.last : undefined)
+      if (stage !== undefined) return stage
+    }
+    return undefined
+  }
+
+  unfinished(): boolean {
+    return this.#parts.some(part => part.segment?.unfinished() || frameOf(part) !== 0)
+  }
+
+  holding(): string | undefined {
+    // Looked for from the end: whoever stands before it waits for it.
+    return this.#parts.findLast(
+      ({ stream, over }) => !over && (stream.writableLength > 0 || stream.writableEnded),
+    )?.last.name
+  }
+
+  stop(): void {
+    this.#stopped = this.#parts.length
+    this.#over = true
+    for (const part of this.#parts) {
+      part.over = true
+      part.segment?.abandon()
+      part.stream.destroy()
+    }
+  }
+
+  counts(): readonly StageCounts[] {
+    let given: Passed = { items: this.#items, bytes: this.bytes }
+    return this.#parts.flatMap(({ segment, last, items, bytes }) => {
+      const stream = { name: last.name, in: given, out: { items, bytes } }
+      given = stream.out
+      return segment?.counts() ?? stream
+    })
+  }
+
+  #ended(index: number): void {
+    const part = this.#parts[index] as Part
+    part.over = true
+    const next = this.#parts[index + 1]
+    if (next !== undefined) {
+      if (index + 1 < this.#stopped) return
+      next.failure = part.failure
+      next.stream.end()
+      return
+    }
+    this.#over = true
+    if (part.failure === undefined) this.#sink.finish(this.#terminated)
+    else this.#sink.fail(part.failure)
+  }
+
+  #terminate(index: number): void {
+    this.#terminated = true
+    this.#stop(index, undefined)
+  }
+
+  #fail(index: number, error: BywashError): void {
+    if (this.#over) {
+      this.#sink.fail(error)
+    } else if (index >= this.#stopped) {
+      this.#stop(index, error)
+    } else if (index === this.#stopped - 1) {
+      // A part that has terminated, and fails before its output has ended.
+      const part = this.#parts[index] as Part
+      part.failure ??= error
+    }
+  }
+
+  /** Ends the output of a part behind what it has made; the parts before it are dropped. */
+  #stop(index: number, failure: BywashError | undefined): void {
+    this.#stopped = index + 1
+    for (const { stream, segment } of this.#parts.slice(0, index)) {
+      segment?.abandon()
+      stream.destroy()
+    }
+    const part = this.#parts[index] as Part
+    const { stream } = part
+    part.failure = failure
+    if (!stream.destroyed) stream.push(null)
+    this.#sink.ending()
+  }
+
+  close(outcome: Outcome): BywashError | undefined {
+    this.#over = true
+    this.#stopped = this.#parts.length
+    let failure: BywashError | undefined
+    for (const part of this.#parts) {
+      part.over = true
+      const fault = part.segment?.close(outcome)
+      failure ??= fault
+      part.stream.destroy()
+    }
+    return failure
+  }
+}

@@ -1,0 +1,17 @@
+import type { AddressInfo } from 'node:net'
+import type { Service } from './dispatcher.js'
+
+/** Where the connections of a listener come from: a server of this process or, in a worker, the primary. */
+export interface Entrance {
+  readonly address: AddressInfo
+  /** How many connections were refused so far. */
+  readonly refused: number
+  /** The number of this worker, in one. */
+  readonly worker: number | undefined
+  /** Begins to hand over connections. `close` closes the listener. */
+  open: (service: Service, close: (options: { readonly timeout: number }) => void) => void
+  suspend: () => void
+  resume: () => Promise<void>
+  /** Hands over nothing more; `served` resolves when the service has closed, with how many connections were cut off. */
+  close: (served: Promise<number>) => Promise<void>
+}

@@ -1,0 +1,56 @@
+import { BindError } from '../../errors.js'
+import type { SystemdDescriptor } from './listen-address.js'
+
+/** The first descriptor that is handed over; the others follow. */
+const FIRST = 3
+const NAMES = ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'LISTEN_PIDFDID']
+
+/** What systemd has handed over and nobody has taken yet: descriptors with their names. */
+const handed = new Map<number, string>()
+
+/**
+ * The number of a descriptor. One of systemd's is taken only once: who closes it must not close what has its number
+ * later.
+ *
+ * @throws BindError when systemd did not hand over such a descriptor.
+ */
+export function takeDescriptor(
+  wanted: number | SystemdDescriptor,
+  environment: NodeJS.ProcessEnv = process.env,
+): number {
+  if (typeof wanted === 'number') return wanted
+  receive(environment)
+  const [, name] = wanted.split(/:(.*)/s)
+  const found = [...handed].filter(([, other]) => name === undefined || other === name)
+  const [first] = found
+  if (first === undefined || found.length > 1) throw new BindError(`bind failed: ${refusal(name)}`)
+  handed.delete(first[0])
+  return first[0]
+}
+
+function refusal(name: string | undefined): string {
+  const names = [...handed.values()].join(', ')
+  if (handed.size === 0) {
+    return 'systemd has handed over no descriptor (LISTEN_FDS); start this program from a socket unit'
+  }
+  return name === undefined
+    ? `systemd has handed over several descriptors; choose one of systemd:${names.replaceAll(', ', ', systemd:')}`
+    : `systemd has not handed over exactly one descriptor named ${name}; there are ${names}`
+}
+
+/** Reads the environment, and clears it: the descriptors are not for our children. */
+function receive(environment: NodeJS.ProcessEnv): void {
+  const { LISTEN_PID: pid, LISTEN_FDS: count, LISTEN_FDNAMES: names } = environment
+  if (pid === undefined || count === undefined) return
+  if (Number(pid) !== process.pid) {
+    throw new BindError(
+      `bind failed: systemd's descriptors are for process ${pid}, and this is ${process.pid}; ` +
+        'start node itself in the unit, and not through npm or a shell',
+    )
+  }
+  for (const name of NAMES) delete environment[name]
+  const given = names?.split(':') ?? []
+  for (let index = 0; index < Number(count); index++) {
+    handed.set(FIRST + index, given[index] || 'unknown')
+  }
+}

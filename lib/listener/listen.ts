@@ -1,0 +1,23 @@
+import type { Pipeline } from '../pipeline.js'
+import type { ListenOptions } from './listen-options.js'
+import type { Listener } from './listener.js'
+
+/**
+ * Binds an address and serves a pipeline to each connection. Resolves when connections are accepted.
+ *
+ * @throws StageOrderError when the pipeline does not go from bytes to bytes.
+ * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
+ * @throws BindError when the address cannot be bound; `cause` is Node's error.
+ * @example
+ * const listener = await listen(shout, { port: 8080 })
+ * console.error('listening on port', listener.address.port)
+ */
+export async function listen(
+  pipeline: Pipeline<Buffer, Buffer>,
+  options: ListenOptions = {},
+): Promise<Listener> {
+  // Loaded by the first call: who builds or tests pipelines needs no sockets.
+  /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
+  const { bind } = await import('./bind.js')
+  return bind(pipeline, options)
+}

@@ -1,0 +1,119 @@
+import type { AddressInfo } from 'node:net'
+import { LONGEST_TIMEOUT } from '../engine/connection-options.js'
+import { checkInteger, checkNames } from '../options/check-option.js'
+import type { Pipeline } from '../pipeline.js'
+import type { Entrance } from './acceptor.js'
+import type { Service } from './dispatcher.js'
+import type { ListenSettings } from './listen-options.js'
+import type { TlsOptions } from './tls/tls-options.js'
+import { type UncaughtOwner, unwatchUncaught, watchUncaught } from './uncaught.js'
+
+/** The accepting side of a running server. `listen()` makes it. */
+export class Listener {
+  readonly #entrance: Entrance
+  readonly #service: Service
+  readonly #settings: ListenSettings
+  readonly #uncaught: UncaughtOwner
+  #closed: Promise<void> | undefined
+
+  constructor(entrance: Entrance, service: Service, settings: ListenSettings) {
+    this.#entrance = entrance
+    this.#service = service
+    this.#settings = settings
+    this.#uncaught = {
+      uncaught: settings.uncaught,
+      blame: (asyncId, error) => service.blame(asyncId, error),
+      close: () => this.close(),
+    }
+    settings.signal?.addEventListener('abort', this.#onAbort)
+    watchUncaught(this.#uncaught)
+    entrance.open(service, options => void this.close(options))
+  }
+
+  /**
+   * The bound address, with the real port where port 0 was asked for. That of a unix socket is its path (empty where it
+   * was inherited), its family is `unix`, and its port 0.
+   */
+  get address(): AddressInfo {
+    return this.#entrance.address
+  }
+
+  /** How many connections are open, with those that are in their TLS handshake; in a worker, those that it serves. */
+  get connections(): number {
+    return this.#service.connections
+  }
+
+  /** How many connections were refused so far. */
+  get refused(): number {
+    return this.#entrance.refused
+  }
+
+  /**
+   * With `workers`: the number of this worker, from 1 up. Undefined in the primary, and where there are no workers, so
+   * a script that greets or prints only where it is undefined does so once.
+   */
+  get worker(): number | undefined {
+    return this.#entrance.worker
+  }
+
+  /**
+   * Serves connections that come from now on with another pipeline; those that are open keep theirs.
+   *
+   * @throws InvalidOptionError in the primary of workers: a pipeline cannot be sent to another process.
+   */
+  replace(pipeline: Pipeline<Buffer, Buffer>): Promise<void> {
+    return this.#service.replace(pipeline)
+  }
+
+  /**
+   * Handshakes that begin from now on go by these options, with `workers` in each of them; connections that are open go
+   * on. Options that are wrong change nothing.
+   *
+   * @throws InvalidOptionError for an option that is wrong, a certificate that is not one of the key, or a listener
+   * that does not speak TLS.
+   */
+  setSecureContext(options: TlsOptions): void {
+    this.#service.setSecureContext(options)
+  }
+
+  /**
+   * Stops accepting; connections that are open go on. Until `resume()` the address is free for others.
+   *
+   * @throws BindError for an inherited descriptor, since once closed it could not be opened again, and in a worker,
+   * since its primary accepts.
+   */
+  suspend(): void {
+    this.#entrance.suspend()
+  }
+
+  /**
+   * Accepts again, on the same address and port, after `suspend()`.
+   *
+   * @throws BindError when the address cannot be bound again.
+   */
+  resume(): Promise<void> {
+    return this.#entrance.resume()
+  }
+
+  /**
+   * Stops accepting and lets connections finish: what has come is answered, a frame that has begun is waited for, then
+   * we send FIN (their outcome is `shutdown`). What is left after `timeout` milliseconds is destroyed, and counted as
+   * `forced`. Resolves when the last is closed, and workers have ended. A second call may shorten the time. In a worker
+   * it takes only that one out of service, and another is started in its place.
+   *
+   * @throws InvalidOptionError for a wrong timeout.
+   */
+  async close(options: { readonly timeout?: number } = {}): Promise<{ readonly forced: number }> {
+    const { timeout = this.#settings.shutdownTimeout } = options
+    checkNames('close()', options, ['timeout'])
+    checkInteger('close()', 'timeout', timeout, 0, LONGEST_TIMEOUT)
+    this.#settings.signal?.removeEventListener('abort', this.#onAbort)
+    const served = this.#service.close(timeout)
+    this.#closed ??= this.#entrance.close(served)
+    await this.#closed
+    unwatchUncaught(this.#uncaught)
+    return { forced: await served }
+  }
+
+  readonly #onAbort = () => void this.close()
+}

@@ -1,0 +1,128 @@
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { boundAddress } from '../address.js'
+import { Connection, keepAddresses } from '../connection.js'
+import type { ConnectionSettings } from '../engine/connection-options.js'
+import { Drive, type DriveSettings } from '../engine/drive/driver.js'
+import { guarded } from '../engine/guarded.js'
+import { BindError, type RefusedError } from '../errors.js'
+import type { Outcome } from '../outcome.js'
+import type { Entrance } from './acceptor.js'
+import { Admission } from './admission.js'
+import type { Depart, Service } from './dispatcher.js'
+import type { ListenSettings } from './listen-options.js'
+import { openServer } from './open-server.js'
+import { setInheritedOptions, setOptions } from './socket-options.js'
+
+/** So many refused connections are waited for until they have read why; those beyond are closed at once. */
+const LINGERING = 8
+
+/** The record that tells a TLS client the same before any handshake: alert, fatal, access denied. */
+const ACCESS_DENIED = '\x15\x03\x03\x00\x02\x02\x31'
+
+/** Accepts connections, numbers those that are served, and refuses the others. */
+export class ServerEntrance implements Entrance {
+  readonly address: AddressInfo
+  readonly worker = undefined
+  #server: Server
+  readonly #settings: ListenSettings
+  readonly #refusalSettings: DriveSettings
+  readonly #admission: Admission
+  readonly #lingering = new Set<Drive>()
+  #served = 0
+  #refused = 0
+  #isClosed = false
+  /** Connections have their socket's options from the one that listens. */
+  #inherited: boolean
+
+  constructor(server: Server, settings: ListenSettings, connections: ConnectionSettings) {
+    this.#server = server
+    this.#settings = settings
+    this.address = boundAddress(server)
+    this.#inherited = setInheritedOptions(server, settings.socket)
+    this.#admission = new Admission(settings.admission)
+    this.#refusalSettings = {
+      ...connections.drive,
+      onDone: this.#onRefused,
+      ...(settings.tls === undefined ? {} : { farewell: () => ACCESS_DENIED }),
+    }
+    // A connection that could not be accepted is no reason to end the others.
+    server.on('error', error => {
+      if (server.listening) process.emitWarning(error)
+    })
+  }
+
+  get refused(): number {
+    return this.#refused
+  }
+
+  open(service: Service): void {
+    this.#server.on('connection', socket => this.#accept(socket, service))
+  }
+
+  /** Gives the server away: nothing more is accepted here, and nothing of it is closed. */
+  release(): Server {
+    const server = this.#server.removeAllListeners('connection').removeAllListeners('error')
+    this.#server = createServer()
+    return server
+  }
+
+  /** Makes an entrance with other settings of the same server. */
+  pass(settings: ListenSettings, connections: ConnectionSettings): ServerEntrance {
+    const next = new ServerEntrance(this.release(), settings, connections)
+    next.#served = this.#served
+    return next
+  }
+
+  suspend(): void {
+    if (!this.#server.listening) return
+    if ('fd' in this.#settings.bind) {
+      throw new BindError(
+        'suspend(): a descriptor that was inherited cannot be opened again; close the listener, or leave it open',
+      )
+    }
+    this.#server.close()
+  }
+
+  async resume(): Promise<void> {
+    if (this.#server.listening || this.#isClosed) return
+    const { bind } = this.#settings
+    await openServer(this.#server, 'port' in bind ? { ...bind, port: this.address.port } : bind)
+    this.#inherited = setInheritedOptions(this.#server, this.#settings.socket)
+  }
+
+  /** The server is closed before the last sockets tell their drives, so both are waited for. */
+  async close(served: Promise<number>): Promise<void> {
+    this.#isClosed = true
+    const closed = new Promise(resolve => this.#server.close(resolve))
+    for (const drive of this.#lingering) drive.abort('refused')
+    await closed
+    await served
+  }
+
+  readonly depart: Depart = (connection, reason) => {
+    // It was admitted, and then its handshake failed.
+    if (reason === 'refused') this.#refused++
+    this.#admission.leave(connection)
+  }
+
+  #accept(socket: Socket, service: Service): void {
+    const { clock, socket: options } = this.#settings
+    if (!this.#inherited) setOptions(socket, options)
+    const refusal = this.#admission.refusal(socket, service.connections)
+    if (refusal === undefined) service.serve(socket, new Connection(++this.#served, socket, clock))
+    else this.#refuse(socket, new Connection(0, socket, clock), refusal)
+  }
+
+  #refuse(socket: Socket, connection: Connection, refusal: RefusedError): void {
+    this.#refused++
+    keepAddresses(connection)
+    const drive = new Drive(socket, connection, this.#refusalSettings)
+    this.#lingering.add(drive)
+    drive.refuse(refusal, this.#lingering.size <= LINGERING)
+  }
+
+  readonly #onRefused = (outcome: Outcome, connection: Connection, drive: Drive) => {
+    this.#lingering.delete(drive)
+    guarded(() => this.#settings.onOutcome(outcome, connection))
+  }
+}

@@ -1,0 +1,68 @@
+import cluster from 'node:cluster'
+import { InvalidOptionError } from '../../errors.js'
+import { Listener } from '../listener.js'
+import { LocalService, type LocalSettings } from '../local-dispatcher.js'
+import type { ServerEntrance } from '../server-acceptor.js'
+import { takeName } from './listener-names.js'
+import { Pool } from './pool.js'
+import { type Port, PrimaryEntrance } from './primary-acceptor.js'
+import { WorkersService } from './worker-dispatcher.js'
+
+/** The environment variable that tells a worker its number. */
+const NUMBER = 'BYWASH_WORKER'
+
+let pool: Pool | undefined
+
+/** A listener with workers: in the primary one that accepts, in a worker one that serves. */
+export async function bindWorkers(
+  local: LocalSettings,
+  count: number,
+  accept: (local: LocalSettings) => Promise<ServerEntrance>,
+): Promise<Listener> {
+  if (cluster.isPrimary) return bindPrimary(local, count, await accept(local))
+  const number = process.env[NUMBER]
+  if (number === undefined) {
+    throw new InvalidOptionError(
+      "listen(): 'workers' is for a program's own process, and this is a worker of node:cluster already; " +
+        "fork none yourself, or leave 'workers' out.",
+    )
+  }
+  return joinPrimary(local, Number(number))
+}
+
+function poolOf({ settings }: LocalSettings, count: number): Pool {
+  if (pool === undefined || pool.isEmpty) {
+    const fork = (number: number) => cluster.fork({ [NUMBER]: number }).process
+    pool = new Pool({ count, clock: settings.clock, fork })
+  }
+  return pool
+}
+
+async function bindPrimary(local: LocalSettings, count: number, entrance: ServerEntrance): Promise<Listener> {
+  const { settings } = local
+  const pool = poolOf(local, count)
+  if (pool.count !== count) {
+    await entrance.close(Promise.resolve(0))
+    throw new InvalidOptionError(
+      `listen(): 'workers' is ${count} here and ${pool.count} for another listener, but all listeners of a program ` +
+        'share its workers; give them the same number.',
+    )
+  }
+  const service = new WorkersService(takeName(settings.bind), pool, local, entrance)
+  const listener = new Listener(entrance, service, settings)
+  try {
+    await service.ready
+  } catch (error) {
+    await listener.close({ timeout: 0 })
+    throw error
+  }
+  return listener
+}
+
+async function joinPrimary(local: LocalSettings, worker: number): Promise<Listener> {
+  const { settings } = local
+  const entrance = new PrimaryEntrance(takeName(settings.bind), worker, process as Port, settings.clock)
+  const listener = new Listener(entrance, new LocalService(local, entrance.depart), settings)
+  await entrance.bound
+  return listener
+}

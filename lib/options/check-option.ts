@@ -1,0 +1,44 @@
+import { InvalidOptionError } from '../errors.js'
+import { showValue } from './show-value.js'
+
+/** Options are checked at once, where they are given, so that the stack leads to the line to change. */
+export function checkInteger(
+  owner: string,
+  name: string,
+  value: number,
+  minimum: number,
+  maximum: number,
+): void {
+  if (!Number.isInteger(value) || value < minimum || value > maximum) {
+    throw new InvalidOptionError(
+      `${owner}: '${name}' is a whole number, from ${minimum} to ${maximum}; got ${showValue(value)}.`,
+    )
+  }
+}
+
+export function checkChoice(owner: string, name: string, value: unknown, choices: readonly string[]): void {
+  if (!choices.includes(value as string)) {
+    const allowed = choices.map(showValue).join(', ')
+    throw new InvalidOptionError(`${owner}: '${name}' is one of ${allowed}; got ${showValue(value)}.`)
+  }
+}
+
+export function checkBoolean(owner: string, name: string, value: unknown): void {
+  if (typeof value !== 'boolean') {
+    throw new InvalidOptionError(`${owner}: '${name}' is true or false; got ${showValue(value)}.`)
+  }
+}
+
+export function checkFunction(owner: string, name: string, value: unknown): void {
+  if (typeof value !== 'function') {
+    throw new InvalidOptionError(`${owner}: '${name}' is a function; got ${showValue(value)}.`)
+  }
+}
+
+/** A misspelt option would be a limit that is silently not there. */
+export function checkNames(owner: string, options: object, names: readonly string[]): void {
+  const unknown = Object.keys(options).find(name => !names.includes(name))
+  if (unknown !== undefined) {
+    throw new InvalidOptionError(`${owner} has no option '${unknown}'. It takes ${names.join(', ')}.`)
+  }
+}

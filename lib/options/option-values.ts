@@ -1,0 +1,73 @@
+import { InvalidOptionError } from '../errors.js'
+import type { Option, OptionTable, Presence } from './option.js'
+import { showValue } from './show-value.js'
+
+export type Values = Record<string, unknown>
+
+/** Checks an object of options against their table, and returns a copy of what is given. */
+export function givenOptions(owner: string, table: OptionTable, options: unknown): Values {
+  const names = Object.keys(table)
+  const required = names.filter(name => table[name]?.presence === 'required')
+  if (options === undefined && required.length === 0) return {}
+  if (typeof options !== 'object' || options === null) {
+    if (names.length === 0)
+      throw new InvalidOptionError(`${owner} takes no options; got ${showValue(options)}.`)
+    const which = required.map(name => ` with '${name}'`).join()
+    throw new InvalidOptionError(`${owner} takes options${which}.`)
+  }
+  const unknown = Object.keys(options).find(name => !Object.hasOwn(table, name))
+  if (unknown !== undefined) {
+    const known = names.length === 0 ? 'none' : names.join(', ')
+    throw new InvalidOptionError(`${owner} has no option '${unknown}'. It takes ${known}.`)
+  }
+  return checkValues(owner, table, options)
+}
+
+/** The options of a table among others, checked, with their defaults filled in. */
+export function settingsFrom<Options extends OptionTable>(
+  owner: string,
+  table: Options,
+  options: object,
+): SettingsOf<Options> {
+  return { ...defaultsOf(table), ...checkValues(owner, table, options) } as SettingsOf<Options>
+}
+
+function checkValues(owner: string, table: OptionTable, options: object): Values {
+  const given: Values = {}
+  for (const [name, option] of Object.entries(table)) {
+    const value = (options as Values)[name]
+    if (value === undefined && option.presence !== 'required') continue
+    checkValue(owner, name, option, value)
+    given[name] = value
+  }
+  return given
+}
+
+export function checkValue(owner: string, name: string, option: Option, value: unknown): void {
+  const refusal = option.refusal(name, value)
+  if (refusal !== undefined) throw new InvalidOptionError(`${owner}: ${refusal}.`)
+}
+
+export function defaultsOf(table: OptionTable): Values {
+  return Object.fromEntries(Object.entries(table).map(([name, option]) => [name, option.default]))
+}
+
+export type ValueOf<Each> = Each extends Option<infer Value, Presence> ? Value : never
+
+export type RequiredNames<Options> = {
+  [Name in keyof Options]: Options[Name] extends { readonly presence: 'required' } ? Name : never
+}[keyof Options]
+
+/** Homomorphic, so that an editor shows what is written at each option. */
+export type Given<Options, Names extends keyof Options> = { readonly [Name in Names]: ValueOf<Options[Name]> }
+
+/** The type of the object that a factory with these options takes. */
+export type OptionsOf<Options> = Given<Options, RequiredNames<Options>> &
+  Partial<Given<Options, Exclude<keyof Options, RequiredNames<Options>>>>
+
+/** The same with defaults filled in: what `make` gets. */
+export type SettingsOf<Options> = {
+  readonly [Name in keyof Options]:
+    | ValueOf<Options[Name]>
+    | (Options[Name] extends { readonly presence: 'optional' } ? undefined : never)
+}

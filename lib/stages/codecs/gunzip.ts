@@ -1,0 +1,47 @@
+import { defineStage } from '../../define-stage.js'
+import type { StageFactory } from '../../definition.js'
+import { integer } from '../../options/option.js'
+import type { OptionsOf } from '../../options/option-values.js'
+import { fromStream, type StreamStage } from '../../stage.js'
+import { GunzipStream } from './gunzip-stream.js'
+
+const OPTIONS = {
+  maxOutput: integer({
+    unit: 'bytes',
+    minimum: 1,
+    default: 67_108_864,
+    help: 'the most that comes out of a connection',
+  }),
+  maxRatio: integer({
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 100,
+    help: 'how many times longer than the input the output may be, from 65,536 bytes of output on; deflate reaches 1,032, and text seldom more than 20',
+  }),
+}
+
+/** Options of `gunzip()`. Both limits count from the beginning of the connection. */
+export type GunzipOptions = OptionsOf<typeof OPTIONS>
+
+/**
+ * Decompresses gzip (RFC 1952): any number of members one after another, nothing else between or behind them. An input
+ * of no bytes is no member, and gives nothing. zlib is opened with the first member and closed with the connection.
+ *
+ * Once deflate data turn out to be broken, what zlib had made of them in its last step (up to 16 KiB) is lost, so that
+ * in this case how much comes out before the error depends on how the input was cut.
+ *
+ * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
+ * @throws InvalidFrameError on the connection (outcome `invalid-frame`) for what is no gzip, a wrong checksum or length,
+ * an unfinished member at the end, and output over a limit, of which what is within `maxOutput` still comes.
+ * @example
+ * pipeline().through(gunzip({ maxOutput: 1_048_576 })).through(lines()).through(unlines())
+ */
+export const gunzip: StageFactory<(options?: GunzipOptions) => StreamStage<Buffer, Buffer>> = defineStage({
+  name: 'gunzip',
+  summary: 'decompresses gzip, within limits',
+  accepts: 'bytes',
+  emits: 'bytes',
+  options: OPTIONS,
+  examples: ['gunzip --max-output 1MiB | lines | unlines'],
+  make: limits => fromStream('gunzip', (_connection, fail) => new GunzipStream(limits, fail)),
+})

@@ -1,0 +1,46 @@
+import { constants, createGzip, type ZlibOptions } from 'node:zlib'
+import { defineStage } from '../../define-stage.js'
+import type { StageFactory } from '../../definition.js'
+import { integer } from '../../options/option.js'
+import type { OptionsOf } from '../../options/option-values.js'
+import { fromStream, type StreamStage } from '../../stage.js'
+
+const OPTIONS = {
+  level: integer({
+    maximum: 9,
+    default: 6,
+    help: 'how hard it tries, from 0 (stores only) to 9 (slow and small)',
+  }),
+}
+
+/** Options of `gzip()`. */
+export type GzipOptions = OptionsOf<typeof OPTIONS>
+
+/**
+ * Compresses bytes into one gzip member (RFC 1952). What a read from the peer caused is written out at once
+ * (`Z_SYNC_FLUSH`), so that a peer can read each answer before the end; many small chunks compress badly. Which bytes
+ * come depends on how the input was cut; what they decompress to does not. Costs about 270 KB for each connection.
+ *
+ * A farewell is written behind the member, uncompressed.
+ *
+ * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
+ * @example
+ * pipeline().through(lines()).through(uppercase()).through(unlines()).through(gzip())
+ */
+export const gzip: StageFactory<(options?: GzipOptions) => StreamStage<Buffer, Buffer>> = defineStage({
+  name: 'gzip',
+  summary: 'compresses into one gzip member',
+  accepts: 'bytes',
+  emits: 'bytes',
+  options: OPTIONS,
+  examples: ['lines | uppercase | unlines | gzip --level 9'],
+  make: ({ level }) => {
+    // zlib hands the marks to its Transform, though the type does not say so.
+    const settings: ZlibOptions & { highWaterMark: number } = {
+      level,
+      flush: constants.Z_SYNC_FLUSH,
+      highWaterMark: 16_384,
+    }
+    return fromStream('gzip', () => createGzip(settings))
+  },
+})

@@ -1,0 +1,67 @@
+import { type Connection, sharedCount } from '../../connection.js'
+import { defineStage } from '../../define-stage.js'
+import type { StageFactory } from '../../definition.js'
+import { callback } from '../../options/option.js'
+import type { OptionsOf } from '../../options/option-values.js'
+import { stage, type TransformerStage } from '../../stage.js'
+
+/** What a counter knows of one connection. */
+export interface Count {
+  /** This connection's number: 1 for the first, then rising by one. */
+  readonly number: number
+  /** How many connections the counter has seen so far, this one and later ones included. */
+  readonly total: number
+}
+
+const OPTIONS = {
+  onOpen: callback<(count: Count, connection: Connection) => void>({
+    inCode: '(count, connection) => void',
+    help: 'called when a connection opens, before any byte is read',
+  }),
+  onClose: callback<(count: Count, connection: Connection) => void>({
+    inCode: '(count, connection) => void',
+    help: 'called when it is over, however it ended',
+  }),
+}
+
+/** Options of `counter()`. */
+export type CounterOptions = OptionsOf<typeof OPTIONS>
+
+function ignore(): void {}
+
+/**
+ * Counts connections and passes items of any kind on unchanged. Each `counter()` counts for itself, so a pipeline
+ * that two listeners share has one count. In workers it counts what their listener serves in all of them, and
+ * `onClose` is called a little later: when the primary has said how many there were.
+ *
+ * @throws InvalidOptionError for an option that does not exist or is not a function.
+ * @example
+ * pipeline().through(counter({ onOpen: ({ number }) => console.error(`client ${number}`) }))
+ */
+export const counter = defineStage({
+  name: 'counter',
+  summary: 'numbers the connections, and passes everything on',
+  accepts: 'any',
+  emits: 'same',
+  options: OPTIONS,
+  examples: ['counter'],
+  make: ({ onOpen = ignore, onClose = ignore }) => {
+    let total = 0
+    return stage({
+      name: 'counter',
+      accepts: 'any',
+      emits: 'same',
+      open: connection => {
+        const askTotal = sharedCount(connection)
+        if (askTotal !== undefined) {
+          const number = connection.id
+          onOpen({ number, total: number }, connection)
+          return { close: () => askTotal(total => onClose({ number, total }, connection)) }
+        }
+        const number = ++total
+        onOpen({ number, total }, connection)
+        return { close: () => onClose({ number, total }, connection) }
+      },
+    })
+  },
+}) as StageFactory<<Item = Buffer>(options?: CounterOptions) => TransformerStage<Item, Item>>

@@ -1,0 +1,151 @@
+import { createWriteStream } from 'node:fs'
+import type { Writable } from 'node:stream'
+import type { Connection } from '../../connection.js'
+import { defineStage } from '../../define-stage.js'
+import type { StageFactory } from '../../definition.js'
+import { StageError } from '../../errors.js'
+import { callback, choice, integer, orCode, text } from '../../options/option.js'
+import type { OptionsOf, SettingsOf } from '../../options/option-values.js'
+import { type Controller, stage, type Transformer, type TransformerStage } from '../../stage.js'
+
+const dropOrFail = (help: string) => choice(['drop', 'fail'], { default: 'drop', help })
+
+const OPTIONS = {
+  to: orCode<Writable, string, 'required'>(
+    text({
+      required: true,
+      minimum: 1,
+      help: "where the copy goes: the path of a file, opened for each connection with its first item, in append mode; or a Writable, shared by all connections and never ended, whose 'error' event says why it failed",
+    }),
+    {
+      inCode: 'a Writable',
+      isCode: value => typeof (value as Writable | null | undefined)?.write === 'function',
+      wants: 'is a Writable or the path of a file',
+    },
+  ),
+  onLag: dropOrFail(
+    'what happens to an item when maxPending waits already: it is missing in the copy, or ends the connection with stage-error before it passes',
+  ),
+  onError: dropOrFail('the same for an item that could not be written, then or later'),
+  maxPending: integer({
+    unit: 'bytes',
+    minimum: 1,
+    default: 1_048_576,
+    help: 'how much may wait in the sink before it lags; of an object-mode Writable items',
+  }),
+  onDrop: callback<(count: number, connection: Connection) => void>({
+    inCode: '(count, connection) => void',
+    help: 'called for each item that is missing in the copy, with how many of this connection are',
+  }),
+}
+
+/** Options of `tee()`. */
+export type TeeOptions = OptionsOf<typeof OPTIONS>
+
+type Settings = SettingsOf<typeof OPTIONS> & Required<Pick<TeeOptions, 'onDrop'>>
+
+function ignore(): void {}
+
+/** The Writables that have our listener, without which an 'error' event would end the process. */
+const listenedTo = new WeakSet<Writable>()
+
+function listenTo(sink: Writable): Writable {
+  if (!listenedTo.has(sink)) sink.on('error', ignore)
+  listenedTo.add(sink)
+  return sink
+}
+
+/**
+ * Passes items of any kind on unchanged, and writes a copy to a second sink: bytes and frames as they are, each line
+ * with a line feed behind it (UTF-8). An object-mode Writable gets the items themselves; values need one. A slow sink
+ * holds nobody up: what waits in it is bounded by `maxPending` and one item.
+ *
+ * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
+ * @throws StageError on the connection (outcome `stage-error`) with `fail`, when the sink lags or fails.
+ * @example
+ * pipeline().through(tee({ to: 'received.log', onDrop: count => console.error(`${count} chunks not logged`) }))
+ */
+export const tee = defineStage({
+  name: 'tee',
+  summary: 'writes a copy to a second sink, and passes everything on',
+  accepts: 'any',
+  emits: 'same',
+  holds: 'maxPending',
+  options: OPTIONS,
+  examples: ['tee --to received.log --on-lag fail'],
+  make: ({ onDrop = ignore, ...rest }) => {
+    const settings: Settings = { ...rest, onDrop }
+    return stage({
+      name: 'tee',
+      accepts: 'any',
+      emits: 'same',
+      open: connection => new TeeTransformer<unknown>(settings, connection),
+    })
+  },
+}) as StageFactory<<Item = Buffer>(options: TeeOptions) => TransformerStage<Item, Item>>
+
+class TeeTransformer<Item> implements Transformer<Item, Item> {
+  readonly #settings: Settings
+  readonly #connection: Connection
+  #sink: Writable | undefined
+  #written: ((error?: Error | null) => void) | undefined
+  #dropped = 0
+
+  constructor(settings: Settings, connection: Connection) {
+    this.#settings = settings
+    this.#connection = connection
+  }
+
+  transform(item: Item, controller: Controller<Item>): void {
+    this.#copy(item, controller)
+    controller.enqueue(item)
+  }
+
+  close(): void {
+    if (typeof this.#settings.to === 'string') this.#sink?.end()
+  }
+
+  #copy(item: Item, controller: Controller<Item>): void {
+    const { to, maxPending } = this.#settings
+    this.#sink ??= listenTo(typeof to === 'string' ? createWriteStream(to, { flags: 'a' }) : to)
+    this.#written ??= error => this.#settle(error, controller)
+    const sink = this.#sink
+    if (!sink.writable) {
+      this.#miss('onError', 'has a sink that has ended or failed', sink.errored)
+    } else if (sink.writableLength >= maxPending) {
+      const unit = sink.writableObjectMode ? 'items' : 'bytes'
+      this.#miss('onLag', `has a sink that lags: ${maxPending} ${unit} wait ('maxPending')`)
+    } else {
+      const copy = typeof item === 'string' && !sink.writableObjectMode ? `${item}\n` : item
+      try {
+        sink.write(copy, this.#written)
+      } catch (cause) {
+        this.#refuse(cause)
+      }
+    }
+  }
+
+  /** Hears of each item that was written, or was not; that may be after the connection's end. */
+  #settle(error: Error | null | undefined, controller: Controller<Item>): void {
+    if (!error) return
+    try {
+      this.#refuse(error)
+    } catch (cause) {
+      controller.error(cause)
+    }
+  }
+
+  #refuse(cause: unknown): void {
+    this.#miss(
+      'onError',
+      `could not write to its sink: ${cause instanceof Error ? cause.message : cause}`,
+      cause,
+    )
+  }
+
+  #miss(policy: 'onError' | 'onLag', what: string, cause?: unknown): void {
+    const { onDrop, [policy]: choice } = this.#settings
+    if (choice === 'fail') throw new StageError('tee', `${what}.`, { cause })
+    onDrop(++this.#dropped, this.#connection)
+  }
+}

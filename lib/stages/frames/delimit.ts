@@ -1,0 +1,39 @@
+import { defineStage } from '../../define-stage.js'
+import type { StageFactory } from '../../definition.js'
+import { StageError } from '../../errors.js'
+import type { Frame } from '../../kind.js'
+import { bytes } from '../../options/option.js'
+import { map, type TransformerStage } from '../../stage.js'
+
+/**
+ * Turns frames into bytes, each with a delimiter behind it, as one chunk: the counterpart of `delimited()`.
+ *
+ * A frame that `delimited()` would cut elsewhere, since it holds the delimiter or makes an earlier one with it, fails
+ * the connection (outcome `stage-error`): sent, it would be two frames.
+ *
+ * @param delimiter - Text (UTF-8) or bytes, at least one.
+ * @throws InvalidOptionError when it is neither, or empty.
+ * @example
+ * pipeline().through(delimited({ delimiters: '\0' })).through(delimit('\0'))
+ */
+export const delimit: StageFactory<(delimiter: string | Uint8Array) => TransformerStage<Frame, Buffer>> =
+  defineStage({
+    name: 'delimit',
+    summary: 'puts a delimiter behind each frame',
+    accepts: 'frame',
+    emits: 'bytes',
+    arguments: [{ delimiter: bytes({ minimum: 1, help: 'what is put after each frame' }) }],
+    examples: ["delimited --delimiters '\\0' | delimit '\\n'"],
+    make: ({ delimiter }) => {
+      // A copy, so that the caller's later changes do not reach the stage.
+      const end = Buffer.from(delimiter as string)
+      const encode = (frame: Frame) => {
+        const encoded = Buffer.concat([frame, end])
+        if (encoded.indexOf(end) !== frame.length) {
+          throw new StageError('delimit', 'was given a frame that holds its delimiter.')
+        }
+        return encoded
+      }
+      return map<Frame, Buffer>('delimit', encode, { accepts: 'frame', emits: 'bytes' })
+    },
+  })

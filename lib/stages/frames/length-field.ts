@@ -1,0 +1,89 @@
+import { InvalidFrameError } from '../../errors.js'
+import { boolean, choice, integer } from '../../options/option.js'
+import type { OptionsOf, SettingsOf } from '../../options/option-values.js'
+import { LARGEST_FRAME } from './unfinished-frame.js'
+
+/** How a length is written; what `lengthPrefixed()` and `prefixLength()` have in common. */
+export const LENGTH_FIELD_OPTIONS = {
+  width: choice([1, 2, 3, 4, 8, 'varint'], {
+    default: 4,
+    help: 'how many bytes the length takes; varint is unsigned LEB128, as in Protocol Buffers',
+  }),
+  order: choice(['big', 'little'], {
+    default: 'big',
+    help: 'which of its bytes comes first, the highest or the lowest; a varint has no order',
+  }),
+  adjustment: integer({
+    unit: 'bytes',
+    minimum: -LARGEST_FRAME,
+    maximum: LARGEST_FRAME,
+    default: 0,
+    help: 'what to add to the length to have the number of bytes behind it',
+  }),
+  includesItself: boolean({
+    default: false,
+    help: 'whether the length counts the bytes that it takes itself',
+  }),
+}
+
+export type LengthFieldOptions = OptionsOf<typeof LENGTH_FIELD_OPTIONS>
+
+export type LengthField = SettingsOf<typeof LENGTH_FIELD_OPTIONS>
+
+/** How many bytes a length takes. */
+export function lengthSize(width: LengthField['width'], length: number): number {
+  if (width !== 'varint') return width
+  let size = 1
+  for (let rest = length; rest >= 0x80; rest = Math.floor(rest / 0x80)) size++
+  return size
+}
+
+/** Reads a length; undefined when `end` comes before its own. */
+export function readLength(
+  stage: string,
+  { width, order }: LengthField,
+  bytes: Buffer,
+  at: number,
+  end: number,
+): number | undefined {
+  if (width === 'varint') return readVarint(stage, bytes, at, end)
+  if (end - at < width) return undefined
+  if (width < 8) return order === 'big' ? bytes.readUIntBE(at, width) : bytes.readUIntLE(at, width)
+  const high = order === 'big' ? bytes.readUInt32BE(at) : bytes.readUInt32LE(at + 4)
+  const low = order === 'big' ? bytes.readUInt32BE(at + 4) : bytes.readUInt32LE(at)
+  return checkSafe(stage, high * 0x1_0000_0000 + low)
+}
+
+function readVarint(stage: string, bytes: Buffer, at: number, end: number): number | undefined {
+  let value = 0
+  for (let index = 0; at + index < end; index++) {
+    const byte = bytes[at + index] as number
+    if (index === 9 && byte > 1) throw new InvalidFrameError(stage, 'the length is over 64 bits')
+    value += (byte & 0x7f) * 2 ** (7 * index)
+    if (byte >= 0x80) continue
+    // Protocol Buffers' own decoders take it, but then a length has many encodings, and a check of bytes is fooled.
+    if (byte === 0 && index > 0) throw new InvalidFrameError(stage, 'the length has more bytes than it needs')
+    return checkSafe(stage, value)
+  }
+  return undefined
+}
+
+function checkSafe(stage: string, length: number): number {
+  if (length > Number.MAX_SAFE_INTEGER) throw new InvalidFrameError(stage, 'the length is over 2^53 - 1')
+  return length
+}
+
+export function writeLength({ width, order }: LengthField, bytes: Buffer, length: number): void {
+  if (width === 'varint') {
+    let rest = length
+    let at = 0
+    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes[at++] = (rest % 0x80) + 0x80
+    bytes[at] = rest
+  } else if (width === 8) {
+    const high = Math.floor(length / 0x1_0000_0000)
+    const low = length % 0x1_0000_0000
+    if (order === 'big') bytes.writeUInt32BE(low, bytes.writeUInt32BE(high))
+    else bytes.writeUInt32LE(high, bytes.writeUInt32LE(low))
+  } else if (order === 'big') bytes.writeUIntBE(length, 0, width)
+  else bytes.writeUIntLE(length, 0, width)
+}

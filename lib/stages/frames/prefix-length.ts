@@ -1,0 +1,70 @@
+import { defineStage } from '../../define-stage.js'
+import type { StageFactory } from '../../definition.js'
+import { StageError } from '../../errors.js'
+import type { Frame } from '../../kind.js'
+import { map, type TransformerStage } from '../../stage.js'
+import {
+  LENGTH_FIELD_OPTIONS,
+  type LengthField,
+  type LengthFieldOptions,
+  lengthSize,
+  writeLength,
+} from './length-field.js'
+
+/** Options of `prefixLength()`: those of `lengthPrefixed()` that say how a length is written. */
+export type PrefixLengthOptions = LengthFieldOptions
+
+/**
+ * Turns frames into bytes, each with its length in front of it, as one chunk: the counterpart of `lengthPrefixed()` with
+ * the same options. The length is that of the frame, less `adjustment`, plus its own with `includesItself`.
+ *
+ * A frame whose length is negative then, or does not fit into `width` bytes, fails the connection (outcome
+ * `stage-error`).
+ *
+ * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
+ * @example
+ * pipeline().through(lengthPrefixed({ width: 'varint' })).through(prefixLength({ width: 'varint' }))
+ */
+export const prefixLength: StageFactory<(options?: PrefixLengthOptions) => TransformerStage<Frame, Buffer>> =
+  defineStage({
+    name: 'prefixLength',
+    summary: 'puts its length in front of each frame',
+    accepts: 'frame',
+    emits: 'bytes',
+    options: LENGTH_FIELD_OPTIONS,
+    examples: ['length-prefixed --width varint | prefix-length --width varint'],
+    make: field => {
+      const encode = (frame: Frame) => {
+        const length = lengthOf(frame, field)
+        const size = lengthSize(field.width, length)
+        const encoded = Buffer.allocUnsafe(size + frame.length)
+        writeLength(field, encoded, length)
+        frame.copy(encoded, size)
+        return encoded
+      }
+      return map<Frame, Buffer>('prefixLength', encode, { accepts: 'frame', emits: 'bytes' })
+    },
+  })
+
+function lengthOf(frame: Frame, { width, adjustment, includesItself }: LengthField): number {
+  const behind = frame.length - adjustment
+  let length = behind
+  if (includesItself) {
+    // A varint that counts itself may need one byte more for doing so.
+    length = behind + lengthSize(width, behind)
+    length = behind + lengthSize(width, length)
+  }
+  if (length < 0) {
+    throw new StageError(
+      'prefixLength',
+      `was given a frame of ${frame.length} bytes: less than its 'adjustment'.`,
+    )
+  }
+  if (width !== 'varint' && length >= 256 ** width) {
+    throw new StageError(
+      'prefixLength',
+      `was given a frame of ${frame.length} bytes, whose length does not fit its 'width' of ${width}.`,
+    )
+  }
+  return length
+}

@@ -1,0 +1,34 @@
+import { defineStage } from '../../define-stage.js'
+import type { StageFactory } from '../../definition.js'
+import { StageError } from '../../errors.js'
+import type { Frame } from '../../kind.js'
+import { map, type TransformerStage } from '../../stage.js'
+import { frameLength } from './frame-options.js'
+
+/**
+ * Turns frames of one length into bytes, unchanged: the counterpart of `fixedLength()`. A frame of any other length fails
+ * the connection (outcome `stage-error`), since the peer would cut it, and all behind it, elsewhere.
+ *
+ * @param length - The length of each frame, from 1 to 268,435,456 bytes.
+ * @throws InvalidOptionError for a length that is not allowed.
+ * @example
+ * pipeline().through(fixedLength(16)).through(toFixedLength(16))
+ */
+export const toFixedLength: StageFactory<(length: number) => TransformerStage<Frame, Buffer>> = defineStage({
+  name: 'toFixedLength',
+  summary: 'writes frames of one length, and refuses any other',
+  accepts: 'frame',
+  emits: 'bytes',
+  arguments: [{ length: frameLength }],
+  examples: ['fixed-length 16 | to-fixed-length 16'],
+  make: ({ length }) => {
+    const check = (frame: Frame): Buffer => {
+      if (frame.length === length) return frame
+      throw new StageError(
+        'toFixedLength',
+        `was given a frame of ${frame.length} bytes, and not of ${length}.`,
+      )
+    }
+    return map<Frame, Buffer>('toFixedLength', check, { accepts: 'frame', emits: 'bytes' })
+  },
+})

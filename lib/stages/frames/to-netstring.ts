@@ -1,0 +1,25 @@
+import { defineStage } from '../../define-stage.js'
+import type { Frame } from '../../kind.js'
+import { map } from '../../stage.js'
+
+const COMMA = Buffer.from(',')
+
+/**
+ * Turns frames into netstrings, `5:hello,`, each as one chunk: the counterpart of `netstring()`
+ * (D. J. Bernstein, https://cr.yp.to/proto/netstrings.txt).
+ *
+ * @example
+ * pipeline().through(netstring()).through(toNetstring())
+ */
+export const toNetstring = defineStage({
+  name: 'toNetstring',
+  summary: 'writes each frame as a netstring',
+  accepts: 'frame',
+  emits: 'bytes',
+  examples: ['netstring | to-netstring'],
+  make: () => map<Frame, Buffer>('toNetstring', encode, { accepts: 'frame', emits: 'bytes' }),
+})
+
+function encode(frame: Frame): Buffer {
+  return Buffer.concat([Buffer.from(`${frame.length}:`), frame, COMMA])
+}

@@ -1,0 +1,108 @@
+import { defineStage } from '../../define-stage.js'
+import type { StageFactory } from '../../definition.js'
+import type { Frame } from '../../kind.js'
+import { encodeText } from '../../line-text.js'
+import { choice } from '../../options/option.js'
+import type { OptionsOf } from '../../options/option-values.js'
+import { type Controller, stage, type Transformer, type TransformerStage } from '../../stage.js'
+
+const OPTIONS = {
+  delimiter: choice(['\n', '\r\n'], { default: '\n', help: 'what is put after each line' }),
+  encoding: choice(['utf8', 'latin1', 'buffer'], {
+    default: 'utf8',
+    help: 'how text becomes bytes, the encoding that lines was given; with buffer it takes frames',
+  }),
+}
+
+/** Options of `unlines()`. */
+export type UnlinesOptions = OptionsOf<typeof OPTIONS>
+
+/**
+ * Turns lines into bytes, each with a delimiter behind it, also where the line has one in it. What one read from the
+ * peer caused becomes one chunk. With `encoding: 'buffer'` it takes frames, otherwise text.
+ *
+ * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
+ * @example
+ * pipeline().through(lines()).through(unlines({ delimiter: '\r\n' }))
+ */
+export const unlines = defineStage({
+  name: 'unlines',
+  summary: 'puts a delimiter behind each line',
+  accepts: 'line',
+  emits: 'bytes',
+  variant: { option: 'encoding', value: 'buffer', accepts: 'frame' },
+  options: OPTIONS,
+  examples: ["lines | unlines --delimiter '\\r\\n'"],
+  make: ({ delimiter, encoding }) =>
+    encoding === 'buffer' ? unframes(delimiter) : unlinesOfText(delimiter, encoding),
+}) as StageFactory<{
+  (options: UnlinesOptions & { readonly encoding: 'buffer' }): TransformerStage<Frame, Buffer>
+  (options?: UnlinesOptions & { readonly encoding?: 'utf8' | 'latin1' }): TransformerStage<string, Buffer>
+}>
+
+function unframes(delimiter: string): TransformerStage<Frame, Buffer> {
+  const bytes = Buffer.from(delimiter)
+  return stage<Frame, Buffer>({
+    name: 'unlines',
+    accepts: 'frame',
+    emits: 'bytes',
+    lazy: true,
+    open: () => new UnframesTransformer(bytes),
+  })
+}
+
+function unlinesOfText(delimiter: string, encoding: 'utf8' | 'latin1'): TransformerStage<string, Buffer> {
+  return stage<string, Buffer>({
+    name: 'unlines',
+    accepts: 'line',
+    emits: 'bytes',
+    lazy: true,
+    open: () => new UnlinesTransformer(delimiter, encoding),
+    ...(delimiter === '\n' ? { blocks: { role: 'encode', encoding } as const } : {}),
+  })
+}
+
+class UnlinesTransformer implements Transformer<string, Buffer> {
+  readonly #delimiter: string
+  readonly #encoding: 'utf8' | 'latin1'
+  #text = ''
+
+  constructor(delimiter: string, encoding: 'utf8' | 'latin1') {
+    this.#delimiter = delimiter
+    this.#encoding = encoding
+  }
+
+  transform(line: string): void {
+    this.#text += line
+    this.#text += this.#delimiter
+  }
+
+  readComplete(controller: Controller<Buffer>): void {
+    if (this.#text === '') return
+    const bytes = encodeText(this.#text, this.#encoding)
+    this.#text = ''
+    controller.enqueue(bytes)
+  }
+}
+
+class UnframesTransformer implements Transformer<Frame, Buffer> {
+  readonly #delimiter: Buffer
+  /** Undefined while there is nothing, so that an idle connection holds nothing. */
+  #frames: Buffer[] | undefined
+
+  constructor(delimiter: Buffer) {
+    this.#delimiter = delimiter
+  }
+
+  transform(frame: Frame): void {
+    this.#frames ??= []
+    this.#frames.push(frame, this.#delimiter)
+  }
+
+  readComplete(controller: Controller<Buffer>): void {
+    if (this.#frames === undefined) return
+    const bytes = Buffer.concat(this.#frames)
+    this.#frames = undefined
+    controller.enqueue(bytes)
+  }
+}

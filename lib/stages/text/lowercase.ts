@@ -1,0 +1,23 @@
+import { defineStage } from '../../define-stage.js'
+import type { StageFactory } from '../../definition.js'
+import type { TransformerStage } from '../../stage.js'
+import { LETTER_CASE_OPTIONS, type LetterCaseOptions, letterCase } from './letter-case.js'
+
+/**
+ * Lower-cases each line: A to Z, or with `mode: 'unicode'` every letter. Stands behind `lines()`: a raw chunk may cut
+ * a character in half.
+ *
+ * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
+ * @example
+ * pipeline().through(lines()).through(lowercase()).through(unlines())
+ */
+export const lowercase: StageFactory<(options?: LetterCaseOptions) => TransformerStage<string, string>> =
+  defineStage({
+    name: 'lowercase',
+    summary: 'lower-cases each line: A to Z, or every letter',
+    accepts: 'line',
+    emits: 'line',
+    options: LETTER_CASE_OPTIONS,
+    examples: ['lines | lowercase | unlines'],
+    make: ({ mode }) => letterCase('lowercase', text => text.toLowerCase(), mode),
+  })

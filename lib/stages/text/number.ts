@@ -1,0 +1,63 @@
+import { defineStage } from '../../define-stage.js'
+import type { StageFactory } from '../../definition.js'
+import { integer, text } from '../../options/option.js'
+import type { OptionsOf } from '../../options/option-values.js'
+import { type Controller, stage, type Transformer, type TransformerStage } from '../../stage.js'
+
+const OPTIONS = {
+  start: integer({
+    maximum: 1_000_000_000_000_000,
+    default: 1,
+    help: "the number of a connection's first line",
+  }),
+  separator: text({ default: ': ', help: 'what stands between the number and the line' }),
+  width: integer({
+    maximum: 100,
+    default: 0,
+    help: 'the least width of the number, in characters; spaces before it fill it up',
+  }),
+}
+
+/** Options of `number()`. */
+export type NumberOptions = OptionsOf<typeof OPTIONS>
+
+/**
+ * Puts its number before each line. Each connection counts for itself.
+ *
+ * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
+ * @example
+ * pipeline().through(lines()).through(number({ separator: '\t', width: 6 })).through(unlines()) // as `cat -n`
+ */
+export const number: StageFactory<(options?: NumberOptions) => TransformerStage<string, string>> =
+  defineStage({
+    name: 'number',
+    summary: 'puts its number before each line',
+    accepts: 'line',
+    emits: 'line',
+    options: OPTIONS,
+    examples: ["lines | number --separator '\\t' --width 6 | unlines"],
+    make: ({ start, separator, width }) =>
+      stage<string, string>({
+        name: 'number',
+        accepts: 'line',
+        emits: 'line',
+        lazy: true,
+        open: () => new NumberTransformer(start, separator, width),
+      }),
+  })
+
+class NumberTransformer implements Transformer<string, string> {
+  readonly #separator: string
+  readonly #width: number
+  #next: number
+
+  constructor(start: number, separator: string, width: number) {
+    this.#next = start
+    this.#separator = separator
+    this.#width = width
+  }
+
+  transform(line: string, controller: Controller<string>): void {
+    controller.enqueue(String(this.#next++).padStart(this.#width) + this.#separator + line)
+  }
+}

@@ -1,0 +1,23 @@
+import { defineStage } from '../../define-stage.js'
+import type { StageFactory } from '../../definition.js'
+import type { TransformerStage } from '../../stage.js'
+import { LETTER_CASE_OPTIONS, type LetterCaseOptions, letterCase } from './letter-case.js'
+
+/**
+ * Upper-cases each line: a to z, or with `mode: 'unicode'` every letter. Stands behind `lines()`: a raw chunk may cut
+ * a character in half.
+ *
+ * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
+ * @example
+ * pipeline().through(lines()).through(uppercase()).through(unlines())
+ */
+export const uppercase: StageFactory<(options?: LetterCaseOptions) => TransformerStage<string, string>> =
+  defineStage({
+    name: 'uppercase',
+    summary: 'upper-cases each line: a to z, or every letter',
+    accepts: 'line',
+    emits: 'line',
+    options: LETTER_CASE_OPTIONS,
+    examples: ['lines | uppercase | unlines'],
+    make: ({ mode }) => letterCase('uppercase', text => text.toUpperCase(), mode),
+  })

@@ -1,0 +1,72 @@
+import t from 'tap'
+import { pipeline } from '../../../lib/index.js'
+import { serveLocally } from '../../listener/local-listener.js'
+import { FakeIo } from '../fake-io.js'
+import { runCommand } from '../run-command.js'
+
+const GOOD = 'listeners: [{ name: a, pipeline: echo }]\n'
+
+t.test('check says nothing of a good file', async t => {
+  const folder = t.testdir({
+    'good.yaml': GOOD,
+    'good.json': '{"listeners":[{"name":"a","pipeline":"echo"}]}',
+  })
+  t.strictSame(await runCommand(['check', `${folder}/good.yaml`, `${folder}/good.json`]), {
+    exitCode: 0,
+    printed: '',
+    logged: '',
+  })
+})
+
+t.test('check prints all problems of all files as file:line:column: message, and exits 1', async t => {
+  const folder = t.testdir({
+    'one.yaml':
+      'listeners:\n  - name: a\n    listen: { prot: 1, port: 70000 }\n    pipeline: [uppercase, linse]\n',
+    'good.yaml': GOOD,
+    'two.yaml': 'listeners: [\n',
+  })
+  const names = ['one.yaml', 'good.yaml', 'none.yaml', 'two.yaml', '.']
+  const { exitCode, printed, logged } = await runCommand(['check', ...names.map(name => `${folder}/${name}`)])
+  t.equal(exitCode, 1)
+  t.equal(logged, '')
+  const places = printed
+    .trimEnd()
+    .split('\n')
+    .map(line => line.slice(folder.length + 1))
+  t.match(places, [
+    /^one\.yaml:3:15: 'listen' takes no 'prot'\. /,
+    /^one\.yaml:3:30: 'port' is a whole number, from 0 to 65535; got 70000\.$/,
+    /^one\.yaml:4:16: Stage 'uppercase' takes lines, but a connection gives bytes\. Put 'lines' before it\. Or mean the preset: 'preset:uppercase'\.$/,
+    /^one\.yaml:4:27: There is no stage 'linse'\. Did you mean 'lines'\?$/,
+    /^none\.yaml:1:1: There is no such file\. /,
+    /^two\.yaml:2:1: Flow sequence in block collection must be sufficiently indented and end with a \]\. /,
+    /^\.:1:1: This is a directory\. Name a file in it\.$/,
+  ])
+  t.equal(places.length, 7)
+})
+
+t.test('check binds nothing: a port may be taken', async t => {
+  const { port } = await serveLocally(t, pipeline())
+  const file = `listeners: [{ name: a, listen: { host: 127.0.0.1, port: ${port} }, pipeline: echo }]`
+  const folder = t.testdir({ 'bywash.yaml': file })
+  t.match(await runCommand(['check', `${folder}/bywash.yaml`]), { exitCode: 0, printed: '' })
+})
+
+t.test('check takes values from the environment', async t => {
+  const folder = t.testdir({
+    'bywash.yaml': 'listeners: [{ name: a, listen: { port: "${PORT}" }, pipeline: echo }]',
+  })
+  const check = (env: Record<string, string>) =>
+    runCommand(['check', `${folder}/bywash.yaml`], '', Object.assign(new FakeIo(), { env }))
+  t.match(await check({ PORT: '9000' }), { exitCode: 0, printed: '' })
+  t.match(await check({ PORT: 'http' }), { exitCode: 1, printed: /:1:40: 'port' is a whole number/ })
+  t.match(await check({}), { exitCode: 1, printed: /:1:40: The environment has no 'PORT'\./ })
+})
+
+t.test('check without a file is wrong usage', async t => {
+  t.match(await runCommand(['check']), {
+    exitCode: 2,
+    printed: '',
+    logged: /missing required argument 'file'/,
+  })
+})

@@ -1,0 +1,82 @@
+import { PassThrough } from 'node:stream'
+import t from 'tap'
+import { memoryBound } from '../../../lib/config/memory-bound.js'
+import { formatStage, formatText } from '../../../lib/config/text/format-text.js'
+import { defaultOf, valuesOf } from '../../../lib/config/text/option-words.js'
+import {
+  counter,
+  defineStage,
+  grep,
+  gzip,
+  lines,
+  map,
+  option,
+  pipeline,
+  tee,
+  unlines,
+  welcome,
+} from '../../../lib/index.js'
+
+t.test('a list of stages is written with what was given, quoted where it must be', async t => {
+  const stages = pipeline().through(lines({ maxLength: 4096, keep: true })).stages
+  t.equal(formatText(stages), 'lines --keep --max-length 4096')
+  t.equal(formatText([]), 'echo', 'no stage is what echo has')
+  t.equal(formatStage(grep('--x', { invert: false })), 'grep --no-invert -- --x')
+  t.equal(formatStage(welcome("it's 5 |\n")), `welcome 'it'\\''s 5 |\\n'`)
+  t.equal(formatStage(welcome('')), "welcome ''")
+  t.equal(
+    formatStage(welcome(Buffer.from([0xff, 0x41, 0x5c]))),
+    "welcome '\\xffA\\\\'",
+    'bytes that are no UTF-8',
+  )
+  t.equal(formatStage(welcome('é\u2028\u001b')), "welcome 'é\\xe2\\x80\\xa8\\x1b'", 'no control characters')
+})
+
+t.test('what only code can give is left out, and a stage without a definition is its name', async t => {
+  t.equal(formatStage(counter({ onOpen: () => {} })), 'counter')
+  t.equal(formatStage(tee({ to: new PassThrough(), onLag: 'fail' })), 'tee --on-lag fail')
+  t.equal(formatStage(map('my stage', line => line)), "'my stage'")
+  const call = defineStage({
+    name: 'call',
+    summary: 'calls',
+    accepts: 'line',
+    emits: 'line',
+    arguments: [{ by: option.callback<() => void>({ help: 'what', inCode: '() => void' }) }],
+    make: () => map('call', line => line),
+  })
+  t.equal(formatStage(call(() => {})), 'call')
+})
+
+t.test('the values and the default of an option have words', async t => {
+  const help = ''
+  const words = [
+    [option.integer({ help, minimum: 1 }), 'from 1', ''],
+    [option.integer({ help, maximum: 4096, unit: 'bytes', default: 1024 }), '0 to 4KiB', '1KiB'],
+    [option.integer({ help, required: true }), 'from 0', 'required'],
+    [option.choice(['\n', 2], { help, default: '\n' }), '\\n, 2', '\\n'],
+    [option.boolean({ help, default: true }), '', 'on'],
+    [option.boolean({ help, default: false }), '', 'off'],
+    [option.text({ help, absent: 'none' }), 'text', 'none'],
+    [option.listOfBytes({ help, required: true }), 'text, may be repeated', 'required'],
+    [option.callback({ help, inCode: '() => void' }), 'in code only', ''],
+  ] as const
+  for (const [one, values, standard] of words) {
+    t.equal(valuesOf(one), values)
+    t.equal(defaultOf(one), standard)
+  }
+})
+
+t.test('what a connection may hold is what its stages say, and a read', async t => {
+  const whole = pipeline()
+    .through(lines({ maxLength: 1000 }))
+    .through(map('own', line => line))
+    .through(unlines())
+    .through(gzip())
+  t.match(memoryBound(whole), {
+    bytes: 66_536,
+    holders: [{ stage: 'lines', bytes: 1000 }],
+    streams: ['gzip'],
+    unknown: ['own'],
+  })
+  t.match(memoryBound(pipeline()), { bytes: 65_536, holders: [], streams: [], unknown: [] })
+})

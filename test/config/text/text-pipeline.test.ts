@@ -1,0 +1,271 @@
+import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
+import t from 'tap'
+import { withImports } from '../../../lib/config/import-stages.js'
+import { showProblems } from '../../../lib/config/problem.js'
+import { builtIn } from '../../../lib/config/registry.js'
+import { formatText } from '../../../lib/config/text/format-text.js'
+import { pipelineOfText } from '../../../lib/config/text/text-pipeline.js'
+import { originOf } from '../../../lib/define-stage.js'
+import { runStage } from '../../../lib/testing/index.js'
+
+/** A text that has no problems, as a pipeline. */
+function read(text: string) {
+  const { pipeline, problems } = pipelineOfText(text, builtIn())
+  if (pipeline === undefined) throw new Error(showProblems(text, problems))
+  return pipeline
+}
+
+/** The problems of a text as they are shown. */
+function refusal(text: string): string {
+  const { pipeline, problems } = pipelineOfText(text, builtIn())
+  return pipeline === undefined ? showProblems(text, problems) : 'none'
+}
+
+/** What the stages of a text were given. */
+const given = (text: string) => read(text).stages.map(stage => originOf(stage)?.given)
+
+async function answer(text: string, input: string | Buffer) {
+  return Buffer.concat(await runStage(read(text), [Buffer.from(input as string)])).toString('latin1')
+}
+
+t.test('each bad text has its problems, all of them, with carets under their places', async t => {
+  const texts = readFileSync('test/config/text/bad-texts.txt', 'utf8').split(/^====\n/m)
+  t.ok(texts.length >= 60, 'many texts')
+  for (const each of texts) {
+    const [text = '', expected = ''] = each.split(/\n----\n/)
+    t.equal(`${refusal(text)}\n`, expected, JSON.stringify(text))
+  }
+})
+
+t.test('a text names stages, with options before and behind arguments', async t => {
+  t.equal(
+    await answer("lines --max-length 4KiB | uppercase | unlines | welcome 'Hi there\\n'", 'a\n'),
+    'Hi there\nA\n',
+  )
+  for (const text of [
+    'grep --invert a',
+    'grep a --invert',
+    'grep --invert=true --text a',
+    'grep --text=a --invert',
+  ])
+    t.equal(await answer(`lines | ${text} | unlines`, 'a\nb\n'), 'b\n', text)
+  t.equal(await answer('lines | grep a --no-invert | unlines', 'a\nb\n'), 'a\n')
+  t.equal(await answer('lines|grep -- --invert|unlines', 'a\n--invert\n'), '--invert\n', 'behind -- is text')
+  t.equal(await answer('lines | grep -x | unlines', 'a\n-x\n'), '-x\n', 'one dash is text')
+  t.strictSame(given('lines --maxLength 5 | toHex'.replace('toHex', 'unlines')), [{ maxLength: 5 }, {}])
+  t.strictSame(given('toHex'), given('to-hex'))
+})
+
+t.test('sizes, times and rates have units', async t => {
+  t.strictSame(given('lines --max-length 4KiB | unlines')[0], { maxLength: 4096 })
+  t.strictSame(given("lines --max-length '1 MiB' | unlines")[0], { maxLength: 1_048_576 })
+  t.strictSame(given('throttle --bytes-per-second 1.5KiB/s --burst 10KiB')[0], {
+    bytesPerSecond: 1536,
+    burst: 10_240,
+  })
+})
+
+t.test('quotes and escapes make words of anything', async t => {
+  const words: [string, string][] = [
+    ["'a b'", 'a b'],
+    ['"a b"', 'a b'],
+    ['a\\ b', 'a b'],
+    [`a' 'b`, 'a b'],
+    [`"it's"`, "it's"],
+    [`'$HOME \`id\` $(id)'`, '$HOME `id` $(id)'],
+    ['\\$HOME', '$HOME'],
+    ['"a|b"', 'a|b'],
+    ['a=b', 'a=b'],
+    ['~', '~'],
+    ['*.[ch]?!', '*.[ch]?!'],
+    ["''", ''],
+    ["'tab\\tnew\\nnul\\0back\\\\e\\xc3\\xa9'", 'tab\tnew\nnul\0back\\e\xc3\xa9'],
+    ['日本', Buffer.from('日本').toString('latin1')],
+  ]
+  for (const [word, bytes] of words) t.equal(await answer(`welcome ${word}`, ''), bytes, word)
+  t.equal(await answer("welcome '\\xff\\x00'", ''), '\xff\0', 'bytes that are no UTF-8')
+  t.equal(await answer("lines --delimiter '\\r\\n' | unlines", 'a\nb\r\n'), 'a\nb\n')
+})
+
+t.test('a text may go on behind a | or a backslash at the end of a line', async t => {
+  t.equal(await answer('lines |\n  uppercase |\n\n  unlines', 'a'), 'A\n')
+  t.equal(await answer('lines \\\n  --max-length 5 \\\n  | unlines', 'a'), 'a\n')
+})
+
+t.test('a list is given by giving its option several times', async t => {
+  t.strictSame(given("delimited --delimiters a --max-length 9 --delimiters 'b\\n' | delimit c")[0], {
+    delimiters: ['a', 'b\n'],
+    maxLength: 9,
+  })
+  t.strictSame(given('delimited --delimiters a | delimit c')[0], { delimiters: ['a'] })
+})
+
+t.test('presets stand in a text by name, and preset: means one where a stage has its name', async t => {
+  t.match(await answer('uppercase', 'a'), /shout it back\.\nA\n$/, 'alone it is the preset')
+  t.equal(await answer('echo', 'a'), 'a')
+  t.equal(await answer('echo | to-hex | echo', 'a'), '61', 'between stages')
+  t.equal(await answer('preset:uppercase --banner hi --max-length 5 | to-hex', 'a'), '6869410a')
+  const lines: string[] = []
+  const { pipeline } = pipelineOfText('counter', builtIn(), line => lines.push(line))
+  await runStage(pipeline!, [])
+  t.match(lines, [/new client/, /disconnected/], 'a preset prints where it is told to')
+})
+
+t.test('a text that is too long, or has too many stages, is refused at once', async t => {
+  t.match(refusal('x'.repeat(65_537)), /^error: The text is longer than 65536 characters\. Write a file\./)
+  t.match(refusal(`${'lines | unlines | '.repeat(128)}counter`), /at most 256 stages; this is one more/)
+  t.equal(read(`${'lines | unlines | '.repeat(127)}counter`).stages.length, 255)
+})
+
+t.test('however long a text is, what is said of it is short', async t => {
+  const texts = [
+    'x',
+    '(',
+    '$(',
+    '"$(',
+    '`',
+    '$((',
+    '{ ',
+    '@(',
+    '${a',
+    '<<x ',
+    '\\',
+    'if ',
+    '{a,',
+    "'",
+    'x=(',
+    '*',
+  ]
+  const long = texts.map(piece => piece.repeat(65_536 / piece.length))
+  long.push(`lines --max-length ${'9'.repeat(65_000)}`, `lines ${'a '.repeat(32_000)}| unlines`)
+  long.push(`lines ${'--a '.repeat(16_000)}| unlines`, `${'x|'.repeat(250)}x`, `日${'本'.repeat(65_000)}`)
+  for (const text of long) {
+    const shown = refusal(text)
+    t.not(shown, 'none', text.slice(0, 20))
+    t.ok(shown.length < 20_000, `${text.slice(0, 20)}: ${shown.length} characters`)
+    for (const line of shown.split('\n')) t.ok(line.length < 1000, text.slice(0, 20))
+  }
+  t.match(refusal(`${'x | '.repeat(30)}x`), /\nand 11 more$/)
+})
+
+t.test('control characters of a text do not reach the terminal', async t => {
+  const shown = refusal("lines\u001b[31m\u202e --x\u0007 | grep '\u001b' | \u009b | unlines")
+  t.notMatch(shown, /[^\P{C}\n]/u)
+  t.equal(
+    refusal('\u0007 | unlines').split('\n')[1],
+    '  \u{fffd} | unlines',
+    'each is one character, so that the caret stands under its place',
+  )
+})
+
+t.test('docs/text.md shows errors as they are, and texts that are pipelines', async t => {
+  const page = readFileSync('docs/text.md', 'utf8')
+  const [shown = ''] = /^error: .*?(?=^```)/ms.exec(page) ?? []
+  t.equal(`${refusal('lines | uppercase --mod ascii | welcome hi')}\n`, shown)
+  const registry = await withImports(builtIn(), ['examples/my-stages.js'], '.')
+  const commands = [...page.matchAll(/^npx bywash (?:run|pipe) (["'])(.*?)\1/gm)]
+  t.ok(commands.length >= 3)
+  for (const [, , text = ''] of commands) t.strictSame(pipelineOfText(text, registry).problems, [], text)
+})
+
+/** Pieces that a shell gives a meaning, and those of real texts. */
+const piece = fc.oneof(
+  fc.constantFrom(
+    ...[
+      'lines',
+      'unlines',
+      'welcome',
+      'grep',
+      'uppercase',
+      'take',
+      '--max-length',
+      '--invert',
+      '--',
+      '5',
+      '4KiB',
+    ],
+    ...[
+      '|',
+      ' ',
+      '\n',
+      '\t',
+      '\r',
+      '\\',
+      '"',
+      "'",
+      '$',
+      '$(',
+      ')',
+      '`',
+      '{',
+      '}',
+      '((',
+      '))',
+      '<',
+      '>',
+      '<<',
+      '&',
+    ],
+    ...[
+      '||',
+      ';',
+      '#',
+      '=',
+      '~',
+      '*',
+      '?',
+      '[',
+      ']',
+      '[[',
+      '!',
+      'if',
+      'for',
+      'case',
+      'in',
+      'do',
+      '@(',
+      "$'",
+      '${',
+    ],
+    ...['\0', '\u001b', 'é', '日', '🎉', '\ud800', '__proto__', 'constructor', 'preset:'],
+  ),
+  fc.string({ unit: 'binary' }),
+)
+const anyText = fc.oneof(
+  fc.array(piece, { maxLength: 12 }).map(pieces => pieces.join('')),
+  fc.array(piece, { maxLength: 12 }).map(pieces => pieces.join(' ')),
+)
+
+t.test('any text is a pipeline or has problems, each with a place within the text', async t => {
+  fc.assert(
+    fc.property(anyText, text => {
+      const { pipeline, problems } = pipelineOfText(text, builtIn())
+      if ((pipeline === undefined) !== problems.length > 0) return false
+      showProblems(text, problems)
+      return problems.every(
+        ({ at, message }) =>
+          at.start >= 0 &&
+          at.start <= at.end &&
+          at.end <= text.length &&
+          message !== '' &&
+          !/undefined/.test(message),
+      )
+    }),
+    { numRuns: 3000 },
+  )
+  t.pass()
+})
+
+t.test('a text that has no problems, written anew, is the same pipeline', async t => {
+  fc.assert(
+    fc.property(anyText, text => {
+      const { pipeline } = pipelineOfText(text, builtIn())
+      if (pipeline === undefined) return true
+      const again = read(formatText(pipeline.stages))
+      return formatText(again.stages) === formatText(pipeline.stages)
+    }),
+    { numRuns: 3000 },
+  )
+  t.pass()
+})

@@ -1,0 +1,190 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdir, readFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
+import t, { type Test } from 'tap'
+
+const root = new URL('../..', import.meta.url)
+
+// The examples run what is built in dist/; coverage is of lib/.
+const env = { ...process.env, _TAPJS_PROCESSINFO_COVERAGE_: '0' }
+
+/** An example that is running, and what it writes to stderr, line by line. */
+interface Server {
+  readonly port: number
+  readonly line: () => Promise<string>
+  readonly stop: () => Promise<unknown>
+}
+
+/** Starts an example on a port of the system's choice. */
+function start(t: Test, example: string, firstLine: string): Promise<Server> {
+  return serve(t, ['--import=tsx', `examples/${example}`, '0', '127.0.0.1'], firstLine)
+}
+
+/** Starts a server and waits for its first line, which ends in the address. */
+async function serve(
+  t: Test,
+  parameters: readonly string[],
+  firstLine: string,
+  environment: NodeJS.ProcessEnv = {},
+): Promise<Server> {
+  const child = spawn(process.execPath, parameters, {
+    cwd: root,
+    env: { ...env, ...environment },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const exited = once(child, 'exit')
+  const stop = async () => {
+    child.kill('SIGTERM')
+    const [code, signal] = await exited
+    return code ?? signal
+  }
+  t.teardown(stop)
+  const lines = createInterface({ input: child.stderr })[Symbol.asyncIterator]()
+  const line = async () => (await lines.next()).value as string
+  const first = String(await line())
+  const port = Number(first.split(':').at(-1))
+  t.equal(first, `${firstLine} 127.0.0.1:${port}`, 'says where it listens')
+  return { port, line, stop }
+}
+
+/** A client that sends something, then FIN, and reads up to the server's FIN. */
+async function talk(port: number, input: string | Buffer): Promise<{ answer: Buffer; clientPort: number }> {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  await once(socket, 'connect')
+  const clientPort = socket.localPort as number
+  socket.end(input)
+  const answer: Buffer[] = []
+  for await (const chunk of socket) answer.push(chunk)
+  return { answer: Buffer.concat(answer), clientPort }
+}
+
+const everyByte = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
+const ECHO = 'Echo server listening on'
+
+t.test('echo-server sends back the exact bytes', async t => {
+  const { port, line, stop } = await start(t, 'echo-server.ts', ECHO)
+  t.equal(await line(), `Test: echo 'hello' | nc localhost ${port}`)
+  const large = Buffer.concat(Array.from({ length: 4096 }, () => everyByte))
+  for (const input of [Buffer.from('hello\n'), Buffer.alloc(0), everyByte, large]) {
+    const { answer } = await talk(port, input)
+    t.ok(answer.equals(input), `${input.length} bytes`)
+  }
+  t.equal(await stop(), 0, 'SIGTERM ends it in good order')
+})
+
+t.test('welcome-server greets, then echoes', async t => {
+  const { port, line, stop } = await start(t, 'welcome-server.ts', ECHO)
+  t.equal(await line(), `Test: echo 'hello' | nc localhost ${port}`)
+  const { answer } = await talk(port, everyByte)
+  const greeting = Buffer.from('Welcome to the echo server! Type anything and press Enter.\n')
+  t.strictSame(answer, Buffer.concat([greeting, everyByte]))
+  t.equal(await stop(), 0, 'SIGTERM ends it in good order')
+})
+
+t.test('counter-server echoes and numbers its clients', async t => {
+  const { port, line, stop } = await start(t, 'counter-server.ts', ECHO)
+  t.equal(await line(), `Test: echo 'hello' | nc localhost ${port}`)
+  for (const number of [1, 2, 3]) {
+    const { answer, clientPort } = await talk(port, everyByte)
+    t.strictSame(answer, everyByte)
+    t.equal(await line(), `[conn #${number}] new client from 127.0.0.1:${clientPort}`)
+    t.equal(await line(), `[server] client disconnected (total served: ${number})`)
+  }
+  t.equal(await stop(), 0, 'SIGTERM ends it in good order')
+})
+
+t.test('uppercase-server shouts, and changes no byte but a to z', async t => {
+  const { port, line, stop } = await start(t, 'uppercase-server.ts', 'Uppercase echo server on')
+  t.equal(await line(), `Test: nc localhost ${port}`)
+  const greeting = 'Type a line and press Enter. I will shout it back.\n'
+  const shout = async (input: string) =>
+    (await talk(port, Buffer.from(input, 'latin1'))).answer.toString('latin1')
+  t.equal(await shout('hello world\nunfinished'), `${greeting}HELLO WORLD\nUNFINISHED\n`)
+  const bytes = everyByte.toString('latin1')
+  const shouted = bytes.replace(/[a-z]/g, letter => letter.toUpperCase())
+  t.equal(await shout(`${bytes}\n`), `${greeting}${shouted}\n`, 'every byte')
+  const longest = 'a'.repeat(4096)
+  t.equal(
+    await shout(`${longest}\n${longest}a\nlost\n`),
+    `${greeting}${longest.toUpperCase()}\nerror: line is longer than 4096 bytes\n`,
+    'a line over the limit',
+  )
+  t.equal(await stop(), 0, 'SIGTERM ends it in good order')
+})
+
+t.test('custom-stage adds up, each connection for itself', async t => {
+  const { port, stop } = await start(t, 'custom-stage.ts', 'Adding on')
+  const add = async (input: string) => String((await talk(port, input)).answer)
+  t.equal(await add('1\n2.5\nsix\n-4'), '= 1\n= 3.5\nnot a number: six\n= -0.5\n')
+  t.equal(await add('7\nquit\n8\n'), '= 7\n', 'quit ends the connection')
+
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  const answers = createInterface({ input: socket })[Symbol.asyncIterator]()
+  socket.write('10\n')
+  t.equal((await answers.next()).value, '= 10')
+  t.equal(await add('5'), '= 5\n', 'a second client meanwhile')
+  socket.end('1\n')
+  t.equal((await answers.next()).value, '= 11')
+  t.equal(await stop(), 0, 'SIGTERM ends it in good order')
+})
+
+t.test('my-stages gives texts stages of its own', async t => {
+  const text = 'lines | reverse | repeat --times 3 | unlines'
+  const flags = ['--import', './examples/my-stages.js', '--host', '127.0.0.1', '--port', '0']
+  const { port, stop } = await serve(t, ['dist/cli/bin.js', 'run', text, ...flags], 'Pipeline on')
+  t.equal(String((await talk(port, 'ab\nné\n')).answer), 'bababa\nénénén\n')
+  t.equal(await stop(), 0, 'SIGTERM ends it in good order')
+})
+
+t.test('shout.yaml has no problem, its tests pass, and it serves', async t => {
+  const file = 'examples/shout.yaml'
+  for (const command of ['check', 'test']) {
+    const child = spawn(process.execPath, ['dist/cli/bin.js', command, file], {
+      cwd: root,
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    t.teardown(() => child.kill())
+    const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
+    t.equal(code, 0, command)
+    t.match(output, command === 'check' ? /^$/ : /^3 tests passed\.$/m)
+  }
+  const ports = { PORT: '0', ECHO_PORT: '0' }
+  const { port, line, stop } = await serve(
+    t,
+    ['dist/cli/bin.js', 'serve', file],
+    'shout: listening on',
+    ports,
+  )
+  t.match(await line(), /^echo: listening on 127\.0\.0\.1:\d+$/)
+  t.equal(
+    String((await talk(port, 'hello\n')).answer),
+    'Type a line and press Enter. I will shout it back.\nHELLO\n',
+  )
+  t.equal(await stop(), 0, 'SIGTERM ends it in good order')
+})
+
+t.test('stage.test passes under node:test', async t => {
+  const child = spawn(process.execPath, ['--import=tsx', '--test-reporter=tap', 'examples/stage.test.ts'], {
+    cwd: root,
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  t.teardown(() => child.kill())
+  const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
+  t.equal(code, 0)
+  t.match(output, /^# pass 2$/m)
+  t.match(output, /^# fail 0$/m)
+})
+
+t.test('every example is tested here, and fits a screen', async t => {
+  const own = await readFile(new URL(import.meta.url), 'utf8')
+  for (const example of await readdir(new URL('examples/', root))) {
+    t.ok(own.includes(`'${example}'`) || own.includes(`examples/${example}'`), example)
+    const source = await readFile(new URL(`examples/${example}`, root), 'utf8')
+    t.ok(source.trimEnd().split('\n').length <= 30, `${example} has 30 lines at most`)
+  }
+})

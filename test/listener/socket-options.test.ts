@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs'
+import { type Server, Socket } from 'node:net'
+import t from 'tap'
+import { pipeline } from '../../lib/index.js'
+import { setInheritedOptions, setOptions } from '../../lib/listener/socket-options.js'
+import { connectTcp } from '../tcp-client.js'
+import { serveLocally } from './local-listener.js'
+
+const OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_999 }
+
+const isLinux = process.platform === 'linux'
+
+/** The timers of the connections that a port has accepted, as the kernel lists them: kind and seconds. */
+function timersOf(port: number): { kind: number; seconds: number }[] {
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  const established = '01'
+  return readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .map(row => row.trim().split(/\s+/))
+    .filter(([, address, , state]) => address === local && state === established)
+    .map(([, , , , , timer = '']) => {
+      const [kind = 0, ticks = 0] = timer.split(':').map(field => Number.parseInt(field, 16))
+      return { kind, seconds: ticks / 100 }
+    })
+}
+
+const KEEP_ALIVE = 2
+
+t.test('a connection has the options of the socket that accepted it', { skip: !isLinux }, async t => {
+  for (const keepAlive of [true, false]) {
+    const { port, listener } = await serveLocally(t, pipeline(), { keepAlive, keepAliveInitialDelay: 50_000 })
+    for (const again of [false, true]) {
+      if (again) {
+        listener.suspend()
+        await listener.resume()
+      }
+      const client = await connectTcp(t, port)
+      await client.send('a')
+      await client.receive(1)
+    }
+    const timers = timersOf(port)
+    t.equal(timers.length, 2)
+    for (const { kind, seconds } of timers) {
+      t.equal(kind === KEEP_ALIVE, keepAlive)
+      if (keepAlive) t.ok(seconds > 30 && seconds <= 51, `${seconds} s`)
+    }
+  }
+})
+
+t.test('options that a listening socket does not take are set on each connection', async t => {
+  const calls: unknown[] = []
+  const handle = (result: number) => ({
+    setNoDelay: (on: boolean) => {
+      calls.push(['setNoDelay', on])
+      return 0
+    },
+    setKeepAlive: (on: boolean, seconds: number) => {
+      calls.push(['setKeepAlive', on, seconds])
+      return result
+    },
+  })
+  const inherited = (_handle: unknown) => setInheritedOptions({ _handle } as unknown as Server, OPTIONS)
+  t.equal(inherited(handle(0)), isLinux)
+  if (isLinux)
+    t.strictSame(calls, [
+      ['setNoDelay', true],
+      ['setKeepAlive', true, 60],
+    ])
+  t.equal(inherited(handle(-22)), false, 'EINVAL')
+  t.equal(inherited({}), false, 'a unix socket, or a server of which the primary of a cluster has the socket')
+  t.equal(inherited(null), false)
+
+  calls.length = 0
+  const socket = new Socket()
+  socket.setNoDelay = on => {
+    calls.push(['setNoDelay', on])
+    return socket
+  }
+  socket.setKeepAlive = (on, delay) => {
+    calls.push(['setKeepAlive', on, delay])
+    return socket
+  }
+  setOptions(socket, OPTIONS)
+  t.strictSame(calls, [
+    ['setNoDelay', true],
+    ['setKeepAlive', true, 60_999],
+  ])
+})

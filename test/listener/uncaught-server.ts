@@ -1,0 +1,59 @@
+// Serves lines in a process of its own, for the tests of what nobody catches: `uncaught-server.ts <policy> <plan> [handler]`.
+import { type Controller, lines, listen, type PlanMode, pipeline, stage, unlines } from '../../lib/index.js'
+import type { UncaughtPolicy } from '../../lib/listener/uncaught.js'
+
+const [policy, plan, handler] = process.argv.slice(2)
+const say = (text: string) => process.send?.(text)
+const boom = (): never => {
+  throw new Error('boom')
+}
+
+/** What a stage may start, by the line that starts it. */
+const faults: Record<string, () => unknown> = {
+  timer: () => setTimeout(boom),
+  interval: () => {
+    const timer = setInterval(() => {
+      clearInterval(timer)
+      boom()
+    })
+  },
+  immediate: () => setImmediate(boom),
+  tick: () => process.nextTick(boom),
+  microtask: () => queueMicrotask(boom),
+  'timer of a timer': () => setTimeout(() => setTimeout(boom)),
+  rejection: () => void Promise.reject(new Error('boom')),
+  text: () =>
+    setTimeout(() => {
+      throw 'boom'
+    }),
+}
+
+const faulty = stage<string, string>({
+  name: 'faulty',
+  accepts: 'line',
+  emits: 'line',
+  open: () => ({
+    start: (controller: Controller<string>) => controller.enqueue('ready'),
+    transform: (line, controller) => {
+      faults[line]?.()
+      controller.enqueue(line)
+    },
+  }),
+})
+
+if (handler !== undefined) process.on('uncaughtException', ({ message }) => say(`handler: ${message}`))
+process.on('warning', ({ message }) => say(`warning: ${message}`))
+const listener = await listen(pipeline().through(lines()).through(faulty).through(unlines()), {
+  host: '127.0.0.1',
+  port: 0,
+  uncaught:
+    policy === 'function' ? error => say(`got: ${(error as Error).message}`) : (policy as UncaughtPolicy),
+  plan: plan as PlanMode,
+  onOutcome: ({ reason, error }) => say(`${reason}: ${error?.message}`),
+  onError: ({ message }) => say(`error: ${message}`),
+})
+say(String(listener.address.port))
+process.on('message', message => {
+  if (message === 'close') void listener.close().then(() => process.disconnect())
+  else faults[String(message)]?.()
+})

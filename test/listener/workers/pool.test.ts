@@ -1,0 +1,207 @@
+import t from 'tap'
+import type { WorkerError } from '../../../lib/errors.js'
+import type { Report } from '../../../lib/listener/workers/messages.js'
+import { type Member, Pool } from '../../../lib/listener/workers/pool.js'
+import type { WorkerProcess } from '../../../lib/listener/workers/worker-process.js'
+import { fakeClock } from '../../../lib/testing/index.js'
+import { FakeWorker } from './fake-worker.js'
+
+/** A pool of fake workers, with one member that writes down what it hears. */
+function pooled(count: number) {
+  const clock = fakeClock()
+  const children: FakeWorker[] = []
+  const fork = (number: number) => {
+    const child = new FakeWorker(100 * number + children.length)
+    children.push(child)
+    return child.process
+  }
+  const pool = new Pool({ count, clock, fork })
+  const ready: WorkerProcess[] = []
+  const reports: Report[] = []
+  const gone: string[] = []
+  const failures: WorkerError[] = []
+  const member = {
+    name: 'a',
+    isClosing: false as boolean,
+    onReady: (worker: WorkerProcess) => void ready.push(worker),
+    onReport: (_: WorkerProcess, report: Report) => void reports.push(report),
+    onGone: (_: WorkerProcess, { message }: WorkerError) => void gone.push(message),
+    onFailure: (error: WorkerError) => void failures.push(error),
+  } satisfies Member
+  pool.join(member)
+  const last = () => children.at(-1) as FakeWorker
+  return { clock, pool, member, children, last, ready, reports, gone, failures }
+}
+
+t.test('a worker that dies has a successor at once, and later ones wait longer and longer', async t => {
+  const { clock, children, last, gone } = pooled(1)
+  const delays: number[] = []
+  for (let death = 0; death < 9; death++) {
+    last().report({ bywash: 'ready', listener: 'a' })
+    const before = children.length
+    last().die(null, 'SIGKILL')
+    let delay = 0
+    clock.advance(0)
+    for (; children.length === before; delay += 100) clock.advance(100)
+    delays.push(delay)
+  }
+  t.strictSame(delays, [0, 100, 200, 400, 800, 1_600, 3_000, 3_000, 3_000])
+  t.equal(gone[0], 'worker 1 (process 100) was killed by SIGKILL')
+})
+
+t.test('a worker that has served for 10 s owes nothing to those before it', async t => {
+  const { clock, children, last } = pooled(1)
+  for (let death = 0; death < 5; death++) {
+    last().report({ bywash: 'ready', listener: 'a' })
+    // Its pongs.
+    for (let seconds = 0; seconds < 10; seconds += 2.5) {
+      clock.advance(2_500)
+      last().report({ bywash: 'pong' })
+    }
+    last().die(0)
+    clock.advance(0)
+    t.equal(children.length, death + 2)
+  }
+})
+
+t.test('a worker that dies five times before it is ready is given up', async t => {
+  const { clock, children, last, failures } = pooled(2)
+  last().report({ bywash: 'ready', listener: 'a' })
+  const other = last()
+  ;(children[0] as FakeWorker).die(7)
+  for (let tries = 1; tries < 5; tries++) {
+    t.strictSame(failures, [])
+    clock.advance(1_000)
+    t.equal(children.length, tries + 2)
+    other.report({ bywash: 'pong' })
+    last().die(7)
+  }
+  clock.advance(1_000)
+  t.equal(children.length, 6, 'and no more')
+  t.strictSame(
+    failures.map(({ message }) => message),
+    ['worker 1 could not be started in 5 tries: the last, worker 1 (process 105) ended with exit code 7'],
+  )
+})
+
+t.test('a process that the system does not start counts as a try, and other errors are warnings', async t => {
+  const { children, gone } = pooled(1)
+  const unborn = new FakeWorker(undefined)
+  const warning = new Promise(resolve => process.once('warning', resolve))
+  children[0]?.emit('error', new Error('kill EPERM'))
+  t.match(await warning, { message: 'kill EPERM' })
+  t.strictSame(gone, [])
+  const failed: string[] = []
+  const pool = new Pool({ count: 1, clock: fakeClock(), fork: () => unborn.process })
+  pool.join({
+    name: 'b',
+    isClosing: false,
+    onReady: () => {},
+    onReport: () => {},
+    onGone: (_, { message }) => failed.push(message),
+    onFailure: () => {},
+  })
+  unborn.emit('error', new Error('spawn EAGAIN'))
+  t.strictSame(failed, ['worker 1 (process undefined) could not be started: spawn EAGAIN'])
+})
+
+t.test('what a worker has reported is heard before its end', async t => {
+  const { last, reports, gone } = pooled(1)
+  last().emit('exit', 0, null)
+  last().report({ bywash: 'over', listener: 'a', id: 1, reason: 'end' })
+  t.strictSame(gone, [])
+  t.equal(reports.length, 1)
+  last().disconnect()
+  t.equal(gone.length, 1)
+})
+
+t.test('a worker that gives no sign of life for 10 s is killed; one that answers is not', async t => {
+  const { clock, children } = pooled(3)
+  const [silent, lively, starting] = children as [FakeWorker, FakeWorker, FakeWorker]
+  for (const worker of [silent, lively]) worker.report({ bywash: 'ready', listener: 'a' })
+  for (let tick = 1; tick <= 8; tick++) {
+    clock.advance(2_500)
+    lively.report({ bywash: 'pong' })
+    t.strictSame(silent.done, tick < 5 ? [] : Array(tick - 4).fill('SIGKILL'), `after ${tick} ticks`)
+  }
+  t.strictSame(lively.done, [])
+  t.strictSame(starting.heard, [], 'one that is not ready yet is not asked')
+})
+
+t.test(
+  'the worker with the fewest connections is chosen, and of several the one that waited longest',
+  async t => {
+    const { children, pool, ready } = pooled(3)
+    t.equal(pool.choose('a'), undefined, 'none is ready')
+    for (const child of children) child.report({ bywash: 'ready', listener: 'a' })
+    const [one, two, three] = ready as [WorkerProcess, WorkerProcess, WorkerProcess]
+    t.strictSame(
+      [pool.choose('a'), pool.choose('a'), pool.choose('a'), pool.choose('a')],
+      [one, two, three, one],
+    )
+    one.connections = 2
+    two.connections = 1
+    three.connections = 2
+    t.equal(pool.choose('a'), two)
+    children[1]?.report({ bywash: 'leaving', listener: 'a' })
+    t.equal(pool.choose('a'), three, 'one that leaves is not')
+    t.equal(pool.choose('b'), undefined, 'nor one that does not know the listener')
+  },
+)
+
+t.test('a worker that leaves has its successor at once, and its end starts no other', async t => {
+  const { clock, children, gone } = pooled(1)
+  const [old] = children as [FakeWorker]
+  old.report({ bywash: 'ready', listener: 'a' })
+  old.report({ bywash: 'leaving', listener: 'a' })
+  clock.advance(0)
+  t.equal(children.length, 2)
+  old.die(1)
+  clock.advance(5_000)
+  t.equal(children.length, 2)
+  t.equal(gone.length, 1)
+})
+
+t.test('the last member ends the workers, and one that does not end is killed', async t => {
+  const { clock, children, pool, member } = pooled(2)
+  const [obedient, stubborn] = children as [FakeWorker, FakeWorker]
+  const other = { ...member, name: 'b' }
+  pool.join(other)
+  await pool.leave(other)
+  t.strictSame(obedient.done, [], 'another member is left')
+  member.isClosing = true
+  stubborn.connected = false
+  const left = pool.leave(member)
+  t.strictSame(obedient.done, ['disconnect'])
+  obedient.emit('exit', 0, null)
+  clock.advance(999)
+  t.strictSame(stubborn.done, [])
+  clock.advance(1)
+  t.strictSame(stubborn.done, ['SIGKILL'])
+  stubborn.die(null, 'SIGKILL')
+  await left
+  clock.advance(60_000)
+  t.equal(children.length, 2, 'nobody is replaced')
+})
+
+t.test('a pool whose workers are all gone ends at once', async t => {
+  const { pool, member, last } = pooled(1)
+  member.isClosing = true
+  last().die(0)
+  await t.resolves(pool.leave(member))
+})
+
+t.test('a member that comes later hears of the workers that wait for it', async t => {
+  const { last, pool, member, ready } = pooled(1)
+  last().report({ bywash: 'ready', listener: 'a' })
+  last().report({ bywash: 'ready', listener: 'b' })
+  t.equal(ready.length, 1)
+  pool.join({ ...member, name: 'b' })
+  t.equal(ready.length, 2)
+})
+
+t.test('messages of the script itself are left alone', async t => {
+  const { last, reports } = pooled(1)
+  for (const message of [undefined, null, 'text', 1, {}, { type: 'ready' }]) last().emit('message', message)
+  t.strictSame(reports, [])
+})

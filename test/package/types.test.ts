@@ -1,0 +1,97 @@
+import t from 'tap'
+import {
+  asyncMap,
+  counter,
+  type Frame,
+  fromStream,
+  lines,
+  listen,
+  map,
+  pipeline,
+  type Stage,
+  stage,
+  tap,
+  unlines,
+  uppercase,
+  welcome,
+} from '../../lib/index.js'
+import { runStage } from '../../lib/testing/index.js'
+
+const frames = stage<Buffer, Frame>({ name: 'frames', accepts: 'bytes', emits: 'frame', open: () => ({}) })
+const unframes = stage<Frame, Buffer>({
+  name: 'unframes',
+  accepts: 'frame',
+  emits: 'bytes',
+  open: () => ({}),
+})
+const parse = map('parse', (line: string) => Number(line), { accepts: 'line', emits: 'value' })
+
+t.test('a right order compiles, with types taken from the chain', async t => {
+  const shout = pipeline()
+    .through(counter())
+    .through(lines())
+    .through(uppercase())
+    .through(map('reverse', line => [...line].reverse().join('')))
+    .through(tap('look', line => line.length))
+    .through(asyncMap('wait', async line => line))
+    .through(unlines())
+    .through(fromStream('any', () => t.fail() as never))
+    .through(welcome('hi'))
+  t.equal(shout.stages.length, 9)
+  const values = pipeline()
+    .through(lines())
+    .through(parse)
+    .through(map('double', (n: number) => n * 2, { accepts: 'value', emits: 'value' }))
+    .through(map('show', (n: number) => String(n), { accepts: 'value', emits: 'line' }))
+    .through(unlines())
+  t.equal(values.name, 'lines | parse | double | show | unlines')
+  t.equal(pipeline().through(frames).through(unframes).emits, 'bytes')
+})
+
+t.test('a pipeline is a stage', async t => {
+  const polite = pipeline('line').through(map('polite', line => `${line}, please`))
+  const whole = pipeline().through(lines()).through(polite).through(unlines())
+  t.strictSame(
+    whole.stages.map(stage => stage.name),
+    ['lines', 'polite', 'unlines'],
+  )
+  const asStage: Stage<string, string> = polite
+  t.strictSame(await runStage(asStage, ['tea']), ['tea, please'])
+  // @ts-expect-error a pipeline of lines takes no bytes
+  t.throws(() => pipeline().through(polite))
+})
+
+t.test('a wrong order does not compile, and is refused at run time', async t => {
+  const refused = { code: 'ERR_BYWASH_STAGE_ORDER' }
+  // @ts-expect-error lines after nothing that makes lines
+  t.throws(() => pipeline().through(uppercase()), refused)
+  // @ts-expect-error an encoder of lines after bytes
+  t.throws(() => pipeline().through(unlines()), refused)
+  // @ts-expect-error a decoder of bytes after lines
+  t.throws(() => pipeline().through(lines()).through(lines()), refused)
+  // @ts-expect-error a frame stage after bytes
+  t.throws(() => pipeline().through(unframes), refused)
+  // @ts-expect-error a byte stage after frames
+  t.throws(() => pipeline().through(frames).through(frames), refused)
+  // @ts-expect-error text for bytes after lines
+  t.throws(() => pipeline().through(lines()).through(welcome('hi')), refused)
+  // @ts-expect-error a line stage after values
+  t.throws(() => pipeline().through(lines()).through(parse).through(uppercase()), refused)
+  // @ts-expect-error only bytes to bytes can be served
+  await t.rejects(listen(pipeline().through(lines()), { port: 0 }), refused)
+  // @ts-expect-error only bytes to bytes can be driven
+  await t.rejects(pipeline().through(lines()).handle(undefined), refused)
+  // @ts-expect-error only bytes to bytes can be served
+  await t.rejects(listen(pipeline('line'), { port: 0 }), refused)
+})
+
+t.test('kinds must stand for the types of the items', async t => {
+  // @ts-expect-error a string is a line
+  const wrong = stage<string, string>({ name: 'x', accepts: 'value', emits: 'line', open: () => ({}) })
+  t.equal(wrong.accepts, 'value')
+  // @ts-expect-error a plain Buffer is bytes; frames are typed as Frame
+  const unbranded = stage<Buffer, Buffer>({ name: 'x', accepts: 'bytes', emits: 'frame', open: () => ({}) })
+  t.equal(unbranded.emits, 'frame')
+  // @ts-expect-error a number needs its kinds named
+  t.type(map('x', (n: number) => n).name, 'string')
+})

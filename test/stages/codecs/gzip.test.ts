@@ -1,0 +1,317 @@
+import { once } from 'node:events'
+import { duplexPair } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
+import { constants, crc32, gunzipSync, gzipSync, InflateRaw } from 'node:zlib'
+import fc from 'fast-check'
+import t, { type Test } from 'tap'
+import {
+  type BywashError,
+  type InvalidFrameError,
+  lines,
+  pipeline,
+  type Stage,
+  tap,
+  unlines,
+  uppercase,
+} from '../../../lib/index.js'
+import { GunzipStream } from '../../../lib/stages/codecs/gunzip-stream.js'
+import { gunzip, gzip, take } from '../../../lib/stages/index.js'
+import { chunkings, connect, runStage, type TestClient } from '../../../lib/testing/index.js'
+import { PLANS } from '../../plans.js'
+
+type Bytes = Stage<Buffer, Buffer>
+
+/** A member with everything that a header can have. */
+function fullMember(text: string, { headerChecksum = true } = {}): Buffer {
+  const plain = gzipSync(text)
+  const header = Buffer.concat([
+    Buffer.from([0x1f, 0x8b, 8, 0x1f, 1, 2, 3, 4, 0, 255]),
+    Buffer.from([3, 0, 9, 9, 0]),
+    Buffer.from('name\0comment\0'),
+  ])
+  const checksum = Buffer.alloc(2)
+  checksum.writeUInt16LE((crc32(header) & 0xffff) ^ (headerChecksum ? 0 : 1))
+  return Buffer.concat([header, checksum, plain.subarray(10)])
+}
+
+function flip(bytes: Buffer, index: number): Buffer {
+  const changed = Buffer.from(bytes)
+  changed[index < 0 ? changed.length + index : index]! ^= 0x01
+  return changed
+}
+
+/** Notes each zlib stream that runs in `work`. */
+async function enginesOf(
+  work: () => Promise<unknown>,
+): Promise<Set<{ destroyed: boolean; _handle: unknown }>> {
+  const engines = new Set<{ destroyed: boolean; _handle: unknown }>()
+  const base = Object.getPrototypeOf(Object.getPrototypeOf(InflateRaw.prototype))
+  const original = base._transform
+  base._transform = function (...parameters: unknown[]) {
+    engines.add(this)
+    return original.apply(this, parameters)
+  }
+  try {
+    await work()
+  } finally {
+    base._transform = original
+  }
+  return engines
+}
+
+for (const plan of PLANS) {
+  const run = async (stage: Bytes, chunks: Iterable<Buffer>) => {
+    try {
+      return { output: Buffer.concat(await runStage(stage, chunks, { plan })), error: undefined }
+    } catch (error) {
+      const failure = error as InvalidFrameError & { output: Buffer[] }
+      return { output: Buffer.concat(failure.output), error: failure }
+    }
+  }
+  /** Runs gunzip on every cut of an input; the output and the message must be the same for all. */
+  const everyCut = async (t: Test, input: Buffer, text: string, message: RegExp | undefined) => {
+    for (const chunks of chunkings(input, { random: 4 })) {
+      const { output, error } = await run(gunzip(), chunks)
+      const cut = chunks.map(chunk => chunk.length).join(' ')
+      if (output.toString() !== text) t.fail(`${cut}: ${JSON.stringify(output.toString())}`)
+      if (message === undefined ? error : !message.test(error?.message ?? ''))
+        t.fail(`${cut}: ${error?.message}`)
+      if (error !== undefined && error.reason !== 'invalid-frame') t.fail(`${cut}: ${error.reason}`)
+    }
+  }
+
+  t.test(`${plan}: what gzip makes is gzip, and gunzip gives it back, however both are cut`, async () => {
+    const input = fc.oneof(fc.uint8Array({ maxLength: 20 }), fc.constant(Buffer.alloc(100_000, 'abcdef')))
+    const cuts = fc.array(fc.nat(1000), { maxLength: 4 })
+    const cut = (bytes: Uint8Array, at: readonly number[]) =>
+      [0, ...at.map(thousandth => Math.floor((bytes.length * thousandth) / 1000)).sort((a, b) => a - b)].map(
+        (from, index, all) => Buffer.from(bytes.subarray(from, all[index + 1] ?? bytes.length)),
+      )
+    await fc.assert(
+      fc.asyncProperty(input, cuts, fc.integer({ min: 0, max: 9 }), async (bytes, at, level) => {
+        const packed = await run(gzip({ level }), cut(bytes, at))
+        if (!gunzipSync(packed.output).equals(bytes)) throw new Error('node:zlib reads something else')
+        const back = await run(gunzip({ maxRatio: 10_000 }), cut(packed.output, at))
+        if (back.error !== undefined || !back.output.equals(bytes))
+          throw new Error('gunzip gives something else')
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  t.test(`${plan}: members may follow one another, and have all that a header can have`, async t => {
+    const members = Buffer.concat([gzipSync('one '), fullMember('two '), gzipSync(''), gzipSync('three')])
+    await everyCut(t, members, 'one two three', undefined)
+    await everyCut(t, Buffer.alloc(0), '', undefined)
+  })
+
+  t.test(`${plan}: what is broken ends the connection behind what was whole before it`, async t => {
+    const good = gzipSync('good ')
+    const then = (bytes: Buffer) => Buffer.concat([good, bytes])
+    const next = gzipSync('next')
+    await everyCut(t, then(Buffer.from('garbage')), 'good ', /received an invalid frame: it is no gzip\./)
+    await everyCut(t, then(Buffer.alloc(9)), 'good ', /it is no gzip/)
+    await everyCut(t, then(flip(next, 1)), 'good ', /it is no gzip/)
+    await everyCut(t, then(flip(next, 2)), 'good ', /its compression method is not deflate/)
+    await everyCut(
+      t,
+      then(Buffer.from([0x1f, 0x8b, 8, 0x20])),
+      'good ',
+      /its header has flags that are reserved/,
+    )
+    await everyCut(t, fullMember('x', { headerChecksum: false }), '', /its header's checksum is wrong/)
+    await everyCut(t, then(flip(next, -8)), 'good next', /its checksum is wrong/)
+    await everyCut(t, then(flip(next, -1)), 'good next', /its length is wrong/)
+    const badBlock = Buffer.concat([next.subarray(0, 10), Buffer.from([0x07])])
+    await everyCut(t, then(badBlock), 'good ', /its deflate data are broken, invalid block type/)
+    for (const length of [1, 3, 9, next.length - 8, next.length - 1]) {
+      const output = length < next.length - 8 ? 'good ' : 'good next'
+      await everyCut(t, then(next.subarray(0, length)), output, /the input ends within a member/)
+    }
+  })
+
+  t.test(`${plan}: output over maxOutput ends the connection behind exactly that much`, async t => {
+    const input = gzipSync('abcdefghij')
+    t.match(await run(gunzip({ maxOutput: 10 }), [input]), { error: undefined })
+    const message = "Stage 'gunzip' received an invalid frame: it holds more than 9 bytes ('maxOutput')."
+    for (const chunks of chunkings(input, { random: 2 })) {
+      const { output, error } = await run(gunzip({ maxOutput: 9 }), chunks)
+      t.strictSame([output.toString(), error?.message], ['abcdefghi', message])
+    }
+    const { output } = await run(gunzip({ maxOutput: 12 }), [Buffer.concat([input, input])])
+    t.equal(output.toString(), 'abcdefghijab', 'it counts over all members')
+  })
+
+  t.test(`${plan}: a bomb ends the connection soon, at the same place however it is cut`, async t => {
+    const bomb = gzipSync(Buffer.alloc(10_000_000))
+    const step = 1_000
+    const cuts = [
+      [bomb],
+      Array.from({ length: Math.ceil(bomb.length / step) }, (_, index) =>
+        bomb.subarray(index * step, (index + 1) * step),
+      ),
+      Array.from(bomb, byte => Buffer.of(byte)),
+    ]
+    const lengths = new Set<number>()
+    for (const chunks of cuts) {
+      const { output, error } = await run(gunzip(), chunks)
+      t.equal(
+        error?.message,
+        "Stage 'gunzip' received an invalid frame: it holds more than 100 times its length ('maxRatio').",
+      )
+      lengths.add(output.length)
+    }
+    t.equal(lengths.size, 1)
+    t.ok(
+      [...lengths].every(length => length > 65_536 && length <= 131_072),
+      [...lengths].join(),
+    )
+    const small = Buffer.concat(Array.from({ length: 40 }, () => gzipSync(Buffer.alloc(10_000))))
+    t.match((await run(gunzip(), [small])).error, { message: /'maxRatio'/ }, 'also of many members')
+    t.equal((await run(gunzip({ maxRatio: 2_000 }), [bomb])).output.length, 10_000_000)
+    t.equal(
+      (await run(gunzip(), [gzipSync(Buffer.alloc(65_536))])).output.length,
+      65_536,
+      'a short text is none',
+    )
+  })
+
+  t.test(`${plan}: an answer arrives compressed before the client has ended`, async t => {
+    const server = pipeline()
+      .through(gunzip())
+      .through(lines())
+      .through(uppercase())
+      .through(unlines())
+      .through(gzip())
+    const client = connect(server, { plan })
+    client.send(gzipSync('hello\n'))
+    let answer = Buffer.alloc(0)
+    while (gunzipSync(answer, { finishFlush: constants.Z_SYNC_FLUSH }).toString() !== 'HELLO\n') {
+      answer = Buffer.concat([answer, await client.receive(1)])
+    }
+    client.end(gzipSync('again\n'))
+    const all = Buffer.concat([answer, await client.receive()])
+    t.equal(gunzipSync(all).toString(), 'HELLO\nAGAIN\n')
+    t.equal((await client.outcome).reason, 'end')
+  })
+
+  t.test(`${plan}: a slow reader bounds what is decompressed ahead of it, and loses nothing`, async t => {
+    const text = Buffer.alloc(3_000_000, 'some text, again and again. ')
+    let made = 0
+    const count = tap<Buffer>('count', chunk => {
+      made += chunk.length
+    })
+    const [near, far] = duplexPair()
+    const outcome = pipeline()
+      .through(gunzip({ maxRatio: 2_000 }))
+      .through(count)
+      .handle(far, { plan })
+    near.end(gzipSync(text))
+    const read: Buffer[] = []
+    let length = 0
+    let ahead = 0
+    while (length < text.length) {
+      for (let turn = 0; turn < 5; turn++) await setImmediate()
+      ahead = Math.max(ahead, made - length)
+      const chunk = near.read() as Buffer | null
+      if (chunk === null) continue
+      read.push(chunk)
+      length += chunk.length
+    }
+    t.ok(Buffer.concat(read).equals(text))
+    t.ok(ahead <= 300_000, `${ahead} bytes ahead`)
+    near.resume()
+    t.equal((await outcome).reason, 'end')
+  })
+
+  t.test(`${plan}: the handles of zlib are closed, however the connection ends`, async t => {
+    const errors: BywashError[] = []
+    const server = pipeline()
+      .through(gunzip())
+      .through(lines())
+      .through(take(2))
+      .through(unlines())
+      .through(gzip())
+    const unfinished = (text: string | Buffer) => gzipSync(text, { finishFlush: constants.Z_SYNC_FLUSH })
+    const all = (client: TestClient) => client.receive()
+    const ends: Record<string, (client: TestClient) => unknown> = {
+      'in the middle of a member': client => client.reset(),
+      'while zlib works': client => {
+        client.send(unfinished(Buffer.alloc(1_000_000)))
+        client.reset()
+      },
+      'by the end of the input': client => {
+        client.end()
+        return all(client)
+      },
+      'by a fault of the peer': client => {
+        client.send(Buffer.from([0x07]))
+        return all(client)
+      },
+      'by a stage': client => {
+        client.send(gzipSync('second\nthird\n').subarray(10))
+        return all(client)
+      },
+    }
+    for (const [name, end] of Object.entries(ends)) {
+      const engines = await enginesOf(async () => {
+        const client = connect(server, { plan, onError: error => errors.push(error) })
+        client.send(unfinished('first\n'))
+        await client.receive(15)
+        await end(client)
+        client.reset()
+        await client.outcome
+        for (let turn = 0; turn < 5; turn++) await setImmediate()
+      })
+      t.ok(engines.size >= 2, `${name}: ${engines.size} engines`)
+      for (const engine of engines) t.match(engine, { destroyed: true, _handle: null }, name)
+    }
+    t.strictSame(errors, [])
+  })
+}
+
+t.test('options are checked at once, and neither they nor chunks are changed', async t => {
+  const refused = (call: () => unknown, message: RegExp) =>
+    t.throws(call, { code: 'ERR_BYWASH_INVALID_OPTION', message })
+  refused(() => gzip({ level: 10 }), /gzip\(\): 'level' is a whole number, from 0 to 9; got 10/)
+  refused(() => gzip({ levels: 1 } as object), /gzip\(\) has no option 'levels'/)
+  refused(() => gunzip({ maxOutput: 0 }), /gunzip\(\): 'maxOutput' is a whole number, from 1/)
+  refused(
+    () => gunzip({ maxRatio: Number.POSITIVE_INFINITY }),
+    /'maxRatio' is a whole number, .* got Infinity/,
+  )
+  refused(() => gunzip({ maxLength: 1 } as object), /gunzip\(\) has no option 'maxLength'/)
+  const chunk = gzipSync('abc')
+  const before = Buffer.from(chunk)
+  t.strictSame(await runStage(gunzip(Object.freeze({ maxOutput: 3 })), [chunk]), [Buffer.from('abc')])
+  t.strictSame(chunk, before)
+})
+
+t.test('a fault is told once, also when the input ends behind it', async t => {
+  const errors: unknown[] = []
+  const stream = new GunzipStream({ maxOutput: 100, maxRatio: 2_000 }, error => errors.push(error))
+  stream.resume().end(Buffer.concat([gzipSync('good'), Buffer.from('garbage')]))
+  await once(stream, 'end')
+  t.match(errors, [{ message: /it is no gzip/ }])
+  t.equal(errors.length, 1)
+})
+
+t.test('a connection that sends nothing opens no decompressor', async t => {
+  const engines = await enginesOf(() => runStage(gunzip(), []))
+  t.equal(engines.size, 0)
+})
+
+t.test('what is made for a reader that does not read is bounded by a step and the mark', async t => {
+  const text = Buffer.alloc(3_000_000, 'some text, again and again. ')
+  const stream = new GunzipStream({ maxOutput: 10_000_000, maxRatio: 2_000 }, error => t.fail(String(error)))
+  stream.end(gzipSync(text))
+  let waiting = 0
+  let length = 0
+  while (!stream.readableEnded) {
+    for (let turn = 0; turn < 5; turn++) await setImmediate()
+    waiting = Math.max(waiting, stream.readableLength)
+    length += (stream.read() as Buffer | null)?.length ?? 0
+  }
+  t.equal(length, text.length)
+  t.ok(waiting <= 32_768, `${waiting} bytes wait`)
+})
