@@ -4,8 +4,9 @@ import { isStageFactory } from '../lib/definition.js'
 import type { OptionTable } from '../lib/options/option.js'
 import { withHelp } from './with-help.js'
 
-for (const file of readdirSync('lib/stages')) {
-  const name = file.replace(/\.ts$/, '')
+const sources = readdirSync('lib/stages', { recursive: true, encoding: 'utf8' })
+for (const source of sources.filter(name => name.endsWith('.ts'))) {
+  const name = source.replace(/\.ts$/, '')
   const tables: OptionTable[] = Object.entries(await import(`../lib/stages/${name}.js`)).flatMap(
     ([key, value]) =>
       isStageFactory(value)

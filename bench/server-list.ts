@@ -23,7 +23,7 @@ export function serverList(quick: boolean): readonly ServerEntry[] {
     { ...upper, name: 'naive', summary: 'stream.pipeline of through2, split2, through2' },
     { ...echo, name: 'echo', summary: 'preset' },
     { ...upper, name: 'uppercase', summary: 'preset', greeting: GREETING },
-    { ...upper, name: 'map', summary: 'lines, map(own function), unlines' },
+    { ...upper, name: 'map', summary: 'lines, map(own function), toLines' },
     { ...upper, name: 'map8', summary: 'the same with 8 map stages' },
     ...(quick ? [] : [streams]),
     ...others.filter(({ name }) => installed(name)),

@@ -1,5 +1,5 @@
 // A server with a stage of its own: adds up the numbers that a client sends, until it says quit.
-import { lines, listen, pipeline, stage, unlines } from 'bywash'
+import { lines, listen, pipeline, stage, toLines } from 'bywash'
 
 const [port = '8080', host = '0.0.0.0'] = process.argv.slice(2)
 
@@ -24,7 +24,7 @@ const sum = stage<string, string>({
 const adder = pipeline()
   .through(lines({ maxLength: 80 }))
   .through(sum)
-  .through(unlines())
+  .through(toLines())
 const listener = await listen(adder, { host, port: Number(port) })
 process.once('SIGTERM', () => void listener.close())
 process.stderr.write(`Adding on ${listener.address.address}:${listener.address.port}\n`)

@@ -1,5 +1,5 @@
 // Stages of your own, for texts and files:
-//   npx bywash run 'lines | reverse | repeat --times 3 | unlines' --import ./examples/my-stages.js
+//   npx bywash run 'lines | reverse | repeat --times 3 | to-lines' --import ./examples/my-stages.js
 //   npx bywash stages repeat --import ./examples/my-stages.js
 import { defineStage, map, option } from 'bywash'
 
@@ -15,6 +15,6 @@ export const repeat = defineStage({
   options: {
     times: option.integer({ help: 'how often', minimum: 1, maximum: 9, default: 2 }),
   },
-  examples: ['lines | repeat --times 3 | unlines'],
+  examples: ['lines | repeat --times 3 | to-lines'],
   make: ({ times }) => map('repeat', line => line.repeat(times)),
 })

@@ -1,11 +1,11 @@
 // Tests a stage in isolation, without a port: node --import=tsx --test examples/stage.test.ts
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { lines, map, pipeline, unlines } from 'bywash'
+import { lines, map, pipeline, toLines } from 'bywash'
 import { chunkings, connect, runStage } from 'bywash/testing'
 
 const reverse = map('reverse', line => [...line].reverse().join(''))
-const mirror = pipeline().through(lines()).through(reverse).through(unlines())
+const mirror = pipeline().through(lines()).through(reverse).through(toLines())
 
 test('reverse turns characters round, not bytes', async () => {
   assert.deepEqual(await runStage(reverse, ['abc', 'né', '']), ['cba', 'én', ''])

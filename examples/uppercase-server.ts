@@ -1,5 +1,5 @@
 // Shouts each line back: a line protocol, with a limit on the length of a line.
-import { lines, listen, pipeline, unlines, uppercase, welcome } from 'bywash'
+import { lines, listen, pipeline, toLines, uppercase, welcome } from 'bywash'
 
 const [port = '8080', host = '0.0.0.0'] = process.argv.slice(2)
 
@@ -7,7 +7,7 @@ const [port = '8080', host = '0.0.0.0'] = process.argv.slice(2)
 const shout = pipeline()
   .through(lines({ delimiter: '\n', encoding: 'latin1', maxLength: 4096 }))
   .through(uppercase())
-  .through(unlines({ encoding: 'latin1' }))
+  .through(toLines({ encoding: 'latin1' }))
   .through(welcome('Type a line and press Enter. I will shout it back.\n'))
 
 const listener = await listen(shout, { host, port: Number(port) })

@@ -5,8 +5,8 @@ import {
   type ConnectionOptions,
   connectionSettings,
 } from './engine/connection-options.js'
-import { Sweep } from './engine/drive/deadlines.js'
-import { Drive } from './engine/drive/driver.js'
+import { DeadlineWatch } from './engine/drive/deadlines.js'
+import { ConnectionDriver } from './engine/drive/driver.js'
 import { type Explanation, explain } from './engine/explain.js'
 import { load } from './engine/flow/open-flow.js'
 import { makePlan, type Plan, place } from './engine/plan.js'
@@ -95,14 +95,14 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
     }
     // Made before the plan is loaded: an early 'error' or 'close' must not be missed.
     return new Promise((resolve, reject) => {
-      const sweep = Sweep.shared(settings.deadlines, connection.clock)
+      const watch = DeadlineWatch.shared(settings.deadlines, connection.clock)
       const onDone = (outcome: Outcome) => {
-        sweep.delete(drive)
+        watch.delete(driver)
         resolve(outcome)
       }
-      const drive = new Drive(duplex, connection, { ...settings.drive, onDone })
-      sweep.add(drive)
-      load(plan).then(() => drive.start(plan), reject)
+      const driver = new ConnectionDriver(duplex, connection, { ...settings.drive, onDone })
+      watch.add(driver)
+      load(plan).then(() => driver.start(plan), reject)
     })
   }
 
@@ -133,7 +133,7 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
       if (accepts !== 'bytes' || emits !== 'bytes') {
         throw new StageOrderError(
           `${owner} takes a pipeline from bytes to bytes, but this one goes from ${accepts} to ${emits}. ` +
-            'Begin with a decoder such as lines() and end with its encoder, such as unlines().',
+            'Begin with a decoder such as lines() and end with its encoder, such as toLines().',
         )
       }
       return pipeline.#plan(owner, mode)
@@ -148,7 +148,7 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
  * @param accepts - The kind that the first stage takes. @default 'bytes'
  * @throws InvalidOptionError for a kind that does not exist.
  * @example
- * const shout = pipeline().through(lines()).through(uppercase()).through(unlines())
+ * const shout = pipeline().through(lines()).through(uppercase()).through(toLines())
  * const polite = pipeline('line').through(map('polite', line => `${line}, please`))
  */
 export function pipeline(): Pipeline<Buffer, Buffer>

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t from 'tap'
-import { asyncMap, Connection, lines, pipeline, stage, tap, unlines } from '../lib/index.js'
+import { asyncMap, Connection, lines, pipeline, stage, tap, toLines } from '../lib/index.js'
 import { echo } from '../lib/presets/index.js'
 import { connect, fakeClock } from '../lib/testing/index.js'
 import { serveLocally } from './listener/local-listener.js'
@@ -106,7 +106,7 @@ t.test('a connection that is over, and kept, has its addresses and counts, and k
   const note = (message: unknown) => void sockets.push(new WeakRef((message as { socket: Socket }).socket))
   subscribe('net.server.socket', note)
   t.teardown(() => unsubscribe('net.server.socket', note))
-  const { port, ended } = await serveLocally(t, pipeline().through(lines()).through(unlines()), {
+  const { port, ended } = await serveLocally(t, pipeline().through(lines()).through(toLines()), {
     onOutcome: (_outcome, connection) => kept.push(connection),
   })
   const client = await connectTcp(t, port)
@@ -148,7 +148,7 @@ t.test('a stage that waits for the signal is let go when its client resets', asy
     events.emit('released')
     return line
   })
-  const { port, ended } = await serveLocally(t, pipeline().through(lines()).through(wait).through(unlines()))
+  const { port, ended } = await serveLocally(t, pipeline().through(lines()).through(wait).through(toLines()))
   const client = await connectTcp(t, port)
   await client.send('x\n')
   await waiting

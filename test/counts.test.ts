@@ -7,7 +7,7 @@ import {
   map,
   type Pipeline,
   pipeline,
-  unlines,
+  toLines,
   uppercase,
   welcome,
 } from '../lib/index.js'
@@ -28,7 +28,7 @@ async function count(
   return connection.counts.map(({ name, in: given, out }) => {
     const show = ({ items, bytes }: typeof given, isLines: boolean) =>
       isLines ? `${items}/${bytes}` : `${bytes}`
-    return `${name}: ${show(given, !/lines|welcome|counter/.test(name) || name === 'unlines')} > ${show(out, !/unlines|welcome|counter/.test(name))}`
+    return `${name}: ${show(given, !/^lines|welcome|counter/.test(name))} > ${show(out, !/toLines|welcome|counter/.test(name))}`
   })
 }
 
@@ -41,10 +41,10 @@ for (const plan of PLANS) {
       'with a stream': decoded.through(asyncMap('uppercase', async line => line.toUpperCase())),
     }
     for (const [name, middle] of Object.entries(middles)) {
-      const served = middle.through(unlines()).through(counter()).through(welcome('hello\n'))
+      const served = middle.through(toLines()).through(counter()).through(welcome('hello\n'))
       t.strictSame(
         await count(served, plan, 'ab\ncde\nf'),
-        ['lines: 8 > 3/6', 'uppercase: 3/6 > 3/6', 'unlines: 3/6 > 9', 'counter: 9 > 9', 'welcome: 9 > 15'],
+        ['lines: 8 > 3/6', 'uppercase: 3/6 > 3/6', 'toLines: 3/6 > 9', 'counter: 9 > 9', 'welcome: 9 > 15'],
         name,
       )
     }

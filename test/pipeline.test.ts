@@ -14,7 +14,7 @@ import {
   pipeline,
   stage,
   tap,
-  unlines,
+  toLines,
   uppercase,
   welcome,
 } from '../lib/index.js'
@@ -24,7 +24,7 @@ import { PLANS } from './plans.js'
 const shout = pipeline()
   .through(lines({ maxLength: 8 }))
   .through(uppercase())
-  .through(unlines())
+  .through(toLines())
 
 t.test('a pipeline does not change when another is made of it', async t => {
   const decoded = pipeline().through(lines())
@@ -41,7 +41,7 @@ t.test('explain says how a pipeline will run', async t => {
     .through(counter())
     .through(lines())
     .through(asyncMap('wait', async line => line))
-    .through(unlines())
+    .through(toLines())
   t.equal(
     String(mixed.explain()),
     [
@@ -52,7 +52,7 @@ t.test('explain says how a pipeline will run', async t => {
       '  stream (the stage is a stream)',
       '    wait: line to line',
       '  fused',
-      '    unlines: line to bytes',
+      '    toLines: line to bytes',
     ].join('\n'),
   )
   t.equal(mixed.explain().direct, false)
@@ -63,7 +63,7 @@ t.test('explain says how a pipeline will run', async t => {
       '  fused',
       '    lines: bytes to line (on whole blocks of lines)',
       '    uppercase: line to line (on whole blocks of lines)',
-      '    unlines: line to bytes (on whole blocks of lines)',
+      '    toLines: line to bytes (on whole blocks of lines)',
     ].join('\n'),
   )
   const streams = shout.explain({ plan: 'streams' })
@@ -72,7 +72,7 @@ t.test('explain says how a pipeline will run', async t => {
     [
       ['stream', "plan 'streams' runs each stage as a stream", 'lines'],
       ['fused', "plan 'streams' runs each stage as a stream", 'uppercase'],
-      ['fused', "plan 'streams' runs each stage as a stream", 'unlines'],
+      ['fused', "plan 'streams' runs each stage as a stream", 'toLines'],
     ],
   )
   t.match(pipeline().explain(), { direct: true, accepts: 'bytes', emits: 'bytes', segments: [] })
@@ -100,7 +100,7 @@ t.test('handle refuses what it cannot drive', async t => {
   })
 })
 
-/** No deadline that a sweep looks for, so that the clock has only the timers of the connection. */
+/** No deadline that a deadlines looks for, so that the clock has only the timers of the connection. */
 const noSweep = { frameTimeout: 0, drainTimeout: 0 }
 
 for (const plan of PLANS) {
@@ -192,7 +192,7 @@ for (const plan of PLANS) {
   t.test(`${plan}: a stage that never calls back is a stage-error at halfCloseTimeout`, async t => {
     const clock = fakeClock()
     const never = asyncMap('never', () => new Promise<string>(() => {}))
-    const client = connect(pipeline().through(lines()).through(never).through(unlines()), {
+    const client = connect(pipeline().through(lines()).through(never).through(toLines()), {
       plan,
       connection: new Connection(1, {}, clock),
       halfCloseTimeout: 100,
@@ -216,7 +216,7 @@ for (const plan of PLANS) {
       const client = connect(
         pipeline()
           .through(lines({ maxLength: 1 }))
-          .through(unlines())
+          .through(toLines())
           .through(deaf),
         {
           plan,
@@ -375,7 +375,7 @@ const middles: Record<string, (made: Pipeline<Buffer, string>) => Pipeline<Buffe
   look: made => made.through(tap('look', () => {})),
   again: made =>
     made
-      .through(unlines())
+      .through(toLines())
       .through(welcome('~'))
       .through(lines({ maxLength: 12 })),
 }
@@ -392,7 +392,7 @@ t.test('both plans give the same bytes and the same end, for any stages, bytes a
     fc.asyncProperty(names, chunks, async (names, chunks) => {
       let made: Pipeline<Buffer, string> = pipeline().through(lines({ maxLength: 12 }))
       for (const name of names) made = (middles[name] as (typeof middles)[string])(made)
-      const whole = made.through(unlines()).through(welcome('hi\n'))
+      const whole = made.through(toLines()).through(welcome('hi\n'))
       const results = PLANS.map(async plan => {
         const client = connect(whole, { plan })
         for (const chunk of chunks) client.send(chunk)

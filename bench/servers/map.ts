@@ -1,9 +1,9 @@
 // A function of the user's own, which is called for each line.
-import { lines, map, pipeline, unlines } from 'bywash'
+import { lines, map, pipeline, toLines } from 'bywash'
 import { servePipeline } from './serve-pipeline.js'
 
 const shout = pipeline()
   .through(lines())
   .through(map('shout', line => line.toUpperCase()))
-  .through(unlines())
+  .through(toLines())
 await servePipeline(shout)

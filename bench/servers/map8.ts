@@ -1,5 +1,5 @@
 // The work of map.ts, with seven more stages to pass through: what a stage costs by itself.
-import { lines, map, pipeline, unlines } from 'bywash'
+import { lines, map, pipeline, toLines } from 'bywash'
 import { servePipeline } from './serve-pipeline.js'
 
 const shout = pipeline()
@@ -12,5 +12,5 @@ const shout = pipeline()
   .through(map('sixth', line => line))
   .through(map('seventh', line => line))
   .through(map('eighth', line => line))
-  .through(unlines())
+  .through(toLines())
 await servePipeline(shout)

@@ -68,7 +68,7 @@ function programFor(io: Io): Command {
     })
     .addHelpText(
       'after',
-      "\nExample:\n  $ bywash uppercase --port 9000\n  $ bywash run 'lines | uppercase | unlines'",
+      "\nExample:\n  $ bywash uppercase --port 9000\n  $ bywash run 'lines | uppercase | to-lines'",
     )
 }
 

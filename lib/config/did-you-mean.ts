@@ -16,7 +16,7 @@ function away(word: string, name: string): number {
   return word.length >= 3 && name.includes(word) ? Math.min(share, 0.4) : share
 }
 
-/** `Did you mean 'lines' or 'unlines'?`, or nothing where no name is near. */
+/** `Did you mean 'lines' or 'toLines'?`, or nothing where no name is near. */
 export function didYouMean(word: string, names: Iterable<string>): string {
   const near = nearest(word, names).map(name => `'${name}'`)
   return near.length === 0 ? '' : `Did you mean ${alternatives(near)}?`

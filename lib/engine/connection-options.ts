@@ -4,7 +4,7 @@ import { checkFunction } from '../options/check-option.js'
 import { integer } from '../options/option.js'
 import { settingsFrom } from '../options/option-values.js'
 import { type Deadlines, deadlines } from './drive/deadlines.js'
-import type { DriveSettings } from './drive/driver.js'
+import type { DriverSettings } from './drive/driver.js'
 
 /** What both `handle()` and `listen()` take for each connection. Times are in milliseconds. */
 export interface ConnectionOptions {
@@ -56,9 +56,9 @@ export const CONNECTION_TIMES = {
 
 export const CONNECTION_OPTIONS = ['farewell', ...Object.keys(CONNECTION_TIMES), 'onError']
 
-/** What `driveSettings` gives: all that a drive and its sweep need, but for the end. */
+/** What `driverSettings` gives: all that a drive and its deadlines need, but for the end. */
 export interface ConnectionSettings {
-  readonly drive: Omit<DriveSettings, 'onDone'>
+  readonly drive: Omit<DriverSettings, 'onDone'>
   readonly deadlines: Deadlines
 }
 

@@ -1,7 +1,7 @@
 import { StageOrderError } from '../errors.js'
 import type { Kind } from '../kind.js'
 import type { AnyStage, OpenStream } from '../stage.js'
-import { type UnopenedFlow, unopenedFlow } from './flow/dormant-flow.js'
+import { type DormantFlow, dormantFlow } from './flow/dormant-flow.js'
 import type { PlanMode, PlannedStage, Segment } from './planned-stage.js'
 import { KIND_NAMES } from './planned-stage.js'
 import { rewriteBlocks } from './rewrite/block-lines.js'
@@ -15,7 +15,7 @@ export interface Plan {
   /** The stages that run without any stream between source and sink; undefined where a stream is needed. */
   readonly direct: readonly PlannedStage[] | undefined
   /** What stands for the flow before the first item, where nothing has to be opened before it. */
-  readonly unopened: UnopenedFlow | undefined
+  readonly dormant: DormantFlow | undefined
   /** A stage sees the connection, and may ask for its addresses at any time. */
   readonly asks: boolean
 }
@@ -74,7 +74,7 @@ export function makePlan(accepts: Kind, placed: readonly PlannedStage[], mode: P
     emits: placed.at(-1)?.emits ?? accepts,
     segments: rewritten,
     direct,
-    unopened: unopenedFlow(direct),
+    dormant: dormantFlow(direct),
     asks: placed.some(({ stage }) => asks(stage)),
   }
 }

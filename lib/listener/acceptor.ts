@@ -1,15 +1,15 @@
 import type { AddressInfo } from 'node:net'
-import type { Service } from './dispatcher.js'
+import type { Dispatcher } from './dispatcher.js'
 
 /** Where the connections of a listener come from: a server of this process or, in a worker, the primary. */
-export interface Entrance {
+export interface Acceptor {
   readonly address: AddressInfo
   /** How many connections were refused so far. */
   readonly refused: number
   /** The number of this worker, in one. */
   readonly worker: number | undefined
   /** Begins to hand over connections. `close` closes the listener. */
-  open: (service: Service, close: (options: { readonly timeout: number }) => void) => void
+  open: (dispatcher: Dispatcher, close: (options: { readonly timeout: number }) => void) => void
   suspend: () => void
   resume: () => Promise<void>
   /** Hands over nothing more; `served` resolves when the service has closed, with how many connections were cut off. */

@@ -4,14 +4,14 @@ import { load } from '../engine/flow/open-flow.js'
 import { type Pipeline, planOf } from '../pipeline.js'
 import { type ListenOptions, listenSettings } from './listen-options.js'
 import { Listener } from './listener.js'
-import { LocalService, type LocalSettings } from './local-dispatcher.js'
+import { LocalDispatcher, type LocalSettings } from './local-dispatcher.js'
 import { openServer } from './open-server.js'
-import { ServerEntrance } from './server-acceptor.js'
+import { ServerAcceptor } from './server-acceptor.js'
 import type { Handshakes } from './tls/handshakes.js'
 import type { TlsOptions } from './tls/tls-options.js'
 
 /** Where connections come from, of listeners that accept in this process. */
-const entrances = new WeakMap<Listener, ServerEntrance>()
+const acceptors = new WeakMap<Listener, ServerAcceptor>()
 
 /** Binds an address; `listen()` is the public way to it. */
 export async function bind(pipeline: Pipeline<Buffer, Buffer>, options: ListenOptions): Promise<Listener> {
@@ -19,7 +19,7 @@ export async function bind(pipeline: Pipeline<Buffer, Buffer>, options: ListenOp
   const { settings } = local
   const listener =
     settings.workers === undefined
-      ? enter(local, await openEntrance(local))
+      ? enter(local, await openAcceptor(local))
       : await bindSpread(local, settings.workers)
   if (settings.signal?.aborted) await listener.close()
   settings.signal?.throwIfAborted()
@@ -36,12 +36,12 @@ export async function takeOver(
   options: ListenOptions,
 ): Promise<Listener> {
   const local = await prepare(pipeline, options)
-  return enter(local, (entrances.get(old) as ServerEntrance).pass(local.settings, local.connections))
+  return enter(local, (acceptors.get(old) as ServerAcceptor).pass(local.settings, local.connections))
 }
 
 /** Stops accepting, for good, and gives the address free. Connections that are open go on. */
 export function retire(listener: Listener): void {
-  ;(entrances.get(listener) as ServerEntrance).release().close()
+  ;(acceptors.get(listener) as ServerAcceptor).release().close()
 }
 
 async function prepare(pipeline: Pipeline<Buffer, Buffer>, options: ListenOptions): Promise<LocalSettings> {
@@ -54,9 +54,9 @@ async function prepare(pipeline: Pipeline<Buffer, Buffer>, options: ListenOption
   return { plan, settings, connections, handshakes }
 }
 
-function enter(local: LocalSettings, entrance: ServerEntrance): Listener {
-  const listener = new Listener(entrance, new LocalService(local, entrance.depart), local.settings)
-  entrances.set(listener, entrance)
+function enter(local: LocalSettings, acceptor: ServerAcceptor): Listener {
+  const listener = new Listener(acceptor, new LocalDispatcher(local, acceptor.onGone), local.settings)
+  acceptors.set(listener, acceptor)
   return listener
 }
 
@@ -64,15 +64,15 @@ function enter(local: LocalSettings, entrance: ServerEntrance): Listener {
 async function bindSpread(local: LocalSettings, count: number): Promise<Listener> {
   /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
   const { bindWorkers } = await import('./workers/bind-workers.js')
-  return bindWorkers(local, count, openEntrance)
+  return bindWorkers(local, count, openAcceptor)
 }
 
-async function openEntrance({ settings, connections }: LocalSettings): Promise<ServerEntrance> {
+async function openAcceptor({ settings, connections }: LocalSettings): Promise<ServerAcceptor> {
   // What a worker is to serve must not be read here.
   const pauseOnConnect = settings.workers !== undefined
   const server = createServer({ allowHalfOpen: true, pauseOnConnect })
   await openServer(server, settings.bind)
-  return new ServerEntrance(server, settings, connections)
+  return new ServerAcceptor(server, settings, connections)
 }
 
 /** TLS is loaded only where it is spoken. */

@@ -5,7 +5,7 @@ import type { Pipeline } from '../pipeline.js'
 import type { TlsOptions } from './tls/tls-options.js'
 
 /** What serves the connections of a listener: this process, or workers. */
-export interface Service {
+export interface Dispatcher {
   /** How many connections are open, with those that are in their TLS handshake. */
   readonly connections: number
   serve: (socket: Socket, connection: Connection) => void
@@ -23,4 +23,4 @@ export interface Service {
 }
 
 /** Hears of each connection that is over. */
-export type Depart = (connection: Connection, reason: Reason) => void
+export type OnGone = (connection: Connection, reason: Reason) => void

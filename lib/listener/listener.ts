@@ -2,32 +2,32 @@ import type { AddressInfo } from 'node:net'
 import { LONGEST_TIMEOUT } from '../engine/connection-options.js'
 import { checkInteger, checkNames } from '../options/check-option.js'
 import type { Pipeline } from '../pipeline.js'
-import type { Entrance } from './acceptor.js'
-import type { Service } from './dispatcher.js'
+import type { Acceptor } from './acceptor.js'
+import type { Dispatcher } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
 import type { TlsOptions } from './tls/tls-options.js'
 import { type UncaughtOwner, unwatchUncaught, watchUncaught } from './uncaught.js'
 
 /** The accepting side of a running server. `listen()` makes it. */
 export class Listener {
-  readonly #entrance: Entrance
-  readonly #service: Service
+  readonly #acceptor: Acceptor
+  readonly #dispatcher: Dispatcher
   readonly #settings: ListenSettings
   readonly #uncaught: UncaughtOwner
   #closed: Promise<void> | undefined
 
-  constructor(entrance: Entrance, service: Service, settings: ListenSettings) {
-    this.#entrance = entrance
-    this.#service = service
+  constructor(acceptor: Acceptor, dispatcher: Dispatcher, settings: ListenSettings) {
+    this.#acceptor = acceptor
+    this.#dispatcher = dispatcher
     this.#settings = settings
     this.#uncaught = {
       uncaught: settings.uncaught,
-      blame: (asyncId, error) => service.blame(asyncId, error),
+      blame: (asyncId, error) => dispatcher.blame(asyncId, error),
       close: () => this.close(),
     }
     settings.signal?.addEventListener('abort', this.#onAbort)
     watchUncaught(this.#uncaught)
-    entrance.open(service, options => void this.close(options))
+    acceptor.open(dispatcher, options => void this.close(options))
   }
 
   /**
@@ -35,17 +35,17 @@ export class Listener {
    * was inherited), its family is `unix`, and its port 0.
    */
   get address(): AddressInfo {
-    return this.#entrance.address
+    return this.#acceptor.address
   }
 
   /** How many connections are open, with those that are in their TLS handshake; in a worker, those that it serves. */
   get connections(): number {
-    return this.#service.connections
+    return this.#dispatcher.connections
   }
 
   /** How many connections were refused so far. */
   get refused(): number {
-    return this.#entrance.refused
+    return this.#acceptor.refused
   }
 
   /**
@@ -53,7 +53,7 @@ export class Listener {
    * a script that greets or prints only where it is undefined does so once.
    */
   get worker(): number | undefined {
-    return this.#entrance.worker
+    return this.#acceptor.worker
   }
 
   /**
@@ -62,7 +62,7 @@ export class Listener {
    * @throws InvalidOptionError in the primary of workers: a pipeline cannot be sent to another process.
    */
   replace(pipeline: Pipeline<Buffer, Buffer>): Promise<void> {
-    return this.#service.replace(pipeline)
+    return this.#dispatcher.replace(pipeline)
   }
 
   /**
@@ -73,7 +73,7 @@ export class Listener {
    * that does not speak TLS.
    */
   setSecureContext(options: TlsOptions): void {
-    this.#service.setSecureContext(options)
+    this.#dispatcher.setSecureContext(options)
   }
 
   /**
@@ -83,7 +83,7 @@ export class Listener {
    * since its primary accepts.
    */
   suspend(): void {
-    this.#entrance.suspend()
+    this.#acceptor.suspend()
   }
 
   /**
@@ -92,7 +92,7 @@ export class Listener {
    * @throws BindError when the address cannot be bound again.
    */
   resume(): Promise<void> {
-    return this.#entrance.resume()
+    return this.#acceptor.resume()
   }
 
   /**
@@ -108,8 +108,8 @@ export class Listener {
     checkNames('close()', options, ['timeout'])
     checkInteger('close()', 'timeout', timeout, 0, LONGEST_TIMEOUT)
     this.#settings.signal?.removeEventListener('abort', this.#onAbort)
-    const served = this.#service.close(timeout)
-    this.#closed ??= this.#entrance.close(served)
+    const served = this.#dispatcher.close(timeout)
+    this.#closed ??= this.#acceptor.close(served)
     await this.#closed
     unwatchUncaught(this.#uncaught)
     return { forced: await served }

@@ -1,15 +1,15 @@
 import type { Socket } from 'node:net'
 import { type Connection, keepAddresses } from '../connection.js'
 import type { ConnectionSettings } from '../engine/connection-options.js'
-import { Sweep } from '../engine/drive/deadlines.js'
-import { Drive, type DriveSettings } from '../engine/drive/driver.js'
+import { DeadlineWatch } from '../engine/drive/deadlines.js'
+import { ConnectionDriver, type DriverSettings } from '../engine/drive/driver.js'
 import { load } from '../engine/flow/open-flow.js'
 import { guarded } from '../engine/guarded.js'
 import type { Plan } from '../engine/plan.js'
 import { InvalidOptionError } from '../errors.js'
 import type { Outcome } from '../outcome.js'
 import { type Pipeline, planOf } from '../pipeline.js'
-import type { Depart, Service } from './dispatcher.js'
+import type { Dispatcher, OnGone } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
 import type { HandshakeEvents, Handshakes } from './tls/handshakes.js'
 import type { TlsOptions } from './tls/tls-options.js'
@@ -23,34 +23,34 @@ export interface LocalSettings {
 }
 
 /** Serves connections in this process. */
-export class LocalService implements Service {
+export class LocalDispatcher implements Dispatcher {
   #plan: Plan
   readonly #settings: ListenSettings
-  readonly #driveSettings: DriveSettings
-  readonly #sweep: Sweep<Drive>
+  readonly #driverSettings: DriverSettings
+  readonly #watch: DeadlineWatch<ConnectionDriver>
   readonly #handshakes: Handshakes | undefined
-  readonly #depart: Depart
+  readonly #onGone: OnGone
   #forced = 0
   #closed: Promise<void> | undefined
   #finish: (() => void) | undefined
 
-  constructor({ plan, settings, connections, handshakes }: LocalSettings, depart: Depart) {
+  constructor({ plan, settings, connections, handshakes }: LocalSettings, onGone: OnGone) {
     this.#plan = plan
     this.#settings = settings
-    this.#driveSettings = { ...connections.drive, onDone: this.#onDone, ownsChunks: true }
-    this.#sweep = new Sweep(connections.deadlines, settings.clock)
+    this.#driverSettings = { ...connections.drive, onDone: this.#onDone, ownsChunks: true }
+    this.#watch = new DeadlineWatch(connections.deadlines, settings.clock)
     this.#handshakes = handshakes
-    this.#depart = depart
+    this.#onGone = onGone
   }
 
   get connections(): number {
-    return this.#sweep.items.size + (this.#handshakes?.size ?? 0)
+    return this.#watch.items.size + (this.#handshakes?.size ?? 0)
   }
 
   serve(socket: Socket, connection: Connection): void {
     if (this.#settings.tells || this.#plan.asks) keepAddresses(connection)
     guarded(() => this.#settings.onOpen(connection))
-    if (this.#handshakes === undefined) this.#drive(socket, connection)
+    if (this.#handshakes === undefined) this.#begin(socket, connection)
     else this.#handshakes.begin(socket, connection, this.#handshakeEvents)
   }
 
@@ -75,24 +75,24 @@ export class LocalService implements Service {
   }
 
   blame(asyncId: number, error: unknown): boolean {
-    for (const drive of this.#sweep.known) {
-      if (!drive.started(asyncId)) continue
-      drive.blame(error)
+    for (const driver of this.#watch.known) {
+      if (!driver.started(asyncId)) continue
+      driver.blame(error)
       return true
     }
     return false
   }
 
-  readonly #drive = (socket: Socket, connection: Connection) => {
-    const drive = new Drive(socket, connection, this.#driveSettings)
-    this.#sweep.add(drive)
-    drive.start(this.#plan)
+  readonly #begin = (socket: Socket, connection: Connection) => {
+    const driver = new ConnectionDriver(socket, connection, this.#driverSettings)
+    this.#watch.add(driver)
+    driver.start(this.#plan)
     // Its handshake was under way when the listener closed.
-    if (this.#closed !== undefined) drive.leave()
+    if (this.#closed !== undefined) driver.leave()
   }
 
   #leave(): Promise<void> {
-    for (const drive of this.#sweep.items) drive.leave()
+    for (const driver of this.#watch.items) driver.leave()
     return new Promise(resolve => {
       this.#finish = resolve
       if (this.connections === 0) resolve()
@@ -100,22 +100,22 @@ export class LocalService implements Service {
   }
 
   #destroyAll(): void {
-    for (const drive of this.#sweep.items) if (drive.abort('shutdown')) this.#forced++
+    for (const driver of this.#watch.items) if (driver.abort('shutdown')) this.#forced++
     this.#forced += this.#handshakes?.abort() ?? 0
   }
 
-  readonly #onDone = (outcome: Outcome, connection: Connection, drive: Drive) => {
-    this.#sweep.delete(drive)
+  readonly #onDone = (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => {
+    this.#watch.delete(driver)
     this.#end(outcome, connection)
   }
 
   readonly #end = (outcome: Outcome, connection: Connection) => {
-    this.#depart(connection, outcome.reason)
+    this.#onGone(connection, outcome.reason)
     guarded(() => this.#settings.onOutcome(outcome, connection))
     if (this.connections === 0) this.#finish?.()
   }
 
-  readonly #handshakeEvents: HandshakeEvents = { onSecure: this.#drive, onFailed: this.#end }
+  readonly #handshakeEvents: HandshakeEvents = { onSecure: this.#begin, onFailed: this.#end }
 }
 
 /** What a listener says that has no certificate to replace. */

@@ -2,13 +2,13 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { boundAddress } from '../address.js'
 import { Connection, keepAddresses } from '../connection.js'
 import type { ConnectionSettings } from '../engine/connection-options.js'
-import { Drive, type DriveSettings } from '../engine/drive/driver.js'
+import { ConnectionDriver, type DriverSettings } from '../engine/drive/driver.js'
 import { guarded } from '../engine/guarded.js'
 import { BindError, type RefusedError } from '../errors.js'
 import type { Outcome } from '../outcome.js'
-import type { Entrance } from './acceptor.js'
+import type { Acceptor } from './acceptor.js'
 import { Admission } from './admission.js'
-import type { Depart, Service } from './dispatcher.js'
+import type { Dispatcher, OnGone } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
 import { openServer } from './open-server.js'
 import { setInheritedOptions, setOptions } from './socket-options.js'
@@ -20,14 +20,14 @@ const LINGERING = 8
 const ACCESS_DENIED = '\x15\x03\x03\x00\x02\x02\x31'
 
 /** Accepts connections, numbers those that are served, and refuses the others. */
-export class ServerEntrance implements Entrance {
+export class ServerAcceptor implements Acceptor {
   readonly address: AddressInfo
   readonly worker = undefined
   #server: Server
   readonly #settings: ListenSettings
-  readonly #refusalSettings: DriveSettings
+  readonly #refusalSettings: DriverSettings
   readonly #admission: Admission
-  readonly #lingering = new Set<Drive>()
+  readonly #lingering = new Set<ConnectionDriver>()
   #served = 0
   #refused = 0
   #isClosed = false
@@ -55,8 +55,8 @@ export class ServerEntrance implements Entrance {
     return this.#refused
   }
 
-  open(service: Service): void {
-    this.#server.on('connection', socket => this.#accept(socket, service))
+  open(dispatcher: Dispatcher): void {
+    this.#server.on('connection', socket => this.#accept(socket, dispatcher))
   }
 
   /** Gives the server away: nothing more is accepted here, and nothing of it is closed. */
@@ -66,9 +66,9 @@ export class ServerEntrance implements Entrance {
     return server
   }
 
-  /** Makes an entrance with other settings of the same server. */
-  pass(settings: ListenSettings, connections: ConnectionSettings): ServerEntrance {
-    const next = new ServerEntrance(this.release(), settings, connections)
+  /** Makes an acceptor with other settings of the same server. */
+  pass(settings: ListenSettings, connections: ConnectionSettings): ServerAcceptor {
+    const next = new ServerAcceptor(this.release(), settings, connections)
     next.#served = this.#served
     return next
   }
@@ -94,35 +94,35 @@ export class ServerEntrance implements Entrance {
   async close(served: Promise<number>): Promise<void> {
     this.#isClosed = true
     const closed = new Promise(resolve => this.#server.close(resolve))
-    for (const drive of this.#lingering) drive.abort('refused')
+    for (const driver of this.#lingering) driver.abort('refused')
     await closed
     await served
   }
 
-  readonly depart: Depart = (connection, reason) => {
+  readonly onGone: OnGone = (connection, reason) => {
     // It was admitted, and then its handshake failed.
     if (reason === 'refused') this.#refused++
     this.#admission.leave(connection)
   }
 
-  #accept(socket: Socket, service: Service): void {
+  #accept(socket: Socket, dispatcher: Dispatcher): void {
     const { clock, socket: options } = this.#settings
     if (!this.#inherited) setOptions(socket, options)
-    const refusal = this.#admission.refusal(socket, service.connections)
-    if (refusal === undefined) service.serve(socket, new Connection(++this.#served, socket, clock))
+    const refusal = this.#admission.refusal(socket, dispatcher.connections)
+    if (refusal === undefined) dispatcher.serve(socket, new Connection(++this.#served, socket, clock))
     else this.#refuse(socket, new Connection(0, socket, clock), refusal)
   }
 
   #refuse(socket: Socket, connection: Connection, refusal: RefusedError): void {
     this.#refused++
     keepAddresses(connection)
-    const drive = new Drive(socket, connection, this.#refusalSettings)
-    this.#lingering.add(drive)
-    drive.refuse(refusal, this.#lingering.size <= LINGERING)
+    const driver = new ConnectionDriver(socket, connection, this.#refusalSettings)
+    this.#lingering.add(driver)
+    driver.refuse(refusal, this.#lingering.size <= LINGERING)
   }
 
-  readonly #onRefused = (outcome: Outcome, connection: Connection, drive: Drive) => {
-    this.#lingering.delete(drive)
+  readonly #onRefused = (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => {
+    this.#lingering.delete(driver)
     guarded(() => this.#settings.onOutcome(outcome, connection))
   }
 }

@@ -1,7 +1,7 @@
 import { pipeline } from '../pipeline.js'
 import { welcome } from '../stages/control/welcome.js'
 import { lines } from '../stages/lines/lines.js'
-import { unlines } from '../stages/lines/unlines.js'
+import { toLines } from '../stages/lines/to-lines.js'
 import { uppercase as upper } from '../stages/text/uppercase.js'
 import type { Preset } from './preset.js'
 
@@ -23,7 +23,7 @@ export const uppercase: Preset = {
     return pipeline()
       .through(lines({ delimiter: '\n', encoding: 'latin1', maxLength, overflow }))
       .through(upper())
-      .through(unlines({ encoding: 'latin1' }))
+      .through(toLines({ encoding: 'latin1' }))
       .through(welcome(banner))
   },
 }

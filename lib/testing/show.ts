@@ -44,7 +44,7 @@ export function variable(stage: string): string {
 
 /** What a test file imports, by where it comes from. */
 const IMPORTS: Readonly<Record<string, readonly string[]>> = {
-  bywash: ['lines', 'pipeline', 'unlines'],
+  bywash: ['lines', 'pipeline', 'toLines'],
   'bywash/testing': ['runStage'],
 }
 

@@ -23,7 +23,7 @@ t.test('what a stage has left running does not hold up a command that is done', 
     `import { map } from ${JSON.stringify(import.meta.resolve('../../dist/index.js'))}
     export const leaky = map('leaky', line => (setInterval(() => {}, 1000), line))`,
   )
-  const { child, exited, port } = await serveCommand(t, 'run', 'lines | leaky | unlines', '--import', module)
+  const { child, exited, port } = await serveCommand(t, 'run', 'lines | leaky | to-lines', '--import', module)
   const client = await connectTcp(t, port)
   await client.send('one\n')
   await client.receive('one\n')
@@ -45,11 +45,20 @@ t.test('an uncaught error is logged, what has come is answered, and the process 
     file,
     `import: [./rejecting.mjs]
 listeners:
-  - { name: a, listen: { host: 127.0.0.1, port: 0 }, pipeline: [lines, rejecting, unlines] }
+  - { name: a, listen: { host: 127.0.0.1, port: 0 }, pipeline: [lines, rejecting, toLines] }
   - { name: b, listen: { host: 127.0.0.1, port: 0 }, pipeline: echo }
 `,
   )
-  const run = ['run', 'lines | rejecting | unlines', '--import', module, '--host', '127.0.0.1', '--port', '0']
+  const run = [
+    'run',
+    'lines | rejecting | to-lines',
+    '--import',
+    module,
+    '--host',
+    '127.0.0.1',
+    '--port',
+    '0',
+  ]
   for (const argv of [run, ['serve', file]]) {
     const { exited, log, logged } = startCommand(t, argv)
     const [, port] = await logged(/ on 127\.0\.0\.1:(\d+)\n/)

@@ -165,7 +165,7 @@ t.test('who lets a deadline pass is told, and logged once with the reason', asyn
 
 t.test('who takes no output is closed, and logged once with the reason', async t => {
   // A few bytes in, and more out than the system holds.
-  const text = `lines | prefix ${'x'.repeat(16_384)} | unlines`
+  const text = `lines | prefix ${'x'.repeat(16_384)} | to-lines`
   for (const [flags, ends, reason] of [
     [['--drain-timeout', '40ms'], false, 'drain-timeout'],
     [['--half-close-timeout', '40ms'], true, 'half-close-timeout'],

@@ -51,7 +51,7 @@ t.test('--tls-cert and --tls-key speak TLS, from the folder of the command', asy
   install(folder, 'server')
   const argv = [
     'run',
-    'lines | uppercase | unlines',
+    'lines | uppercase | to-lines',
     ...LOCAL,
     '--tls-cert',
     'cert.pem',

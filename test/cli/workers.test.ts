@@ -90,7 +90,7 @@ t.test('--workers takes a number or auto', async t => {
     t.equal(await main(['echo', '--workers', wrong], io), 2)
     t.match(io.logged, `'${wrong}' is invalid. It must be a whole number, from 1 to 1024, or auto.`)
   }
-  const { ended, child } = await serve(t, 'run', 'lines | unlines', '--workers', 'auto')
+  const { ended, child } = await serve(t, 'run', 'lines | to-lines', '--workers', 'auto')
   child.kill('SIGTERM')
   t.strictSame(await ended, [0, null])
 })

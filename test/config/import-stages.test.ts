@@ -12,7 +12,7 @@ import { runStage } from '../../lib/testing/index.js'
 const LIBRARY = JSON.stringify(pathToFileURL(resolve('lib/index.ts')).href)
 
 const MY_STAGES = `
-import { defineStage, map, option, pipeline, lines, unlines } from ${LIBRARY}
+import { defineStage, map, option, pipeline, lines, toLines } from ${LIBRARY}
 export const shout = map('shout', line => line + '!')
 export const again = shout
 export const repeatLine = defineStage({
@@ -21,7 +21,7 @@ export const repeatLine = defineStage({
   options: { between: option.text({ help: 'what stands between', default: '' }) },
   make: ({ times, between }) => map('repeatLine', line => Array(times).fill(line).join(between)),
 })
-export const polite = pipeline().through(lines()).through(shout).through(unlines())
+export const polite = pipeline().through(lines()).through(shout).through(toLines())
 export default map('whisper', line => line.toLowerCase())
 export const other = 5, helper = () => 1, nothing = null, almost = { name: 'x', accepts: 'bytes' }
 export const wrong = Object.assign(() => {}, { definition: 'none' }), kindless = { name: 'y', accepts: 'z', open() {} }
@@ -54,20 +54,20 @@ t.test('a module gives texts its stages, its pipelines, and stages with argument
   const registry = await withImports(builtIn(), ['./my-stages.js'], folder)
   const own = [...registry.stages.keys()].filter(name => !builtIn().stages.has(name))
   t.strictSame(own.sort(), ['polite', 'repeatLine', 'shout', 'whisper'])
-  t.equal(await answer('lines | shout | whisper | unlines', registry, 'Ab'), 'ab!\n')
-  t.equal(await answer('lines | repeat-line 2 --between - | unlines', registry, 'a'), 'a-a\n')
+  t.equal(await answer('lines | shout | whisper | to-lines', registry, 'Ab'), 'ab!\n')
+  t.equal(await answer('lines | repeat-line 2 --between - | to-lines', registry, 'a'), 'a-a\n')
   t.equal(
     await answer('polite | to-hex', registry, 'a'),
     '61210a',
     'a pipeline goes by the name of its export',
   )
   t.equal(builtIn().stages.has('shout'), false, 'and nobody else')
-  const text = 'lines | repeat-line 10 | unlines'
+  const text = 'lines | repeat-line 10 | to-lines'
   t.match(
     showProblems(text, pipelineOfText(text, registry).problems),
     /'times' is a whole number, from 1 to 9; got 10/,
   )
-  const near = 'lines | repeat-lines 2 | unlines'
+  const near = 'lines | repeat-lines 2 | to-lines'
   t.match(showProblems(near, pipelineOfText(near, registry).problems), /Did you mean 'repeat-line'\?/)
 })
 
@@ -76,7 +76,7 @@ t.test('a file imports modules from its own folder', async t => {
   const text = `
 import: ./my-stages.js
 listeners:
-  - { name: a, pipeline: [lines, shout, { repeatLine: [2, { between: "-" }] }, unlines] }`
+  - { name: a, pipeline: [lines, shout, { repeatLine: [2, { between: "-" }] }, toLines] }`
   const { configuration, problems } = await readConfiguration(text, { environment: {}, folder })
   t.strictSame(problems, [])
   const output = await runStage(configuration!.listeners[0]!.pipeline, [Buffer.from('a')])
@@ -89,7 +89,7 @@ t.test('several modules add up, and a path may be absolute', async t => {
     'b.mjs': `import { map } from ${LIBRARY}; export const b = map('b', line => line + 'b')`,
   })
   const registry = await withImports(builtIn(), ['a.js', resolve(folder, 'b.mjs')], folder)
-  t.equal(await answer('lines | a | b | unlines', registry, 'x'), 'xab\n')
+  t.equal(await answer('lines | a | b | to-lines', registry, 'x'), 'xab\n')
 })
 
 t.test('a module that gives no stage, or a name that is taken, is refused with the remedy', async t => {

@@ -19,7 +19,7 @@ const problems = (text: string, registry: Registry) => {
 
 t.test('the shortest ways from one kind to another are found, in the order of the stages', async t => {
   t.strictSame(waysBetween(builtIn(), 'bytes', 'line'), [['lines']])
-  t.strictSame(waysBetween(builtIn(), 'value', 'bytes'), [['toJsonLines', 'unlines']])
+  t.strictSame(waysBetween(builtIn(), 'value', 'bytes'), [['toJsonLines', 'toLines']])
   t.strictSame(waysBetween(builtIn(), 'line', 'line'), [[]])
   t.ok(waysBetween(builtIn(), 'frame', 'value').every(way => way.length === 3))
   t.strictSame(waysBetween(registryOf(), 'bytes', 'line'), [])
@@ -41,7 +41,7 @@ t.test('a stage that takes one kind and gives the same gives that kind', async t
     open: () => ({}),
   })
   const registry = { ...builtIn(), stages: new Map([...builtIn().stages, ...registryOf(same).stages]) }
-  t.equal(pipelineOfText('lines | same | unlines', registry).problems.length, 0)
+  t.equal(pipelineOfText('lines | same | to-lines', registry).problems.length, 0)
   t.match(problems('lines | same', registry), /The last stage, 'same', gives lines/)
 })
 

@@ -16,7 +16,7 @@ import {
   listen,
   map,
   pipeline,
-  unlines,
+  toLines,
   uppercase,
 } from '../../lib/index.js'
 import { Admission } from '../../lib/listener/admission.js'
@@ -58,7 +58,7 @@ async function failureOf(fail: () => unknown): Promise<BywashError> {
 /** Begins a line and does not finish it. */
 async function dribble(): Promise<void> {
   const clock = fakeClock()
-  const client = connect(pipeline().through(lines()).through(unlines()), {
+  const client = connect(pipeline().through(lines()).through(toLines()), {
     connection: new Connection(1, {}, clock),
     frameTimeout: 100,
   })

@@ -132,7 +132,7 @@ t.test('custom-stage adds up, each connection for itself', async t => {
 })
 
 t.test('my-stages gives texts stages of its own', async t => {
-  const text = 'lines | reverse | repeat --times 3 | unlines'
+  const text = 'lines | reverse | repeat --times 3 | to-lines'
   const flags = ['--import', './examples/my-stages.js', '--host', '127.0.0.1', '--port', '0']
   const { port, stop } = await serve(t, ['dist/cli/bin.js', 'run', text, ...flags], 'Pipeline on')
   t.equal(String((await talk(port, 'ab\nné\n')).answer), 'bababa\nénénén\n')

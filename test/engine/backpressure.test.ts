@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream'
 import t from 'tap'
-import { asyncMap, lines, map, type Pipeline, pipeline, unlines, uppercase } from '../../lib/index.js'
+import { asyncMap, lines, map, type Pipeline, pipeline, toLines, uppercase } from '../../lib/index.js'
 import { PLANS } from '../plans.js'
 
 /** A connection whose client reads only when it is told to, and which counts what is held between the two. */
@@ -56,10 +56,10 @@ const decoded = pipeline().through(lines())
 const pipelines: Record<string, [Pipeline<Buffer, Buffer>, number]> = {
   // What may be held: the chunk whose answer is not read, and the one that Node had read already.
   echo: [pipeline(), 2],
-  'lines on blocks': [decoded.through(uppercase()).through(unlines()), 2],
-  'line by line': [decoded.through(map('same', line => line)).through(unlines()), 2],
+  'lines on blocks': [decoded.through(uppercase()).through(toLines()), 2],
+  'line by line': [decoded.through(map('same', line => line)).through(toLines()), 2],
   // And in front of and behind a stream one more each, of chunks and of what 16 lines fill.
-  'a stream stage': [decoded.through(asyncMap('wait', async line => line)).through(unlines()), 8],
+  'a stream stage': [decoded.through(asyncMap('wait', async line => line)).through(toLines()), 8],
 }
 
 for (const plan of PLANS) {

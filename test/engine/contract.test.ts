@@ -13,7 +13,7 @@ import {
   stage,
   type Transformer,
   tap,
-  unlines,
+  toLines,
   welcome,
 } from '../../lib/index.js'
 import { connect, fakeClock, runStage } from '../../lib/testing/index.js'
@@ -77,7 +77,7 @@ t.test(
     const clock = fakeClock()
     const connection = new Connection(1, {}, clock)
     const greeting = 'Hello!\n'.repeat(10_000)
-    const client = connect(pipeline().through(lines()).through(unlines()).through(welcome(greeting)), {
+    const client = connect(pipeline().through(lines()).through(toLines()).through(welcome(greeting)), {
       connection,
       idleTimeout: 4_000,
       frameTimeout: 0,
@@ -308,7 +308,7 @@ for (const plan of PLANS) {
       },
       close: () => {},
     }))
-    const client = connect(pipeline().through(lines()).through(ticker).through(unlines()), { plan })
+    const client = connect(pipeline().through(lines()).through(ticker).through(toLines()), { plan })
     client.send('x\n')
     await client.receive('x\n')
     later?.enqueue('tick')
@@ -326,7 +326,7 @@ for (const plan of PLANS) {
         controller.enqueue(line)
       },
     }))
-    const client = connect(pipeline().through(lines()).through(ticker).through(unlines()), { plan })
+    const client = connect(pipeline().through(lines()).through(ticker).through(toLines()), { plan })
     client.send('x\n')
     await client.receive('x\n')
     later?.error(new Error('tick'))
@@ -345,7 +345,7 @@ for (const plan of PLANS) {
           controller.enqueue(line)
         },
       }))
-      const whole = pipeline().through(lines()).through(ticker).through(unlines())
+      const whole = pipeline().through(lines()).through(ticker).through(toLines())
       const client = connect(whole, { plan, onError: ({ message }) => errors.push(message) })
       client.end('x\n')
       t.equal((await client.receive()).toString(), 'x\n')
@@ -500,7 +500,7 @@ t.test('a stage reports a fault of the peer to onError, and goes on', async t =>
   for (const plan of PLANS) {
     const errors: string[] = []
     const onError = ({ message }: BywashError) => errors.push(message)
-    const client = connect(pipeline().through(lines()).through(lenient).through(unlines()), { plan, onError })
+    const client = connect(pipeline().through(lines()).through(lenient).through(toLines()), { plan, onError })
     client.end('a\nbad\nb\n')
     t.equal((await client.receive()).toString(), 'a\nb\n')
     t.equal((await client.outcome).reason, 'end')
@@ -516,7 +516,7 @@ t.test("a stage throws a fault of the peer, which is the outcome and the peer's 
     return line
   })
   for (const plan of PLANS) {
-    const client = connect(pipeline().through(lines()).through(strict).through(unlines()), { plan })
+    const client = connect(pipeline().through(lines()).through(strict).through(toLines()), { plan })
     client.end('a\nbad\nb\n')
     t.equal((await client.receive()).toString(), 'a\nerror: invalid frame: it is bad\n')
     t.match(await client.outcome, {

@@ -14,7 +14,7 @@ import {
   pipeline,
   stage,
   tap,
-  unlines,
+  toLines,
   uppercase,
   welcome,
 } from '../../lib/index.js'
@@ -59,7 +59,7 @@ t.test('the uppercase preset makes no line, and one write for each read', async 
   const onBlocks = pipeline()
     .through(lines())
     .through(map('same', same, { bytewise: true }))
-    .through(unlines())
+    .through(toLines())
   t.equal(calls.length, 127, 'once for each ASCII character but the line feed')
   process.env.NODE_ENV = 'production'
   t.teardown(() => {
@@ -80,7 +80,7 @@ t.test('the bytes of a socket are mapped in place, where no stage before may hav
     t.equal(written.join(''), 'AB\n')
     return { isSame: Buffer.compare(written.at(-1) as Buffer, chunk) === 0 && String(chunk) === 'AB\n' }
   }
-  const shout = pipeline().through(lines()).through(uppercase()).through(unlines())
+  const shout = pipeline().through(lines()).through(uppercase()).through(toLines())
   const seen = pipeline()
     .through(tap<Buffer>('see', () => {}))
     .through(shout)
@@ -96,7 +96,7 @@ t.test(
       pipeline()
         .through(lines({ maxLength, overflow: 'truncate' }))
         .through(uppercase())
-        .through(unlines())
+        .through(toLines())
     const [a, c] = ['A'.repeat(3_000), 'C'.repeat(3_000)]
     t.strictSame(await writes(cut(3_000), [Buffer.from(`${a}b\n${c}d\n`)]), [
       Buffer.from(`${a}\n`),
@@ -207,7 +207,7 @@ t.test('a hundred lines of one read are one write, also line by line', async t =
   const shout = pipeline()
     .through(lines())
     .through(map('shout', line => `${line}!`))
-    .through(unlines())
+    .through(toLines())
   t.equal((await writes(shout, [Buffer.from('a\n'.repeat(100))])).length, 1)
 })
 

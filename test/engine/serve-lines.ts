@@ -5,7 +5,7 @@ import {
   type PlanMode,
   pipeline,
   type Stage,
-  unlines,
+  toLines,
   welcome,
 } from '../../lib/index.js'
 import { connect } from '../../lib/testing/index.js'
@@ -19,7 +19,7 @@ export async function serveLines(
   let decoded = pipeline().through(lines())
   for (const each of stages) decoded = decoded.through(each)
   const errors: BywashError[] = []
-  const whole = decoded.through(unlines()).through(welcome('hi\n'))
+  const whole = decoded.through(toLines()).through(welcome('hi\n'))
   const client = connect(whole, { plan, onError: error => errors.push(error) })
   client.end(text)
   const answer = (await client.receive()).toString()

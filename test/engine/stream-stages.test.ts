@@ -12,7 +12,7 @@ import {
   pipeline,
   type Stage,
   stage,
-  unlines,
+  toLines,
   welcome,
 } from '../../lib/index.js'
 import { chunkings, connect, runStage } from '../../lib/testing/index.js'
@@ -46,7 +46,7 @@ for (const plan of PLANS) {
       .through(fromStream('gunzip', () => createGunzip()))
       .through(lines({ delimiter: '\n', encoding: 'latin1', maxLength: 1_000_000 }))
       .through(asyncMap('wait', async line => line, { concurrency: 4 }))
-      .through(unlines({ encoding: 'latin1' }))
+      .through(toLines({ encoding: 'latin1' }))
     const input = Buffer.from(Array.from({ length: 300_000 }, (_, at) => (at % 97 === 96 ? 10 : at % 256)))
     const client = connect(whole, { plan })
     client.end(Buffer.concat([input, Buffer.from('\n')]))
@@ -350,7 +350,7 @@ for (const plan of PLANS) {
         resolve = settle
       })
     })
-    const client = connect(pipeline().through(lines()).through(slow).through(unlines()), { plan })
+    const client = connect(pipeline().through(lines()).through(slow).through(toLines()), { plan })
     client.send('a\n')
     await began
     client.reset()

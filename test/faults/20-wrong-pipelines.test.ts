@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { lines, listen, type Pipeline, pipeline, unlines, uppercase } from '../../lib/index.js'
+import { lines, listen, type Pipeline, pipeline, toLines, uppercase } from '../../lib/index.js'
 import { startCommand } from '../cli/start-command.js'
 import { underFault } from './oracle.js'
 
@@ -28,7 +28,7 @@ t.test('20: wrong order of stages, unknown stage, bad option (code)', t =>
     })
     const unfinished = pipeline().through(lines()) as unknown as Pipeline<Buffer, Buffer>
     await t.rejects(listen(unfinished, address), { code: 'ERR_BYWASH_STAGE_ORDER' })
-    const whole = pipeline().through(lines()).through(unlines())
+    const whole = pipeline().through(lines()).through(toLines())
     await t.rejects(listen(whole, { ...address, idleTimout: 7 } as object), {
       code: 'ERR_BYWASH_INVALID_OPTION',
       message: /has no option 'idleTimout'/,
@@ -40,9 +40,9 @@ t.test('20: wrong order of stages, unknown stage, bad option (text)', t =>
   onTakenPort(t, async port => {
     for (const [pipeline, message] of [
       ['uppercase | lines', /uppercase/],
-      ['lines | upercase | unlines', /upercase[\s\S]*uppercase/],
-      ['lines --max-lenght 7 | unlines', /max-lenght[\s\S]*max-length/],
-      ['lines | unlines |', /./],
+      ['lines | upercase | to-lines', /upercase[\s\S]*uppercase/],
+      ['lines --max-lenght 7 | to-lines', /max-lenght[\s\S]*max-length/],
+      ['lines | to-lines |', /./],
     ] as const) {
       const { code, printed } = await bywash(
         t,
@@ -66,8 +66,8 @@ t.test('20: wrong order of stages, unknown stage, bad option (file)', t =>
       `listeners:\n  - name: one\n    listen: { host: 127.0.0.1, port: ${port} }\n    pipeline: [${pipeline}]\n`
     for (const [pipeline, message] of [
       ['uppercase, lines', /uppercase/],
-      ['lines, upercase, unlines', /upercase[\s\S]*uppercase/],
-      ['lines: { maxLenght: 7 }, unlines', /maxLenght[\s\S]*maxLength/],
+      ['lines, upercase, toLines', /upercase[\s\S]*uppercase/],
+      ['lines: { maxLenght: 7 }, toLines', /maxLenght[\s\S]*maxLength/],
     ] as const) {
       const folder = t.testdir({ 'bywash.yaml': file(pipeline) })
       const { code, printed } = await bywash(t, 'serve', `${folder}/bywash.yaml`)

@@ -5,7 +5,7 @@ import { serveCommand } from '../cli/start-command.js'
 import { connectTcp } from '../tcp-client.js'
 
 /** A line becomes more than the system holds for a client that does not read. */
-const FLOOD = `lines | prefix ${'x'.repeat(16_384)} | unlines`
+const FLOOD = `lines | prefix ${'x'.repeat(16_384)} | to-lines`
 
 /** Each connection has one line when it opens, and one with the reason when it ends, which is returned. */
 function endings(t: Test, log: string): ReadonlyMap<number, string> {

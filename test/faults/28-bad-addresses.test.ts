@@ -27,7 +27,7 @@ t.test('28: port in use', async t => {
   for (const argv of [
     ['echo', ...LOCAL, '--port', String(port)],
     ['uppercase', ...LOCAL, '--port', String(port), '--log', 'json'],
-    ['run', 'lines | unlines', ...LOCAL, '--port', String(port), '--log', 'silent'],
+    ['run', 'lines | to-lines', ...LOCAL, '--port', String(port), '--log', 'silent'],
     ['echo', ...LOCAL, '--port', String(port), '--workers', '2'],
     ['serve', file],
   ]) {
@@ -52,7 +52,7 @@ t.test('28: privileged port', { skip }, async t => {
 
 t.test('28: -1, 65536, abc', async t => {
   for (const port of ['-1', '65536', 'abc']) {
-    for (const argv of [['echo'], ['run', 'lines | unlines']]) {
+    for (const argv of [['echo'], ['run', 'lines | to-lines']]) {
       t.strictSame(await run(t, [...argv, ...LOCAL, '--port', port]), {
         exitCode: 2,
         log:

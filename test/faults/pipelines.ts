@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { asyncMap, lines, map, type Pipeline, pipeline, stage, unlines } from '../../lib/index.js'
+import { asyncMap, lines, map, type Pipeline, pipeline, stage, toLines } from '../../lib/index.js'
 import { misbehaving, mistaken } from './misbehaving.js'
 import { throwing } from './throwing.js'
 
@@ -15,30 +15,30 @@ export const PIPELINES = {
   lines: () =>
     pipeline()
       .through(lines({ maxLength: MAX_LENGTH }))
-      .through(unlines()),
+      .through(toLines()),
   /** Byte-exact, and a last line without a delimiter is dropped. */
   exact: () =>
     pipeline()
       .through(lines({ encoding: 'latin1', partial: 'drop' }))
-      .through(unlines({ encoding: 'latin1' })),
+      .through(toLines({ encoding: 'latin1' })),
   lf: () =>
     pipeline()
       .through(lines({ delimiter: '\n' }))
-      .through(unlines()),
+      .through(toLines()),
   skipping: () =>
     pipeline()
       .through(lines({ maxLength: MAX_LENGTH, overflow: 'skip' }))
-      .through(unlines()),
+      .through(toLines()),
   late: () =>
     pipeline()
       .through(lines())
       .through(asyncMap('late', async line => delay(10, line), { concurrency: 100 }))
-      .through(unlines()),
+      .through(toLines()),
   /** Answers the line `large` with 64 MiB more than was asked for. */
   large: () =>
     pipeline()
       .through(lines())
-      .through(unlines())
+      .through(toLines())
       .through(
         map(
           'large',
@@ -46,9 +46,9 @@ export const PIPELINES = {
           BYTES,
         ),
       ),
-  throwing: () => pipeline().through(lines()).through(throwing).through(unlines()),
-  mistaken: () => pipeline().through(lines()).through(mistaken).through(unlines()),
-  misbehaving: () => pipeline().through(lines()).through(misbehaving).through(unlines()),
+  throwing: () => pipeline().through(lines()).through(throwing).through(toLines()),
+  mistaken: () => pipeline().through(lines()).through(mistaken).through(toLines()),
+  misbehaving: () => pipeline().through(lines()).through(misbehaving).through(toLines()),
 } satisfies Record<string, () => Pipeline<Buffer, Buffer>>
 
 export type PipelineName = keyof typeof PIPELINES

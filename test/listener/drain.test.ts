@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
-import { BindError, lines, map, type Pipeline, pipeline, StageOrderError, unlines } from '../../lib/index.js'
+import { BindError, lines, map, type Pipeline, pipeline, StageOrderError, toLines } from '../../lib/index.js'
 import { echo, uppercase, welcome } from '../../lib/presets/index.js'
 import { fakeClock } from '../../lib/testing/index.js'
 import { PLANS } from '../plans.js'
@@ -78,7 +78,7 @@ for (const plan of PLANS) {
     })
     const { listener, port, ended } = await serveLocally(
       t,
-      pipeline().through(lines()).through(picky).through(unlines()),
+      pipeline().through(lines()).through(picky).through(toLines()),
       { plan },
     )
     const client = await served(t, port)

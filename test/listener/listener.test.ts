@@ -19,7 +19,7 @@ import {
   StageOrderError,
   stage,
   tap,
-  unlines,
+  toLines,
 } from '../../lib/index.js'
 import { listenSettings } from '../../lib/listener/listen-options.js'
 import { echo, uppercase, welcome } from '../../lib/presets/index.js'
@@ -185,7 +185,7 @@ t.test('a pipeline that is not from bytes to bytes is refused before anything is
   const { port } = await serveLocally(t, echo.pipeline())
   for (const [wrong, ends] of [
     [pipeline().through(lines()), 'from bytes to line'],
-    [pipeline('line').through(unlines()), 'from line to bytes'],
+    [pipeline('line').through(toLines()), 'from line to bytes'],
   ] as const) {
     // The port is taken: had it been tried, this would be a BindError.
     const listening = listen(wrong as unknown as Pipeline<Buffer, Buffer>, { host: '127.0.0.1', port })
@@ -402,7 +402,7 @@ t.test('a slow stage that makes progress after the end of input is waited for', 
   })
   const { port, ended } = await serveLocally(
     t,
-    pipeline().through(lines()).through(stepwise).through(unlines()),
+    pipeline().through(lines()).through(stepwise).through(toLines()),
     {
       clock,
       halfCloseTimeout: 5000,

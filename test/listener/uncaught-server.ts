@@ -1,5 +1,5 @@
 // Serves lines in a process of its own, for the tests of what nobody catches: `uncaught-server.ts <policy> <plan> [handler]`.
-import { type Controller, lines, listen, type PlanMode, pipeline, stage, unlines } from '../../lib/index.js'
+import { type Controller, lines, listen, type PlanMode, pipeline, stage, toLines } from '../../lib/index.js'
 import type { UncaughtPolicy } from '../../lib/listener/uncaught.js'
 
 const [policy, plan, handler] = process.argv.slice(2)
@@ -43,7 +43,7 @@ const faulty = stage<string, string>({
 
 if (handler !== undefined) process.on('uncaughtException', ({ message }) => say(`handler: ${message}`))
 process.on('warning', ({ message }) => say(`warning: ${message}`))
-const listener = await listen(pipeline().through(lines()).through(faulty).through(unlines()), {
+const listener = await listen(pipeline().through(lines()).through(faulty).through(toLines()), {
   host: '127.0.0.1',
   port: 0,
   uncaught:

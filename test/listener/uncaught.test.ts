@@ -8,7 +8,7 @@ import type { UncaughtPolicy } from '../../lib/listener/uncaught.js'
 import { PLANS } from '../plans.js'
 import { connectTcp } from '../tcp-client.js'
 
-interface Service {
+interface Served {
   readonly policy?: UncaughtPolicy | 'function'
   readonly plan?: PlanMode
   /** The program has an `uncaughtException` listener of its own. */
@@ -16,7 +16,7 @@ interface Service {
 }
 
 /** Serves in a process of its own, where an uncaught error does no harm to the test. */
-async function serve(t: Test, { policy = 'exit', plan = 'fused', handles = false }: Service) {
+async function serve(t: Test, { policy = 'exit', plan = 'fused', handles = false }: Served) {
   const script = fileURLToPath(new URL('uncaught-server.ts', import.meta.url))
   const child = fork(script, [policy, plan, ...(handles ? ['handles'] : [])], {
     execArgv: ['--import=tsx'],
@@ -64,7 +64,7 @@ for (const plan of PLANS) {
       t.equal((await faulty.receive()).toString(), `${fault}\n`, 'what was answered before arrives')
       faulty.end()
       const message =
-        "Stage 'lines | faulty | unlines' failed in a timer or callback that it had started: boom"
+        "Stage 'lines | faulty | toLines' failed in a timer or callback that it had started: boom"
       await hears(`stage-error: ${message}`)
       await hears(`error: ${message}`)
       said.length = 0

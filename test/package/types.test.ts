@@ -11,7 +11,7 @@ import {
   type Stage,
   stage,
   tap,
-  unlines,
+  toLines,
   uppercase,
   welcome,
 } from '../../lib/index.js'
@@ -34,7 +34,7 @@ t.test('a right order compiles, with types taken from the chain', async t => {
     .through(map('reverse', line => [...line].reverse().join('')))
     .through(tap('look', line => line.length))
     .through(asyncMap('wait', async line => line))
-    .through(unlines())
+    .through(toLines())
     .through(fromStream('any', () => t.fail() as never))
     .through(welcome('hi'))
   t.equal(shout.stages.length, 9)
@@ -43,17 +43,17 @@ t.test('a right order compiles, with types taken from the chain', async t => {
     .through(parse)
     .through(map('double', (n: number) => n * 2, { accepts: 'value', emits: 'value' }))
     .through(map('show', (n: number) => String(n), { accepts: 'value', emits: 'line' }))
-    .through(unlines())
-  t.equal(values.name, 'lines | parse | double | show | unlines')
+    .through(toLines())
+  t.equal(values.name, 'lines | parse | double | show | toLines')
   t.equal(pipeline().through(frames).through(unframes).emits, 'bytes')
 })
 
 t.test('a pipeline is a stage', async t => {
   const polite = pipeline('line').through(map('polite', line => `${line}, please`))
-  const whole = pipeline().through(lines()).through(polite).through(unlines())
+  const whole = pipeline().through(lines()).through(polite).through(toLines())
   t.strictSame(
     whole.stages.map(stage => stage.name),
-    ['lines', 'polite', 'unlines'],
+    ['lines', 'polite', 'toLines'],
   )
   const asStage: Stage<string, string> = polite
   t.strictSame(await runStage(asStage, ['tea']), ['tea, please'])
@@ -66,7 +66,7 @@ t.test('a wrong order does not compile, and is refused at run time', async t => 
   // @ts-expect-error lines after nothing that makes lines
   t.throws(() => pipeline().through(uppercase()), refused)
   // @ts-expect-error an encoder of lines after bytes
-  t.throws(() => pipeline().through(unlines()), refused)
+  t.throws(() => pipeline().through(toLines()), refused)
   // @ts-expect-error a decoder of bytes after lines
   t.throws(() => pipeline().through(lines()).through(lines()), refused)
   // @ts-expect-error a frame stage after bytes

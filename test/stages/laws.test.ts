@@ -38,7 +38,7 @@ function frames(...texts: string[]): Buffer[] {
 const ROWS: readonly Row[] = [
   row(stages.counter<Buffer>, [], { input: 'a\nb', output: 'a\nb' }),
   row(stages.counter<string>, [{ onOpen: () => {} }], { input: ['a', ''], output: ['a', ''] }),
-  row(stages.delimit, ['\r\n'], { input: frames('ab', '', '\r'), output: 'ab\r\n\r\n\r\r\n' }),
+  row(stages.toDelimited, ['\r\n'], { input: frames('ab', '', '\r'), output: 'ab\r\n\r\n\r\r\n' }),
   row(
     stages.delimited,
     [{ delimiters: ['|', '||', '\r\n'] }],
@@ -195,7 +195,10 @@ const ROWS: readonly Row[] = [
   ),
   row(stages.number, [], { input: ['a', 'b'], output: ['1: a', '2: b'] }),
   row(stages.prefix, ['> '], { input: ['a', ''], output: ['> a', '> '] }),
-  row(stages.prefixLength, [{ width: 1 }], { input: frames('hi', ''), output: Buffer.from('\x02hi\x00') }),
+  row(stages.toLengthPrefixed, [{ width: 1 }], {
+    input: frames('hi', ''),
+    output: Buffer.from('\x02hi\x00'),
+  }),
   row(stages.replace, ['a.', '$&'], { input: ['a.b.a.', 'aa..'], output: ['$&b.$&', 'a$&.'] }),
   row(stages.skip<string>, [2], { input: ['a', 'b', 'c'], output: ['c'] }),
   row(
@@ -223,8 +226,8 @@ const ROWS: readonly Row[] = [
     output: Buffer.from('61dbdcdbddc0', 'hex'),
   }),
   row(stages.trim, [], { input: ['\t a  b \r', ''], output: ['a  b', ''] }),
-  row(stages.unlines, [], { input: ['a', 'é', ''], output: 'a\né\n\n' }),
-  row(stages.unlines, [{ delimiter: '\r\n', encoding: 'latin1' }], {
+  row(stages.toLines, [], { input: ['a', 'é', ''], output: 'a\né\n\n' }),
+  row(stages.toLines, [{ delimiter: '\r\n', encoding: 'latin1' }], {
     input: ['a', 'é'],
     output: Buffer.from('a\r\né\r\n', 'latin1'),
   }),

@@ -1,17 +1,17 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { Connection, counter, lines, pipeline, unlines, uppercase, welcome } from '../../lib/index.js'
+import { Connection, counter, lines, pipeline, toLines, uppercase, welcome } from '../../lib/index.js'
 import { chunkings, connect, runStage } from '../../lib/testing/index.js'
 import { PLANS } from '../plans.js'
 
 const invalid = { code: 'ERR_BYWASH_INVALID_OPTION' }
 
 for (const plan of PLANS) {
-  t.test(`${plan}: unlines puts a delimiter after each line`, async t => {
-    t.equal(Buffer.concat(await runStage(unlines(), ['é', '', 'b'], { plan })).toString(), 'é\n\nb\n')
-    const crlf = unlines({ delimiter: '\r\n', encoding: 'latin1' })
+  t.test(`${plan}: toLines puts a delimiter after each line`, async t => {
+    t.equal(Buffer.concat(await runStage(toLines(), ['é', '', 'b'], { plan })).toString(), 'é\n\nb\n')
+    const crlf = toLines({ delimiter: '\r\n', encoding: 'latin1' })
     t.equal(Buffer.concat(await runStage(crlf, ['é', 'b'], { plan })).toString('latin1'), 'é\r\nb\r\n')
-    t.strictSame(await runStage(unlines(), [], { plan }), [])
+    t.strictSame(await runStage(toLines(), [], { plan }), [])
   })
 
   t.test(`${plan}: uppercase changes a to z only, and no length`, async () => {
@@ -54,15 +54,15 @@ t.test('welcome keeps a copy of its bytes', async t => {
 
 t.test('options are checked at once', async t => {
   t.throws(() => welcome(1 as never), { ...invalid, message: /string or a Buffer; got number/ })
-  t.throws(() => unlines({ delimiter: '\r' as never }), { ...invalid, message: /unlines\(\): 'delimiter'/ })
-  t.throws(() => unlines({ delimeter: '\n' } as object), { ...invalid, message: /no option 'delimeter'/ })
+  t.throws(() => toLines({ delimiter: '\r' as never }), { ...invalid, message: /toLines\(\): 'delimiter'/ })
+  t.throws(() => toLines({ delimeter: '\n' } as object), { ...invalid, message: /no option 'delimeter'/ })
   t.throws(() => counter({ onOpen: 1 as never }), { ...invalid, message: /'onOpen' is a function; got 1/ })
   t.throws(() => counter({ onclose: () => {} } as object), { ...invalid, message: /no option 'onclose'/ })
 })
 
 t.test('the lines of one read leave in one write', async t => {
   const writes: number[] = []
-  const seen = pipeline().through(lines()).through(counter<string>()).through(unlines()).through(counter())
+  const seen = pipeline().through(lines()).through(counter<string>()).through(toLines()).through(counter())
   const client = connect(seen, {
     onError: error => t.fail(error.message),
   })

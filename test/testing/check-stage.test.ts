@@ -18,7 +18,7 @@ import {
   stage,
   type Transformer,
   tap,
-  unlines,
+  toLines,
   uppercase,
 } from '../../lib/index.js'
 import { type CheckStageOptions, checkStage, type Example, runStage } from '../../lib/testing/index.js'
@@ -547,7 +547,7 @@ t.test(
 async function pasted(message: string, name: string, stage: unknown): Promise<unknown> {
   const code = message.slice(message.indexOf('  import assert')).replace(/^ *import .*\n/gm, '')
   const test = (_title: string, run: () => Promise<void>) => run()
-  const names = { assert, test, runStage, lines, pipeline, unlines, [name]: stage }
+  const names = { assert, test, runStage, lines, pipeline, toLines, [name]: stage }
   return new Function(...Object.keys(names), `return ${code.trim()}`)(...Object.values(names))
 }
 
@@ -609,7 +609,7 @@ t.test('what makes a stage is given in parameters, which stay as they are', asyn
 
 t.test('a stage may be a pipeline, a stream, of any kind, and take its time from the clock', async t => {
   const reverse = map('reverse', line => [...line].reverse().join(''))
-  const mirror = pipeline().through(lines()).through(reverse).through(unlines())
+  const mirror = pipeline().through(lines()).through(reverse).through(toLines())
   await checkStage(mirror, [{ input: 'abc\r\né', output: 'cba\né\n' }])
   await checkStage(pipeline(), [{ input: Buffer.from('abc'), output: 'abc' }])
   await checkStage(

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Connection, lines, map, pipeline, stage, unlines, uppercase } from '../../lib/index.js'
+import { Connection, lines, map, pipeline, stage, toLines, uppercase } from '../../lib/index.js'
 import { chunkings, connect, fakeClock, runStage } from '../../lib/testing/index.js'
 import { PLANS } from '../plans.js'
 
@@ -117,7 +117,7 @@ for (const plan of PLANS) {
   })
 
   t.test(`${plan}: connect receives a number of bytes, up to a text, or all`, async t => {
-    const client = connect(pipeline().through(lines()).through(unlines()), { plan })
+    const client = connect(pipeline().through(lines()).through(toLines()), { plan })
     client.send('one\ntwo\nthree')
     t.equal((await client.receive(2)).toString(), 'on')
     t.equal((await client.receive('two\n')).toString(), 'e\ntwo\n')
@@ -153,7 +153,7 @@ for (const plan of PLANS) {
   })
 
   t.test(`${plan}: a client that does not read stops the pipeline, and reads on`, async t => {
-    const client = connect(pipeline().through(lines()).through(unlines()), { plan })
+    const client = connect(pipeline().through(lines()).through(toLines()), { plan })
     const chunk = Buffer.from(`${'x'.repeat(1023)}\n`.repeat(16))
     for (let sent = 0; sent < 64; sent++) client.send(chunk)
     const { waiting, unread } = await client.stalled()
@@ -175,7 +175,7 @@ for (const plan of PLANS) {
     const client = connect(
       pipeline()
         .through(lines({ maxLength: 1 }))
-        .through(unlines()),
+        .through(toLines()),
       {
         plan,
         connection: new Connection(1, {}, clock),

@@ -11,7 +11,7 @@ import { BindError, listen } from '../../lib/index.js'
 import { takeDescriptor } from '../../lib/listener/address/systemd.js'
 import { listenSettings } from '../../lib/listener/listen-options.js'
 import { openServer } from '../../lib/listener/open-server.js'
-import { ServerEntrance } from '../../lib/listener/server-acceptor.js'
+import { ServerAcceptor } from '../../lib/listener/server-acceptor.js'
 import { echo } from '../../lib/presets/index.js'
 import { clientOf } from '../tcp-client.js'
 
@@ -191,10 +191,10 @@ t.test(
 
 t.test('an inherited descriptor cannot be suspended, since it could not be opened again', async t => {
   const { server } = await listening(t, { port: 0, host: '127.0.0.1' })
-  const entrance = new ServerEntrance(server, listenSettings({ fd: 3 }), connectionSettings('listen()', {}))
-  t.throws(() => entrance.suspend(), { code: 'ERR_BYWASH_BIND', message: /cannot be opened again/ })
+  const acceptor = new ServerAcceptor(server, listenSettings({ fd: 3 }), connectionSettings('listen()', {}))
+  t.throws(() => acceptor.suspend(), { code: 'ERR_BYWASH_BIND', message: /cannot be opened again/ })
   t.equal(server.listening, true)
-  entrance.pass(listenSettings({ fd: 3 }), connectionSettings('listen()', {}))
-  entrance.suspend()
+  acceptor.pass(listenSettings({ fd: 3 }), connectionSettings('listen()', {}))
+  acceptor.suspend()
   t.equal(server.listening, true, 'who has passed it on has nothing to suspend')
 })

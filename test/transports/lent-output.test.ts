@@ -1,5 +1,5 @@
 import t from 'tap'
-import { lines, map, pipeline, unlines } from '../../lib/index.js'
+import { lines, map, pipeline, toLines } from '../../lib/index.js'
 import { serveLocally } from '../listener/local-listener.js'
 import { connectTcp, type TcpClient } from '../tcp-client.js'
 import { identity } from './certificates.js'
@@ -8,7 +8,7 @@ import { connectTls } from './tls-client.js'
 const reversed = pipeline()
   .through(lines())
   .through(map('reverse', line => [...line].reverse().join('')))
-  .through(unlines())
+  .through(toLines())
 
 /** Lines of all lengths, of which no two are the same, and some are not ASCII. */
 function textOf(client: number): string {

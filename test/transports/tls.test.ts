@@ -12,7 +12,7 @@ import {
   type Outcome,
   pipeline,
   stage,
-  unlines,
+  toLines,
   uppercase,
 } from '../../lib/index.js'
 import type { TlsOptions } from '../../lib/listener/tls/tls-options.js'
@@ -29,7 +29,7 @@ const shout = () =>
   pipeline()
     .through(lines({ maxLength: 16 }))
     .through(uppercase())
-    .through(unlines())
+    .through(toLines())
 
 /** A fake clock that tells when the deadline of a handshake is set, which is when a connection has been accepted. */
 function handshakeClock() {

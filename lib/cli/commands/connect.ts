@@ -24,7 +24,7 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
         '<address>',
         'host and port, such as localhost:8080 or [::1]:8080, or the path of a unix socket',
       )
-      .argument('[pipeline]', 'a text such as: lines | prefix "> " | unlines, for what is sent'),
+      .argument('[pipeline]', 'a text such as: lines | prefix "> " | to-lines, for what is sent'),
   )
     .option('--receive <pipeline>', 'the same for what the server answers')
     .addHelpText(

@@ -28,7 +28,7 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
     .addOption(planOption('how the stages run; "fused", unless a file says otherwise'))
     .option('--json', 'print JSON')
     .addOption(new Option('--mermaid', 'print a diagram for https://mermaid.js.org').conflicts('json'))
-    .addHelpText('after', "\nExample:\n  $ bywash explain 'lines | uppercase | unlines'")
+    .addHelpText('after', "\nExample:\n  $ bywash explain 'lines | uppercase | to-lines'")
     .action(async (given: string, flags: Flags) => {
       const registry = await registryFor(flags, io)
       const pipelines = isFile(given, registry)

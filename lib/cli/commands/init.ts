@@ -21,7 +21,7 @@ listeners:
     pipeline:
       - lines: { maxLength: 4KiB } # bytes become lines; a longer line ends its connection
       - uppercase
-      - unlines # lines become bytes again
+      - toLines # lines become bytes again
       - welcome: "Type a line and press Enter. I will shout it back.\\n"
 
 # What 'bywash test' sends, cut in every way, and all that must come back.

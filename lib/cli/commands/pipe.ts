@@ -11,10 +11,10 @@ type Flags = TextFlags & PipeFiles
 
 /** `bywash pipe '<pipeline>'` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
-  planFlag(importFlag(command.argument('<pipeline>', 'a text such as: lines | uppercase | unlines')))
+  planFlag(importFlag(command.argument('<pipeline>', 'a text such as: lines | uppercase | to-lines')))
     .option('--in <file>', 'read this file instead of stdin')
     .option('--out <file>', 'write this file instead of stdout; what it held before is lost')
-    .addHelpText('after', "\nExample:\n  $ printf 'a\\nb\\n' | bywash pipe 'lines | uppercase | unlines'")
+    .addHelpText('after', "\nExample:\n  $ printf 'a\\nb\\n' | bywash pipe 'lines | uppercase | to-lines'")
     .action(async (text: string, flags: Flags) => exit(await pipe(text, flags, io)))
 }
 

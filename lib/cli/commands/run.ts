@@ -6,10 +6,10 @@ import { serve } from '../serving/serve.js'
 
 /** `bywash run '<pipeline>'` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
-  listenerFlags(importFlag(command.argument('<pipeline>', 'a text such as: lines | uppercase | unlines')))
+  listenerFlags(importFlag(command.argument('<pipeline>', 'a text such as: lines | uppercase | to-lines')))
     .addHelpText(
       'after',
-      "\nExample:\n  $ bywash run 'lines --max-length 4KiB | uppercase | unlines' --port 9000",
+      "\nExample:\n  $ bywash run 'lines --max-length 4KiB | uppercase | to-lines' --port 9000",
     )
     .action(async (text: string, flags) => {
       const registry = await registryFor(flags, io)

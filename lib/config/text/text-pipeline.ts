@@ -10,7 +10,7 @@ import { valuesOf } from './option-words.js'
 import { splitWords, type Word } from './words.js'
 
 /**
- * Makes a pipeline of a text such as `lines --max-length 4KiB | uppercase | unlines`.
+ * Makes a pipeline of a text such as `lines --max-length 4KiB | uppercase | to-lines`.
  *
  * @param log - Where presets print lines of their own. @default nowhere
  */
@@ -18,7 +18,7 @@ export function pipelineOfText(text: string, registry: Registry, log?: (line: st
   const { steps, problems } = stepsOfText(text, registry)
   const at = { start: 0, end: text.length }
   if (steps.length === 0 && problems.length === 0) {
-    const remedy = "Write stages such as 'lines | uppercase | unlines', or 'echo' for none."
+    const remedy = "Write stages such as 'lines | uppercase | to-lines', or 'echo' for none."
     return { pipeline: undefined, problems: [{ at, message: 'The text has no stage.', remedy }] }
   }
   const built = pipelineOf(steps, registry, { spelling: 'text', ...(log === undefined ? {} : { log }) })

@@ -7,7 +7,7 @@ interface Timeouts {
   readonly drainTimeout: number
 }
 
-/** The same, counted in ticks of a sweep; Infinity is for ever. */
+/** The same, counted in ticks of a watch; Infinity is for ever. */
 export interface Deadlines extends Timeouts {
   /** Milliseconds from tick to tick; Infinity where there is no deadline. */
   readonly interval: number
@@ -16,8 +16,8 @@ export interface Deadlines extends Timeouts {
   readonly drain: number
 }
 
-/** What a sweep looks at. */
-export interface Swept {
+/** What a watch looks at. */
+export interface Watched {
   /** Something that was started in it may still run when it has gone. */
   readonly isTraceable: boolean
   tick: (deadlines: Deadlines) => void
@@ -44,13 +44,13 @@ export function deadlines(timeouts: Timeouts): Deadlines {
   }
 }
 
-const shared = new WeakMap<Clock, Map<string, Sweep<Swept>>>()
+const shared = new WeakMap<Clock, Map<string, DeadlineWatch<Watched>>>()
 
 /**
  * Looks at all connections of a listener once a tick, so that no connection needs a timer, and a byte that comes costs
  * nothing. A deadline is found at its time or up to two ticks later, and never earlier.
  */
-export class Sweep<Item extends Swept> {
+export class DeadlineWatch<Item extends Watched> {
   readonly #deadlines: Deadlines
   readonly #clock: Clock
   readonly #items = new Set<Item>()
@@ -62,14 +62,14 @@ export class Sweep<Item extends Swept> {
     this.#clock = clock
   }
 
-  /** The sweep that all with the same deadlines and clock share. */
-  static shared(deadlines: Deadlines, clock: Clock): Sweep<Swept> {
+  /** The watch that all with the same deadlines and clock share. */
+  static shared(deadlines: Deadlines, clock: Clock): DeadlineWatch<Watched> {
     const { idleTimeout, frameTimeout, drainTimeout } = deadlines
     const key = [idleTimeout, frameTimeout, drainTimeout].join()
-    const sweeps = shared.get(clock) ?? new Map<string, Sweep<Swept>>()
-    const sweep = sweeps.get(key) ?? new Sweep<Swept>(deadlines, clock)
-    shared.set(clock, sweeps.set(key, sweep))
-    return sweep
+    const watches = shared.get(clock) ?? new Map<string, DeadlineWatch<Watched>>()
+    const watch = watches.get(key) ?? new DeadlineWatch<Watched>(deadlines, clock)
+    shared.set(clock, watches.set(key, watch))
+    return watch
   }
 
   get items(): ReadonlySet<Item> {

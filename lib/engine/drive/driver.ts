@@ -4,12 +4,12 @@ import { type Connection, countWith, endConnection } from '../../connection.js'
 import { type BywashError, type RefusedError, reasonOf } from '../../errors.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { StageCounts } from '../../stage-counts.js'
-import { UnopenedFlow } from '../flow/dormant-flow.js'
+import { DormantFlow } from '../flow/dormant-flow.js'
 import type { Flow, Sink } from '../flow/flow.js'
-import { flowOf, openLazily } from '../flow/open-flow.js'
+import { flowOf, wakeFlow } from '../flow/open-flow.js'
 import { guarded } from '../guarded.js'
 import type { Plan } from '../plan.js'
-import type { Deadlines, Swept } from './deadlines.js'
+import type { Deadlines, Watched } from './deadlines.js'
 import { Ending } from './ending.js'
 import { OutputEnd } from './output.js'
 import { onClose, onData, onDrain, onEnd, onError, onFinish, setDriver } from './socket-events.js'
@@ -22,11 +22,11 @@ const LINGER_MS = 2_000
 const LOOKS = 10
 
 /** What the ends of a connection are told to do; the same object for all connections of a listener. */
-export interface DriveSettings {
+export interface DriverSettings {
   readonly halfCloseTimeout: number
   readonly farewell: (error: BywashError, connection: Connection) => string | undefined
   readonly onError: ((error: BywashError, connection: Connection) => void) | undefined
-  readonly onDone: (outcome: Outcome, connection: Connection, drive: Drive) => void
+  readonly onDone: (outcome: Outcome, connection: Connection, drive: ConnectionDriver) => void
   /** Nobody else has the chunks that are read, as those of a socket, so that they may be changed. */
   readonly ownsChunks?: boolean
 }
@@ -40,13 +40,13 @@ function newScope(): AsyncResource {
  * Drives one duplex through a flow, from the first byte to the outcome: reads with backpressure, one write for each
  * turn, and an end of our own making (`stream.pipeline` destroys at the first error, which loses what was made before).
  */
-export class Drive extends OutputEnd implements Sink, Swept {
+export class ConnectionDriver extends OutputEnd implements Sink, Watched {
   readonly #connection: Connection
-  readonly #settings: DriveSettings
+  readonly #settings: DriverSettings
   readonly #openedAt: number
-  #flow: Flow | UnopenedFlow | undefined
+  #flow: Flow | DormantFlow | undefined
   /** What is opened with the first chunk. */
-  #unopened: UnopenedFlow | undefined
+  #dormant: DormantFlow | undefined
   #flowFull = false
   /**
    * `looking` and `waiting` have been asked to leave: they look for what has come already, or wait for an event. To
@@ -61,7 +61,7 @@ export class Drive extends OutputEnd implements Sink, Swept {
   #socketId: number | undefined
   #openedIn: number | undefined
 
-  constructor(duplex: Duplex, connection: Connection, settings: DriveSettings) {
+  constructor(duplex: Duplex, connection: Connection, settings: DriverSettings) {
     super(duplex)
     this.#connection = connection
     this.#settings = settings
@@ -77,8 +77,8 @@ export class Drive extends OutputEnd implements Sink, Swept {
     const duplex = this.duplex
     duplex.on('drain', onDrain).on('end', onEnd)
     countWith(this.#connection, this)
-    if (plan.unopened === undefined) this.#open(plan)
-    else this.#openLater(plan.unopened)
+    if (plan.dormant === undefined) this.#open(plan)
+    else this.#openLater(plan.dormant)
     duplex.on('data', onData)
     // A duplex that was used before may have been paused, or have ended, which it says only once.
     if (duplex.readableFlowing === false && !this.outputFull) duplex.resume()
@@ -105,23 +105,23 @@ export class Drive extends OutputEnd implements Sink, Swept {
     if (this.holding) this.settleSoon()
   }
 
-  #openLater(unopened: UnopenedFlow): void {
-    this.#flow = unopened
-    this.#unopened = unopened
-    if (unopened.greeting === undefined) return
-    this.write(unopened.greeting)
+  #openLater(dormant: DormantFlow): void {
+    this.#flow = dormant
+    this.#dormant = dormant
+    if (dormant.greeting === undefined) return
+    this.write(dormant.greeting)
     this.settleSoon()
   }
 
-  #openNow(unopened: UnopenedFlow): void {
-    this.#unopened = undefined
-    if (!unopened.isInert) this.#socketId = this.duplex._handle?.getAsyncId?.()
-    this.#flow = openLazily(unopened, this, this.#settings.ownsChunks, this.#connection)
+  #openNow(dormant: DormantFlow): void {
+    this.#dormant = undefined
+    if (!dormant.isInert) this.#socketId = this.duplex._handle?.getAsyncId?.()
+    this.#flow = wakeFlow(dormant, this, this.#settings.ownsChunks, this.#connection)
   }
 
   #flush(): void {
     const flow = this.#flow
-    if (flow instanceof UnopenedFlow) {
+    if (flow instanceof DormantFlow) {
       this.finish(false)
     } else if (this.isTraceable) {
       const scope = newScope()
@@ -143,7 +143,7 @@ export class Drive extends OutputEnd implements Sink, Swept {
 
   /** What has passed each stage so far. */
   counts(): readonly StageCounts[] {
-    return this.#ending?.counts ?? (this.#flow as Flow | UnopenedFlow).counts()
+    return this.#ending?.counts ?? (this.#flow as Flow | DormantFlow).counts()
   }
 
   get #end(): Ending {
@@ -160,7 +160,7 @@ export class Drive extends OutputEnd implements Sink, Swept {
       if (!this.#end.discard(chunk)) this.duplex.pause()
       return
     }
-    if (this.#unopened !== undefined) this.#openNow(this.#unopened)
+    if (this.#dormant !== undefined) this.#openNow(this.#dormant)
     const flow = this.#flow as Flow
     if (!flow.write(chunk)) this.#hold()
     if (this.#state === 'waiting') this.#look(LOOKS)
@@ -308,7 +308,7 @@ export class Drive extends OutputEnd implements Sink, Swept {
 
   #looked(looks: number, before: number): void {
     if (this.#isDeaf || this.duplex.readableEnded) return
-    const flow = this.#flow as Flow | UnopenedFlow
+    const flow = this.#flow as Flow | DormantFlow
     if (flow.bytes !== before && looks > 0) {
       this.#look(looks - 1)
     } else if (this.outputFull || this.#flowFull || flow.unfinished()) {

@@ -7,7 +7,7 @@ const NOTHING: Passed = { items: 0, bytes: 0 }
  * Stands for the flow of a connection from which nothing has come yet, where all stages are lazy. It keeps nothing, so
  * all connections of a plan share it, and an idle one has no flow of its own.
  */
-export class UnopenedFlow {
+export class DormantFlow {
   /** What a connection gets at once. */
   readonly greeting: Buffer | undefined
   /** Nothing runs in the stages that could go on by itself, and throw when the connection is over. */
@@ -47,10 +47,10 @@ export class UnopenedFlow {
   }
 }
 
-/** Makes the flow that stands for an unopened one, where one can: all stages are lazy, but the last may greet. */
-export function unopenedFlow(stages: readonly PlannedStage[] | undefined): UnopenedFlow | undefined {
+/** Makes the flow that stands for an dormant one, where one can: all stages are lazy, but the last may greet. */
+export function dormantFlow(stages: readonly PlannedStage[] | undefined): DormantFlow | undefined {
   if (stages === undefined) return undefined
   const isLazy = ({ stage: { lazy, greeting } }: PlannedStage, index: number) =>
     lazy || (greeting !== undefined && index === stages.length - 1)
-  return stages.every(isLazy) ? new UnopenedFlow(stages) : undefined
+  return stages.every(isLazy) ? new DormantFlow(stages) : undefined
 }

@@ -1,6 +1,6 @@
 import type { Connection } from '../../connection.js'
 import type { Plan } from '../plan.js'
-import type { UnopenedFlow } from './dormant-flow.js'
+import type { DormantFlow } from './dormant-flow.js'
 import type { Flow, Sink } from './flow.js'
 import { FusedSegment } from './fused.js'
 
@@ -22,9 +22,9 @@ export function flowOf(plan: Plan, sink: Sink, ownsChunks = false): Flow {
   return new StreamChain(plan, sink)
 }
 
-/** Makes the flow of a connection that had an unopened one, when its first item has come. */
-export function openLazily(
-  { greeting, stages }: UnopenedFlow,
+/** Makes the flow of a connection that had an dormant one, when its first item has come. */
+export function wakeFlow(
+  { greeting, stages }: DormantFlow,
   sink: Sink,
   ownsChunks: boolean | undefined,
   connection: Connection,

@@ -1,12 +1,12 @@
 import cluster from 'node:cluster'
 import { InvalidOptionError } from '../../errors.js'
 import { Listener } from '../listener.js'
-import { LocalService, type LocalSettings } from '../local-dispatcher.js'
-import type { ServerEntrance } from '../server-acceptor.js'
+import { LocalDispatcher, type LocalSettings } from '../local-dispatcher.js'
+import type { ServerAcceptor } from '../server-acceptor.js'
 import { takeName } from './listener-names.js'
 import { Pool } from './pool.js'
-import { type Port, PrimaryEntrance } from './primary-acceptor.js'
-import { WorkersService } from './worker-dispatcher.js'
+import { type Port, PrimaryAcceptor } from './primary-acceptor.js'
+import { WorkerDispatcher } from './worker-dispatcher.js'
 
 /** The environment variable that tells a worker its number. */
 const NUMBER = 'BYWASH_WORKER'
@@ -17,7 +17,7 @@ let pool: Pool | undefined
 export async function bindWorkers(
   local: LocalSettings,
   count: number,
-  accept: (local: LocalSettings) => Promise<ServerEntrance>,
+  accept: (local: LocalSettings) => Promise<ServerAcceptor>,
 ): Promise<Listener> {
   if (cluster.isPrimary) return bindPrimary(local, count, await accept(local))
   const number = process.env[NUMBER]
@@ -38,20 +38,20 @@ function poolOf({ settings }: LocalSettings, count: number): Pool {
   return pool
 }
 
-async function bindPrimary(local: LocalSettings, count: number, entrance: ServerEntrance): Promise<Listener> {
+async function bindPrimary(local: LocalSettings, count: number, acceptor: ServerAcceptor): Promise<Listener> {
   const { settings } = local
   const pool = poolOf(local, count)
   if (pool.count !== count) {
-    await entrance.close(Promise.resolve(0))
+    await acceptor.close(Promise.resolve(0))
     throw new InvalidOptionError(
       `listen(): 'workers' is ${count} here and ${pool.count} for another listener, but all listeners of a program ` +
         'share its workers; give them the same number.',
     )
   }
-  const service = new WorkersService(takeName(settings.bind), pool, local, entrance)
-  const listener = new Listener(entrance, service, settings)
+  const dispatcher = new WorkerDispatcher(takeName(settings.bind), pool, local, acceptor)
+  const listener = new Listener(acceptor, dispatcher, settings)
   try {
-    await service.ready
+    await dispatcher.ready
   } catch (error) {
     await listener.close({ timeout: 0 })
     throw error
@@ -61,8 +61,8 @@ async function bindPrimary(local: LocalSettings, count: number, entrance: Server
 
 async function joinPrimary(local: LocalSettings, worker: number): Promise<Listener> {
   const { settings } = local
-  const entrance = new PrimaryEntrance(takeName(settings.bind), worker, process as Port, settings.clock)
-  const listener = new Listener(entrance, new LocalService(local, entrance.depart), settings)
-  await entrance.bound
+  const acceptor = new PrimaryAcceptor(takeName(settings.bind), worker, process as Port, settings.clock)
+  const listener = new Listener(acceptor, new LocalDispatcher(local, acceptor.onGone), settings)
+  await acceptor.bound
   return listener
 }

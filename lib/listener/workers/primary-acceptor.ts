@@ -3,8 +3,8 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Clock } from '../../clock.js'
 import { Connection, shareCount } from '../../connection.js'
 import { BindError } from '../../errors.js'
-import type { Entrance } from '../acceptor.js'
-import type { Depart, Service } from '../dispatcher.js'
+import type { Acceptor } from '../acceptor.js'
+import type { Dispatcher, OnGone } from '../dispatcher.js'
 import { freeName } from './listener-names.js'
 import type { Order, Report } from './messages.js'
 
@@ -20,7 +20,7 @@ function ignore(): void {}
 const SIGNALS = ['SIGINT', 'SIGTERM']
 
 /** Where a worker's connections come from. */
-export class PrimaryEntrance implements Entrance {
+export class PrimaryAcceptor implements Acceptor {
   readonly worker: number
   readonly refused = 0
   /** Resolves when the primary listens. */
@@ -31,7 +31,7 @@ export class PrimaryEntrance implements Entrance {
   /** Those who have asked how many connections there were. */
   readonly #asked: ((total: number) => void)[] = []
   #address: AddressInfo | undefined
-  #service: Service | undefined
+  #dispatcher: Dispatcher | undefined
   #close: (options: { readonly timeout: number }) => void = ignore
   #leaves: 'no' | 'told' | 'by itself' = 'no'
   #begin: () => void = ignore
@@ -51,8 +51,8 @@ export class PrimaryEntrance implements Entrance {
     return this.#address as AddressInfo
   }
 
-  open(service: Service, close: (options: { readonly timeout: number }) => void): void {
-    this.#service = service
+  open(dispatcher: Dispatcher, close: (options: { readonly timeout: number }) => void): void {
+    this.#dispatcher = dispatcher
     this.#close = close
     for (const signal of SIGNALS) this.#port.on(signal, ignore)
     this.#port.on('message', this.#obey)
@@ -84,7 +84,7 @@ export class PrimaryEntrance implements Entrance {
     if (freeName(listener)) this.#port.channel.unref()
   }
 
-  readonly depart: Depart = ({ id }, reason) => {
+  readonly onGone: OnGone = ({ id }, reason) => {
     this.#tell({ bywash: 'over', listener: this.#name, id, reason })
   }
 
@@ -102,14 +102,14 @@ export class PrimaryEntrance implements Entrance {
     switch (order.bywash) {
       case 'bound':
         this.#address = order.address
-        if (order.tls !== undefined) this.#service?.setSecureContext(order.tls)
+        if (order.tls !== undefined) this.#dispatcher?.setSecureContext(order.tls)
         this.#begin()
         break
       case 'serve':
         this.#serve(order.id, socket)
         break
       case 'secure':
-        this.#service?.setSecureContext(order.tls)
+        this.#dispatcher?.setSecureContext(order.tls)
         break
       case 'total':
         this.#asked.shift()?.(order.total)
@@ -138,6 +138,6 @@ export class PrimaryEntrance implements Entrance {
       this.#asked.push(answer)
       this.#tell({ bywash: 'count', listener: this.#name })
     })
-    this.#service?.serve(socket, connection)
+    this.#dispatcher?.serve(socket, connection)
   }
 }

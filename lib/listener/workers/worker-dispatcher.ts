@@ -5,9 +5,9 @@ import { LONGEST_TIMEOUT } from '../../engine/connection-options.js'
 import { guarded } from '../../engine/guarded.js'
 import { InvalidOptionError, type WorkerError } from '../../errors.js'
 import type { Reason } from '../../outcome.js'
-import type { Depart, Service } from '../dispatcher.js'
+import type { Dispatcher, OnGone } from '../dispatcher.js'
 import { type LocalSettings, withoutTls } from '../local-dispatcher.js'
-import type { ServerEntrance } from '../server-acceptor.js'
+import type { ServerAcceptor } from '../server-acceptor.js'
 import type { TlsOptions } from '../tls/tls-options.js'
 import { freeName } from './listener-names.js'
 import type { News } from './messages.js'
@@ -25,7 +25,7 @@ interface Open {
 }
 
 /** Serves the connections of a listener in workers: hands over sockets, and keeps the books. */
-export class WorkersService implements Service, Member {
+export class WorkerDispatcher implements Dispatcher, Member {
   readonly name: string
   isClosing = false
   /** Resolves when a worker can serve, or the listener is closed; rejects when no worker can be started. */
@@ -33,7 +33,7 @@ export class WorkersService implements Service, Member {
   readonly #pool: Pool
   readonly #local: LocalSettings
   readonly #address: AddressInfo
-  readonly #depart: Depart
+  readonly #onGone: OnGone
   readonly #open = new Map<number, Open>()
   #total = 0
   #forced = 0
@@ -44,12 +44,12 @@ export class WorkersService implements Service, Member {
   #closed: Promise<void> | undefined
   #finish: (() => void) | undefined
 
-  constructor(name: string, pool: Pool, local: LocalSettings, { address, depart }: ServerEntrance) {
+  constructor(name: string, pool: Pool, local: LocalSettings, { address, onGone }: ServerAcceptor) {
     this.name = name
     this.#pool = pool
     this.#local = local
     this.#address = address
-    this.#depart = depart
+    this.#onGone = onGone
     this.ready = new Promise((resolve, reject) => {
       this.#begin = resolve
       this.#fail = reject
@@ -210,7 +210,7 @@ export class WorkersService implements Service, Member {
     const { connection, worker } = this.#open.get(id) as Open
     this.#open.delete(id)
     if (worker !== undefined) worker.connections--
-    this.#depart(connection, reason)
+    this.#onGone(connection, reason)
   }
 }
 

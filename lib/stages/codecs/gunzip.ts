@@ -34,7 +34,7 @@ export type GunzipOptions = OptionsOf<typeof OPTIONS>
  * @throws InvalidFrameError on the connection (outcome `invalid-frame`) for what is no gzip, a wrong checksum or length,
  * an unfinished member at the end, and output over a limit, of which what is within `maxOutput` still comes.
  * @example
- * pipeline().through(gunzip({ maxOutput: 1_048_576 })).through(lines()).through(unlines())
+ * pipeline().through(gunzip({ maxOutput: 1_048_576 })).through(lines()).through(toLines())
  */
 export const gunzip: StageFactory<(options?: GunzipOptions) => StreamStage<Buffer, Buffer>> = defineStage({
   name: 'gunzip',
@@ -42,6 +42,6 @@ export const gunzip: StageFactory<(options?: GunzipOptions) => StreamStage<Buffe
   accepts: 'bytes',
   emits: 'bytes',
   options: OPTIONS,
-  examples: ['gunzip --max-output 1MiB | lines | unlines'],
+  examples: ['gunzip --max-output 1MiB | lines | to-lines'],
   make: limits => fromStream('gunzip', (_connection, fail) => new GunzipStream(limits, fail)),
 })

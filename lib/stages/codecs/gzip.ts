@@ -25,7 +25,7 @@ export type GzipOptions = OptionsOf<typeof OPTIONS>
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
- * pipeline().through(lines()).through(uppercase()).through(unlines()).through(gzip())
+ * pipeline().through(lines()).through(uppercase()).through(toLines()).through(gzip())
  */
 export const gzip: StageFactory<(options?: GzipOptions) => StreamStage<Buffer, Buffer>> = defineStage({
   name: 'gzip',
@@ -33,7 +33,7 @@ export const gzip: StageFactory<(options?: GzipOptions) => StreamStage<Buffer, B
   accepts: 'bytes',
   emits: 'bytes',
   options: OPTIONS,
-  examples: ['lines | uppercase | unlines | gzip --level 9'],
+  examples: ['lines | uppercase | to-lines | gzip --level 9'],
   make: ({ level }) => {
     // zlib hands the marks to its Transform, though the type does not say so.
     const settings: ZlibOptions & { highWaterMark: number } = {

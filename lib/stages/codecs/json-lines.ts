@@ -33,7 +33,7 @@ export type JsonLinesOptions = OptionsOf<typeof OPTIONS>
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @throws InvalidFrameError on the connection (outcome `invalid-frame`) with `invalid: 'error'`.
  * @example
- * pipeline().through(lines()).through(jsonLines()).through(toJsonLines()).through(unlines())
+ * pipeline().through(lines()).through(jsonLines()).through(toJsonLines()).through(toLines())
  */
 export const jsonLines: StageFactory<(options?: JsonLinesOptions) => TransformerStage<string, unknown>> =
   defineStage({
@@ -42,7 +42,7 @@ export const jsonLines: StageFactory<(options?: JsonLinesOptions) => Transformer
     accepts: 'line',
     emits: 'value',
     options: OPTIONS,
-    examples: ['lines | json-lines --invalid report | to-json-lines | unlines'],
+    examples: ['lines | json-lines --invalid report | to-json-lines | to-lines'],
     make: ({ invalid }) =>
       stage<string, unknown>({
         name: 'jsonLines',

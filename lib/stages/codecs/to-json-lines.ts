@@ -10,14 +10,14 @@ import { map } from '../../stage.js'
  * Infinity, or undefined in an array, and `null` by itself, which `jsonLines()` refuses.
  *
  * @example
- * pipeline().through(lines()).through(jsonLines()).through(toJsonLines()).through(unlines())
+ * pipeline().through(lines()).through(jsonLines()).through(toJsonLines()).through(toLines())
  */
 export const toJsonLines = defineStage({
   name: 'toJsonLines',
   summary: 'writes each value as a JSON text on a line',
   accepts: 'value',
   emits: 'line',
-  examples: ['lines | json-lines | to-json-lines | unlines'],
+  examples: ['lines | json-lines | to-json-lines | to-lines'],
   make: () => map<unknown, string>('toJsonLines', encode, { accepts: 'value', emits: 'line' }),
 })
 

@@ -10,7 +10,7 @@ import { type Controller, stage, type Transformer, type TransformerStage } from 
  * @param count - How many items.
  * @throws InvalidOptionError when `count` is not a whole number from 0.
  * @example
- * pipeline().through(lines()).through(skip(1)).through(unlines())
+ * pipeline().through(lines()).through(skip(1)).through(toLines())
  */
 export const skip = defineStage({
   name: 'skip',
@@ -18,7 +18,7 @@ export const skip = defineStage({
   accepts: 'any',
   emits: 'same',
   arguments: [{ count: integer({ help: 'how many items' }) }],
-  examples: ['lines | skip 1 | unlines'],
+  examples: ['lines | skip 1 | to-lines'],
   make: ({ count }) =>
     stage({
       name: 'skip',

@@ -11,7 +11,7 @@ import { type Controller, stage, type Transformer, type TransformerStage } from 
  * @param count - How many items. With 0 the connection ends as soon as it is open.
  * @throws InvalidOptionError when `count` is not a whole number from 0.
  * @example
- * pipeline().through(lines()).through(take(1)).through(unlines())
+ * pipeline().through(lines()).through(take(1)).through(toLines())
  */
 export const take = defineStage({
   name: 'take',
@@ -21,7 +21,7 @@ export const take = defineStage({
   arguments: [
     { count: integer({ help: 'how many items; with 0 the connection ends as soon as it is open' }) },
   ],
-  examples: ['lines | take 1 | unlines'],
+  examples: ['lines | take 1 | to-lines'],
   make: ({ count }) =>
     stage({ name: 'take', accepts: 'any', emits: 'same', open: () => new TakeTransformer<unknown>(count) }),
 }) as StageFactory<<Item = string>(count: number) => TransformerStage<Item, Item>>

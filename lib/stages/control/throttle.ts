@@ -63,7 +63,7 @@ export const throttle = defineStage({
   options: OPTIONS,
   examples: [
     'throttle --bytes-per-second 1MiB/s --burst 64KiB',
-    'lines | throttle --frames-per-second 10 | unlines',
+    'lines | throttle --frames-per-second 10 | to-lines',
   ],
   make: ({ bytesPerSecond, framesPerSecond, burst }) => {
     const rate = bytesPerSecond ?? framesPerSecond

@@ -51,7 +51,7 @@ const LONGEST_DELIMITERS = 4_096
  * @throws FrameTooLongError on the connection (outcome `frame-too-long`) with `overflow: 'error'`.
  * @throws InvalidFrameError on the connection (outcome `invalid-frame`) with `partial: 'error'`.
  * @example
- * pipeline().through(delimited({ delimiters: ['\r\n', '\n'] })).through(delimit('\n'))
+ * pipeline().through(delimited({ delimiters: ['\r\n', '\n'] })).through(toDelimited('\n'))
  */
 export const delimited: StageFactory<(options: DelimitedOptions) => TransformerStage<Buffer, Frame>> =
   defineStage({
@@ -61,7 +61,7 @@ export const delimited: StageFactory<(options: DelimitedOptions) => TransformerS
     emits: 'frame',
     holds: 'maxLength',
     options: OPTIONS,
-    examples: ["delimited --delimiters '\\r\\n' --delimiters '\\n' | delimit '\\n'"],
+    examples: ["delimited --delimiters '\\r\\n' --delimiters '\\n' | to-delimited '\\n'"],
     make: ({ delimiters, ...settings }) => {
       // A copy, so that the caller's later changes do not reach the stage.
       const list = [delimiters].flat().map(delimiter => Buffer.from(delimiter as string))

@@ -3,7 +3,7 @@ import { boolean, choice, integer } from '../../options/option.js'
 import type { OptionsOf, SettingsOf } from '../../options/option-values.js'
 import { LARGEST_FRAME } from './unfinished-frame.js'
 
-/** How a length is written; what `lengthPrefixed()` and `prefixLength()` have in common. */
+/** How a length is written; what `lengthPrefixed()` and `toLengthPrefixed()` have in common. */
 export const LENGTH_FIELD_OPTIONS = {
   width: choice([1, 2, 3, 4, 8, 'varint'], {
     default: 4,

@@ -50,7 +50,7 @@ export type LengthPrefixedOptions = OptionsOf<typeof OPTIONS>
  * @throws InvalidFrameError on the connection (outcome `invalid-frame`) for a length as above, and with
  * `partial: 'error'`.
  * @example
- * pipeline().through(lengthPrefixed({ width: 2 })).through(prefixLength({ width: 2 }))
+ * pipeline().through(lengthPrefixed({ width: 2 })).through(toLengthPrefixed({ width: 2 }))
  */
 export const lengthPrefixed: StageFactory<
   (options?: LengthPrefixedOptions) => TransformerStage<Buffer, Frame>
@@ -61,7 +61,7 @@ export const lengthPrefixed: StageFactory<
   emits: 'frame',
   holds: 'maxLength',
   options: OPTIONS,
-  examples: ['length-prefixed --width 2 | prefix-length --width 2'],
+  examples: ['length-prefixed --width 2 | to-length-prefixed --width 2'],
   make: ({ offset, strip, maxLength, overflow, partial, ...field }) => {
     const head = offset + (field.width === 'varint' ? 1 : field.width)
     if (head - (strip ?? head) > maxLength) {

@@ -21,7 +21,7 @@ import { splitStream } from './split-stream.js'
  * @throws InvalidFrameError on the connection (outcome `invalid-frame`) with `bare: 'error'` and `partial: 'error'`.
  * @throws InvalidUtf8Error on the connection (outcome `invalid-utf8`) with `invalid: 'error'`.
  * @example
- * pipeline().through(lines({ maxLength: 4096 })).through(uppercase()).through(unlines())
+ * pipeline().through(lines({ maxLength: 4096 })).through(uppercase()).through(toLines())
  */
 export const lines = defineStage({
   name: 'lines',
@@ -31,7 +31,7 @@ export const lines = defineStage({
   holds: 'maxLength',
   variant: { option: 'encoding', value: 'buffer', emits: 'frame' },
   options: LINES_OPTIONS,
-  examples: ['lines --max-length 4KiB --overflow truncate | unlines', 'lines --profile netty | unlines'],
+  examples: ['lines --max-length 4KiB --overflow truncate | to-lines', 'lines --profile netty | to-lines'],
   make: (settings, given) => {
     const rules = lineRules(settings, given)
     return rules.encoding === 'buffer' ? frames(rules) : textLines(rules, rules.encoding)

@@ -16,7 +16,7 @@ export type GrepOptions = OptionsOf<typeof OPTIONS>
  * @param text - What to look for. Every line contains the empty text.
  * @throws InvalidOptionError when `text` is no text, for an option that does not exist or a value that is not allowed.
  * @example
- * pipeline().through(lines()).through(grep('ERROR')).through(unlines())
+ * pipeline().through(lines()).through(grep('ERROR')).through(toLines())
  */
 export const grep: StageFactory<(text: string, options?: GrepOptions) => TransformerStage<string, string>> =
   defineStage({
@@ -26,7 +26,7 @@ export const grep: StageFactory<(text: string, options?: GrepOptions) => Transfo
     emits: 'line',
     arguments: [{ text: text({ help: 'what to look for; every line contains the empty text' }) }],
     options: OPTIONS,
-    examples: ['lines | grep ERROR | unlines'],
+    examples: ['lines | grep ERROR | to-lines'],
     make: ({ text, invert }) => {
       // It keeps nothing of a connection, so one serves all.
       const transformer: Transformer<string, string> = {

@@ -9,7 +9,7 @@ import { LETTER_CASE_OPTIONS, type LetterCaseOptions, letterCase } from './lette
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
- * pipeline().through(lines()).through(lowercase()).through(unlines())
+ * pipeline().through(lines()).through(lowercase()).through(toLines())
  */
 export const lowercase: StageFactory<(options?: LetterCaseOptions) => TransformerStage<string, string>> =
   defineStage({
@@ -18,6 +18,6 @@ export const lowercase: StageFactory<(options?: LetterCaseOptions) => Transforme
     accepts: 'line',
     emits: 'line',
     options: LETTER_CASE_OPTIONS,
-    examples: ['lines | lowercase | unlines'],
+    examples: ['lines | lowercase | to-lines'],
     make: ({ mode }) => letterCase('lowercase', text => text.toLowerCase(), mode),
   })

@@ -26,7 +26,7 @@ export type NumberOptions = OptionsOf<typeof OPTIONS>
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
- * pipeline().through(lines()).through(number({ separator: '\t', width: 6 })).through(unlines()) // as `cat -n`
+ * pipeline().through(lines()).through(number({ separator: '\t', width: 6 })).through(toLines()) // as `cat -n`
  */
 export const number: StageFactory<(options?: NumberOptions) => TransformerStage<string, string>> =
   defineStage({
@@ -35,7 +35,7 @@ export const number: StageFactory<(options?: NumberOptions) => TransformerStage<
     accepts: 'line',
     emits: 'line',
     options: OPTIONS,
-    examples: ["lines | number --separator '\\t' --width 6 | unlines"],
+    examples: ["lines | number --separator '\\t' --width 6 | to-lines"],
     make: ({ start, separator, width }) =>
       stage<string, string>({
         name: 'number',

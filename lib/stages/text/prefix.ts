@@ -9,7 +9,7 @@ import { map, type TransformerStage } from '../../stage.js'
  * @param text - What to put there. Nothing is added between it and the line.
  * @throws InvalidOptionError when `text` is no text.
  * @example
- * pipeline().through(lines()).through(prefix('> ')).through(unlines())
+ * pipeline().through(lines()).through(prefix('> ')).through(toLines())
  */
 export const prefix: StageFactory<(text: string) => TransformerStage<string, string>> = defineStage({
   name: 'prefix',
@@ -17,6 +17,6 @@ export const prefix: StageFactory<(text: string) => TransformerStage<string, str
   accepts: 'line',
   emits: 'line',
   arguments: [{ text: text({ help: 'what to put there; nothing is added between it and the line' }) }],
-  examples: ["lines | prefix '> ' | unlines"],
+  examples: ["lines | prefix '> ' | to-lines"],
   make: ({ text }) => map('prefix', line => text + line),
 })

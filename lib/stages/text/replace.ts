@@ -11,7 +11,7 @@ import { map, type TransformerStage } from '../../stage.js'
  * @param by - What to put in its place; the empty text takes it out.
  * @throws InvalidOptionError when one of them is no text, or `text` is empty.
  * @example
- * pipeline().through(lines()).through(replace('colour', 'color')).through(unlines())
+ * pipeline().through(lines()).through(replace('colour', 'color')).through(toLines())
  */
 export const replace: StageFactory<(text: string, by: string) => TransformerStage<string, string>> =
   defineStage({
@@ -23,7 +23,7 @@ export const replace: StageFactory<(text: string, by: string) => TransformerStag
       { text: text({ minimum: 1, help: 'what to look for, one character or more' }) },
       { by: text({ help: 'what to put in its place; the empty text takes it out' }) },
     ],
-    examples: ['lines | replace colour color | unlines'],
+    examples: ['lines | replace colour color | to-lines'],
     make: ({ text, by }) => {
       // As text, `by` could mean more than itself: `$&` stands for what was found.
       const put = () => by

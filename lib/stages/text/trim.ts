@@ -7,14 +7,14 @@ import { map } from '../../stage.js'
  * `encoding: 'latin1'` its byte 0xa0 may belong to another character.
  *
  * @example
- * pipeline().through(lines()).through(trim()).through(unlines())
+ * pipeline().through(lines()).through(trim()).through(toLines())
  */
 export const trim = defineStage({
   name: 'trim',
   summary: 'takes white space off both ends of each line',
   accepts: 'line',
   emits: 'line',
-  examples: ['lines | trim | unlines'],
+  examples: ['lines | trim | to-lines'],
   make: () => map('trim', trimmed),
 })
 

@@ -9,7 +9,7 @@ import { LETTER_CASE_OPTIONS, type LetterCaseOptions, letterCase } from './lette
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
- * pipeline().through(lines()).through(uppercase()).through(unlines())
+ * pipeline().through(lines()).through(uppercase()).through(toLines())
  */
 export const uppercase: StageFactory<(options?: LetterCaseOptions) => TransformerStage<string, string>> =
   defineStage({
@@ -18,6 +18,6 @@ export const uppercase: StageFactory<(options?: LetterCaseOptions) => Transforme
     accepts: 'line',
     emits: 'line',
     options: LETTER_CASE_OPTIONS,
-    examples: ['lines | uppercase | unlines'],
+    examples: ['lines | uppercase | to-lines'],
     make: ({ mode }) => letterCase('uppercase', text => text.toUpperCase(), mode),
   })

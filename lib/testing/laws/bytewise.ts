@@ -69,7 +69,7 @@ async function checkBytewise(subject: Subject): Promise<Breach | undefined> {
 function testOf(name: string, encoding: LineEncoding, input: Buffer): string {
   const stage = variable(name)
   const decode = `lines({ delimiter: '\\n', encoding: '${encoding}' })`
-  const encode = `unlines({ encoding: '${encoding}' })`
+  const encode = `toLines({ encoding: '${encoding}' })`
   const body = [
     `const served = pipeline().through(${decode}).through(${stage}).through(${encode})`,
     `const chunks = [${show(input)}]`,
@@ -79,7 +79,7 @@ function testOf(name: string, encoding: LineEncoding, input: Buffer): string {
   ]
   return testCode(
     `${stage} gives the same in blocks and line by line`,
-    ['lines', 'pipeline', 'runStage', 'unlines'],
+    ['lines', 'pipeline', 'runStage', 'toLines'],
     body.join('\n'),
   )
 }

@@ -5,12 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { main } from '../../../lib/cli/main.js'
-import { lines, pipeline, unlines, uppercase, welcome } from '../../../lib/index.js'
+import { lines, pipeline, toLines, uppercase, welcome } from '../../../lib/index.js'
 import { serveLocally } from '../../listener/local-listener.js'
 import { FakeIo } from '../fake-io.js'
 import { runCommand } from '../run-command.js'
 
-const shout = pipeline().through(lines()).through(uppercase()).through(unlines()).through(welcome('hi\n'))
+const shout = pipeline().through(lines()).through(uppercase()).through(toLines()).through(welcome('hi\n'))
 
 /** A server that is written by hand, for what a listener would not do. */
 async function server(
@@ -59,9 +59,9 @@ t.test('sends and prints through pipelines', async t => {
   const argv = [
     'connect',
     `127.0.0.1:${port}`,
-    'lines | number | unlines',
+    'lines | number | to-lines',
     '--receive',
-    "lines | prefix '> ' | unlines",
+    "lines | prefix '> ' | to-lines",
   ]
   t.match(await runCommand(argv, 'a\nb\n'), { exitCode: 0, printed: '> hi\n> 1: A\n> 2: B\n' })
 })
@@ -132,7 +132,7 @@ t.test('says the code where a name has several addresses and Node no message', a
 
 t.test('a stage error on either way exits 1 with one line', async t => {
   const { port } = await serveLocally(t, shout)
-  const short = 'lines --max-length 3 | unlines'
+  const short = 'lines --max-length 3 | to-lines'
   for (const argv of [[short], ['echo', '--receive', short]]) {
     const { exitCode, logged } = await runCommand(['connect', `127.0.0.1:${port}`, ...argv], 'abcd\n')
     t.equal(exitCode, 1)

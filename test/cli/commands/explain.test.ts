@@ -11,13 +11,13 @@ async function explain(...argv: string[]): Promise<string> {
 
 t.test('shows segments, rewrites, kinds and the memory bound as a tree', async t => {
   t.equal(
-    await explain('lines --max-length 4KiB | uppercase | unlines | gzip | welcome hi'),
-    `lines --max-length 4KiB | uppercase | unlines | gzip | welcome hi
+    await explain('lines --max-length 4KiB | uppercase | to-lines | gzip | welcome hi'),
+    `lines --max-length 4KiB | uppercase | to-lines | gzip | welcome hi
 plan fused
 ├─ fused
 │  ├─ lines --max-length 4096: bytes to lines, on whole blocks of lines
 │  ├─ uppercase: lines to lines, on whole blocks of lines
-│  └─ unlines: lines to bytes, on whole blocks of lines
+│  └─ to-lines: lines to bytes, on whole blocks of lines
 ├─ stream: the stage is a stream
 │  └─ gzip: bytes to bytes
 └─ fused
@@ -44,8 +44,8 @@ t.test('shows every listener of a file, with its own plan unless a flag says ano
   const file = join(
     t.testdir({
       'two.yaml': `listeners:
-  - { name: one, pipeline: [lines, unlines] }
-  - { name: two, listen: { port: 8081, plan: streams }, pipeline: [lines, unlines] }
+  - { name: one, pipeline: [lines, toLines] }
+  - { name: two, listen: { port: 8081, plan: streams }, pipeline: [lines, toLines] }
 `,
     }),
     'two.yaml',
@@ -59,14 +59,14 @@ t.test('names the stages whose memory nobody knows', async t => {
   io.folder = t.testdir({
     'own.mjs': "import { map } from 'bywash'\nexport const own = map('own', line => line)\n",
   })
-  const { printed } = await runCommand(['explain', '--import', 'own.mjs', 'lines | own | unlines'], '', io)
+  const { printed } = await runCommand(['explain', '--import', 'own.mjs', 'lines | own | to-lines'], '', io)
   t.match(printed, '        and what own keeps, which it does not say\n')
 })
 
 t.test('--json prints the same for programs', async t => {
-  const [report] = JSON.parse(await explain('--json', '--plan', 'streams', 'lines | unlines | gzip'))
+  const [report] = JSON.parse(await explain('--json', '--plan', 'streams', 'lines | to-lines | gzip'))
   t.match(report, {
-    name: 'lines | unlines | gzip',
+    name: 'lines | to-lines | gzip',
     plan: 'streams',
     direct: false,
     accepts: 'bytes',
@@ -75,18 +75,18 @@ t.test('--json prints the same for programs', async t => {
   })
   t.strictSame(
     report.segments.map(({ stages: [stage] }: { stages: { text: string }[] }) => stage?.text),
-    ['lines', 'unlines', 'gzip'],
+    ['lines', 'to-lines', 'gzip'],
   )
 })
 
 t.test('--mermaid prints a diagram, in which no text of a stage means anything', async t => {
   t.equal(
-    await explain('--mermaid', `lines | unlines | welcome '"]; end'`),
+    await explain('--mermaid', `lines | to-lines | welcome '"]; end'`),
     `flowchart LR
   source([bytes])
   subgraph segment1 ["fused"]
     stage1["lines"]
-    stage2["unlines"]
+    stage2["to-lines"]
     stage3["welcome #39;#34;#93;#59; end#39;"]
   end
   sink([bytes])

@@ -8,7 +8,7 @@ import { fakeClock } from '../../../lib/testing/index.js'
 import { FakeIo } from '../fake-io.js'
 import { runCommand } from '../run-command.js'
 
-const SHOUT = 'lines | uppercase | unlines'
+const SHOUT = 'lines | uppercase | to-lines'
 
 /** A fake process whose stderr is a terminal. */
 function withTerminal() {
@@ -80,7 +80,7 @@ t.test('reads and writes files, whatever the output held before', async t => {
 
 t.test('a stage error exits 1 with one line, behind what was made before', async t => {
   const { exitCode, printed, logged } = await runCommand(
-    ['pipe', 'lines --max-length 3 | uppercase | unlines'],
+    ['pipe', 'lines --max-length 3 | uppercase | to-lines'],
     'abc\nabcd\n',
   )
   t.strictSame([exitCode, printed], [1, 'ABC\n'])
@@ -88,7 +88,7 @@ t.test('a stage error exits 1 with one line, behind what was made before', async
 })
 
 t.test('a pipeline that ends before its input is no failure', async t => {
-  t.match(await runCommand(['pipe', 'lines | take 1 | unlines'], 'a\nb\n'), { exitCode: 0, printed: 'a\n' })
+  t.match(await runCommand(['pipe', 'lines | take 1 | to-lines'], 'a\nb\n'), { exitCode: 0, printed: 'a\n' })
 })
 
 t.test('a file that cannot be opened, read or written exits 1 with one line', async t => {
@@ -150,12 +150,12 @@ t.test('refuses to write the file that it reads, and leaves it as it is', async 
 t.test('a wrong text shows the place, exits 2, and does not touch the output', async t => {
   const { output } = files(t)
   writeFileSync(output, 'kept')
-  t.strictSame(await runCommand(['pipe', 'lines | uppercse | unlines', '--out', output]), {
+  t.strictSame(await runCommand(['pipe', 'lines | uppercse | to-lines', '--out', output]), {
     exitCode: 2,
     printed: '',
     logged:
       "error: There is no stage 'uppercse'. Did you mean 'uppercase' or 'lowercase'?\n" +
-      '  lines | uppercse | unlines\n' +
+      '  lines | uppercse | to-lines\n' +
       '          ^^^^^^^^\n',
   })
   t.equal(readFileSync(output, 'utf8'), 'kept')
@@ -168,7 +168,7 @@ t.test('knows the stages of a module', async t => {
   })
   const io = new FakeIo()
   io.folder = folder
-  t.match(await runCommand(['pipe', '--import', 'reverse.mjs', 'lines | reverse | unlines'], 'abc\n', io), {
+  t.match(await runCommand(['pipe', '--import', 'reverse.mjs', 'lines | reverse | to-lines'], 'abc\n', io), {
     exitCode: 0,
     printed: 'cba\n',
   })

@@ -11,7 +11,7 @@ t.test('serves a text, with the options of every listener', async t => {
     'reverse.mjs':
       "import { map } from 'bywash'\nexport const reverse = map('reverse', line => [...line].reverse().join(''))\n",
   })
-  const text = 'lines --max-length 4 | reverse | unlines | counter'
+  const text = 'lines --max-length 4 | reverse | to-lines | counter'
   const exited = main(['run', text, '--import', 'reverse.mjs', '--host', '127.0.0.1', '--port', '0'], io)
   while (!/Test: .+\n/.test(io.logged)) await once(io, 'logged')
   const [, port] =

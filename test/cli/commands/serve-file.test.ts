@@ -24,7 +24,7 @@ import { runCommand } from '../run-command.js'
 const oneListener = (stage: string, listen = 'port: 0') => `listeners:
   - name: a
     listen: { host: 127.0.0.1, ${listen} }
-    pipeline: [lines, ${stage}, unlines]
+    pipeline: [lines, ${stage}, toLines]
 `
 
 /** A server of a file that is running. */
@@ -94,7 +94,7 @@ t.test('serve listens with every listener of a file, and says on stderr where', 
   const served = await serve(
     t,
     `listeners:
-  - { name: a, listen: { host: 127.0.0.1, port: 0 }, pipeline: [lines, uppercase, unlines] }
+  - { name: a, listen: { host: 127.0.0.1, port: 0 }, pipeline: [lines, uppercase, toLines] }
   - { name: b, listen: { host: 127.0.0.1, port: 0, maxConnections: 1 }, pipeline: echo }
 `,
   )

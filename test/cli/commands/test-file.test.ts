@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { runTest } from '../../../lib/cli/test-runs.js'
 import { loadFile } from '../../../lib/config/file/load-file.js'
-import { asyncMap, lines, pipeline, stage, unlines } from '../../../lib/index.js'
+import { asyncMap, lines, pipeline, stage, toLines } from '../../../lib/index.js'
 import { FakeIo } from '../fake-io.js'
 import { runCommand } from '../run-command.js'
 
@@ -23,7 +23,7 @@ export const cutting = stage({ name: 'cutting', accepts: 'bytes', emits: 'bytes'
 async function test(t: Test, tests: readonly string[], io = new FakeIo()) {
   const file = `import: ./stages.mjs
 listeners:
-  - { name: shout, listen: { port: 0 }, pipeline: [lines, uppercase, unlines] }
+  - { name: shout, listen: { port: 0 }, pipeline: [lines, uppercase, toLines] }
 ${tests.length === 0 ? '' : 'tests:\n'}${tests.map(each => `  - { ${each} }\n`).join('')}`
   const folder = t.testdir({ 'bywash.yaml': file, 'stages.mjs': STAGES })
   return runCommand(['test', `${folder}/bywash.yaml`], '', io)
@@ -90,7 +90,7 @@ t.test('a cut that changes the answer is shown with the pieces, the fewest that 
 
 t.test('a stage that fails is named, without what a terminal obeys', async t => {
   const { exitCode, printed } = await test(t, [
-    'name: x, pipeline: [lines, broken, unlines], send: "a\\n", expect: ""',
+    'name: x, pipeline: [lines, broken, toLines], send: "a\\n", expect: ""',
   ])
   t.equal(exitCode, 1)
   t.equal(
@@ -133,7 +133,7 @@ t.test('a stage that never answers does not hang the tests', async t => {
   const silent = pipeline()
     .through(lines())
     .through(asyncMap('silent', () => new Promise<string>(() => {})))
-    .through(unlines())
+    .through(toLines())
   const { runs, failure } = await runTest(
     { name: 'x', pipeline: silent, send: Buffer.from('a\n'), expect: Buffer.from('a\n') },
     50,

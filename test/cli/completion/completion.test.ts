@@ -56,7 +56,7 @@ t.test('asks for files where a file is wanted, and nowhere else', async t => {
 
 t.test('completes stages, and the options of stages in a text', async t => {
   t.strictSame(await completed(['stages', 'to-h']), ['to-hex'])
-  t.strictSame(await completed(['pipe', 'unl']), ['unlines'])
+  t.strictSame(await completed(['pipe', 'to-l']), ['to-length-prefixed', 'to-lines'])
   t.strictSame(await completed(['pipe', '--plan', 'fused', "'lines | upp"]), ['lines | uppercase'])
   t.strictSame(await completed(['run', '"lines --max']), ['lines --max-length'])
   t.strictSame(await completed(['run', "'echo | lines --overflow t"]), ['echo | lines --overflow truncate'])
@@ -71,7 +71,7 @@ t.test('bash gets no words that it would have to quote, and its = between words'
   t.strictSame(await completed(['pipe', "'lines | upp"], 'bash'), ['lines | uppercase'])
   t.strictSame(await completed(['pipe', '--plan', '='], 'bash'), ['fused', 'streams'])
   t.strictSame(await completed(['pipe', '--plan', '=', 's'], 'bash'), ['streams'])
-  t.strictSame(await completed(['pipe', 'unl'], 'bash'), ['unlines'])
+  t.strictSame(await completed(['pipe', 'to-l'], 'bash'), ['to-length-prefixed', 'to-lines'])
 })
 
 t.test('prints the script of each shell', async t => {

@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { PassThrough, Writable } from 'node:stream'
 import t from 'tap'
 import { Ends } from '../../../lib/cli/piping/ends.js'
-import { lines, pipeline, unlines, uppercase } from '../../../lib/index.js'
+import { lines, pipeline, toLines, uppercase } from '../../../lib/index.js'
 
-const shout = pipeline().through(lines()).through(uppercase()).through(unlines())
+const shout = pipeline().through(lines()).through(uppercase()).through(toLines())
 
 t.test('carries what is read to what is written, and counts it', async t => {
   const input = new PassThrough()

@@ -28,8 +28,8 @@ async function entries(...listeners: (readonly [string, string, string])[]) {
   return configuration.listeners
 }
 
-const UPPER = '[lines, uppercase, unlines]'
-const LOWER = '[lines, lowercase, unlines]'
+const UPPER = '[lines, uppercase, toLines]'
+const LOWER = '[lines, lowercase, toLines]'
 
 /** Listeners for the length of a test. */
 function start(t: Test) {
@@ -286,7 +286,7 @@ t.test(
   'close() waits for a change, and ends what is open, also on listeners that are gone or changed',
   async t => {
     const { running, apply } = start(t)
-    const lines = await apply(['a', 'port: 0', '[lines, unlines]'], ['b', 'port: 0', '[lines, unlines]'])
+    const lines = await apply(['a', 'port: 0', '[lines, toLines]'], ['b', 'port: 0', '[lines, toLines]'])
     for (const line of lines) {
       const { client } = await talking(t, portIn(line))
       await client.send('unfinished')

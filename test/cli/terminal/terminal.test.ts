@@ -49,12 +49,12 @@ t.test('in a terminal', { skip: NO_TERMINAL }, async t => {
   t.test('a file shows its progress on stderr, and stdout stays as it is', async t => {
     const folder = t.testdir({ input: 'a\n'.repeat(1_000_000) })
     const output = join(folder, 'output')
-    const command = `${BYWASH} pipe 'lines | uppercase | unlines' < '${join(folder, 'input')}'`
+    const command = `${BYWASH} pipe 'lines | uppercase | to-lines' < '${join(folder, 'input')}'`
     const shout = inTerminal(t, `${command} > '${output}'`)
     t.equal(await shout.exited, 0)
     t.match(shout.shown(), /\r1\.9 MiB of 1\.9 MiB in \ds, \S+ \wiB\/s␛\[K\r\n$/)
     t.equal(spawnSync('wc', ['-c', output], { encoding: 'utf8' }).stdout.split(' ')[0], '2000000')
-    const noSize = inTerminal(t, `echo a | ${BYWASH} pipe 'lines | uppercase | unlines' | cat`)
+    const noSize = inTerminal(t, `echo a | ${BYWASH} pipe 'lines | uppercase | to-lines' | cat`)
     await noSize.exited
     t.equal(noSize.shown(), 'A\r\n', 'a pipe has no size')
     const noTerminal = inTerminal(t, `${command} 2>&1 > '${output}' | cat`)
@@ -77,7 +77,7 @@ t.test('in a terminal', { skip: NO_TERMINAL }, async t => {
   })
 
   t.test('Ctrl-C ends a pipe that waits for keys', async t => {
-    const { exited, shows, type } = inTerminal(t, `exec ${BYWASH} pipe 'lines | uppercase | unlines'`)
+    const { exited, shows, type } = inTerminal(t, `exec ${BYWASH} pipe 'lines | uppercase | to-lines'`)
     type('one\n')
     await shows(/ONE\r\n/)
     type('\u0003')
@@ -85,7 +85,7 @@ t.test('in a terminal', { skip: NO_TERMINAL }, async t => {
   })
 
   t.test('lines that are typed are answered one by one, and Ctrl-D ends', async t => {
-    const { exited, shows, type } = inTerminal(t, `exec ${BYWASH} pipe 'lines | uppercase | unlines'`)
+    const { exited, shows, type } = inTerminal(t, `exec ${BYWASH} pipe 'lines | uppercase | to-lines'`)
     type('one\n')
     await shows(/ONE\r\n/)
     type('two\n')

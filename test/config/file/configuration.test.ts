@@ -38,7 +38,7 @@ listeners:
     pipeline:
       - lines: { maxLength: 4KiB }
       - uppercase
-      - unlines
+      - toLines
       - welcome: "Type a line and press Enter. I will shout it back.\\n"
 tests:
   - name: shouts
@@ -70,7 +70,7 @@ t.test('a file has listeners with their options, and tests', async t => {
   const [shout] = listeners
   t.equal(listeners.length, 1)
   t.match(shout, { name: 'shout', listen: { host: '0.0.0.0', port: 8080, idleTimeout: 300_000 } })
-  t.equal(shout?.pipeline.name, 'lines | uppercase | unlines | welcome')
+  t.equal(shout?.pipeline.name, 'lines | uppercase | toLines | welcome')
   t.equal(await answer(EXAMPLE, 'hello\n'), `${GREETING}HELLO\n`)
   t.equal(tests[0]?.name, 'shouts')
   t.equal(tests[0]?.pipeline, shout?.pipeline, 'a test of a listener tests its pipeline')
@@ -85,7 +85,7 @@ t.test('the same file as JSON is the same', async t => {
       {
         name: 'shout',
         listen: { host: '0.0.0.0', port: 8080, idleTimeout: '5m' },
-        pipeline: [{ lines: { maxLength: '4KiB' } }, 'uppercase', 'unlines', { welcome: GREETING }],
+        pipeline: [{ lines: { maxLength: '4KiB' } }, 'uppercase', 'toLines', { welcome: GREETING }],
       },
     ],
   })
@@ -134,9 +134,9 @@ t.test(
       'replace: { by: b, text: a }',
     ]
     for (const item of replaced)
-      t.equal(await answer(withStages('lines', item, 'unlines'), 'a\n'), 'b\n', item)
-    t.equal(await answer(withStages('lines', 'grep: [a, { invert: true }]', 'unlines'), 'a\nb\n'), 'b\n')
-    t.equal(await answer(withStages('lines: {}', 'prefix: "5"', 'unlines:'), 'a\n'), '5a\n')
+      t.equal(await answer(withStages('lines', item, 'toLines'), 'a\n'), 'b\n', item)
+    t.equal(await answer(withStages('lines', 'grep: [a, { invert: true }]', 'toLines'), 'a\nb\n'), 'b\n')
+    t.equal(await answer(withStages('lines: {}', 'prefix: "5"', 'toLines:'), 'a\n'), '5a\n')
   },
 )
 
@@ -168,7 +168,7 @@ t.test('a test sends no more than can be cut in every way', async t => {
 })
 
 t.test('the environment gives values, and defaults stand for what is not set or empty', async t => {
-  const file = withStages('lines', 'prefix: "${A}|${B:-b}|${C:-c}|${D:-}|${E}|$A|$${A}|$$"', 'unlines')
+  const file = withStages('lines', 'prefix: "${A}|${B:-b}|${C:-c}|${D:-}|${E}|$A|$${A}|$$"', 'toLines')
   t.equal(await answer(file, 'x\n', { A: 'a', C: '', E: '' }), 'a|b|c|||$A|${A}|$$x\n')
   const { listeners } = await read(
     'listeners: [{ name: "n-${N}", listen: { port: "${PORT:-9000}" }, pipeline: echo }]',
@@ -177,7 +177,7 @@ t.test('the environment gives values, and defaults stand for what is not set or 
     },
   )
   t.match(listeners[0], { name: 'n-1', listen: { port: 9000 } }, 'also where a number is wanted')
-  t.strictSame(await problemsOf(withStages('lines: { maxLength: "${MAX}" }', 'unlines'), { MAX: 'many' }), [
+  t.strictSame(await problemsOf(withStages('lines: { maxLength: "${MAX}" }', 'toLines'), { MAX: 'many' }), [
     "4:29: Stage 'lines': 'maxLength' is a whole number, from 1 to 268435456; got \"many\". Write a size such as 4096, 4KiB or 1MiB.",
   ])
 })
@@ -196,7 +196,7 @@ t.test('a value of the environment stays one text, whatever is in it', async t =
     '`id`',
     '$&',
   ]) {
-    const file = withStages('lines', 'prefix: ${VALUE}', 'unlines')
+    const file = withStages('lines', 'prefix: ${VALUE}', 'toLines')
     t.equal(await answer(file, 'x\n', { VALUE: value, OTHER: 'other' }), `${value}x\n`, JSON.stringify(value))
   }
 })
@@ -222,7 +222,7 @@ t.test('keys, comments and what names code are taken as they are written', async
 })
 
 t.test('an alias stands for its anchor, within limits', async t => {
-  const shared = `listeners:\n  - { name: a, listen: { port: 0 }, pipeline: &p [lines, unlines] }\n  - { name: b, pipeline: *p }`
+  const shared = `listeners:\n  - { name: a, listen: { port: 0 }, pipeline: &p [lines, toLines] }\n  - { name: b, pipeline: *p }`
   const { listeners } = await read(shared)
   t.equal(listeners[0]?.written, listeners[1]?.written)
   const names = 'abcdefgh'
@@ -241,7 +241,7 @@ t.test('an anchor may come again, and an alias within an alias stays what it was
     'replace: &b [*a, x]',
     'prefix: &a two',
     'replace: *b',
-    'unlines',
+    'toLines',
   )
   const { listeners } = await read(file)
   t.match(listeners[0]?.written, /"one".*"one".*"x".*"two".*"one".*"x"/)
@@ -271,8 +271,8 @@ t.test('a module adds its stages, from the folder of the file', async t => {
 export const twice = map('twice', line => line + line)
 `,
     'broken.mjs': 'throw undefined',
-    'bywash.yaml': `import: ./stages.mjs\n${withStages('lines', 'twice', 'unlines')}`,
-    'bad.yaml': `import: [./stages.mjs, ./broken.mjs]\n${withStages('lines', 'twice', 'unlines')}`,
+    'bywash.yaml': `import: ./stages.mjs\n${withStages('lines', 'twice', 'toLines')}`,
+    'bad.yaml': `import: [./stages.mjs, ./broken.mjs]\n${withStages('lines', 'twice', 'toLines')}`,
   })
   const { configuration, problems } = await loadFile(`${folder}/bywash.yaml`, OPTIONS)
   t.strictSame(problems, [])
@@ -300,7 +300,7 @@ t.test(
       ],
       ...[
         'uppercase',
-        'unlines',
+        'toLines',
         'welcome',
         'echo',
         'maxLength',

@@ -19,7 +19,7 @@ async function isRead(text: string): Promise<boolean> {
   return configuration !== undefined
 }
 
-const withStep = (step: string) => `listeners: [{ name: a, pipeline: [lines, ${step}, unlines] }]`
+const withStep = (step: string) => `listeners: [{ name: a, pipeline: [lines, ${step}, toLines] }]`
 const withListen = (options: string) => `listeners: [{ name: a, listen: { ${options} }, pipeline: echo }]`
 
 const GOOD = [
@@ -47,7 +47,7 @@ const GOOD = [
   'listeners: [{ name: a, pipeline: [echo, { "preset:uppercase": { banner: hi } }, { gzip: { level: 9 } }] }]',
   'listeners: [{ name: a, pipeline: [welcome] }]',
   'listeners: [{ name: a, pipeline: [{ throttle: { bytesPerSecond: 1MiB/s, burst: 64 KiB } }] }]',
-  'listeners: [{ name: a, pipeline: [{ delimited: { delimiters: [a, b] } }, { delimit: c }] }]',
+  'listeners: [{ name: a, pipeline: [{ delimited: { delimiters: [a, b] } }, { toDelimited: c }] }]',
   `listeners: [{ name: a, pipeline: echo }]
 tests:
   - { name: a, pipeline: a, send: [b, { hex: "6 1" }, []], expect: { base64: Yg== } }

@@ -13,7 +13,7 @@ import {
   option,
   pipeline,
   tee,
-  unlines,
+  toLines,
   welcome,
 } from '../../../lib/index.js'
 
@@ -70,7 +70,7 @@ t.test('what a connection may hold is what its stages say, and a read', async t 
   const whole = pipeline()
     .through(lines({ maxLength: 1000 }))
     .through(map('own', line => line))
-    .through(unlines())
+    .through(toLines())
     .through(gzip())
   t.match(memoryBound(whole), {
     bytes: 66_536,

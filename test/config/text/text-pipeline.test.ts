@@ -40,7 +40,7 @@ t.test('each bad text has its problems, all of them, with carets under their pla
 
 t.test('a text names stages, with options before and behind arguments', async t => {
   t.equal(
-    await answer("lines --max-length 4KiB | uppercase | unlines | welcome 'Hi there\\n'", 'a\n'),
+    await answer("lines --max-length 4KiB | uppercase | to-lines | welcome 'Hi there\\n'", 'a\n'),
     'Hi there\nA\n',
   )
   for (const text of [
@@ -49,17 +49,17 @@ t.test('a text names stages, with options before and behind arguments', async t 
     'grep --invert=true --text a',
     'grep --text=a --invert',
   ])
-    t.equal(await answer(`lines | ${text} | unlines`, 'a\nb\n'), 'b\n', text)
-  t.equal(await answer('lines | grep a --no-invert | unlines', 'a\nb\n'), 'a\n')
-  t.equal(await answer('lines|grep -- --invert|unlines', 'a\n--invert\n'), '--invert\n', 'behind -- is text')
-  t.equal(await answer('lines | grep -x | unlines', 'a\n-x\n'), '-x\n', 'one dash is text')
-  t.strictSame(given('lines --maxLength 5 | toHex'.replace('toHex', 'unlines')), [{ maxLength: 5 }, {}])
+    t.equal(await answer(`lines | ${text} | to-lines`, 'a\nb\n'), 'b\n', text)
+  t.equal(await answer('lines | grep a --no-invert | to-lines', 'a\nb\n'), 'a\n')
+  t.equal(await answer('lines|grep -- --invert|to-lines', 'a\n--invert\n'), '--invert\n', 'behind -- is text')
+  t.equal(await answer('lines | grep -x | to-lines', 'a\n-x\n'), '-x\n', 'one dash is text')
+  t.strictSame(given('lines --maxLength 5 | toHex'.replace('toHex', 'toLines')), [{ maxLength: 5 }, {}])
   t.strictSame(given('toHex'), given('to-hex'))
 })
 
 t.test('sizes, times and rates have units', async t => {
-  t.strictSame(given('lines --max-length 4KiB | unlines')[0], { maxLength: 4096 })
-  t.strictSame(given("lines --max-length '1 MiB' | unlines")[0], { maxLength: 1_048_576 })
+  t.strictSame(given('lines --max-length 4KiB | to-lines')[0], { maxLength: 4096 })
+  t.strictSame(given("lines --max-length '1 MiB' | to-lines")[0], { maxLength: 1_048_576 })
   t.strictSame(given('throttle --bytes-per-second 1.5KiB/s --burst 10KiB')[0], {
     bytesPerSecond: 1536,
     burst: 10_240,
@@ -85,20 +85,20 @@ t.test('quotes and escapes make words of anything', async t => {
   ]
   for (const [word, bytes] of words) t.equal(await answer(`welcome ${word}`, ''), bytes, word)
   t.equal(await answer("welcome '\\xff\\x00'", ''), '\xff\0', 'bytes that are no UTF-8')
-  t.equal(await answer("lines --delimiter '\\r\\n' | unlines", 'a\nb\r\n'), 'a\nb\n')
+  t.equal(await answer("lines --delimiter '\\r\\n' | to-lines", 'a\nb\r\n'), 'a\nb\n')
 })
 
 t.test('a text may go on behind a | or a backslash at the end of a line', async t => {
-  t.equal(await answer('lines |\n  uppercase |\n\n  unlines', 'a'), 'A\n')
-  t.equal(await answer('lines \\\n  --max-length 5 \\\n  | unlines', 'a'), 'a\n')
+  t.equal(await answer('lines |\n  uppercase |\n\n  toLines', 'a'), 'A\n')
+  t.equal(await answer('lines \\\n  --max-length 5 \\\n  | to-lines', 'a'), 'a\n')
 })
 
 t.test('a list is given by giving its option several times', async t => {
-  t.strictSame(given("delimited --delimiters a --max-length 9 --delimiters 'b\\n' | delimit c")[0], {
+  t.strictSame(given("delimited --delimiters a --max-length 9 --delimiters 'b\\n' | to-delimited c")[0], {
     delimiters: ['a', 'b\n'],
     maxLength: 9,
   })
-  t.strictSame(given('delimited --delimiters a | delimit c')[0], { delimiters: ['a'] })
+  t.strictSame(given('delimited --delimiters a | to-delimited c')[0], { delimiters: ['a'] })
 })
 
 t.test('presets stand in a text by name, and preset: means one where a stage has its name', async t => {
@@ -114,8 +114,8 @@ t.test('presets stand in a text by name, and preset: means one where a stage has
 
 t.test('a text that is too long, or has too many stages, is refused at once', async t => {
   t.match(refusal('x'.repeat(65_537)), /^error: The text is longer than 65536 characters\. Write a file\./)
-  t.match(refusal(`${'lines | unlines | '.repeat(128)}counter`), /at most 256 stages; this is one more/)
-  t.equal(read(`${'lines | unlines | '.repeat(127)}counter`).stages.length, 255)
+  t.match(refusal(`${'lines | to-lines | '.repeat(128)}counter`), /at most 256 stages; this is one more/)
+  t.equal(read(`${'lines | to-lines | '.repeat(127)}counter`).stages.length, 255)
 })
 
 t.test('however long a text is, what is said of it is short', async t => {
@@ -138,8 +138,8 @@ t.test('however long a text is, what is said of it is short', async t => {
     '*',
   ]
   const long = texts.map(piece => piece.repeat(65_536 / piece.length))
-  long.push(`lines --max-length ${'9'.repeat(65_000)}`, `lines ${'a '.repeat(32_000)}| unlines`)
-  long.push(`lines ${'--a '.repeat(16_000)}| unlines`, `${'x|'.repeat(250)}x`, `日${'本'.repeat(65_000)}`)
+  long.push(`lines --max-length ${'9'.repeat(65_000)}`, `lines ${'a '.repeat(32_000)}| to-lines`)
+  long.push(`lines ${'--a '.repeat(16_000)}| to-lines`, `${'x|'.repeat(250)}x`, `日${'本'.repeat(65_000)}`)
   for (const text of long) {
     const shown = refusal(text)
     t.not(shown, 'none', text.slice(0, 20))
@@ -150,11 +150,11 @@ t.test('however long a text is, what is said of it is short', async t => {
 })
 
 t.test('control characters of a text do not reach the terminal', async t => {
-  const shown = refusal("lines\u001b[31m\u202e --x\u0007 | grep '\u001b' | \u009b | unlines")
+  const shown = refusal("lines\u001b[31m\u202e --x\u0007 | grep '\u001b' | \u009b | to-lines")
   t.notMatch(shown, /[^\P{C}\n]/u)
   t.equal(
-    refusal('\u0007 | unlines').split('\n')[1],
-    '  \u{fffd} | unlines',
+    refusal('\u0007 | to-lines').split('\n')[1],
+    '  \u{fffd} | to-lines',
     'each is one character, so that the caret stands under its place',
   )
 })
@@ -174,7 +174,7 @@ const piece = fc.oneof(
   fc.constantFrom(
     ...[
       'lines',
-      'unlines',
+      'toLines',
       'welcome',
       'grep',
       'uppercase',

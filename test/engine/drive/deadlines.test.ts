@@ -1,5 +1,10 @@
 import t from 'tap'
-import { type Deadlines, deadlines, Sweep, type Swept } from '../../../lib/engine/drive/deadlines.js'
+import {
+  type Deadlines,
+  DeadlineWatch,
+  deadlines,
+  type Watched,
+} from '../../../lib/engine/drive/deadlines.js'
 import { isOverdue } from '../../../lib/engine/drive/frame-watch.js'
 import { fakeClock } from '../../../lib/testing/index.js'
 
@@ -7,7 +12,7 @@ const cut = (idleTimeout: number, frameTimeout: number, drainTimeout: number) =>
   deadlines({ idleTimeout, frameTimeout, drainTimeout })
 
 /** Notes when it is looked at. */
-function swept(now: () => number, isTraceable = true): Swept & { readonly times: number[] } {
+function swept(now: () => number, isTraceable = true): Watched & { readonly times: number[] } {
   const times: number[] = []
   return { times, isTraceable, tick: () => void times.push(now()) }
 }
@@ -26,12 +31,12 @@ t.test('deadlines are cut into ticks of at most a second and a quarter of the sh
 
 t.test('one timer looks at all that were added, and stops when the last has gone', async t => {
   const clock = fakeClock()
-  const sweep = new Sweep(cut(0, 4000, 0), clock)
+  const watch = new DeadlineWatch(cut(0, 4000, 0), clock)
   const [one, other] = [swept(clock.now), swept(clock.now)]
   t.equal(clock.pending, 0)
-  sweep.add(one)
+  watch.add(one)
   clock.advance(400)
-  sweep.add(other)
+  watch.add(other)
   t.equal(clock.pending, 1)
   clock.advance(1600)
   t.strictSame(
@@ -41,8 +46,8 @@ t.test('one timer looks at all that were added, and stops when the last has gone
       [1000, 2000],
     ],
   )
-  sweep.delete(one)
-  t.strictSame([...sweep.items], [other])
+  watch.delete(one)
+  t.strictSame([...watch.items], [other])
   clock.advance(1000)
   t.strictSame(
     [one.times, other.times],
@@ -51,36 +56,36 @@ t.test('one timer looks at all that were added, and stops when the last has gone
       [1000, 2000, 3000],
     ],
   )
-  sweep.delete(other)
+  watch.delete(other)
   t.equal(clock.pending, 0)
 })
 
 t.test('the last 256 that have gone are still known', async t => {
   const clock = fakeClock()
-  const sweep = new Sweep(cut(0, 0, 0), clock)
+  const watch = new DeadlineWatch(cut(0, 0, 0), clock)
   const items = Array.from({ length: 300 }, () => swept(clock.now))
-  for (const item of items) sweep.add(item)
-  for (const item of items.slice(0, 299)) sweep.delete(item)
-  t.strictSame(new Set(sweep.known), new Set(items.slice(299 - 256)))
+  for (const item of items) watch.add(item)
+  for (const item of items.slice(0, 299)) watch.delete(item)
+  t.strictSame(new Set(watch.known), new Set(items.slice(299 - 256)))
   const inert = swept(clock.now, false)
-  sweep.add(inert)
-  t.ok(sweep.known.includes(inert))
-  sweep.delete(inert)
-  t.notOk(sweep.known.includes(inert), 'nothing of it can still run')
+  watch.add(inert)
+  t.ok(watch.known.includes(inert))
+  watch.delete(inert)
+  t.notOk(watch.known.includes(inert), 'nothing of it can still run')
 })
 
 t.test('what is deleted while it is looked at is not looked at again', async t => {
   const clock = fakeClock()
-  const sweep = new Sweep(cut(0, 4000, 0), clock)
+  const watch = new DeadlineWatch(cut(0, 4000, 0), clock)
   let looks = 0
-  const item: Swept = {
+  const item: Watched = {
     isTraceable: true,
     tick: () => {
       looks++
-      sweep.delete(item)
+      watch.delete(item)
     },
   }
-  sweep.add(item)
+  watch.add(item)
   clock.advance(10_000)
   t.equal(looks, 1)
   t.equal(clock.pending, 0)
@@ -88,23 +93,23 @@ t.test('what is deleted while it is looked at is not looked at again', async t =
 
 t.test('without a deadline there is no timer', async t => {
   const clock = fakeClock()
-  new Sweep(cut(0, 0, 0), clock).add(swept(clock.now))
+  new DeadlineWatch(cut(0, 0, 0), clock).add(swept(clock.now))
   t.equal(clock.pending, 0)
 })
 
-t.test('the same deadlines on the same clock share a sweep, and no others', async t => {
+t.test('the same deadlines on the same clock share a watch, and no others', async t => {
   const [clock, other] = [fakeClock(), fakeClock()]
-  const sweep = Sweep.shared(cut(1, 2, 3), clock)
-  t.equal(Sweep.shared(cut(1, 2, 3), clock), sweep)
-  t.not(Sweep.shared(cut(1, 2, 4), clock), sweep)
-  t.not(Sweep.shared(cut(1, 2, 3), other), sweep)
+  const watch = DeadlineWatch.shared(cut(1, 2, 3), clock)
+  t.equal(DeadlineWatch.shared(cut(1, 2, 3), clock), watch)
+  t.not(DeadlineWatch.shared(cut(1, 2, 4), clock), watch)
+  t.not(DeadlineWatch.shared(cut(1, 2, 3), other), watch)
 })
 
 t.test('a timer of the system does not keep the process alive', async t => {
   let unrefs = 0
   const clock = { ...fakeClock(), setTimeout: () => ({ unref: () => unrefs++ }), clearTimeout: () => {} }
-  const sweep = new Sweep(cut(0, 4000, 0), clock)
-  sweep.add(swept(clock.now))
+  const watch = new DeadlineWatch(cut(0, 4000, 0), clock)
+  watch.add(swept(clock.now))
   t.equal(unrefs, 1)
 })
 

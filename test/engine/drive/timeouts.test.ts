@@ -6,7 +6,6 @@ import {
   type BywashError,
   Connection,
   counter,
-  delimit,
   delimited,
   fixedLength,
   fromStream,
@@ -19,14 +18,15 @@ import {
   type Pipeline,
   type PlanMode,
   pipeline,
-  prefixLength,
   slip,
   stage,
+  toDelimited,
   toFixedLength,
   toJsonLines,
+  toLengthPrefixed,
+  toLines,
   toNetstring,
   toSlip,
-  unlines,
   uppercase,
 } from '../../../lib/index.js'
 import { connect, type FakeClock, fakeClock } from '../../../lib/testing/index.js'
@@ -42,7 +42,7 @@ class Deaf extends Duplex {
 const OFF = { idleTimeout: 0, frameTimeout: 0, drainTimeout: 0 }
 const BYTES = { accepts: 'bytes', emits: 'bytes' } as const
 const same = () => map('same', (chunk: Buffer): Buffer => chunk, BYTES)
-const echoLines = () => pipeline().through(lines()).through(unlines())
+const echoLines = () => pipeline().through(lines()).through(toLines())
 
 interface Timed extends HandleOptions {
   readonly clock?: FakeClock
@@ -88,7 +88,7 @@ function serve(stages: Pipeline<Buffer, Buffer>, { clock = fakeClock(), ...optio
 const decoders: Record<string, { pipeline: () => Pipeline<Buffer, Buffer>; begun: string; rest: string }> = {
   lines: { pipeline: echoLines, begun: 'abc', rest: '\n' },
   'lines as blocks': {
-    pipeline: () => pipeline().through(lines()).through(uppercase()).through(unlines()),
+    pipeline: () => pipeline().through(lines()).through(uppercase()).through(toLines()),
     begun: 'abc',
     rest: '\n',
   },
@@ -96,7 +96,7 @@ const decoders: Record<string, { pipeline: () => Pipeline<Buffer, Buffer>; begun
     pipeline: () =>
       pipeline()
         .through(lines({ keep: true }))
-        .through(unlines()),
+        .through(toLines()),
     begun: 'abc',
     rest: '\n',
   },
@@ -104,7 +104,7 @@ const decoders: Record<string, { pipeline: () => Pipeline<Buffer, Buffer>; begun
     pipeline: () =>
       pipeline()
         .through(lines({ encoding: 'buffer' }))
-        .through(delimit('\n')),
+        .through(toDelimited('\n')),
     begun: 'abc',
     rest: '\n',
   },
@@ -112,7 +112,7 @@ const decoders: Record<string, { pipeline: () => Pipeline<Buffer, Buffer>; begun
     pipeline: () =>
       pipeline()
         .through(lines({ maxLength: 2, overflow: 'skip' }))
-        .through(unlines()),
+        .through(toLines()),
     begun: 'abc',
     rest: '\n',
   },
@@ -120,7 +120,7 @@ const decoders: Record<string, { pipeline: () => Pipeline<Buffer, Buffer>; begun
     pipeline: () =>
       pipeline()
         .through(delimited({ delimiters: 'END' }))
-        .through(delimit('END')),
+        .through(toDelimited('END')),
     begun: 'abcEN',
     rest: 'D',
   },
@@ -128,17 +128,17 @@ const decoders: Record<string, { pipeline: () => Pipeline<Buffer, Buffer>; begun
     pipeline: () =>
       pipeline()
         .through(delimited({ delimiters: 'END' }))
-        .through(delimit('END')),
+        .through(toDelimited('END')),
     begun: 'E',
     rest: 'ND',
   },
   'length-prefixed': {
-    pipeline: () => pipeline().through(lengthPrefixed()).through(prefixLength()),
+    pipeline: () => pipeline().through(lengthPrefixed()).through(toLengthPrefixed()),
     begun: '\0\0\0\x04ab',
     rest: 'cd',
   },
   'a length that has begun': {
-    pipeline: () => pipeline().through(lengthPrefixed()).through(prefixLength()),
+    pipeline: () => pipeline().through(lengthPrefixed()).through(toLengthPrefixed()),
     begun: '\0\0',
     rest: '\0\x01a',
   },
@@ -155,7 +155,7 @@ const decoders: Record<string, { pipeline: () => Pipeline<Buffer, Buffer>; begun
   slip: { pipeline: () => pipeline().through(slip()).through(toSlip()), begun: 'abc', rest: '\xc0' },
   'JSON lines': {
     pipeline: () =>
-      pipeline().through(lines()).through(jsonLines()).through(toJsonLines()).through(unlines()),
+      pipeline().through(lines()).through(jsonLines()).through(toJsonLines()).through(toLines()),
     begun: '{"a":',
     rest: '1}\n',
   },
@@ -353,7 +353,7 @@ for (const plan of PLANS) {
         open: () => ({ push: (chunk, emit) => emit(chunk), end: () => undefined }),
       },
     })
-    const { client, pass } = serve(pipeline().through(silent).through(unlines()), {
+    const { client, pass } = serve(pipeline().through(silent).through(toLines()), {
       plan,
       frameTimeout: 4000,
     })

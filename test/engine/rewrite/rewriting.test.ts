@@ -11,7 +11,7 @@ import {
   stage,
   type TransformerStage,
   tap,
-  unlines,
+  toLines,
   uppercase,
 } from '../../../lib/index.js'
 import { chunkings, connect, fakeClock, runStage } from '../../../lib/testing/index.js'
@@ -26,24 +26,24 @@ const uppercaseLine = (line: string) => line.replace(/[a-z]/g, letter => letter.
 function build(options: Parameters<typeof lines>[0], middle: readonly TransformerStage<string, string>[]) {
   let decoded = pipeline().through(lines(options))
   for (const stage of middle) decoded = decoded.through(stage)
-  return decoded.through(unlines({ encoding: options?.encoding ?? 'utf8' }))
+  return decoded.through(toLines({ encoding: options?.encoding ?? 'utf8' }))
 }
 
 const names = (built: ReturnType<typeof build>) =>
   built.explain().segments.flatMap(({ stages }) => stages.map(({ rewrite }) => rewrite))
 
 t.test('stages that declare themselves bytewise run on blocks, ours and yours alike', async t => {
-  const whole = 'lines | uppercase | swap | unlines'
+  const whole = 'lines | uppercase | swap | toLines'
   const rewritten = build({}, [uppercase(), map('swap', swap, { bytewise })])
   t.strictSame(names(rewritten), [whole, whole, whole, whole])
   t.match(String(rewritten.explain()), /uppercase: line to line \(on whole blocks of lines\)/)
   for (const options of [{}, { profile: 'split2' }, { partial: 'error' }] as const) {
-    t.strictSame(names(build(options, [])), ['lines | unlines', 'lines | unlines'])
+    t.strictSame(names(build(options, [])), ['lines | toLines', 'lines | toLines'])
   }
 })
 
 t.test('stages that map a line as a whole, or look at it, run in one loop', async t => {
-  const whole = 'lines | look | uppercase | swap | unlines'
+  const whole = 'lines | look | uppercase | swap | toLines'
   const rewritten = build({}, [tap('look', () => {}), uppercase(), map('swap', swap)])
   t.strictSame(names(rewritten), [whole, whole, whole, whole, whole])
   t.match(String(rewritten.explain()), /swap: line to line \(in one loop over lines\)/)
@@ -55,12 +55,12 @@ t.test('each stage runs for itself where a stage, a delimiter or an encoding ask
   none(
     pipeline()
       .through(lines())
-      .through(unlines({ delimiter: '\r\n' })),
+      .through(toLines({ delimiter: '\r\n' })),
   )
   none(
     pipeline()
       .through(lines({ encoding: 'latin1' }))
-      .through(unlines()),
+      .through(toLines()),
   )
   for (const options of [
     { delimiter: '\r\n' },
@@ -216,7 +216,7 @@ t.test('a decoder of your own takes part in a loop, with what it makes of blocks
   const served = pipeline()
     .through(words)
     .through(map('twice', word => word + word))
-    .through(unlines())
+    .through(toLines())
   for (const plan of PLANS) {
     const clock = fakeClock()
     const client = connect(served, { plan, connection: new Connection(1, {}, clock) })

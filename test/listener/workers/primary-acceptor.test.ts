@@ -2,10 +2,10 @@ import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import t from 'tap'
 import { type Connection, sharedCount } from '../../../lib/connection.js'
-import type { Service } from '../../../lib/listener/dispatcher.js'
+import type { Dispatcher } from '../../../lib/listener/dispatcher.js'
 import { takeName } from '../../../lib/listener/workers/listener-names.js'
 import type { Order, Report } from '../../../lib/listener/workers/messages.js'
-import { type Port, PrimaryEntrance } from '../../../lib/listener/workers/primary-acceptor.js'
+import { type Port, PrimaryAcceptor } from '../../../lib/listener/workers/primary-acceptor.js'
 import { fakeClock } from '../../../lib/testing/index.js'
 import { identity } from '../../transports/certificates.js'
 
@@ -38,48 +38,48 @@ class FakeSocket extends EventEmitter {
 
 function joined(port = new FakePort()) {
   const listener = takeName({ host: '127.0.0.1', port: 0, backlog: 1 })
-  const entrance = new PrimaryEntrance(listener, 3, port, fakeClock())
+  const acceptor = new PrimaryAcceptor(listener, 3, port, fakeClock())
   const served: Connection[] = []
   /** What the primary had heard last when a connection was served. */
   const lastTold: unknown[] = []
   const secured: unknown[] = []
   const closes: unknown[] = []
-  const service = {
+  const dispatcher = {
     serve(_: Socket, connection: Connection) {
       served.push(connection)
       lastTold.push(port.told.at(-1)?.bywash)
     },
     setSecureContext: (tls: unknown) => void secured.push(tls),
-  } as unknown as Service
-  entrance.open(service, options => void closes.push(options))
+  } as unknown as Dispatcher
+  acceptor.open(dispatcher, options => void closes.push(options))
   const socket = new FakeSocket()
   const serve = (id: number) => {
     port.order({ bywash: 'serve', listener, id }, socket as unknown as Socket)
   }
-  return { port, entrance, listener, served, lastTold, secured, closes, socket, serve }
+  return { port, acceptor, listener, served, lastTold, secured, closes, socket, serve }
 }
 
 t.test('a worker says that it is ready, and hears where its primary listens', async t => {
-  const { port, entrance, listener, secured } = joined()
+  const { port, acceptor, listener, secured } = joined()
   t.strictSame(port.told, [{ bywash: 'ready', listener }])
   const tls = identity('server')
   port.order({ bywash: 'bound', listener, address: ADDRESS, tls })
-  await entrance.bound
-  t.strictSame(entrance.address, ADDRESS)
-  t.equal(entrance.worker, 3)
-  t.equal(entrance.refused, 0)
+  await acceptor.bound
+  t.strictSame(acceptor.address, ADDRESS)
+  t.equal(acceptor.worker, 3)
+  t.equal(acceptor.refused, 0)
   port.order({ bywash: 'secure', listener, tls })
   t.strictSame(secured, [tls, tls])
 })
 
 t.test('a worker says that it has a connection before it serves it, and when it is over', async t => {
-  const { port, entrance, listener, served, lastTold, socket, serve } = joined()
+  const { port, acceptor, listener, served, lastTold, socket, serve } = joined()
   serve(7)
   t.strictSame(lastTold, ['taken'])
   t.strictSame(port.told.at(-1), { bywash: 'taken', listener, id: 7 })
   t.match(served, [{ id: 7, remoteAddress: '127.0.0.1' }])
   t.equal(socket.allowHalfOpen, true)
-  entrance.depart(served[0] as Connection, 'end')
+  acceptor.onGone(served[0] as Connection, 'end')
   t.strictSame(port.told.at(-1), { bywash: 'over', listener, id: 7, reason: 'end' })
 })
 
@@ -105,16 +105,16 @@ t.test('a worker answers questions whether it lives', async t => {
 
 t.test('a worker that is told to close reports what it cut off, and lets the process end', async t => {
   const other = joined()
-  const { port, entrance, listener, closes } = joined(other.port)
+  const { port, acceptor, listener, closes } = joined(other.port)
   port.order({ bywash: 'close', listener, timeout: 5 })
   port.order({ bywash: 'close', listener, timeout: 0 })
   t.strictSame(closes, [{ timeout: 5 }, { timeout: 0 }])
-  const closed = entrance.close(Promise.resolve(2))
+  const closed = acceptor.close(Promise.resolve(2))
   await new Promise(setImmediate)
   t.strictSame(port.told.at(-1), { bywash: 'closed', listener, forced: 2 })
   port.order({ bywash: 'dismissed', listener })
   await closed
-  const last = other.entrance.close(Promise.resolve(0))
+  const last = other.acceptor.close(Promise.resolve(0))
   await new Promise(setImmediate)
   other.port.order({ bywash: 'dismissed', listener: other.listener })
   await last
@@ -122,9 +122,9 @@ t.test('a worker that is told to close reports what it cut off, and lets the pro
 })
 
 t.test('a worker that closes by itself says so first, and takes nothing more', async t => {
-  const { port, entrance, listener, served, socket, serve } = joined()
+  const { port, acceptor, listener, served, socket, serve } = joined()
   let finish = (_forced: number) => {}
-  const closed = entrance.close(new Promise(resolve => (finish = resolve)))
+  const closed = acceptor.close(new Promise(resolve => (finish = resolve)))
   t.strictSame(port.told.at(-1), { bywash: 'leaving', listener })
   serve(1)
   t.equal(socket.destroyed, true, 'another one gets it')
@@ -145,9 +145,9 @@ t.test('a worker ignores the signals of a terminal as long as it serves', async 
 })
 
 t.test('suspend() and resume() are for the primary', async t => {
-  const { entrance } = joined()
-  t.throws(() => entrance.suspend(), { code: 'ERR_BYWASH_BIND', message: /primary/ })
-  await t.rejects(entrance.resume(), { code: 'ERR_BYWASH_BIND', message: /primary/ })
+  const { acceptor } = joined()
+  t.throws(() => acceptor.suspend(), { code: 'ERR_BYWASH_BIND', message: /primary/ })
+  await t.rejects(acceptor.resume(), { code: 'ERR_BYWASH_BIND', message: /primary/ })
 })
 
 t.test('messages for other listeners, and of the script itself, are left alone', async t => {

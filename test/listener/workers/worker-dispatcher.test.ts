@@ -4,11 +4,11 @@ import t from 'tap'
 import { connectionSettings } from '../../../lib/engine/connection-options.js'
 import { Connection, type ListenOptions, type Outcome, pipeline } from '../../../lib/index.js'
 import { listenSettings } from '../../../lib/listener/listen-options.js'
-import type { ServerEntrance } from '../../../lib/listener/server-acceptor.js'
+import type { ServerAcceptor } from '../../../lib/listener/server-acceptor.js'
 import { Handshakes } from '../../../lib/listener/tls/handshakes.js'
 import { takeName } from '../../../lib/listener/workers/listener-names.js'
 import { Pool } from '../../../lib/listener/workers/pool.js'
-import { WorkersService } from '../../../lib/listener/workers/worker-dispatcher.js'
+import { WorkerDispatcher } from '../../../lib/listener/workers/worker-dispatcher.js'
 import { planOf } from '../../../lib/pipeline.js'
 import { fakeClock } from '../../../lib/testing/index.js'
 import { identity } from '../../transports/certificates.js'
@@ -46,27 +46,27 @@ function spread(options: ListenOptions = {}, count = 1) {
     handshakes: settings.tls && new Handshakes('tls', settings.tls),
   }
   const name = takeName(settings.bind)
-  const entrance = {
+  const acceptor = {
     address: ADDRESS,
-    depart: ({ id }: Connection, reason: string) => void departed.push([id, reason]),
-  } as unknown as ServerEntrance
-  const service = new WorkersService(name, pool, local, entrance)
+    onGone: ({ id }: Connection, reason: string) => void departed.push([id, reason]),
+  } as unknown as ServerAcceptor
+  const dispatcher = new WorkerDispatcher(name, pool, local, acceptor)
   const serve = (id: number) => {
     const socket = new FakeSocket()
-    service.serve(socket as unknown as Socket, new Connection(id, socket, clock))
+    dispatcher.serve(socket as unknown as Socket, new Connection(id, socket, clock))
     return socket
   }
   const told = (child: FakeWorker | undefined) => child?.heard.map(({ bywash }) => bywash)
-  return { clock, service, children, serve, outcomes, departed, told, listener: name }
+  return { clock, dispatcher, children, serve, outcomes, departed, told, listener: name }
 }
 
 t.test('connections wait for a worker, and are handed over in their order', async t => {
-  const { service, children, serve, told, listener } = spread()
+  const { dispatcher, children, serve, told, listener } = spread()
   const sockets = [serve(1), serve(2)]
-  t.equal(service.connections, 2)
+  t.equal(dispatcher.connections, 2)
   const [worker] = children as [FakeWorker]
   worker.report({ bywash: 'ready', listener })
-  await service.ready
+  await dispatcher.ready
   t.strictSame(worker.heard, [
     { bywash: 'bound', listener, address: ADDRESS },
     { bywash: 'serve', listener, id: 1 },
@@ -76,17 +76,17 @@ t.test('connections wait for a worker, and are handed over in their order', asyn
   worker.report({ bywash: 'taken', listener, id: 1 })
   t.equal(sockets[0]?.destroyed, true)
   worker.report({ bywash: 'over', listener, id: 1, reason: 'end' })
-  t.equal(service.connections, 1)
+  t.equal(dispatcher.connections, 1)
   worker.report({ bywash: 'count', listener })
   t.strictSame(worker.heard.at(-1), { bywash: 'total', listener, total: 2 })
-  t.equal(service.blame(), false)
+  t.equal(dispatcher.blame(), false)
   t.strictSame(told(worker), ['bound', 'serve', 'serve', 'total'])
 })
 
 t.test(
   'a connection whose worker dies before it has taken it goes to another one, with its number',
   async t => {
-    const { clock, service, children, serve, outcomes, departed, listener } = spread()
+    const { clock, dispatcher, children, serve, outcomes, departed, listener } = spread()
     const [worker] = children as [FakeWorker]
     worker.report({ bywash: 'ready', listener })
     const sockets = [serve(1), serve(2)]
@@ -95,7 +95,7 @@ t.test(
     worker.die(null, 'SIGKILL')
     t.match(outcomes, [[1, { reason: 'worker-died', duration: 5, error: { message: /killed by SIGKILL/ } }]])
     t.strictSame(departed, [[1, 'worker-died']])
-    t.equal(service.connections, 1)
+    t.equal(dispatcher.connections, 1)
     clock.advance(0)
     const successor = children[1] as FakeWorker
     successor.report({ bywash: 'ready', listener })
@@ -117,12 +117,12 @@ t.test('a worker that leaves gives back what it has not taken', async t => {
 })
 
 t.test('a close asks all workers, counts what they cut off, and ends them', async t => {
-  const { service, children, serve, listener, told } = spread({}, 2)
+  const { dispatcher, children, serve, listener, told } = spread({}, 2)
   const [one, two] = children as [FakeWorker, FakeWorker]
   for (const worker of [one, two]) worker.report({ bywash: 'ready', listener })
   serve(1)
   one.report({ bywash: 'taken', listener, id: 1 })
-  const closed = service.close(100)
+  const closed = dispatcher.close(100)
   t.match(one.heard.at(-1), { bywash: 'close', timeout: 100 })
   one.report({ bywash: 'over', listener, id: 1, reason: 'shutdown' })
   one.report({ bywash: 'closed', listener, forced: 1 })
@@ -137,13 +137,13 @@ t.test('a close asks all workers, counts what they cut off, and ends them', asyn
 })
 
 t.test('a close cuts off connections that no worker has, or whose worker hangs or dies', async t => {
-  const { clock, service, children, serve, listener, outcomes } = spread({}, 2)
+  const { clock, dispatcher, children, serve, listener, outcomes } = spread({}, 2)
   const [one, late] = children as [FakeWorker, FakeWorker]
   const waiting = serve(1)
   one.report({ bywash: 'ready', listener })
   t.match(one.heard.at(-1), { bywash: 'serve', id: 1 })
   one.report({ bywash: 'leaving', listener })
-  const closed = service.close(100)
+  const closed = dispatcher.close(100)
   t.equal(waiting.destroyed, true)
   t.match(outcomes, [[1, { reason: 'shutdown', error: undefined }]])
   late.report({ bywash: 'ready', listener })
@@ -155,12 +155,12 @@ t.test('a close cuts off connections that no worker has, or whose worker hangs o
 })
 
 t.test('a connection that its worker gives back while the listener closes is cut off', async t => {
-  const { service, children, serve, listener } = spread()
+  const { dispatcher, children, serve, listener } = spread()
   const [worker] = children as [FakeWorker]
   worker.report({ bywash: 'ready', listener })
   const [taken, socket] = [serve(1), serve(2)]
   worker.report({ bywash: 'taken', listener, id: 1 })
-  const closed = service.close(1_000)
+  const closed = dispatcher.close(1_000)
   t.equal(socket.destroyed, false)
   worker.die(null, 'SIGKILL')
   t.equal(socket.destroyed, true)
@@ -169,17 +169,17 @@ t.test('a connection that its worker gives back while the listener closes is cut
 })
 
 t.test('a close before any worker is ready ends the wait for one', async t => {
-  const { service, children } = spread()
-  const closed = service.close(0)
-  await service.ready
+  const { dispatcher, children } = spread()
+  const closed = dispatcher.close(0)
+  await dispatcher.ready
   await new Promise(setImmediate)
   for (const child of children) child.die(0)
   t.equal(await closed, 0)
 })
 
 t.test('workers that cannot start fail the listener, before it is ready and later', async t => {
-  const { clock, service, children } = spread()
-  const failed = t.rejects(service.ready, { code: 'ERR_BYWASH_WORKER', message: /in 5 tries/ })
+  const { clock, dispatcher, children } = spread()
+  const failed = t.rejects(dispatcher.ready, { code: 'ERR_BYWASH_WORKER', message: /in 5 tries/ })
   for (let tries = 0; tries < 5; tries++) {
     children.at(-1)?.die(1)
     clock.advance(1_000)
@@ -187,7 +187,7 @@ t.test('workers that cannot start fail the listener, before it is ready and late
   await failed
   const running = spread()
   running.children[0]?.report({ bywash: 'ready', listener: running.listener })
-  await running.service.ready
+  await running.dispatcher.ready
   const uncaught = new Promise(resolve => process.once('uncaughtException', resolve))
   for (let deaths = 0; deaths < 6; deaths++) {
     running.children.at(-1)?.die(1)
@@ -197,19 +197,19 @@ t.test('workers that cannot start fail the listener, before it is ready and late
 })
 
 t.test('new certificates are checked, and sent as text to workers of now and later', async t => {
-  const { service, children, listener } = spread({ tls: identity('server') }, 2)
+  const { dispatcher, children, listener } = spread({ tls: identity('server') }, 2)
   const [now, later] = children as [FakeWorker, FakeWorker]
   now.report({ bywash: 'ready', listener })
-  t.throws(() => service.setSecureContext({ cert: 'none', key: 'none' }), /PEM/)
+  t.throws(() => dispatcher.setSecureContext({ cert: 'none', key: 'none' }), /PEM/)
   const { cert, key } = identity('renewed')
-  service.setSecureContext({ cert: Buffer.from(cert), key: [Buffer.from(key)], handshakeTimeout: 1 })
+  dispatcher.setSecureContext({ cert: Buffer.from(cert), key: [Buffer.from(key)], handshakeTimeout: 1 })
   later.report({ bywash: 'ready', listener })
   const tls = { cert, key: [key], handshakeTimeout: 1 }
   t.strictSame(now.heard.slice(1), [{ bywash: 'secure', listener, tls }])
   t.strictSame(later.heard, [{ bywash: 'bound', listener, address: ADDRESS, tls }])
-  t.throws(() => spread().service.setSecureContext(identity('server')), /does not speak TLS/)
+  t.throws(() => spread().dispatcher.setSecureContext(identity('server')), /does not speak TLS/)
 })
 
 t.test('a pipeline cannot be sent to workers', async t => {
-  await t.rejects(spread().service.replace(), { code: 'ERR_BYWASH_INVALID_OPTION' })
+  await t.rejects(spread().dispatcher.replace(), { code: 'ERR_BYWASH_INVALID_OPTION' })
 })

@@ -11,7 +11,7 @@ import {
   pipeline,
   type Stage,
   tap,
-  unlines,
+  toLines,
   uppercase,
 } from '../../../lib/index.js'
 import { GunzipStream } from '../../../lib/stages/codecs/gunzip-stream.js'
@@ -181,7 +181,7 @@ for (const plan of PLANS) {
       .through(gunzip())
       .through(lines())
       .through(uppercase())
-      .through(unlines())
+      .through(toLines())
       .through(gzip())
     const client = connect(server, { plan })
     client.send(gzipSync('hello\n'))
@@ -230,7 +230,7 @@ for (const plan of PLANS) {
       .through(gunzip())
       .through(lines())
       .through(take(2))
-      .through(unlines())
+      .through(toLines())
       .through(gzip())
     const unfinished = (text: string | Buffer) => gzipSync(text, { finishFlush: constants.Z_SYNC_FLUSH })
     const all = (client: TestClient) => client.receive()

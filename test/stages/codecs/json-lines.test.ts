@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { Connection, lines, pipeline, unlines } from '../../../lib/index.js'
+import { Connection, lines, pipeline, toLines } from '../../../lib/index.js'
 import { jsonLines, toJsonLines } from '../../../lib/stages/index.js'
 import { chunkings, connect, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
@@ -90,7 +90,7 @@ for (const plan of PLANS) {
   })
 
   t.test(`${plan}: what toJsonLines() wrote comes back, and is one line, for every cut`, async () => {
-    const whole = pipeline().through(lines()).through(jsonLines()).through(toJsonLines()).through(unlines())
+    const whole = pipeline().through(lines()).through(jsonLines()).through(toJsonLines()).through(toLines())
     const value = fc
       .jsonValue({ stringUnit: 'binary' })
       .filter(value => value !== null && !/"(__proto__|constructor)"/.test(JSON.stringify(value)))
@@ -166,7 +166,7 @@ t.test('a line that nests deep is checked without recursion', async t => {
 })
 
 t.test('the peer is told that its line is no JSON, and not what was in it', async t => {
-  const whole = pipeline().through(lines()).through(jsonLines()).through(toJsonLines()).through(unlines())
+  const whole = pipeline().through(lines()).through(jsonLines()).through(toJsonLines()).through(toLines())
   const client = connect(whole)
   client.end('{"a": 1}\n{"a": secret}\n')
   t.equal(String(await client.receive()), '{"a":1}\nerror: invalid frame: the line is not JSON\n')

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { lines, type Outcome, pipeline, stage, unlines, welcome } from '../../../lib/index.js'
+import { lines, type Outcome, pipeline, stage, toLines, welcome } from '../../../lib/index.js'
 import { skip, take } from '../../../lib/stages/index.js'
 import { connect, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
@@ -46,7 +46,7 @@ for (const plan of PLANS) {
           }),
         }),
       )
-      .through(unlines())
+      .through(toLines())
       .through(welcome('hi\n'))
 
   t.test(

@@ -10,7 +10,7 @@ import {
   lines,
   pipeline,
   type Stage,
-  unlines,
+  toLines,
 } from '../../../lib/index.js'
 import { type TeeOptions, tee } from '../../../lib/stages/index.js'
 import { chunkings, connect, runStage } from '../../../lib/testing/index.js'
@@ -147,7 +147,7 @@ for (const plan of PLANS) {
     const server = pipeline()
       .through(lines())
       .through(tee<string>({ to, onError: 'fail' }))
-      .through(unlines())
+      .through(toLines())
     const client = connect(server, { plan, onError: error => errors.push(error) })
     client.send('a\n')
     t.equal(String(await client.receive('\n')), 'a\n')

@@ -11,7 +11,7 @@ import {
   type Stage,
   stage,
   tap,
-  unlines,
+  toLines,
 } from '../../../lib/index.js'
 import { take, throttle } from '../../../lib/stages/index.js'
 import { connect, fakeClock, runStage } from '../../../lib/testing/index.js'
@@ -180,7 +180,7 @@ for (const plan of PLANS) {
     const server = pipeline()
       .through(lines())
       .through(throttle({ framesPerSecond: 1 }))
-      .through(unlines())
+      .through(toLines())
     const client = connect(server, { plan, connection: new Connection(1, {}, clock) })
     client.send('a\nb\nc\n')
     t.equal(String(await client.receive('\n')), 'a\n')

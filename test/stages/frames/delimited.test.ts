@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { pipeline } from '../../../lib/index.js'
 import { DelimiterSearch } from '../../../lib/stages/frames/delimiter-search.js'
-import { type DelimitedOptions, delimit, delimited } from '../../../lib/stages/index.js'
+import { type DelimitedOptions, delimited, toDelimited } from '../../../lib/stages/index.js'
 import { chunkings, connect, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
 import { copied, type Decoded, decode, dribble, frames as toFrames } from '../encoded.js'
@@ -112,7 +112,7 @@ for (const plan of PLANS) {
     )
   })
 
-  t.test(`${plan}: what delimit() wrote comes back, for every cut`, async () => {
+  t.test(`${plan}: what toDelimited() wrote comes back, for every cut`, async () => {
     const bytes = fc
       .array(fc.constantFrom('a', 'b', 'c', '\xff'), { maxLength: 6 })
       .map(parts => parts.join(''))
@@ -121,7 +121,7 @@ for (const plan of PLANS) {
       fc.asyncProperty(fc.array(bytes, { maxLength: 6 }), delimiter, async (frames, delimiter) => {
         const bytes = Buffer.from(delimiter, 'latin1')
         const sent = frames.filter(frame => (frame + delimiter).indexOf(delimiter) === frame.length)
-        const encoded = await runStage(delimit(bytes), toFrames(...sent), { plan })
+        const encoded = await runStage(toDelimited(bytes), toFrames(...sent), { plan })
         for (const chunks of chunkings(Buffer.concat(encoded), { random: 2 })) {
           const { frames } = await decode(delimited({ delimiters: bytes, partial: 'error' }), chunks, plan)
           if (JSON.stringify(frames) !== JSON.stringify(sent)) throw new Error(JSON.stringify(frames))
@@ -131,10 +131,10 @@ for (const plan of PLANS) {
     )
   })
 
-  t.test(`${plan}: delimit refuses a frame that would be cut elsewhere`, async t => {
+  t.test(`${plan}: toDelimited refuses a frame that would be cut elsewhere`, async t => {
     for (const frame of ['xaab', 'aab', 'xaabx', 'xaaba']) {
-      const run = runStage(delimit('aab'), toFrames('ok', frame), { plan })
-      await t.rejects(run, { code: 'ERR_BYWASH_STAGE', stage: 'delimit', output: [Buffer.from('okaab')] })
+      const run = runStage(toDelimited('aab'), toFrames('ok', frame), { plan })
+      await t.rejects(run, { code: 'ERR_BYWASH_STAGE', stage: 'toDelimited', output: [Buffer.from('okaab')] })
     }
   })
 
@@ -159,7 +159,7 @@ for (const plan of PLANS) {
 
 t.test('a whole delimiter ends its frame at once, without the byte behind it', async t => {
   const decoded = pipeline().through(delimited({ delimiters: ['--', '-+', '\n'] }))
-  const client = connect(decoded.through(delimit('!')))
+  const client = connect(decoded.through(toDelimited('!')))
   for (const [sent, received] of [
     ['a--', 'a!'],
     ['b-', ''],
@@ -229,7 +229,7 @@ t.test('holds at most the limit, while it leaves out a long frame', async t => {
 t.test('does not change the options, nor the chunks, nor see later changes', async t => {
   const delimiter = Buffer.from('--')
   const options = Object.freeze({ ...defaults, delimiters: Object.freeze([delimiter]) })
-  const [decoder, encoder] = [delimited(options), delimit(delimiter)]
+  const [decoder, encoder] = [delimited(options), toDelimited(delimiter)]
   delimiter.fill(0)
   const chunk = Buffer.from('a--b')
   for (const plan of PLANS) {
@@ -271,5 +271,8 @@ t.test('refuses an option that does not exist, and a value that is not allowed',
   refused({ delimiters: 'a', keep: 1 }, /'keep' is true or false/)
   refused({ delimiters: 'a', overflow: 'drop' }, /'overflow' is one of/)
   refused({ delimiters: 'a', partial: 'skip' }, /'partial' is one of/)
-  t.throws(() => delimit(''), { code: 'ERR_BYWASH_INVALID_OPTION', message: /delimit\(\): 'delimiter'/ })
+  t.throws(() => toDelimited(''), {
+    code: 'ERR_BYWASH_INVALID_OPTION',
+    message: /toDelimited\(\): 'delimiter'/,
+  })
 })

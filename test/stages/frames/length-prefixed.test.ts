@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type LengthPrefixedOptions, lengthPrefixed, prefixLength } from '../../../lib/stages/index.js'
+import { type LengthPrefixedOptions, lengthPrefixed, toLengthPrefixed } from '../../../lib/stages/index.js'
 import { chunkings, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
 import { copied, type Decoded, decode, dribble, frames } from '../encoded.js'
@@ -155,7 +155,7 @@ for (const plan of PLANS) {
     )
   })
 
-  t.test(`${plan}: what prefixLength() wrote comes back, for every cut`, async () => {
+  t.test(`${plan}: what toLengthPrefixed() wrote comes back, for every cut`, async () => {
     const options = fc.record({
       width: widths,
       order: orders,
@@ -168,7 +168,7 @@ for (const plan of PLANS) {
     await fc.assert(
       fc.asyncProperty(lengths, options, async (lengths, options) => {
         const sent = lengths.map(length => 'x'.repeat(length))
-        const encoded = Buffer.concat(await runStage(prefixLength(options), frames(...sent), { plan }))
+        const encoded = Buffer.concat(await runStage(toLengthPrefixed(options), frames(...sent), { plan }))
         const chunks = [...chunkings(encoded, { random: 3 })]
         for (const each of [...chunks.slice(0, 3), ...chunks.slice(-3)]) {
           const got = await decode(lengthPrefixed(options), each, plan)
@@ -244,9 +244,9 @@ for (const plan of PLANS) {
     })
   })
 
-  t.test(`${plan}: prefixLength writes each width and order`, async t => {
+  t.test(`${plan}: toLengthPrefixed writes each width and order`, async t => {
     const written = async (options: object, length: number) =>
-      (await runStage(prefixLength(options), frames('x'.repeat(length)), { plan }))[0]
+      (await runStage(toLengthPrefixed(options), frames('x'.repeat(length)), { plan }))[0]
         ?.subarray(0, -length)
         .toString('hex')
     t.equal(await written({}, 5), '00000005')
@@ -261,10 +261,10 @@ for (const plan of PLANS) {
     t.equal(await written({ width: 2, adjustment: -3 }, 5), '0008')
   })
 
-  t.test(`${plan}: prefixLength refuses a frame whose length it cannot write`, async t => {
+  t.test(`${plan}: toLengthPrefixed refuses a frame whose length it cannot write`, async t => {
     const refuses = async (options: object, length: number, message: RegExp) => {
-      const run = runStage(prefixLength(options), frames('abc', 'x'.repeat(length)), { plan })
-      await t.rejects(run, { code: 'ERR_BYWASH_STAGE', stage: 'prefixLength', message })
+      const run = runStage(toLengthPrefixed(options), frames('abc', 'x'.repeat(length)), { plan })
+      await t.rejects(run, { code: 'ERR_BYWASH_STAGE', stage: 'toLengthPrefixed', message })
       const { output } = await run.catch(error => error)
       t.equal(output.length, 1, 'behind the frame before it')
     }
@@ -307,7 +307,7 @@ t.test('does not change the options, nor the chunks', async t => {
   const chunk = Buffer.from('\x01a\x02bc')
   for (const plan of PLANS) {
     t.strictSame((await decode(lengthPrefixed(options), [chunk], plan)).frames, ['a', 'bc'])
-    const encoded = await runStage(prefixLength(options), frames('a', 'bc'), { plan })
+    const encoded = await runStage(toLengthPrefixed(options), frames('a', 'bc'), { plan })
     t.strictSame(Buffer.concat(encoded), chunk)
   }
   t.equal(chunk.toString(), '\x01a\x02bc')
@@ -328,6 +328,6 @@ t.test('refuses an option that does not exist, and a value that is not allowed',
   refused({ overflow: 'truncate' }, /'overflow' is one of "error", "report", "skip"/)
   refused({ partial: 'emit' }, /'partial' is one of "error", "drop"/)
   refused({ strip: 0, maxLength: 3 }, /with a 'maxLength' of 3 no frame can hold the 4 bytes of its head/)
-  refused({ offset: 1 }, /prefixLength\(\) has no option 'offset'/, prefixLength)
-  refused({ width: 0 }, /prefixLength\(\): 'width'/, prefixLength)
+  refused({ offset: 1 }, /toLengthPrefixed\(\) has no option 'offset'/, toLengthPrefixed)
+  refused({ width: 0 }, /toLengthPrefixed\(\): 'width'/, toLengthPrefixed)
 })

@@ -7,7 +7,7 @@ import {
   type PeerError,
   pipeline,
   type Stage,
-  unlines,
+  toLines,
 } from '../../../lib/index.js'
 import { chunkings, connect, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
@@ -170,7 +170,7 @@ for (const plan of PLANS) {
     const client = connect(
       pipeline()
         .through(lines({ maxLength: 2, overflow: 'report' }))
-        .through(unlines()),
+        .through(toLines()),
       {
         plan,
         onError: ({ message }) => told.push(message),
@@ -198,14 +198,14 @@ for (const plan of PLANS) {
       ],
     ]
     for (const [options, input, reason, farewell] of farewells) {
-      const client = connect(pipeline().through(lines(options)).through(unlines()), { plan })
+      const client = connect(pipeline().through(lines(options)).through(toLines()), { plan })
       client.end(Buffer.from(input, 'latin1'))
       t.equal((await client.receive()).toString(), `a\n${farewell}`)
       t.equal((await client.outcome).reason, reason)
     }
   })
 
-  t.test(`${plan}: lines and unlines give back what had a delimiter at its end`, async () => {
+  t.test(`${plan}: lines and toLines give back what had a delimiter at its end`, async () => {
     const delimiters = fc.constantFrom('\n' as const, '\r\n' as const)
     const bytes = fc.array(fc.constantFrom(0x0a, 0x0d, 0x61, 0xc3, 0xa9, 0xff), { maxLength: 20 })
     await fc.assert(
@@ -214,10 +214,10 @@ for (const plan of PLANS) {
         const both = asText
           ? pipeline()
               .through(lines({ delimiter, encoding: 'latin1' }))
-              .through(unlines({ delimiter, encoding: 'latin1' }))
+              .through(toLines({ delimiter, encoding: 'latin1' }))
           : pipeline()
               .through(lines({ delimiter, encoding: 'buffer' }))
-              .through(unlines({ delimiter, encoding: 'buffer' }))
+              .through(toLines({ delimiter, encoding: 'buffer' }))
         for (const chunks of chunkings(input, { random: 2 })) {
           const output = Buffer.concat(await runStage(both, chunks, { plan }))
           if (!output.equals(input)) throw new Error(`got ${JSON.stringify(output.toString('latin1'))}`)
@@ -231,11 +231,11 @@ t.test('frames and lines are kept apart by their types', async t => {
   const frames = pipeline().through(lines({ encoding: 'buffer' }))
   const refused = { code: 'ERR_BYWASH_STAGE_ORDER' }
   // @ts-expect-error frames for a stage of lines
-  t.throws(() => frames.through(unlines()), refused)
+  t.throws(() => frames.through(toLines()), refused)
   const text = pipeline().through(lines())
   // @ts-expect-error lines for a stage of frames
-  t.throws(() => text.through(unlines({ encoding: 'buffer' })), refused)
-  t.equal(frames.through(unlines({ encoding: 'buffer' })).emits, 'bytes')
+  t.throws(() => text.through(toLines({ encoding: 'buffer' })), refused)
+  t.equal(frames.through(toLines({ encoding: 'buffer' })).emits, 'bytes')
 })
 
 t.test('what split2 cannot do runs as our own transformer on plan streams, the rest as split2', t => {

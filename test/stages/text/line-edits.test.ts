@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { lines, pipeline, type Stage, unlines, uppercase } from '../../../lib/index.js'
+import { lines, pipeline, type Stage, toLines, uppercase } from '../../../lib/index.js'
 import { grep, lowercase, number, prefix, replace, trim } from '../../../lib/stages/index.js'
 import { chunkings, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
@@ -34,7 +34,7 @@ for (const plan of PLANS) {
     const lower = pipeline()
       .through(lines({ encoding: 'latin1', delimiter: '\n' }))
       .through(lowercase())
-      .through(unlines({ encoding: 'latin1' }))
+      .through(toLines({ encoding: 'latin1' }))
     for (const chunks of chunkings(Buffer.concat([every, Buffer.from('\n')]), { random: 3 })) {
       const output = Buffer.concat(await runStage(lower, chunks, { plan }))
       if (!output.equals(Buffer.concat([expected, Buffer.from('\n')]))) t.fail(output.toString('latin1'))
@@ -107,7 +107,7 @@ for (const plan of PLANS) {
       .through(lowercase())
       .through(number())
       .through(prefix('#'))
-      .through(unlines())
+      .through(toLines())
     for (const chunks of chunkings(' Héé\r\nno\nÉé ', { random: 5 })) {
       t.equal(Buffer.concat(await runStage(server, chunks, { plan })).toString(), '#1: hee\n#2: Ée\n')
     }
@@ -116,7 +116,7 @@ for (const plan of PLANS) {
 
 t.test('only the ascii mode may run on whole blocks of lines', async t => {
   const explain = (stage: Stage<string, string>) =>
-    String(pipeline().through(lines()).through(stage).through(unlines()).explain())
+    String(pipeline().through(lines()).through(stage).through(toLines()).explain())
   for (const stage of [uppercase, lowercase]) {
     t.match(explain(stage()), /on whole blocks of lines/)
     t.notMatch(explain(stage({ mode: 'unicode' })), /on whole blocks of lines/)

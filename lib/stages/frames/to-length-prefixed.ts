@@ -11,8 +11,8 @@ import {
   writeLength,
 } from './length-field.js'
 
-/** Options of `prefixLength()`: those of `lengthPrefixed()` that say how a length is written. */
-export type PrefixLengthOptions = LengthFieldOptions
+/** Options of `toLengthPrefixed()`: those of `lengthPrefixed()` that say how a length is written. */
+export type ToLengthPrefixedOptions = LengthFieldOptions
 
 /**
  * Turns frames into bytes, each with its length in front of it, as one chunk: the counterpart of `lengthPrefixed()` with
@@ -23,28 +23,29 @@ export type PrefixLengthOptions = LengthFieldOptions
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
- * pipeline().through(lengthPrefixed({ width: 'varint' })).through(prefixLength({ width: 'varint' }))
+ * pipeline().through(lengthPrefixed({ width: 'varint' })).through(toLengthPrefixed({ width: 'varint' }))
  */
-export const prefixLength: StageFactory<(options?: PrefixLengthOptions) => TransformerStage<Frame, Buffer>> =
-  defineStage({
-    name: 'prefixLength',
-    summary: 'puts its length in front of each frame',
-    accepts: 'frame',
-    emits: 'bytes',
-    options: LENGTH_FIELD_OPTIONS,
-    examples: ['length-prefixed --width varint | prefix-length --width varint'],
-    make: field => {
-      const encode = (frame: Frame) => {
-        const length = lengthOf(frame, field)
-        const size = lengthSize(field.width, length)
-        const encoded = Buffer.allocUnsafe(size + frame.length)
-        writeLength(field, encoded, length)
-        frame.copy(encoded, size)
-        return encoded
-      }
-      return map<Frame, Buffer>('prefixLength', encode, { accepts: 'frame', emits: 'bytes' })
-    },
-  })
+export const toLengthPrefixed: StageFactory<
+  (options?: ToLengthPrefixedOptions) => TransformerStage<Frame, Buffer>
+> = defineStage({
+  name: 'toLengthPrefixed',
+  summary: 'puts its length in front of each frame',
+  accepts: 'frame',
+  emits: 'bytes',
+  options: LENGTH_FIELD_OPTIONS,
+  examples: ['length-prefixed --width varint | to-length-prefixed --width varint'],
+  make: field => {
+    const encode = (frame: Frame) => {
+      const length = lengthOf(frame, field)
+      const size = lengthSize(field.width, length)
+      const encoded = Buffer.allocUnsafe(size + frame.length)
+      writeLength(field, encoded, length)
+      frame.copy(encoded, size)
+      return encoded
+    }
+    return map<Frame, Buffer>('toLengthPrefixed', encode, { accepts: 'frame', emits: 'bytes' })
+  },
+})
 
 function lengthOf(frame: Frame, { width, adjustment, includesItself }: LengthField): number {
   const behind = frame.length - adjustment
@@ -56,13 +57,13 @@ function lengthOf(frame: Frame, { width, adjustment, includesItself }: LengthFie
   }
   if (length < 0) {
     throw new StageError(
-      'prefixLength',
+      'toLengthPrefixed',
       `was given a frame of ${frame.length} bytes: less than its 'adjustment'.`,
     )
   }
   if (width !== 'varint' && length >= 256 ** width) {
     throw new StageError(
-      'prefixLength',
+      'toLengthPrefixed',
       `was given a frame of ${frame.length} bytes, whose length does not fit its 'width' of ${width}.`,
     )
   }

@@ -14,8 +14,8 @@ const OPTIONS = {
   }),
 }
 
-/** Options of `unlines()`. */
-export type UnlinesOptions = OptionsOf<typeof OPTIONS>
+/** Options of `toLines()`. */
+export type ToLinesOptions = OptionsOf<typeof OPTIONS>
 
 /**
  * Turns lines into bytes, each with a delimiter behind it, also where the line has one in it. What one read from the
@@ -23,46 +23,46 @@ export type UnlinesOptions = OptionsOf<typeof OPTIONS>
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
- * pipeline().through(lines()).through(unlines({ delimiter: '\r\n' }))
+ * pipeline().through(lines()).through(toLines({ delimiter: '\r\n' }))
  */
-export const unlines = defineStage({
-  name: 'unlines',
+export const toLines = defineStage({
+  name: 'toLines',
   summary: 'puts a delimiter behind each line',
   accepts: 'line',
   emits: 'bytes',
   variant: { option: 'encoding', value: 'buffer', accepts: 'frame' },
   options: OPTIONS,
-  examples: ["lines | unlines --delimiter '\\r\\n'"],
+  examples: ["lines | to-lines --delimiter '\\r\\n'"],
   make: ({ delimiter, encoding }) =>
-    encoding === 'buffer' ? unframes(delimiter) : unlinesOfText(delimiter, encoding),
+    encoding === 'buffer' ? frameLines(delimiter) : textLines(delimiter, encoding),
 }) as StageFactory<{
-  (options: UnlinesOptions & { readonly encoding: 'buffer' }): TransformerStage<Frame, Buffer>
-  (options?: UnlinesOptions & { readonly encoding?: 'utf8' | 'latin1' }): TransformerStage<string, Buffer>
+  (options: ToLinesOptions & { readonly encoding: 'buffer' }): TransformerStage<Frame, Buffer>
+  (options?: ToLinesOptions & { readonly encoding?: 'utf8' | 'latin1' }): TransformerStage<string, Buffer>
 }>
 
-function unframes(delimiter: string): TransformerStage<Frame, Buffer> {
+function frameLines(delimiter: string): TransformerStage<Frame, Buffer> {
   const bytes = Buffer.from(delimiter)
   return stage<Frame, Buffer>({
-    name: 'unlines',
+    name: 'toLines',
     accepts: 'frame',
     emits: 'bytes',
     lazy: true,
-    open: () => new UnframesTransformer(bytes),
+    open: () => new FrameLinesTransformer(bytes),
   })
 }
 
-function unlinesOfText(delimiter: string, encoding: 'utf8' | 'latin1'): TransformerStage<string, Buffer> {
+function textLines(delimiter: string, encoding: 'utf8' | 'latin1'): TransformerStage<string, Buffer> {
   return stage<string, Buffer>({
-    name: 'unlines',
+    name: 'toLines',
     accepts: 'line',
     emits: 'bytes',
     lazy: true,
-    open: () => new UnlinesTransformer(delimiter, encoding),
+    open: () => new ToLinesTransformer(delimiter, encoding),
     ...(delimiter === '\n' ? { blocks: { role: 'encode', encoding } as const } : {}),
   })
 }
 
-class UnlinesTransformer implements Transformer<string, Buffer> {
+class ToLinesTransformer implements Transformer<string, Buffer> {
   readonly #delimiter: string
   readonly #encoding: 'utf8' | 'latin1'
   #text = ''
@@ -85,7 +85,7 @@ class UnlinesTransformer implements Transformer<string, Buffer> {
   }
 }
 
-class UnframesTransformer implements Transformer<Frame, Buffer> {
+class FrameLinesTransformer implements Transformer<Frame, Buffer> {
   readonly #delimiter: Buffer
   /** Undefined while there is nothing, so that an idle connection holds nothing. */
   #frames: Buffer[] | undefined

@@ -14,26 +14,26 @@ import { map, type TransformerStage } from '../../stage.js'
  * @param delimiter - Text (UTF-8) or bytes, at least one.
  * @throws InvalidOptionError when it is neither, or empty.
  * @example
- * pipeline().through(delimited({ delimiters: '\0' })).through(delimit('\0'))
+ * pipeline().through(delimited({ delimiters: '\0' })).through(toDelimited('\0'))
  */
-export const delimit: StageFactory<(delimiter: string | Uint8Array) => TransformerStage<Frame, Buffer>> =
+export const toDelimited: StageFactory<(delimiter: string | Uint8Array) => TransformerStage<Frame, Buffer>> =
   defineStage({
-    name: 'delimit',
+    name: 'toDelimited',
     summary: 'puts a delimiter behind each frame',
     accepts: 'frame',
     emits: 'bytes',
     arguments: [{ delimiter: bytes({ minimum: 1, help: 'what is put after each frame' }) }],
-    examples: ["delimited --delimiters '\\0' | delimit '\\n'"],
+    examples: ["delimited --delimiters '\\0' | to-delimited '\\n'"],
     make: ({ delimiter }) => {
       // A copy, so that the caller's later changes do not reach the stage.
       const end = Buffer.from(delimiter as string)
       const encode = (frame: Frame) => {
         const encoded = Buffer.concat([frame, end])
         if (encoded.indexOf(end) !== frame.length) {
-          throw new StageError('delimit', 'was given a frame that holds its delimiter.')
+          throw new StageError('toDelimited', 'was given a frame that holds its delimiter.')
         }
         return encoded
       }
-      return map<Frame, Buffer>('delimit', encode, { accepts: 'frame', emits: 'bytes' })
+      return map<Frame, Buffer>('toDelimited', encode, { accepts: 'frame', emits: 'bytes' })
     },
   })
