@@ -12,6 +12,6 @@ export interface Acceptor {
   open: (dispatcher: Dispatcher, close: (options: { readonly timeout: number }) => void) => void
   suspend: () => void
   resume: () => Promise<void>
-  /** Hands over nothing more; `served` resolves when the service has closed, with how many connections were cut off. */
+  /** Hands over nothing more; `served` resolves when the dispatcher has closed, with how many connections were cut off. */
   close: (served: Promise<number>) => Promise<void>
 }

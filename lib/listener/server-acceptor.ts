@@ -90,7 +90,7 @@ export class ServerAcceptor implements Acceptor {
     this.#inherited = setInheritedOptions(this.#server, this.#settings.socket)
   }
 
-  /** The server is closed before the last sockets tell their drives, so both are waited for. */
+  /** The server is closed before the last sockets tell their drivers, so both are waited for. */
   async close(served: Promise<number>): Promise<void> {
     this.#isClosed = true
     const closed = new Promise(resolve => this.#server.close(resolve))

@@ -25,11 +25,11 @@ class FakeSocket extends EventEmitter {
   }
 }
 
-/** A service whose workers are fakes. */
+/** A dispatcher whose workers are fakes. */
 function spread(options: ListenOptions = {}, count = 1) {
   const clock = fakeClock()
   const outcomes: [number, Outcome][] = []
-  const departed: [number, string][] = []
+  const gone: [number, string][] = []
   const onOutcome = (outcome: Outcome, { id }: Connection) => void outcomes.push([id, outcome])
   const settings = listenSettings({ ...options, clock, onOutcome })
   const children: FakeWorker[] = []
@@ -48,7 +48,7 @@ function spread(options: ListenOptions = {}, count = 1) {
   const name = takeName(settings.bind)
   const acceptor = {
     address: ADDRESS,
-    onGone: ({ id }: Connection, reason: string) => void departed.push([id, reason]),
+    onGone: ({ id }: Connection, reason: string) => void gone.push([id, reason]),
   } as unknown as ServerAcceptor
   const dispatcher = new WorkerDispatcher(name, pool, local, acceptor)
   const serve = (id: number) => {
@@ -57,7 +57,7 @@ function spread(options: ListenOptions = {}, count = 1) {
     return socket
   }
   const told = (child: FakeWorker | undefined) => child?.heard.map(({ bywash }) => bywash)
-  return { clock, dispatcher, children, serve, outcomes, departed, told, listener: name }
+  return { clock, dispatcher, children, serve, outcomes, gone, told, listener: name }
 }
 
 t.test('connections wait for a worker, and are handed over in their order', async t => {
@@ -86,7 +86,7 @@ t.test('connections wait for a worker, and are handed over in their order', asyn
 t.test(
   'a connection whose worker dies before it has taken it goes to another one, with its number',
   async t => {
-    const { clock, dispatcher, children, serve, outcomes, departed, listener } = spread()
+    const { clock, dispatcher, children, serve, outcomes, gone, listener } = spread()
     const [worker] = children as [FakeWorker]
     worker.report({ bywash: 'ready', listener })
     const sockets = [serve(1), serve(2)]
@@ -94,7 +94,7 @@ t.test(
     clock.advance(5)
     worker.die(null, 'SIGKILL')
     t.match(outcomes, [[1, { reason: 'worker-died', duration: 5, error: { message: /killed by SIGKILL/ } }]])
-    t.strictSame(departed, [[1, 'worker-died']])
+    t.strictSame(gone, [[1, 'worker-died']])
     t.equal(dispatcher.connections, 1)
     clock.advance(0)
     const successor = children[1] as FakeWorker
