@@ -11,7 +11,7 @@ export interface AdmissionRules {
   readonly deny: readonly AddressRange[] | undefined
 }
 
-const MAPPED = '::ffff:'
+const IPV4_MAPPED_PREFIX = '::ffff:'
 
 /**
  * An address without a zone, as IPv4 where it is one: on a dual-stack socket `10.1.1.1` comes as `::ffff:10.1.1.1`,
@@ -19,7 +19,9 @@ const MAPPED = '::ffff:'
  */
 function plainAddress(address: string): string {
   const [plain = ''] = address.split('%')
-  return plain.startsWith(MAPPED) && plain.includes('.') ? plain.slice(MAPPED.length) : plain
+  return plain.startsWith(IPV4_MAPPED_PREFIX) && plain.includes('.')
+    ? plain.slice(IPV4_MAPPED_PREFIX.length)
+    : plain
 }
 
 function listOf(ranges: readonly AddressRange[] | undefined): BlockList | undefined {
@@ -36,7 +38,7 @@ export class Admission {
   readonly #deny: BlockList | undefined
   readonly #hasAddressRules: boolean
   /** How many connections each address has; empty where that is not limited. */
-  readonly #taken = new Map<string, number>()
+  readonly #connectionCounts = new Map<string, number>()
 
   constructor(rules: AdmissionRules) {
     this.#rules = rules
@@ -47,7 +49,7 @@ export class Admission {
   }
 
   /** Why a connection is not taken, when there are `open` already; undefined takes it, and `leave` gives it back. */
-  refusal(peer: Endpoints, open: number): RefusedError | undefined {
+  admit(peer: Endpoints, open: number): RefusedError | undefined {
     const { maxConnections, maxConnectionsPerAddress } = this.#rules
     if (open >= maxConnections) {
       return new RefusedError(
@@ -60,33 +62,33 @@ export class Admission {
     // A transport without addresses, such as a unix socket, has no limits of addresses either.
     return address === undefined
       ? undefined
-      : this.#refusalOf(plainAddress(address), maxConnectionsPerAddress)
+      : this.#admitAddress(plainAddress(address), maxConnectionsPerAddress)
   }
 
-  #refusalOf(address: string, most: number): RefusedError | undefined {
+  #admitAddress(address: string, limit: number): RefusedError | undefined {
     const family = isIPv6(address) ? 'ipv6' : 'ipv4'
     if (this.#deny?.check(address, family) || this.#allow?.check(address, family) === false) {
       return new RefusedError(`Connections from ${address} are not allowed.`, 'address not allowed')
     }
-    if (most === Infinity) return undefined
-    const taken = this.#taken.get(address) ?? 0
-    if (taken >= most) {
+    if (limit === Infinity) return undefined
+    const taken = this.#connectionCounts.get(address) ?? 0
+    if (taken >= limit) {
       return new RefusedError(
-        `There were ${most} connections from ${address} already ('maxConnectionsPerAddress').`,
+        `There were ${limit} connections from ${address} already ('maxConnectionsPerAddress').`,
         'too many connections from your address',
       )
     }
-    this.#taken.set(address, taken + 1)
+    this.#connectionCounts.set(address, taken + 1)
     return undefined
   }
 
   /** Takes back what `refusal` allowed. */
-  leave(peer: Endpoints): void {
-    const remoteAddress = this.#taken.size === 0 ? undefined : peer.remoteAddress
+  release(peer: Endpoints): void {
+    const remoteAddress = this.#connectionCounts.size === 0 ? undefined : peer.remoteAddress
     if (remoteAddress === undefined) return
     const address = plainAddress(remoteAddress)
-    const taken = this.#taken.get(address) ?? 0
-    if (taken > 1) this.#taken.set(address, taken - 1)
-    else this.#taken.delete(address)
+    const taken = this.#connectionCounts.get(address) ?? 0
+    if (taken > 1) this.#connectionCounts.set(address, taken - 1)
+    else this.#connectionCounts.delete(address)
   }
 }

@@ -15,12 +15,12 @@ const acceptors = new WeakMap<Listener, ServerAcceptor>()
 
 /** Binds an address; `listen()` is the public way to it. */
 export async function bind(pipeline: Pipeline<Buffer, Buffer>, options: ListenOptions): Promise<Listener> {
-  const local = await prepare(pipeline, options)
+  const local = await loadSettings(pipeline, options)
   const { settings } = local
   const listener =
     settings.workers === undefined
-      ? enter(local, await openAcceptor(local))
-      : await bindSpread(local, settings.workers)
+      ? localListener(local, await openAcceptor(local))
+      : await bindInWorkers(local, settings.workers)
   if (settings.signal?.aborted) await listener.close()
   settings.signal?.throwIfAborted()
   return listener
@@ -35,16 +35,20 @@ export async function takeOver(
   pipeline: Pipeline<Buffer, Buffer>,
   options: ListenOptions,
 ): Promise<Listener> {
-  const local = await prepare(pipeline, options)
-  return enter(local, (acceptors.get(old) as ServerAcceptor).pass(local.settings, local.connections))
+  const local = await loadSettings(pipeline, options)
+  const acceptor = (acceptors.get(old) as ServerAcceptor).handOver(local.settings, local.connections)
+  return localListener(local, acceptor)
 }
 
 /** Stops accepting, for good, and gives the address free. Connections that are open go on. */
-export function retire(listener: Listener): void {
-  ;(acceptors.get(listener) as ServerAcceptor).release().close()
+export function stopAccepting(listener: Listener): void {
+  ;(acceptors.get(listener) as ServerAcceptor).detachServer().close()
 }
 
-async function prepare(pipeline: Pipeline<Buffer, Buffer>, options: ListenOptions): Promise<LocalSettings> {
+async function loadSettings(
+  pipeline: Pipeline<Buffer, Buffer>,
+  options: ListenOptions,
+): Promise<LocalSettings> {
   const settings = listenSettings(options)
   const plan = planOf(pipeline, 'listen()', settings.plan)
   const connections = connectionSettings('listen()', options)
@@ -54,14 +58,14 @@ async function prepare(pipeline: Pipeline<Buffer, Buffer>, options: ListenOption
   return { plan, settings, connections, handshakes }
 }
 
-function enter(local: LocalSettings, acceptor: ServerAcceptor): Listener {
+function localListener(local: LocalSettings, acceptor: ServerAcceptor): Listener {
   const listener = new Listener(acceptor, new LocalDispatcher(local, acceptor.onGone), local.settings)
   acceptors.set(listener, acceptor)
   return listener
 }
 
 /** Workers are loaded only where there are some. */
-async function bindSpread(local: LocalSettings, count: number): Promise<Listener> {
+async function bindInWorkers(local: LocalSettings, count: number): Promise<Listener> {
   /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
   const { bindWorkers } = await import('./workers/bind-workers.js')
   return bindWorkers(local, count, openAcceptor)

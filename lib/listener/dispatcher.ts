@@ -19,7 +19,7 @@ export interface Dispatcher {
    */
   close: (timeout: number) => Promise<number>
   /** Ends the connection in which something was started, by its async id; false where there is none. */
-  blame: (asyncId: number, error: unknown) => boolean
+  failConnection: (asyncId: number, error: unknown) => boolean
 }
 
 /** Hears of each connection that is over. */

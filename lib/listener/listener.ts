@@ -22,7 +22,7 @@ export class Listener {
     this.#settings = settings
     this.#uncaught = {
       uncaught: settings.uncaught,
-      blame: (asyncId, error) => dispatcher.blame(asyncId, error),
+      failConnection: (asyncId, error) => dispatcher.failConnection(asyncId, error),
       close: () => this.close(),
     }
     settings.signal?.addEventListener('abort', this.#onAbort)

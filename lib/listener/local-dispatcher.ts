@@ -32,7 +32,7 @@ export class LocalDispatcher implements Dispatcher {
   readonly #onGone: OnGone
   #forced = 0
   #closed: Promise<void> | undefined
-  #finish: (() => void) | undefined
+  #resolveClosed: (() => void) | undefined
 
   constructor({ plan, settings, connections, handshakes }: LocalSettings, onGone: OnGone) {
     this.#plan = plan
@@ -67,14 +67,14 @@ export class LocalDispatcher implements Dispatcher {
 
   async close(timeout: number): Promise<number> {
     const { clock } = this.#settings
-    this.#closed ??= this.#leave()
+    this.#closed ??= this.#drain()
     const timer = clock.setTimeout(() => this.#destroyAll(), timeout)
     await this.#closed
     clock.clearTimeout(timer)
     return this.#forced
   }
 
-  blame(asyncId: number, error: unknown): boolean {
+  failConnection(asyncId: number, error: unknown): boolean {
     for (const driver of this.#watch.known) {
       if (!driver.started(asyncId)) continue
       driver.blame(error)
@@ -91,10 +91,10 @@ export class LocalDispatcher implements Dispatcher {
     if (this.#closed !== undefined) driver.leave()
   }
 
-  #leave(): Promise<void> {
+  #drain(): Promise<void> {
     for (const driver of this.#watch.items) driver.leave()
     return new Promise(resolve => {
-      this.#finish = resolve
+      this.#resolveClosed = resolve
       if (this.connections === 0) resolve()
     })
   }
@@ -112,7 +112,7 @@ export class LocalDispatcher implements Dispatcher {
   readonly #end = (outcome: Outcome, connection: Connection) => {
     this.#onGone(connection, outcome.reason)
     guarded(() => this.#settings.onOutcome(outcome, connection))
-    if (this.connections === 0) this.#finish?.()
+    if (this.connections === 0) this.#resolveClosed?.()
   }
 
   readonly #handshakeEvents: HandshakeEvents = { onSecure: this.#begin, onFailed: this.#end }

@@ -14,10 +14,10 @@ import { openServer } from './open-server.js'
 import { setInheritedOptions, setOptions } from './socket-options.js'
 
 /** So many refused connections are waited for until they have read why; those beyond are closed at once. */
-const LINGERING = 8
+const MAX_LINGERING_REFUSALS = 8
 
 /** The record that tells a TLS client the same before any handshake: alert, fatal, access denied. */
-const ACCESS_DENIED = '\x15\x03\x03\x00\x02\x02\x31'
+const ACCESS_DENIED_ALERT = '\x15\x03\x03\x00\x02\x02\x31'
 
 /** Accepts connections, numbers those that are served, and refuses the others. */
 export class ServerAcceptor implements Acceptor {
@@ -43,7 +43,7 @@ export class ServerAcceptor implements Acceptor {
     this.#refusalSettings = {
       ...connections.drive,
       onDone: this.#onRefused,
-      ...(settings.tls === undefined ? {} : { farewell: () => ACCESS_DENIED }),
+      ...(settings.tls === undefined ? {} : { farewell: () => ACCESS_DENIED_ALERT }),
     }
     // A connection that could not be accepted is no reason to end the others.
     server.on('error', error => {
@@ -60,15 +60,15 @@ export class ServerAcceptor implements Acceptor {
   }
 
   /** Gives the server away: nothing more is accepted here, and nothing of it is closed. */
-  release(): Server {
+  detachServer(): Server {
     const server = this.#server.removeAllListeners('connection').removeAllListeners('error')
     this.#server = createServer()
     return server
   }
 
   /** Makes an acceptor with other settings of the same server. */
-  pass(settings: ListenSettings, connections: ConnectionSettings): ServerAcceptor {
-    const next = new ServerAcceptor(this.release(), settings, connections)
+  handOver(settings: ListenSettings, connections: ConnectionSettings): ServerAcceptor {
+    const next = new ServerAcceptor(this.detachServer(), settings, connections)
     next.#served = this.#served
     return next
   }
@@ -102,13 +102,13 @@ export class ServerAcceptor implements Acceptor {
   readonly onGone: OnGone = (connection, reason) => {
     // It was admitted, and then its handshake failed.
     if (reason === 'refused') this.#refused++
-    this.#admission.leave(connection)
+    this.#admission.release(connection)
   }
 
   #accept(socket: Socket, dispatcher: Dispatcher): void {
     const { clock, socket: options } = this.#settings
     if (!this.#inherited) setOptions(socket, options)
-    const refusal = this.#admission.refusal(socket, dispatcher.connections)
+    const refusal = this.#admission.admit(socket, dispatcher.connections)
     if (refusal === undefined) dispatcher.serve(socket, new Connection(++this.#served, socket, clock))
     else this.#refuse(socket, new Connection(0, socket, clock), refusal)
   }
@@ -118,7 +118,7 @@ export class ServerAcceptor implements Acceptor {
     keepAddresses(connection)
     const driver = new ConnectionDriver(socket, connection, this.#refusalSettings)
     this.#lingering.add(driver)
-    driver.refuse(refusal, this.#lingering.size <= LINGERING)
+    driver.refuse(refusal, this.#lingering.size <= MAX_LINGERING_REFUSALS)
   }
 
   readonly #onRefused = (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => {

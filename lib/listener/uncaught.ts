@@ -11,7 +11,7 @@ export type UncaughtHandler = (error: unknown) => void
 export interface UncaughtOwner {
   readonly uncaught: UncaughtPolicy | UncaughtHandler
   /** Ends the connection in which something was started, by its async id; false where there is none. */
-  blame: (asyncId: number, error: unknown) => boolean
+  failConnection: (asyncId: number, error: unknown) => boolean
   close: () => Promise<unknown>
 }
 
@@ -34,16 +34,16 @@ export function unwatchUncaught(owner: UncaughtOwner): void {
 
 function onUncaught(error: unknown): void {
   const asyncId = triggerAsyncId()
-  for (const owner of owners) if (owner.blame(asyncId, error)) return
+  for (const owner of owners) if (owner.failConnection(asyncId, error)) return
   // A program that handles uncaught errors itself has its own policy.
   if (process.listenerCount('uncaughtException') > 1) return
-  const leaving = [...owners].filter(({ uncaught }) => uncaught === 'exit')
+  const exiting = [...owners].filter(({ uncaught }) => uncaught === 'exit')
   // Several listeners may have the same one.
   const handlers = new Set(
     [...owners].map(({ uncaught }) => uncaught).filter(one => typeof one === 'function'),
   )
   for (const handle of handlers) handle(error)
-  if (leaving.length > 0) void exit(error, leaving)
+  if (exiting.length > 0) void exit(error, exiting)
   else if (handlers.size === 0) warn(error)
 }
 
@@ -54,13 +54,13 @@ function warn(error: unknown): void {
 let isExiting = false
 
 /** Drains, and then lets Node do what it does with an uncaught error: print it, and exit with 1. */
-async function exit(error: unknown, leaving: readonly UncaughtOwner[]): Promise<void> {
+async function exit(error: unknown, exiting: readonly UncaughtOwner[]): Promise<void> {
   if (isExiting) {
     warn(error)
     return
   }
   isExiting = true
-  await Promise.allSettled(leaving.map(owner => owner.close()))
+  await Promise.allSettled(exiting.map(owner => owner.close()))
   process.off('uncaughtException', onUncaught)
   setImmediate(() => {
     throw error

@@ -194,7 +194,7 @@ t.test('an inherited descriptor cannot be suspended, since it could not be opene
   const acceptor = new ServerAcceptor(server, listenSettings({ fd: 3 }), connectionSettings('listen()', {}))
   t.throws(() => acceptor.suspend(), { code: 'ERR_BYWASH_BIND', message: /cannot be opened again/ })
   t.equal(server.listening, true)
-  acceptor.pass(listenSettings({ fd: 3 }), connectionSettings('listen()', {}))
+  acceptor.handOver(listenSettings({ fd: 3 }), connectionSettings('listen()', {}))
   acceptor.suspend()
   t.equal(server.listening, true, 'who has passed it on has nothing to suspend')
 })

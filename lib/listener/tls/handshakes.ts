@@ -26,7 +26,7 @@ interface Pending {
 type Failure = Pick<Outcome, 'reason'> & { readonly error?: Error }
 
 /** A TLS socket knows the socket that it was made of. */
-type Secured = TLSSocket & { readonly _parent: Socket }
+type HandshakeSocket = TLSSocket & { readonly _parent: Socket }
 
 /**
  * Makes TLS sockets of a listener's sockets. Node's TLS server does it, but it neither listens (limits come first: a
@@ -87,18 +87,18 @@ export class Handshakes {
 
   #serverOf(settings: TlsSettings): Server {
     return createServer(nodeTlsOptions(settings))
-      .on('secureConnection', socket => this.#secured(socket as Secured))
-      .on('tlsClientError', (error, socket) => this.#failed(error, socket as Secured))
+      .on('secureConnection', socket => this.#secured(socket as HandshakeSocket))
+      .on('tlsClientError', (error, socket) => this.#failed(error, socket as HandshakeSocket))
   }
 
-  #secured(socket: Secured): void {
+  #secured(socket: HandshakeSocket): void {
     const { connection, events } = this.#take(socket)
     socket.allowHalfOpen = true
     events.onSecure(socket, connection)
   }
 
   /** Comes for every handshake that is not finished, whatever ended it. */
-  #failed(cause: NodeJS.ErrnoException, socket: Secured): void {
+  #failed(cause: NodeJS.ErrnoException, socket: HandshakeSocket): void {
     const { connection, events, openedAt, failure = failureOf(cause, socket) } = this.#take(socket)
     endConnection(connection)
     const duration = Math.round(connection.clock.now()) - openedAt
@@ -106,7 +106,7 @@ export class Handshakes {
     events.onFailed({ reason, error, bytesRead: 0, bytesWritten: 0, duration }, connection)
   }
 
-  #take({ _parent: socket }: Secured): Pending {
+  #take({ _parent: socket }: HandshakeSocket): Pending {
     const pending = this.#pending.get(socket) as Pending
     this.#pending.delete(socket)
     pending.connection.clock.clearTimeout(pending.timer)
@@ -114,17 +114,17 @@ export class Handshakes {
   }
 }
 
-function failureOf(cause: NodeJS.ErrnoException, socket: Secured): Failure {
+function failureOf(cause: NodeJS.ErrnoException, socket: HandshakeSocket): Failure {
   const what = socket.authorizationError
     ? `the client's certificate is not accepted: ${socket.authorizationError}`
-    : mistakeOf(cause)
+    : clientMistake(cause)
   return what === undefined
     ? { reason: 'client-reset', error: cause }
     : { reason: 'refused', error: new HandshakeError(what, { cause }) }
 }
 
 /** What the client did wrong; undefined when it only went away. */
-function mistakeOf({ code, reason }: NodeJS.ErrnoException & { reason?: string }): string | undefined {
+function clientMistake({ code, reason }: NodeJS.ErrnoException & { reason?: string }): string | undefined {
   switch (code) {
     case 'ERR_SSL_HTTP_REQUEST':
       return 'the client spoke HTTP without TLS'

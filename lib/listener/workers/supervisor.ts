@@ -3,14 +3,14 @@ import { WorkerError } from '../../errors.js'
 import type { WorkerProcess } from './worker-process.js'
 
 /** A worker that cannot start is tried so often. */
-const TRIES = 5
+const MAX_FAILED_STARTS = 5
 /** The first successor comes at once, the second after this time, and each further one after twice the time. */
-const FIRST_DELAY = 100
-const LONGEST_DELAY = 3_000
+const FIRST_BACKOFF_MS = 100
+const MAX_BACKOFF_MS = 3_000
 /** A worker that has served for so long owes nothing to those before it. */
-const STEADY = 10_000
+const STABLE_UPTIME_MS = 10_000
 
-interface SlotSettings {
+interface SupervisorSettings {
   readonly number: number
   readonly clock: Clock
   readonly start: () => WorkerProcess
@@ -18,15 +18,15 @@ interface SlotSettings {
 }
 
 /** The place of one worker: when it dies, another one comes. */
-export class Slot {
-  readonly #settings: SlotSettings
+export class WorkerSupervisor {
+  readonly #settings: SupervisorSettings
   #worker: WorkerProcess | undefined
   #timer: Timer
   /** Deaths in a row: of workers that were never ready, and of those that did not last. */
   #failedStarts = 0
-  #deaths = 0
+  #restarts = 0
 
-  constructor(settings: SlotSettings) {
+  constructor(settings: SupervisorSettings) {
     this.#settings = settings
     this.#start()
   }
@@ -43,14 +43,15 @@ export class Slot {
     const { number, clock, giveUp } = this.#settings
     const { readyAt } = worker
     this.#failedStarts = readyAt === undefined ? this.#failedStarts + 1 : 0
-    if (this.#failedStarts === TRIES) {
-      const message = `worker ${number} could not be started in ${TRIES} tries: the last, ${error?.message}`
+    if (this.#failedStarts === MAX_FAILED_STARTS) {
+      const message = `worker ${number} could not be started in ${MAX_FAILED_STARTS} tries: the last, ${error?.message}`
       giveUp(new WorkerError(message, { cause: error }))
       return
     }
-    if (readyAt !== undefined && clock.now() - readyAt >= STEADY) this.#deaths = 0
-    const delay = this.#deaths === 0 ? 0 : Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** (this.#deaths - 1))
-    this.#deaths++
+    if (readyAt !== undefined && clock.now() - readyAt >= STABLE_UPTIME_MS) this.#restarts = 0
+    const delay =
+      this.#restarts === 0 ? 0 : Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#restarts - 1))
+    this.#restarts++
     this.#timer = clock.setTimeout(this.#start, delay)
   }
 
