@@ -10,10 +10,10 @@ import { ServerAcceptor } from './server-acceptor.js'
 import type { Handshakes } from './tls/handshakes.js'
 import type { TlsOptions } from './tls/tls-options.js'
 
-/** Where connections come from, of listeners that accept in this process. */
+/** Acceptors of the listeners that takeOver() and stopAccepting() may be called with. */
 const acceptors = new WeakMap<Listener, ServerAcceptor>()
 
-/** Binds an address; `listen()` is the public way to it. */
+/** Implementation of `listen()`, which loads this file when it is first called. */
 export async function bind(pipeline: Pipeline<Buffer, Buffer>, options: ListenOptions): Promise<Listener> {
   const local = await loadSettings(pipeline, options)
   const { settings } = local
@@ -27,8 +27,8 @@ export async function bind(pipeline: Pipeline<Buffer, Buffer>, options: ListenOp
 }
 
 /**
- * Makes a listener with other options that accepts in the place of one that has the same address. If that were bound
- * anew, connections that wait to be accepted would be lost. The old listener keeps the connections that it has.
+ * Moves the listening socket of a listener to a new one with other options. To close it and bind the same address again
+ * would lose the connections that wait to be accepted. The old listener accepts nothing more, and keeps its connections.
  */
 export async function takeOver(
   old: Listener,
@@ -40,7 +40,7 @@ export async function takeOver(
   return localListener(local, acceptor)
 }
 
-/** Stops accepting, for good, and gives the address free. Connections that are open go on. */
+/** Stops accepting for good and frees the address. Open connections go on. */
 export function stopAccepting(listener: Listener): void {
   ;(acceptors.get(listener) as ServerAcceptor).detachServer().close()
 }
@@ -64,24 +64,24 @@ function localListener(local: LocalSettings, acceptor: ServerAcceptor): Listener
   return listener
 }
 
-/** Workers are loaded only where there are some. */
+/** Loads the code for workers only when a listener has some. */
 async function bindInWorkers(local: LocalSettings, count: number): Promise<Listener> {
-  /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
+  /* c8 ignore next -- the tests' loader adds branches of its own to a dynamic import */
   const { bindWorkers } = await import('./workers/bind-workers.js')
   return bindWorkers(local, count, openAcceptor)
 }
 
 async function openAcceptor({ settings, connections }: LocalSettings): Promise<ServerAcceptor> {
-  // What a worker is to serve must not be read here.
+  // A socket that is sent to a worker must not be read here.
   const pauseOnConnect = settings.workers !== undefined
   const server = createServer({ allowHalfOpen: true, pauseOnConnect })
   await openServer(server, settings.bind)
   return new ServerAcceptor(server, settings, connections)
 }
 
-/** TLS is loaded only where it is spoken. */
+/** Loads node:tls only when a listener needs it. */
 async function handshakesOf(options: TlsOptions): Promise<Handshakes> {
-  /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
+  /* c8 ignore next -- the tests' loader adds branches of its own to a dynamic import */
   const { Handshakes } = await import('./tls/handshakes.js')
   return new Handshakes('listen(): tls', options)
 }

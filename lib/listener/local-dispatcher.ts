@@ -14,7 +14,7 @@ import type { ListenSettings } from './listen-options.js'
 import type { HandshakeEvents, Handshakes } from './tls/handshakes.js'
 import type { TlsOptions } from './tls/tls-options.js'
 
-/** What a process needs to serve connections. */
+/** Checked and loaded settings with which a process serves the connections of a listener. */
 export interface LocalSettings {
   readonly plan: Plan
   readonly settings: ListenSettings
@@ -22,7 +22,7 @@ export interface LocalSettings {
   readonly handshakes: Handshakes | undefined
 }
 
-/** Serves connections in this process. */
+/** Dispatcher that serves connections in this process. */
 export class LocalDispatcher implements Dispatcher {
   #plan: Plan
   readonly #settings: ListenSettings
@@ -87,7 +87,7 @@ export class LocalDispatcher implements Dispatcher {
     const driver = new ConnectionDriver(socket, connection, this.#driverSettings)
     this.#watch.add(driver)
     driver.start(this.#plan)
-    // Its handshake was under way when the listener closed.
+    // The listener was closed during the handshake of this connection.
     if (this.#closed !== undefined) driver.leave()
   }
 
@@ -118,7 +118,7 @@ export class LocalDispatcher implements Dispatcher {
   readonly #handshakeEvents: HandshakeEvents = { onSecure: this.#begin, onFailed: this.#end }
 }
 
-/** What a listener says that has no certificate to replace. */
+/** The error of setSecureContext() on a listener without TLS. */
 export function withoutTls(): InvalidOptionError {
   return new InvalidOptionError("setSecureContext(): this listener does not speak TLS; give listen() 'tls'.")
 }

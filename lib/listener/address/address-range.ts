@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 
-/** Neighbouring addresses: those that share the first `prefix` bits. */
+/** The addresses that share their first `prefix` bits with `address`. */
 export interface AddressRange {
   readonly address: string
   readonly prefix: number
@@ -10,8 +10,9 @@ export interface AddressRange {
 const IPV4_MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i
 
 /**
- * Reads an address or a CIDR range (RFC 4632, RFC 4291): `10.0.0.0/8`, `192.0.2.7`, `2001:db8::/32`. A range of
- * IPv4-mapped addresses, `::ffff:10.0.0.0/104`, is the range of the IPv4 addresses. Undefined for anything else.
+ * Parses an address or a CIDR range (RFC 4632, RFC 4291): `10.0.0.0/8`, `192.0.2.7`, `2001:db8::/32`. A range of
+ * IPv4-mapped addresses, `::ffff:10.0.0.0/104`, becomes the range of the IPv4 addresses. Returns undefined for anything
+ * else.
  */
 export function parseAddressRange(text: unknown): AddressRange | undefined {
   const [given = '', bits] = typeof text === 'string' ? text.split('/', 2) : []

@@ -1,16 +1,16 @@
 import { BindError } from '../../errors.js'
 import type { SystemdDescriptor } from './listen-address.js'
 
-/** The first descriptor that is handed over; the others follow. */
+/** Number of the first descriptor that systemd hands over; the others follow it. */
 const FIRST_DESCRIPTOR = 3
 const VARIABLES = ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'LISTEN_PIDFDID']
 
-/** What systemd has handed over and nobody has taken yet: descriptors with their names. */
+/** Names of the descriptors that systemd has handed over and no listener has taken yet, by their number. */
 const available = new Map<number, string>()
 
 /**
- * The number of a descriptor. One of systemd's is taken only once: who closes it must not close what has its number
- * later.
+ * Returns the number of a descriptor. Each of systemd's is handed out only once: when its listener has closed it, its
+ * number may come to mean another file, which a second listener would take for a socket and close.
  *
  * @throws BindError when systemd did not hand over such a descriptor.
  */
@@ -38,7 +38,7 @@ function refusal(name: string | undefined): string {
     : `systemd has not handed over exactly one descriptor named ${name}; there are ${names}`
 }
 
-/** Reads the environment, and clears it: the descriptors are not for our children. */
+/** Reads systemd's variables and deletes them, since the descriptors are not for child processes. */
 function readEnvironment(environment: NodeJS.ProcessEnv): void {
   const { LISTEN_PID: pid, LISTEN_FDS: count, LISTEN_FDNAMES: names } = environment
   if (pid === undefined || count === undefined) return

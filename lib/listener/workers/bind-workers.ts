@@ -8,12 +8,12 @@ import { WorkerPool } from './pool.js'
 import { type IpcProcess, PrimaryAcceptor } from './primary-acceptor.js'
 import { WorkerDispatcher } from './worker-dispatcher.js'
 
-/** The environment variable that tells a worker its number. */
+/** Environment variable with the number of a worker. */
 const NUMBER_VARIABLE = 'BYWASH_WORKER'
 
 let pool: WorkerPool | undefined
 
-/** A listener with workers: in the primary one that accepts, in a worker one that serves. */
+/** Opens a listener with workers: in the primary it accepts connections, in a worker it serves them. */
 export async function bindWorkers(
   local: LocalSettings,
   count: number,

@@ -5,10 +5,10 @@ import type { PrimaryMessage, WorkerListenerMessage } from './messages.js'
 import { WorkerSupervisor } from './supervisor.js'
 import { PING_INTERVAL_MS, WorkerProcess } from './worker-process.js'
 
-/** A worker that is told to end, and does not for so long, is killed. */
+/** Time that a worker has to end before it is killed. */
 export const EXIT_GRACE_MS = 1_000
 
-/** A listener of the primary, and what it hears of the workers. */
+/** A listener in the primary, with callbacks about the workers. */
 export interface PoolUser {
   readonly name: string
   readonly isClosing: boolean
@@ -21,11 +21,11 @@ export interface PoolUser {
 interface WorkerPoolSettings {
   readonly count: number
   readonly clock: Clock
-  /** Starts a process for the worker of that number. */
+  /** Starts the process of the worker with that number. */
   readonly fork: (number: number) => ChildProcess
 }
 
-/** The workers, which all listeners of the process share: each worker runs the whole script. */
+/** The workers of this process. All its listeners share them, since each worker runs the whole script. */
 export class WorkerPool {
   readonly count: number
   readonly #settings: WorkerPoolSettings
@@ -40,19 +40,19 @@ export class WorkerPool {
     this.count = settings.count
   }
 
-  /** It has not begun, or it has ended. */
+  /** True before the first `add()`, and when every listener has been removed. */
   get isEmpty(): boolean {
     return this.#users.size === 0
   }
 
-  /** Begins with the first user. */
+  /** Adds a listener. The first one starts the workers. */
   add(user: PoolUser): void {
     this.#users.set(user.name, user)
     if (this.#supervisors.length === 0) this.#start()
     else for (const worker of this.#workersOf(user.name)) user.onReady(worker)
   }
 
-  /** Ends the workers with the last user, and resolves when they are gone. */
+  /** Removes a listener. If it is the last, the workers are ended, and the promise resolves when they are gone. */
   async remove({ name }: PoolUser): Promise<void> {
     this.#users.delete(name)
     if (!this.isEmpty) return
@@ -72,8 +72,9 @@ export class WorkerPool {
   }
 
   /**
-   * The worker that has the fewest connections, and of several such the one that was chosen longest ago. In turn would
-   * leave a new worker with less than the others for as long as connections last, and go on feeding one that hangs.
+   * Returns the worker with the fewest connections, of several such the one that was chosen longest ago. Round robin
+   * would leave a new worker with fewer connections than the others for as long as these last, and would go on sending
+   * connections to a worker that hangs.
    */
   choose(name: string): WorkerProcess | undefined {
     let best: WorkerProcess | undefined
@@ -88,11 +89,12 @@ export class WorkerPool {
     return best
   }
 
+  /** Sends a message to each worker that has the listener open. */
   broadcast(name: string, message: PrimaryMessage): void {
     for (const worker of this.#workersOf(name)) worker.send(message)
   }
 
-  /** Whether a worker still has to close a listener. */
+  /** Whether any worker has the listener open. */
   isInUse(name: string): boolean {
     return this.#workersOf(name).length > 0
   }

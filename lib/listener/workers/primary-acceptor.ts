@@ -8,7 +8,7 @@ import type { Dispatcher, OnGone } from '../dispatcher.js'
 import { freeName } from './listener-names.js'
 import type { PrimaryListenerMessage, PrimaryMessage, WorkerMessage } from './messages.js'
 
-/** What a worker uses of its process. */
+/** The part of `process` that a worker needs to exchange messages with its primary. */
 export interface IpcProcess extends Pick<EventEmitter, 'on' | 'off'> {
   readonly send: (message: WorkerMessage, handle: undefined, options: undefined, sent: () => void) => unknown
   readonly channel: { readonly unref: () => void }
@@ -16,23 +16,24 @@ export interface IpcProcess extends Pick<EventEmitter, 'on' | 'off'> {
 
 function ignore(): void {}
 
-/** A terminal sends its signals to workers too, but it is the primary that says when they end. */
+/** Signals that a terminal sends to workers too. They ignore them, since the primary decides when they end. */
 const IGNORED_SIGNALS = ['SIGINT', 'SIGTERM']
 
-/** Where a worker's connections come from. */
+/** Acceptor of a worker: the primary sends it connections. */
 export class PrimaryAcceptor implements Acceptor {
   readonly worker: number
   readonly refused = 0
-  /** Resolves when the primary listens. */
+  /** Resolves when the primary has said at which address it listens. */
   readonly bound: Promise<void>
   readonly #name: string
   readonly #process: IpcProcess
   readonly #clock: Clock
-  /** Those who have asked how many connections there were. */
+  /** Callbacks of `count` requests in their order, which is also the order of the answers. */
   readonly #countCallbacks: ((total: number) => void)[] = []
   #address: AddressInfo | undefined
   #dispatcher: Dispatcher | undefined
   #closeListener: (options: { readonly timeout: number }) => void = ignore
+  /** Cause of the close: set by the first one. */
   #closing: 'no' | 'by primary' | 'by itself' = 'no'
   #resolveBound: () => void = ignore
   #resolveDismissed: () => void = ignore
@@ -80,7 +81,7 @@ export class PrimaryAcceptor implements Acceptor {
     await dismissed
     this.#process.off('message', this.#onMessage)
     for (const signal of IGNORED_SIGNALS) this.#process.off(signal, ignore)
-    // The script may end now, as it could without workers.
+    // Without a listener the channel must not keep the process alive: the script may end, as it could without workers.
     if (freeName(listener)) this.#process.channel.unref()
   }
 
@@ -89,7 +90,7 @@ export class PrimaryAcceptor implements Acceptor {
   }
 
   #send(message: WorkerMessage): void {
-    // Without a primary this process ends: node:cluster sees to it.
+    // A failed send is ignored: when the primary is gone, node:cluster ends this process.
     this.#process.send(message, undefined, undefined, ignore)
   }
 
@@ -124,7 +125,7 @@ export class PrimaryAcceptor implements Acceptor {
     }
   }
 
-  /** Says that it is taken first: a client that was spoken to must not come to another worker. */
+  /** Sends `taken` before it serves: a client that has been sent something must never go to another worker. */
   #serve(id: number, socket: Socket): void {
     if (this.#closing === 'by itself') {
       socket.destroy()
@@ -132,7 +133,7 @@ export class PrimaryAcceptor implements Acceptor {
     }
     this.#send({ bywash: 'taken', listener: this.#name, id })
     socket.allowHalfOpen = true
-    // Node forgets the address when the peer has gone. Asked for once now, it stays.
+    // Once read, Node keeps the address; it could not be read any more after the peer has gone.
     void socket.remoteAddress
     const connection = new Connection(id, socket, this.#clock)
     shareCount(connection, answer => {

@@ -2,12 +2,12 @@ import type { Clock, Timer } from '../../clock.js'
 import { WorkerError } from '../../errors.js'
 import type { WorkerProcess } from './worker-process.js'
 
-/** A worker that cannot start is tried so often. */
+/** Starts in a row that may fail before the supervisor gives up. */
 const MAX_FAILED_STARTS = 5
-/** The first successor comes at once, the second after this time, and each further one after twice the time. */
+/** Delay before the second restart. The first has none, and each further one has twice the delay of the one before. */
 const FIRST_BACKOFF_MS = 100
 const MAX_BACKOFF_MS = 3_000
-/** A worker that has served for so long owes nothing to those before it. */
+/** Time for which a worker has to serve before its restart has no delay again. */
 const STABLE_UPTIME_MS = 10_000
 
 interface SupervisorSettings {
@@ -17,13 +17,14 @@ interface SupervisorSettings {
   readonly giveUp: (error: WorkerError) => void
 }
 
-/** The place of one worker: when it dies, another one comes. */
+/** Restarts one worker when it ends, and gives up after too many failed starts. */
 export class WorkerSupervisor {
   readonly #settings: SupervisorSettings
   #worker: WorkerProcess | undefined
   #timer: Timer
-  /** Deaths in a row: of workers that were never ready, and of those that did not last. */
+  /** Workers in a row that ended before they were ready. */
   #failedStarts = 0
+  /** Restarts since a worker has served for STABLE_UPTIME_MS. */
   #restarts = 0
 
   constructor(settings: SupervisorSettings) {
@@ -36,7 +37,7 @@ export class WorkerSupervisor {
     this.#worker = this.#settings.start()
   }
 
-  /** Starts a successor for a worker that is gone, or is about to go. */
+  /** Starts a successor if `worker` is the current worker; it has ended, or takes no more connections. */
   replace(worker: WorkerProcess, error?: WorkerError): void {
     if (this.#worker !== worker) return
     this.#worker = undefined

@@ -14,21 +14,21 @@ import type { WorkerListenerMessage } from './messages.js'
 import { EXIT_GRACE_MS, type PoolUser, type WorkerPool } from './pool.js'
 import type { WorkerProcess } from './worker-process.js'
 
-/** A connection, as the primary knows it. */
+/** An open connection, as the primary keeps it. */
 interface OpenConnection {
   readonly connection: Connection
   readonly openedAt: number
-  /** Whom it was given to; nobody while no worker is ready. */
+  /** The worker that it was sent to; undefined while no worker is ready. */
   worker: WorkerProcess | undefined
-  /** Here until the worker has taken it: if it dies before that, another one gets it. */
+  /** Kept until the worker has taken it: if the worker dies before, the socket is sent to another one. */
   socket: Socket | undefined
 }
 
-/** Serves the connections of a listener in workers: hands over sockets, and keeps the books. */
+/** Dispatcher of the primary: sends sockets to workers, and keeps a list of the connections that they serve. */
 export class WorkerDispatcher implements Dispatcher, PoolUser {
   readonly name: string
   isClosing = false
-  /** Resolves when a worker can serve, or the listener is closed; rejects when no worker can be started. */
+  /** Resolves when a worker is ready or the listener is closed; rejects when no worker can be started. */
   readonly ready: Promise<void>
   readonly #pool: WorkerPool
   readonly #local: LocalSettings
@@ -63,8 +63,8 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
 
   serve(socket: Socket, { id, clock, remoteAddress, remotePort }: Connection): void {
     this.#total = id
-    // For sockets of a server that it has sent, Node keeps accounts with each worker. When the server closes it waits
-    // for their answers, and for ever where one has died.
+    // Node keeps a list, for each worker, of the sent sockets that have a server. When the server closes, it waits for
+    // the answer of each worker, for ever if a worker has died. A socket without its server is not on the list.
     Object.assign(socket, { server: undefined })
     const connection = new Connection(id, { remoteAddress, remotePort }, clock)
     const open: OpenConnection = { connection, openedAt: clock.now(), worker: undefined, socket }
@@ -80,7 +80,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
 
   setSecureContext(options: TlsOptions): void {
     if (this.#local.handshakes === undefined) throw withoutTls()
-    // Nobody shakes hands here, but what is wrong is to be said here.
+    // The primary makes no handshakes, but it is its caller who has to hear of wrong options.
     this.#local.handshakes.replace('setSecureContext()', options)
     this.#replacedTls = withPemAsText(options)
     this.#pool.broadcast(this.name, { bywash: 'secure', listener: this.name, tls: this.#replacedTls })
@@ -90,7 +90,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     const { clock } = this.#local.settings
     this.#closed ??= this.#drain()
     this.#pool.broadcast(this.name, { bywash: 'close', listener: this.name, timeout })
-    // One that hangs cannot destroy anything.
+    // A worker that hangs cannot destroy its connections itself.
     const timer: Timer = clock.setTimeout(
       () => this.#pool.kill(this.name),
       Math.min(timeout + EXIT_GRACE_MS, LONGEST_TIMEOUT),
@@ -100,7 +100,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     return this.#forced
   }
 
-  /** Stages run in workers, and so do their errors. */
+  /** Stages run in workers, so no connection fails in the primary. */
   failConnection(): boolean {
     return false
   }
@@ -151,7 +151,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
 
   onFailure(error: WorkerError): void {
     this.#rejectReady(error)
-    // An error that nobody caught: the policy `uncaught` decides.
+    // `listen()` has resolved already, so this becomes an uncaught error, with which the policy `uncaught` deals.
     if (this.#isReady) {
       process.nextTick(() => {
         throw error
@@ -187,7 +187,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     }
   }
 
-  /** Gives to others what a worker has not taken. */
+  /** Sends the connections that a worker has not taken to other workers. */
   #reassignUntaken(worker: WorkerProcess): void {
     for (const open of this.#open.values()) {
       if (open.worker !== worker || open.socket === undefined) continue
@@ -196,7 +196,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     }
   }
 
-  /** The worker has it, so it need not stay open here. */
+  /** Closes the primary's copy of a socket, since the worker has its own now. */
   #onTaken(id: number): void {
     const open = this.#open.get(id) as OpenConnection
     open.socket?.destroy()
@@ -221,7 +221,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
   }
 }
 
-/** Messages are JSON, and PEM is text. */
+/** The options with PEM as text instead of bytes: messages between processes are JSON. */
 function withPemAsText(options: TlsOptions): TlsOptions {
   const text = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(text)
