@@ -56,7 +56,7 @@ export interface SpawnedServer {
   readonly ended: Promise<number | string>
 }
 
-/** Starts test/workers/server.js; resolves when its primary and all workers are up. */
+/** Starts test/listener/workers/server.js; resolves when its primary and all workers are up. */
 export async function spawnServer(t: Test, options: ServerOptions): Promise<SpawnedServer> {
   const server = startServer(t, fileURLToPath(new URL('server.js', import.meta.url)), [
     JSON.stringify(options),
