@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { byteMapOf, mapBytes } from '../../../lib/engine/rewrite/map-bytes.js'
+import { runs } from '../../runs.js'
 
 const IDENTITY = Uint8Array.from({ length: 256 }, (_, byte) => byte)
 
@@ -24,7 +25,7 @@ t.test('maps any bytes by any table, in place or not, and counts their line feed
         (inPlace || input.equals(before))
       )
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   )
 })
 
