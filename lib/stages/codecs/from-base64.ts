@@ -7,9 +7,9 @@ const RULES: TextRules = {
   name: 'fromBase64',
   encoding: 'base64',
   groupLength: 4,
-  foreign: /[^A-Za-z0-9+/]/,
+  nonDigit: /[^A-Za-z0-9+/]/,
   // The bits that stand for no byte are zero (RFC 4648 §3.5), so that bytes have one text only.
-  padded: {
+  padding: {
     whole: /^[A-Za-z0-9+/](?:[AQgw]==|[A-Za-z0-9+/][AEIMQUYcgkosw048]=)$/,
     partial: /^[A-Za-z0-9+/][AQgw]=$/,
   },

@@ -3,7 +3,7 @@ import type { StageFactory } from '../../definition.js'
 import type { TransformerStage } from '../../stage.js'
 import { FROM_TEXT_OPTIONS, type FromTextOptions, type TextRules, textDecoder } from './text-decoder.js'
 
-const RULES: TextRules = { name: 'fromHex', encoding: 'hex', groupLength: 2, foreign: /[^0-9A-Fa-f]/ }
+const RULES: TextRules = { name: 'fromHex', encoding: 'hex', groupLength: 2, nonDigit: /[^0-9A-Fa-f]/ }
 
 /**
  * Turns pairs of hexadecimal digits (RFC 4648 §8, base16), in upper or lower case, back into bytes, up to one digit

@@ -11,10 +11,10 @@ const FNAME = 0x08
 const FCOMMENT = 0x10
 
 /** What zlib makes in one step at most. */
-const STEP = 16_384
+const OUTPUT_CHUNK_BYTES = 16_384
 
 /** From this much output on the ratio is judged: a short text of one character is no bomb. */
-const JUDGED_FROM = 65_536
+const RATIO_CHECK_MIN_BYTES = 65_536
 
 /**
  * Reads gzip's own headers and trailers, and leaves to zlib what is between them. Node's Gunzip loses what it made
@@ -25,21 +25,21 @@ export class GunzipStream extends Transform {
   readonly #limits: { readonly maxOutput: number; readonly maxRatio: number }
   readonly #fail: (error: unknown) => void
   /** Reads a header or a trailer byte by byte; between them there is `#inflate`. */
-  #frame: Generator<undefined, void, number> | undefined
+  #parser: Generator<undefined, void, number> | undefined
   #inflate: InflateRaw | undefined
   /** The deflate data are at their end. */
-  #inflated = false
+  #deflateEnded = false
   #checksum = 0
-  #length = 0
+  #memberBytes = 0
   /** What the connection has had, but for what `#inflate` has read. */
-  #input = 0
-  #output = 0
+  #inputBytes = 0
+  #outputBytes = 0
   #failed = false
   /** Asks for the next chunk. */
   #resume: () => void = () => {}
 
   constructor(limits: { maxOutput: number; maxRatio: number }, fail: (error: unknown) => void) {
-    super({ highWaterMark: STEP })
+    super({ highWaterMark: OUTPUT_CHUNK_BYTES })
     this.#limits = limits
     this.#fail = fail
   }
@@ -50,7 +50,7 @@ export class GunzipStream extends Transform {
   }
 
   override _flush(callback: TransformCallback): void {
-    if (!this.#failed && (this.#inflate !== undefined || this.#frame !== undefined)) {
+    if (!this.#failed && (this.#inflate !== undefined || this.#parser !== undefined)) {
       this.#refuse(new InvalidFrameError(NAME, 'the input ends within a member'))
     }
     callback()
@@ -74,7 +74,7 @@ export class GunzipStream extends Transform {
           this.#decompress(this.#inflate, at === 0 ? chunk : chunk.subarray(at))
           return
         }
-        this.#input++
+        this.#inputBytes++
         this.#read(chunk[at] as number)
       }
     } catch (error) {
@@ -84,21 +84,21 @@ export class GunzipStream extends Transform {
   }
 
   #read(byte: number): void {
-    this.#frame ??= begin(readHeader())
-    if (!this.#frame.next(byte).done) return
-    this.#frame = undefined
-    if (this.#inflated) this.#inflated = false
+    this.#parser ??= started(readHeader())
+    if (!this.#parser.next(byte).done) return
+    this.#parser = undefined
+    if (this.#deflateEnded) this.#deflateEnded = false
     else this.#open()
   }
 
   #open(): void {
     this.#checksum = 0
-    this.#length = 0
-    const inflate = createInflateRaw({ chunkSize: STEP })
+    this.#memberBytes = 0
+    const inflate = createInflateRaw({ chunkSize: OUTPUT_CHUNK_BYTES })
     // Its own stream is not used: an error there would lose what waits in its buffer.
     inflate.push = (made: Buffer | null) => {
-      if (made === null) this.#inflated = true
-      return made === null || this.#take(made, inflate)
+      if (made === null) this.#deflateEnded = true
+      return made === null || this.#handOn(made, inflate)
     }
     inflate.on('error', ({ message }) => {
       this.#refuse(new InvalidFrameError(NAME, `its deflate data are broken, ${message}`))
@@ -110,39 +110,39 @@ export class GunzipStream extends Transform {
   #decompress(inflate: InflateRaw, chunk: Buffer): void {
     const before = inflate.bytesWritten
     inflate._transform(chunk, 'latin1', () => {
-      if (!this.#inflated || this.#failed) {
+      if (!this.#deflateEnded || this.#failed) {
         this.#resume()
         return
       }
       const read = inflate.bytesWritten - before
-      this.#input += inflate.bytesWritten
+      this.#inputBytes += inflate.bytesWritten
       this.#close()
-      this.#judge(this.#input)
-      this.#frame = begin(readTrailer(this.#checksum, this.#length))
+      this.#checkRatio(this.#inputBytes)
+      this.#parser = started(readTrailer(this.#checksum, this.#memberBytes))
       this.#step(chunk.subarray(read))
     })
   }
 
   /** Hands on what zlib made, within the limits. False: it is to wait. */
-  #take(made: Buffer, inflate: InflateRaw): boolean {
+  #handOn(made: Buffer, inflate: InflateRaw): boolean {
     const { maxOutput } = this.#limits
-    const kept = made.subarray(0, maxOutput - this.#output)
+    const kept = made.subarray(0, maxOutput - this.#outputBytes)
     this.#checksum = crc32(made, this.#checksum)
-    this.#length += made.length
-    this.#output += kept.length
+    this.#memberBytes += made.length
+    this.#outputBytes += kept.length
     const open = kept.length === 0 || this.push(kept)
     if (kept.length < made.length) {
       this.#refuse(new InvalidFrameError(NAME, `it holds more than ${maxOutput} bytes ('maxOutput')`))
-    } else if (this.#length % STEP === 0) {
+    } else if (this.#memberBytes % OUTPUT_CHUNK_BYTES === 0) {
       // Between steps zlib may have read less of the input, or more, as that was cut.
-      this.#judge(this.#input + inflate.bytesWritten)
+      this.#checkRatio(this.#inputBytes + inflate.bytesWritten)
     }
     return open
   }
 
-  #judge(input: number): void {
+  #checkRatio(input: number): void {
     const { maxRatio } = this.#limits
-    if (this.#output <= JUDGED_FROM || this.#output <= maxRatio * input) return
+    if (this.#outputBytes <= RATIO_CHECK_MIN_BYTES || this.#outputBytes <= maxRatio * input) return
     this.#refuse(new InvalidFrameError(NAME, `it holds more than ${maxRatio} times its length ('maxRatio')`))
   }
 
@@ -159,7 +159,7 @@ export class GunzipStream extends Transform {
 }
 
 /** Runs a reader up to where it waits for its first byte. */
-function begin<Reader extends Generator<undefined, void, number>>(reader: Reader): Reader {
+function started<Reader extends Generator<undefined, void, number>>(reader: Reader): Reader {
   reader.next()
   return reader
 }

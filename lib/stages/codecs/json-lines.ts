@@ -81,12 +81,12 @@ class JsonTransformer implements Transformer<string, unknown> {
 }
 
 /** What a line holds that needs a closer look; with a backslash, a key may be written in other letters. */
-const SUSPICIOUS = /__proto__|constructor|\\u/
+const POSSIBLE_PROTOTYPE_KEY = /__proto__|constructor|\\u/
 
 function parse(line: string): unknown {
   const value = parseJson(line)
   if (value === null) throw new InvalidFrameError('jsonLines', 'the line is null')
-  if (SUSPICIOUS.test(line)) refusePrototypes(value)
+  if (POSSIBLE_PROTOTYPE_KEY.test(line)) refusePrototypes(value)
   return value
 }
 
@@ -101,15 +101,15 @@ function parseJson(line: string): unknown {
 
 /** With a list and not by recursion: a line may nest deeper than the stack. */
 function refusePrototypes(value: unknown): void {
-  const rest = [value]
-  for (let item = rest.pop(); item !== undefined; item = rest.pop()) {
+  const pending = [value]
+  for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
     if (typeof item !== 'object' || item === null) continue
     if (Object.hasOwn(item, '__proto__')) refuse("it has a '__proto__' key")
     const inner = Object.hasOwn(item, 'constructor') && item.constructor
     if (typeof inner === 'object' && inner !== null && Object.hasOwn(inner, 'prototype')) {
       refuse("it has a 'constructor' with a 'prototype'")
     }
-    for (const each of Object.values(item)) rest.push(each)
+    for (const each of Object.values(item)) pending.push(each)
   }
 }
 

@@ -25,16 +25,17 @@ export const toBase64 = defineStage({
 
 class ToBase64Transformer implements Transformer<Buffer, Buffer> {
   /** Up to two bytes, as latin1: a Buffer as small would keep a larger one alive. */
-  #carry = ''
+  #remainder = ''
 
   transform(chunk: Buffer, controller: Controller<Buffer>): void {
-    const bytes = this.#carry === '' ? chunk : Buffer.concat([Buffer.from(this.#carry, 'latin1'), chunk])
+    const bytes =
+      this.#remainder === '' ? chunk : Buffer.concat([Buffer.from(this.#remainder, 'latin1'), chunk])
     const end = bytes.length - (bytes.length % 3)
-    this.#carry = bytes.toString('latin1', end)
+    this.#remainder = bytes.toString('latin1', end)
     if (end > 0) controller.enqueue(Buffer.from(bytes.toString('base64', 0, end), 'latin1'))
   }
 
   flush(controller: Controller<Buffer>): void {
-    if (this.#carry !== '') controller.enqueue(Buffer.from(btoa(this.#carry), 'latin1'))
+    if (this.#remainder !== '') controller.enqueue(Buffer.from(btoa(this.#remainder), 'latin1'))
   }
 }

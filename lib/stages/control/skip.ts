@@ -30,14 +30,14 @@ export const skip = defineStage({
 }) as StageFactory<<Item = string>(count: number) => TransformerStage<Item, Item>>
 
 class SkipTransformer<Item> implements Transformer<Item, Item> {
-  #left: number
+  #remaining: number
 
   constructor(count: number) {
-    this.#left = count
+    this.#remaining = count
   }
 
   transform(item: Item, controller: Controller<Item>): void {
-    if (this.#left > 0) this.#left--
+    if (this.#remaining > 0) this.#remaining--
     else controller.enqueue(item)
   }
 }

@@ -27,18 +27,18 @@ export const take = defineStage({
 }) as StageFactory<<Item = string>(count: number) => TransformerStage<Item, Item>>
 
 class TakeTransformer<Item> implements Transformer<Item, Item> {
-  #left: number
+  #remaining: number
 
   constructor(count: number) {
-    this.#left = count
+    this.#remaining = count
   }
 
   start(controller: Controller<Item>): void {
-    if (this.#left === 0) controller.terminate()
+    if (this.#remaining === 0) controller.terminate()
   }
 
   transform(item: Item, controller: Controller<Item>): void {
     controller.enqueue(item)
-    if (--this.#left === 0) controller.terminate()
+    if (--this.#remaining === 0) controller.terminate()
   }
 }

@@ -88,7 +88,7 @@ class TeeTransformer<Item> implements Transformer<Item, Item> {
   readonly #settings: Settings
   readonly #connection: Connection
   #sink: Writable | undefined
-  #written: ((error?: Error | null) => void) | undefined
+  #onWritten: ((error?: Error | null) => void) | undefined
   #dropped = 0
 
   constructor(settings: Settings, connection: Connection) {
@@ -108,17 +108,17 @@ class TeeTransformer<Item> implements Transformer<Item, Item> {
   #copy(item: Item, controller: Controller<Item>): void {
     const { to, maxPending } = this.#settings
     this.#sink ??= listenTo(typeof to === 'string' ? createWriteStream(to, { flags: 'a' }) : to)
-    this.#written ??= error => this.#settle(error, controller)
+    this.#onWritten ??= error => this.#hearWritten(error, controller)
     const sink = this.#sink
     if (!sink.writable) {
-      this.#miss('onError', 'has a sink that has ended or failed', sink.errored)
+      this.#handleMissing('onError', 'has a sink that has ended or failed', sink.errored)
     } else if (sink.writableLength >= maxPending) {
       const unit = sink.writableObjectMode ? 'items' : 'bytes'
-      this.#miss('onLag', `has a sink that lags: ${maxPending} ${unit} wait ('maxPending')`)
+      this.#handleMissing('onLag', `has a sink that lags: ${maxPending} ${unit} wait ('maxPending')`)
     } else {
       const copy = typeof item === 'string' && !sink.writableObjectMode ? `${item}\n` : item
       try {
-        sink.write(copy, this.#written)
+        sink.write(copy, this.#onWritten)
       } catch (cause) {
         this.#refuse(cause)
       }
@@ -126,7 +126,7 @@ class TeeTransformer<Item> implements Transformer<Item, Item> {
   }
 
   /** Hears of each item that was written, or was not; that may be after the connection's end. */
-  #settle(error: Error | null | undefined, controller: Controller<Item>): void {
+  #hearWritten(error: Error | null | undefined, controller: Controller<Item>): void {
     if (!error) return
     try {
       this.#refuse(error)
@@ -136,14 +136,14 @@ class TeeTransformer<Item> implements Transformer<Item, Item> {
   }
 
   #refuse(cause: unknown): void {
-    this.#miss(
+    this.#handleMissing(
       'onError',
       `could not write to its sink: ${cause instanceof Error ? cause.message : cause}`,
       cause,
     )
   }
 
-  #miss(policy: 'onError' | 'onLag', what: string, cause?: unknown): void {
+  #handleMissing(policy: 'onError' | 'onLag', what: string, cause?: unknown): void {
     const { onDrop, [policy]: choice } = this.#settings
     if (choice === 'fail') throw new StageError('tee', `${what}.`, { cause })
     onDrop(++this.#dropped, this.#connection)

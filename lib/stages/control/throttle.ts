@@ -8,22 +8,22 @@ import { integer } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
 import { fromStream, type StreamStage } from '../../stage.js'
 
-const RATE = { minimum: 1, maximum: 1_000_000_000_000 } as const
+const RATE_RANGE = { minimum: 1, maximum: 1_000_000_000_000 } as const
 
 const OPTIONS = {
   bytesPerSecond: integer({
-    ...RATE,
+    ...RATE_RANGE,
     unit: 'bytes/s',
     absent: 'this or the other',
     help: 'how many bytes pass in a second in the long run; a chunk longer than the burst passes in pieces of that length',
   }),
   framesPerSecond: integer({
-    ...RATE,
+    ...RATE_RANGE,
     absent: 'this or the other',
     help: 'how many items pass in a second in the long run; of bytes an item is a chunk, whatever its length',
   }),
   burst: integer({
-    ...RATE,
+    ...RATE_RANGE,
     unit: 'bytes',
     absent: 'the rate',
     help: 'how many bytes or items may pass at once after a pause',
@@ -39,7 +39,7 @@ export type ByteThrottleOptions = Required<Pick<Options, 'bytesPerSecond'>> & Pi
 export type FrameThrottleOptions = Required<Pick<Options, 'framesPerSecond'>> & Pick<Options, 'burst'>
 
 /** A timer cannot wait longer. */
-const LONGEST_WAIT = 2_147_483_647
+const MAX_TIMER_MS = 2_147_483_647
 
 /**
  * Lets no more pass in a second than it is told: a token bucket for each connection, full at the start. What must wait
@@ -70,11 +70,11 @@ export const throttle = defineStage({
     if (rate === undefined || (bytesPerSecond !== undefined && framesPerSecond !== undefined)) {
       throw new InvalidOptionError("throttle(): give it either 'bytesPerSecond' or 'framesPerSecond'.")
     }
-    const divides = bytesPerSecond !== undefined
-    const kinds = divides ? { accepts: 'bytes', emits: 'bytes' } : { accepts: 'any', emits: 'same' }
+    const splitsItems = bytesPerSecond !== undefined
+    const kinds = splitsItems ? { accepts: 'bytes', emits: 'bytes' } : { accepts: 'any', emits: 'same' }
     return fromStream<Buffer, Buffer>(
       'throttle',
-      ({ clock }) => new TokenBucket(rate, burst ?? rate, divides, clock),
+      ({ clock }) => new TokenBucket(rate, burst ?? rate, splitsItems, clock),
       kinds as ItemKinds<Buffer, Buffer>,
     )
   },
@@ -88,17 +88,17 @@ class TokenBucket extends Transform {
   readonly #rate: number
   /** What the bucket holds, in thousandths of a token: then whole milliseconds are counted without a rest. */
   readonly #size: number
-  readonly #divides: boolean
+  readonly #splitsItems: boolean
   readonly #clock: Clock
   #tokens: number
   #filledAt: number
   #timer: Timer
 
-  constructor(rate: number, burst: number, divides: boolean, clock: Clock) {
+  constructor(rate: number, burst: number, splitsItems: boolean, clock: Clock) {
     super({ objectMode: true, highWaterMark: 1 })
     this.#rate = rate
     this.#size = 1000 * burst
-    this.#divides = divides
+    this.#splitsItems = splitsItems
     this.#clock = clock
     this.#tokens = this.#size
     this.#filledAt = clock.now()
@@ -114,23 +114,23 @@ class TokenBucket extends Transform {
   }
 
   #pass(item: unknown, callback: TransformCallback): void {
-    let rest = item
+    let remainder = item
     for (;;) {
-      const length = this.#divides ? Math.min((rest as Buffer).length, this.#size / 1000) : 1
+      const length = this.#splitsItems ? Math.min((remainder as Buffer).length, this.#size / 1000) : 1
       const wait = this.#spend(1000 * length)
       if (wait > 0) {
-        const go = () => this.#pass(rest, callback)
-        this.#timer = this.#clock.setTimeout(go, Math.min(wait, LONGEST_WAIT))
+        const resume = () => this.#pass(remainder, callback)
+        this.#timer = this.#clock.setTimeout(resume, Math.min(wait, MAX_TIMER_MS))
         return
       }
-      if (!this.#divides || length === (rest as Buffer).length) {
-        callback(null, rest)
+      if (!this.#splitsItems || length === (remainder as Buffer).length) {
+        callback(null, remainder)
         return
       }
-      this.push((rest as Buffer).subarray(0, length))
+      this.push((remainder as Buffer).subarray(0, length))
       // A stage behind this one may have ended the connection at that.
       if (this.destroyed) return
-      rest = (rest as Buffer).subarray(length)
+      remainder = (remainder as Buffer).subarray(length)
     }
   }
 

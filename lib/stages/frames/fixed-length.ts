@@ -39,19 +39,25 @@ export const fixedLength: StageFactory<
   options: OPTIONS,
   examples: ['fixed-length 16 --partial drop | to-fixed-length 16'],
   make: ({ length, partial }) => {
-    const rules: SizedRules = { stage: 'fixedLength', head: 0, maxLength: length, overflow: 'error', partial }
+    const rules: SizedRules = {
+      stage: 'fixedLength',
+      minHeaderLength: 0,
+      maxLength: length,
+      overflow: 'error',
+      partial,
+    }
     return stage<Buffer, Frame>({
       name: 'fixedLength',
       accepts: 'bytes',
       emits: 'frame',
       lazy: true,
-      open: () => new FixedFrames(rules),
+      open: () => new FixedLengthFrames(rules),
     })
   },
 })
 
-class FixedFrames extends SizedFrames<SizedRules> {
-  protected measure(): void {
-    this.total = this.rules.maxLength
+class FixedLengthFrames extends SizedFrames<SizedRules> {
+  protected readHeader(): void {
+    this.messageLength = this.rules.maxLength
   }
 }

@@ -1,17 +1,19 @@
 import { choice, integer } from '../../options/option.js'
-import { LARGEST_FRAME } from './unfinished-frame.js'
+
+/** The largest `maxLength` of a frame, in bytes; the same as that of a line. */
+export const MAX_FRAME_BYTES = 268_435_456
 
 /** The length that all frames have. */
 export const frameLength = integer({
   unit: 'bytes',
   minimum: 1,
-  maximum: LARGEST_FRAME,
+  maximum: MAX_FRAME_BYTES,
   help: 'the length of each frame',
 })
 
 /** The option that limits a frame. */
 export const maxLength = (help: string) =>
-  integer({ unit: 'bytes', minimum: 1, maximum: LARGEST_FRAME, default: 65_536, help })
+  integer({ unit: 'bytes', minimum: 1, maximum: MAX_FRAME_BYTES, default: 65_536, help })
 
 /** What decoders of frames that say how long they are, or that end with a mark, do with a longer one. */
 export const overflow = choice(['error', 'report', 'skip'], {

@@ -1,7 +1,7 @@
 import { InvalidFrameError } from '../../errors.js'
 import { boolean, choice, integer } from '../../options/option.js'
 import type { OptionsOf, SettingsOf } from '../../options/option-values.js'
-import { LARGEST_FRAME } from './unfinished-frame.js'
+import { MAX_FRAME_BYTES } from './frame-options.js'
 
 /** How a length is written; what `lengthPrefixed()` and `toLengthPrefixed()` have in common. */
 export const LENGTH_FIELD_OPTIONS = {
@@ -15,8 +15,8 @@ export const LENGTH_FIELD_OPTIONS = {
   }),
   adjustment: integer({
     unit: 'bytes',
-    minimum: -LARGEST_FRAME,
-    maximum: LARGEST_FRAME,
+    minimum: -MAX_FRAME_BYTES,
+    maximum: MAX_FRAME_BYTES,
     default: 0,
     help: 'what to add to the length to have the number of bytes behind it',
   }),
@@ -34,7 +34,7 @@ export type LengthField = SettingsOf<typeof LENGTH_FIELD_OPTIONS>
 export function lengthSize(width: LengthField['width'], length: number): number {
   if (width !== 'varint') return width
   let size = 1
-  for (let rest = length; rest >= 0x80; rest = Math.floor(rest / 0x80)) size++
+  for (let remainder = length; remainder >= 0x80; remainder = Math.floor(remainder / 0x80)) size++
   return size
 }
 
@@ -75,10 +75,11 @@ function checkSafe(stage: string, length: number): number {
 
 export function writeLength({ width, order }: LengthField, bytes: Buffer, length: number): void {
   if (width === 'varint') {
-    let rest = length
+    let remainder = length
     let at = 0
-    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes[at++] = (rest % 0x80) + 0x80
-    bytes[at] = rest
+    for (; remainder >= 0x80; remainder = Math.floor(remainder / 0x80))
+      bytes[at++] = (remainder % 0x80) + 0x80
+    bytes[at] = remainder
   } else if (width === 8) {
     const high = Math.floor(length / 0x1_0000_0000)
     const low = length % 0x1_0000_0000

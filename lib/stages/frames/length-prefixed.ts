@@ -9,20 +9,20 @@ import { maxLength, overflow, partial } from './frame-options.js'
 import { LENGTH_FIELD_OPTIONS, type LengthField, lengthSize, readLength } from './length-field.js'
 import { SizedFrames, type SizedRules } from './sized-frames.js'
 
-const LARGEST_OFFSET = 65_535
-const LONGEST_VARINT = 10
+const MAX_OFFSET_BYTES = 65_535
+const MAX_VARINT_BYTES = 10
 
 const OPTIONS = {
   ...LENGTH_FIELD_OPTIONS,
   offset: integer({
     unit: 'bytes',
-    maximum: LARGEST_OFFSET,
+    maximum: MAX_OFFSET_BYTES,
     default: 0,
     help: 'how many bytes stand in front of the length',
   }),
   strip: integer({
     unit: 'bytes',
-    maximum: LARGEST_OFFSET + LONGEST_VARINT,
+    maximum: MAX_OFFSET_BYTES + MAX_VARINT_BYTES,
     absent: 'all up to the end of the length',
     help: 'how many bytes to take off the beginning of a message; what is left is the frame, and 0 keeps the length in it',
   }),
@@ -63,16 +63,16 @@ export const lengthPrefixed: StageFactory<
   options: OPTIONS,
   examples: ['length-prefixed --width 2 | to-length-prefixed --width 2'],
   make: ({ offset, strip, maxLength, overflow, partial, ...field }) => {
-    const head = offset + (field.width === 'varint' ? 1 : field.width)
-    if (head - (strip ?? head) > maxLength) {
+    const minHeaderLength = offset + (field.width === 'varint' ? 1 : field.width)
+    if (minHeaderLength - (strip ?? minHeaderLength) > maxLength) {
       throw new InvalidOptionError(
-        `lengthPrefixed(): with a 'maxLength' of ${maxLength} no frame can hold the ${head} bytes of its head. Raise 'maxLength' or 'strip'.`,
+        `lengthPrefixed(): with a 'maxLength' of ${maxLength} no frame can hold the ${minHeaderLength} bytes of its head. Raise 'maxLength' or 'strip'.`,
       )
     }
     const name = 'lengthPrefixed'
     const rules: LengthPrefixedRules = {
       stage: name,
-      head,
+      minHeaderLength,
       field,
       offset,
       strip,
@@ -97,15 +97,16 @@ interface LengthPrefixedRules extends SizedRules {
 }
 
 class LengthPrefixedFrames extends SizedFrames<LengthPrefixedRules> {
-  protected measure(bytes: Buffer, from: number, end: number): void {
+  protected readHeader(bytes: Buffer, from: number, end: number): void {
     const { stage, field, offset, strip } = this.rules
     const length = readLength(stage, field, bytes, from + offset, end)
     if (length === undefined) return
     const size = lengthSize(field.width, length)
-    const behind = length + field.adjustment - (field.includesItself ? size : 0)
-    if (behind < 0) throw new InvalidFrameError(stage, 'the length is negative')
-    this.total = offset + size + behind
-    this.stripped = strip ?? offset + size
-    if (this.stripped > this.total) throw new InvalidFrameError(stage, 'it is shorter than its head')
+    const bodyLength = length + field.adjustment - (field.includesItself ? size : 0)
+    if (bodyLength < 0) throw new InvalidFrameError(stage, 'the length is negative')
+    this.messageLength = offset + size + bodyLength
+    this.strippedLength = strip ?? offset + size
+    if (this.strippedLength > this.messageLength)
+      throw new InvalidFrameError(stage, 'it is shorter than its head')
   }
 }

@@ -62,8 +62,8 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
   readonly #rules: Required<SlipOptions>
   #unfinished: UnfinishedFrame | undefined
   /** `escaped`: behind an ESC. `bad`: what is left of the frame is left out. */
-  #state: 'plain' | 'escaped' | 'bad' = 'plain'
-  #finished = 0
+  #state: 'plain' | 'escaped' | 'discarding' = 'plain'
+  #finishedFrames = 0
 
   constructor(rules: Required<SlipOptions>) {
     this.#rules = rules
@@ -89,7 +89,7 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
   }
 
   unfinished(): number {
-    return this.#isFresh ? 0 : this.#finished + 1
+    return this.#isFresh ? 0 : this.#finishedFrames + 1
   }
 
   flush(): void {
@@ -105,7 +105,7 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
   /** Adds bytes without an END to the frame under way. */
   #decode(bytes: Buffer, controller: Controller<Frame>): void {
     let at = 0
-    while (at < bytes.length && this.#state !== 'bad') {
+    while (at < bytes.length && this.#state !== 'discarding') {
       if (this.#state === 'escaped') {
         this.#unescape(bytes[at++], controller)
       } else {
@@ -143,7 +143,7 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
   #refuse(error: PeerError, policy: 'error' | 'report' | 'skip', controller: Controller<Frame>): void {
     if (policy === 'error') throw error
     this.#unfinished = undefined
-    this.#state = 'bad'
+    this.#state = 'discarding'
     if (policy === 'report') controller.report(error)
   }
 
@@ -152,7 +152,7 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
     const frame = this.#unfinished?.bytes
     this.#unfinished = undefined
     this.#state = 'plain'
-    this.#finished++
+    this.#finishedFrames++
     if (frame !== undefined) controller.enqueue(frame)
   }
 }

@@ -48,12 +48,12 @@ export const toLengthPrefixed: StageFactory<
 })
 
 function lengthOf(frame: Frame, { width, adjustment, includesItself }: LengthField): number {
-  const behind = frame.length - adjustment
-  let length = behind
+  const withoutItself = frame.length - adjustment
+  let length = withoutItself
   if (includesItself) {
     // A varint that counts itself may need one byte more for doing so.
-    length = behind + lengthSize(width, behind)
-    length = behind + lengthSize(width, length)
+    length = withoutItself + lengthSize(width, withoutItself)
+    length = withoutItself + lengthSize(width, length)
   }
   if (length < 0) {
     throw new StageError(

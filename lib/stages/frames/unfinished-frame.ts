@@ -1,7 +1,4 @@
-/** The largest `maxLength` of a frame, in bytes; the same as that of a line. */
-export const LARGEST_FRAME = 268_435_456
-
-const NOTHING: Buffer = Buffer.alloc(0)
+const EMPTY: Buffer = Buffer.alloc(0)
 
 /**
  * The bytes of a frame that has not all come yet. Its buffer grows by doubling, so that a dribbled frame costs linear
@@ -9,7 +6,7 @@ const NOTHING: Buffer = Buffer.alloc(0)
  * it go with the last: an idle connection holds none.
  */
 export class UnfinishedFrame {
-  #bytes = NOTHING
+  #bytes = EMPTY
   length = 0
 
   /** @param limit - How long the frame will get at most: the buffer does not double beyond it. */

@@ -16,14 +16,17 @@ export interface ProfileRules {
   /** What happens to a line over the limit; `split` cuts it into pieces of `maxLength` bytes. */
   readonly overflow: 'error' | 'report' | 'truncate' | 'skip' | 'split'
   /**
-   * When an unfinished line is too long: as soon as it is `over`, when it is longer than the limit and a whole CR LF
-   * (`full`), or `never` before it is finished.
+   * When a line over the limit is refused: `at-limit`, as soon as its content is longer; `past-delimiter`, once it is
+   * longer than the limit and a CR LF; or `never` before its delimiter has arrived.
    */
-  readonly unfinished: 'over' | 'full' | 'never'
+  readonly earlyRefusal: 'at-limit' | 'past-delimiter' | 'never'
   /** What happens to an unfinished last line. */
   readonly partial: 'emit' | 'drop' | 'error'
-  /** A CR at the end of an unfinished last line: is `content`, or `goes`; where it stood alone, an empty line is left, or none. */
-  readonly tailCr: 'content' | 'goes' | 'goes, or all of the line does'
+  /**
+   * What happens to a CR at the end of an unfinished last line: `keep` it as content, or `strip` it. Where the line is
+   * nothing but that CR, `strip` emits an empty line and `strip-or-drop` emits none.
+   */
+  readonly finalCr: 'keep' | 'strip' | 'strip-or-drop'
   /** What happens to a line that is not UTF-8. */
   readonly invalid: 'replace' | 'error' | 'report'
 }
@@ -35,9 +38,9 @@ export const DEFAULT_RULES: ProfileRules = {
   counts: 'content',
   maxLength: 65_536,
   overflow: 'error',
-  unfinished: 'over',
+  earlyRefusal: 'at-limit',
   partial: 'emit',
-  tailCr: 'content',
+  finalCr: 'keep',
   invalid: 'replace',
 }
 
@@ -51,16 +54,22 @@ export const DEFAULT_RULES: ProfileRules = {
  */
 export const LINE_PROFILES: Readonly<Record<LineProfile, ProfileRules>> = {
   split2: DEFAULT_RULES,
-  go: { ...DEFAULT_RULES, counts: 'delimiter', tailCr: 'goes' },
-  netty: { ...DEFAULT_RULES, overflow: 'report', unfinished: 'never', partial: 'drop' },
+  go: { ...DEFAULT_RULES, counts: 'delimiter', finalCr: 'strip' },
+  netty: { ...DEFAULT_RULES, overflow: 'report', earlyRefusal: 'never', partial: 'drop' },
   tokio: {
     ...DEFAULT_RULES,
     counts: 'cr',
     overflow: 'report',
-    tailCr: 'goes, or all of the line does',
+    finalCr: 'strip-or-drop',
     invalid: 'report',
   },
-  twisted: { ...DEFAULT_RULES, delimiter: '\r\n', maxLength: 16_384, unfinished: 'full', partial: 'drop' },
+  twisted: {
+    ...DEFAULT_RULES,
+    delimiter: '\r\n',
+    maxLength: 16_384,
+    earlyRefusal: 'past-delimiter',
+    partial: 'drop',
+  },
   erlang: {
     ...DEFAULT_RULES,
     delimiter: '\n',

@@ -4,7 +4,7 @@ import type { OptionsOf, SettingsOf } from '../../options/option-values.js'
 import { DEFAULT_RULES, LINE_PROFILES, type LineProfile, type ProfileRules } from './line-profiles.js'
 
 /** What a line's length is at most. A string has a length limit in V8, and no protocol has longer lines. */
-const LARGEST_MAX_LENGTH = 268_435_456
+const MAX_LINE_BYTES = 268_435_456
 
 export const LINES_OPTIONS = {
   delimiter: choice(['\n', '\r?\n', '\r\n'], {
@@ -27,7 +27,7 @@ export const LINES_OPTIONS = {
   maxLength: integer({
     unit: 'bytes',
     minimum: 1,
-    maximum: LARGEST_MAX_LENGTH,
+    maximum: MAX_LINE_BYTES,
     default: DEFAULT_RULES.maxLength,
     help: 'the longest line, without its delimiter, finished or not',
   }),
@@ -56,7 +56,7 @@ export interface LineRules extends ProfileRules {
   /** `maxLength` as the most bytes before the LF, and before the CR where that is not counted. */
   readonly limit: number
   /** A CR in front of the LF belongs to the delimiter, and the limit does not count it. */
-  readonly sparesCr: boolean
+  readonly excludesCr: boolean
   /** Bytes that are not UTF-8 are a fault of the peer. */
   readonly isStrict: boolean
   /** Text without delimiters, cut at every LF: what needs no more than a search for each line. */
@@ -90,7 +90,7 @@ export function lineRules(
     encoding,
     maxLength,
     limit: counts === 'delimiter' ? maxLength - 1 : maxLength,
-    sparesCr: counts === 'content' && delimiter !== '\n',
+    excludesCr: counts === 'content' && delimiter !== '\n',
     isStrict,
     isPlain,
     isBlockwise: isPlain && overflow !== 'report' && (profile === undefined || profile === 'split2'),

@@ -94,8 +94,8 @@ class LineTransformer implements Transformer<Buffer, string> {
   }
 
   flush(controller: Controller<string>): void {
-    const rest = this.#blocks.end(controller)
-    if (rest !== undefined) controller.enqueue(decodeText(rest, this.#rules.encoding as LineEncoding))
+    const lastLine = this.#blocks.end(controller)
+    if (lastLine !== undefined) controller.enqueue(decodeText(lastLine, this.#rules.encoding as LineEncoding))
   }
 
   /** A block of complete lines is decoded at once: no byte of a UTF-8 character is a line feed. */
@@ -105,8 +105,8 @@ class LineTransformer implements Transformer<Buffer, string> {
     const stripsCr = delimiter === '\r?\n'
     let from = 0
     for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', from)) {
-      const cr = stripsCr && end > from && text.charCodeAt(end - 1) === 0x0d
-      controller.enqueue(text.slice(from, cr ? end - 1 : end))
+      const hasCr = stripsCr && end > from && text.charCodeAt(end - 1) === 0x0d
+      controller.enqueue(text.slice(from, hasCr ? end - 1 : end))
       from = end + 1
     }
   }

@@ -12,7 +12,7 @@ export const LETTER_CASE_OPTIONS = {
 /** Options of `uppercase()` and `lowercase()`. */
 export type LetterCaseOptions = OptionsOf<typeof LETTER_CASE_OPTIONS>
 
-const BEYOND_ASCII = /[\u0080-\uffff]/
+const NON_ASCII = /[\u0080-\uffff]/
 const ASCII_RUN = /[^\u0080-\uffff]+/g
 
 /** A stage that gives letters another case; `change` is what JavaScript does to a text without a locale. */
@@ -24,6 +24,6 @@ export function letterCase(
   if (mode === 'unicode') return map(name, line => change(line))
   // `change` alone would reach é, ß, µ and ÿ, and give some of them more than one character.
   const asciiOnly = (line: string) =>
-    BEYOND_ASCII.test(line) ? line.replace(ASCII_RUN, run => change(run)) : change(line)
+    NON_ASCII.test(line) ? line.replace(ASCII_RUN, run => change(run)) : change(line)
   return map(name, asciiOnly, { bytewise: true })
 }

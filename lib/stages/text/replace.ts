@@ -26,7 +26,7 @@ export const replace: StageFactory<(text: string, by: string) => TransformerStag
     examples: ['lines | replace colour color | to-lines'],
     make: ({ text, by }) => {
       // As text, `by` could mean more than itself: `$&` stands for what was found.
-      const put = () => by
-      return map('replace', line => line.replaceAll(text, put))
+      const replacement = () => by
+      return map('replace', line => line.replaceAll(text, replacement))
     },
   })
