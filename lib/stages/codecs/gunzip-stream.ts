@@ -2,40 +2,48 @@ import { Transform, type TransformCallback } from 'node:stream'
 import { crc32, createInflateRaw, type InflateRaw } from 'node:zlib'
 import { InvalidFrameError } from '../../errors.js'
 
+/** Name of the stage, for errors. */
 const NAME = 'gunzip'
 
-/** Flags of a header. */
+/** Flags of a member's header (RFC 1952 §2.3.1). */
 const FHCRC = 0x02
 const FEXTRA = 0x04
 const FNAME = 0x08
 const FCOMMENT = 0x10
 
-/** What zlib makes in one step at most. */
+/** The most output that zlib makes in one step. */
 const OUTPUT_CHUNK_BYTES = 16_384
 
-/** From this much output on the ratio is judged: a short text of one character is no bomb. */
+/** Output up to which `maxRatio` is not checked: a short text of one repeated character is no bomb. */
 const RATIO_CHECK_MIN_BYTES = 65_536
 
 /**
- * Reads gzip's own headers and trailers, and leaves to zlib what is between them. Node's Gunzip loses what it made
- * before a wrong trailer or header when that is in the same chunk, and takes zeros and then anything behind a member
- * for its end in one chunk, but not in two.
+ * Decompressor of one connection. It reads the headers and trailers of gzip members itself and leaves only the deflate
+ * data between them to zlib, since Node's Gunzip depends on how the input is cut: when a wrong header or trailer is in
+ * the same chunk, it loses the output before it, and in one chunk, but not in two, it takes zeros followed by anything
+ * behind a member for the end of the input.
+ *
+ * A fault ends the connection through `fail`, behind the output before it.
  */
 export class GunzipStream extends Transform {
   readonly #limits: { readonly maxOutput: number; readonly maxRatio: number }
   readonly #fail: (error: unknown) => void
-  /** Reads a header or a trailer byte by byte; between them there is `#inflate`. */
+  /** Parser of the header or trailer under way, which takes it byte by byte. */
   #parser: Generator<undefined, void, number> | undefined
+  /** Decompressor of the deflate data under way. */
   #inflate: InflateRaw | undefined
-  /** The deflate data are at their end. */
+  /** Whether the deflate data of the member have ended, so that its trailer comes next. */
   #deflateEnded = false
+  /** CRC-32 of the member's output so far. */
   #checksum = 0
+  /** Output of the member so far. */
   #memberBytes = 0
-  /** What the connection has had, but for what `#inflate` has read. */
+  /** Input of the connection so far, without what `#inflate` has read. */
   #inputBytes = 0
+  /** Output of the connection so far. */
   #outputBytes = 0
   #failed = false
-  /** Asks for the next chunk. */
+  /** The callback of `_transform`: asks for the next chunk. */
   #resume: () => void = () => {}
 
   constructor(limits: { maxOutput: number; maxRatio: number }, fail: (error: unknown) => void) {
@@ -58,7 +66,7 @@ export class GunzipStream extends Transform {
 
   override _read(size: number): void {
     super._read(size)
-    // zlib stops when this stream is full, and goes on when it is read.
+    // zlib has stopped if this stream was full; now that it is read, zlib goes on.
     this.#inflate?._read(size)
   }
 
@@ -67,6 +75,7 @@ export class GunzipStream extends Transform {
     super._destroy(error, callback)
   }
 
+  /** Reads a chunk: headers and trailers byte by byte, deflate data by handing the rest of the chunk to zlib. */
   #step(chunk: Buffer): void {
     try {
       for (let at = 0; at < chunk.length && !this.#failed; at++) {
@@ -83,6 +92,7 @@ export class GunzipStream extends Transform {
     this.#resume()
   }
 
+  /** Reads one byte of a header or a trailer. */
   #read(byte: number): void {
     this.#parser ??= started(readHeader())
     if (!this.#parser.next(byte).done) return
@@ -91,11 +101,12 @@ export class GunzipStream extends Transform {
     else this.#open()
   }
 
+  /** Opens zlib for the deflate data behind a header. */
   #open(): void {
     this.#checksum = 0
     this.#memberBytes = 0
     const inflate = createInflateRaw({ chunkSize: OUTPUT_CHUNK_BYTES })
-    // Its own stream is not used: an error there would lose what waits in its buffer.
+    // Its output does not go through its own readable side, whose buffer an error would discard.
     inflate.push = (made: Buffer | null) => {
       if (made === null) this.#deflateEnded = true
       return made === null || this.#handOn(made, inflate)
@@ -107,6 +118,7 @@ export class GunzipStream extends Transform {
     this.#inflate = inflate
   }
 
+  /** Gives zlib a chunk, and goes on behind the deflate data if they end in it. */
   #decompress(inflate: InflateRaw, chunk: Buffer): void {
     const before = inflate.bytesWritten
     inflate._transform(chunk, 'latin1', () => {
@@ -123,7 +135,7 @@ export class GunzipStream extends Transform {
     })
   }
 
-  /** Hands on what zlib made, within the limits. False: it is to wait. */
+  /** Hands on what zlib made, within the limits. Returns false when zlib is to wait. */
   #handOn(made: Buffer, inflate: InflateRaw): boolean {
     const { maxOutput } = this.#limits
     const kept = made.subarray(0, maxOutput - this.#outputBytes)
@@ -134,18 +146,20 @@ export class GunzipStream extends Transform {
     if (kept.length < made.length) {
       this.#refuse(new InvalidFrameError(NAME, `it holds more than ${maxOutput} bytes ('maxOutput')`))
     } else if (this.#memberBytes % OUTPUT_CHUNK_BYTES === 0) {
-      // Between steps zlib may have read less of the input, or more, as that was cut.
+      // Checked only after whole steps: in between, how much of the input zlib has read depends on how that was cut.
       this.#checkRatio(this.#inputBytes + inflate.bytesWritten)
     }
     return open
   }
 
+  /** Refuses output over `maxRatio` times the input so far. */
   #checkRatio(input: number): void {
     const { maxRatio } = this.#limits
     if (this.#outputBytes <= RATIO_CHECK_MIN_BYTES || this.#outputBytes <= maxRatio * input) return
     this.#refuse(new InvalidFrameError(NAME, `it holds more than ${maxRatio} times its length ('maxRatio')`))
   }
 
+  /** Ends the connection with an error, behind the output so far. */
   #refuse(error: unknown): void {
     this.#failed = true
     this.#close()
@@ -158,13 +172,13 @@ export class GunzipStream extends Transform {
   }
 }
 
-/** Runs a reader up to where it waits for its first byte. */
+/** Runs a parser up to where it waits for its first byte, and returns it. */
 function started<Reader extends Generator<undefined, void, number>>(reader: Reader): Reader {
   reader.next()
   return reader
 }
 
-/** Reads a member's header (RFC 1952 §2.3): its flags say what it has, and nobody needs what that is. */
+/** Parser of a member's header (RFC 1952 §2.3): checks it, and skips the optional fields that its flags announce. */
 function* readHeader(): Generator<undefined, void, number> {
   const byte = Buffer.alloc(1)
   let checksum = 0
@@ -193,7 +207,7 @@ function* readHeader(): Generator<undefined, void, number> {
   }
 }
 
-/** Reads a member's trailer (RFC 1952 §2.3.1). */
+/** Parser of a member's trailer (RFC 1952 §2.3.1), which checks it. */
 function* readTrailer(checksum: number, length: number): Generator<undefined, void, number> {
   const trailer = Buffer.alloc(8)
   for (let index = 0; index < 8; index++) trailer[index] = yield

@@ -3,6 +3,7 @@ import { choice } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../../stage.js'
 
+/** The option of `fromBase64()` and `fromHex()`. */
 export const FROM_TEXT_OPTIONS = {
   lineFeeds: choice(['error', 'skip'], {
     default: 'error',
@@ -13,21 +14,22 @@ export const FROM_TEXT_OPTIONS = {
 /** Options of `fromBase64()` and `fromHex()`. */
 export type FromTextOptions = OptionsOf<typeof FROM_TEXT_OPTIONS>
 
-/** How bytes are written as text. */
+/** An encoding of bytes as text. */
 export interface TextRules {
+  /** Name of the stage, for errors. */
   readonly name: string
   readonly encoding: 'base64' | 'hex'
-  /** How many characters stand for whole bytes. */
+  /** Number of digits that together stand for whole bytes. */
   readonly groupLength: number
-  /** Finds what is no digit. */
+  /** Matches a character that is not a digit. */
   readonly nonDigit: RegExp
-  /** What a last group looks like that holds less, and what the beginning of one that is still to come. */
+  /** Matches a last group with padding: a `whole` one, and the beginning of one that is still to come (`partial`). */
   readonly padding?: { readonly whole: RegExp; readonly partial: RegExp }
 }
 
 const LINE_FEEDS = /[\r\n]+/g
 
-/** A stage that turns text of an encoding back into bytes, strictly: what is no text of the encoding is an error. */
+/** Makes a stage that decodes text into bytes, and ends the connection for anything that is not of the encoding. */
 export function textDecoder(rules: TextRules, lineFeeds: 'error' | 'skip'): TransformerStage<Buffer, Buffer> {
   const { name } = rules
   const skipsLineFeeds = lineFeeds === 'skip'
@@ -39,11 +41,13 @@ export function textDecoder(rules: TextRules, lineFeeds: 'error' | 'skip'): Tran
   })
 }
 
+/** Decoder of one connection. */
 class DecodeTransformer implements Transformer<Buffer, Buffer> {
   readonly #rules: TextRules
   readonly #skipsLineFeeds: boolean
-  /** An unfinished group. */
+  /** Characters of a group that is not complete. */
   #remainder = ''
+  /** Whether the padding has come; nothing may follow it. */
   #paddingSeen = false
 
   constructor(rules: TextRules, skipsLineFeeds: boolean) {
@@ -71,7 +75,7 @@ class DecodeTransformer implements Transformer<Buffer, Buffer> {
     throw this.#invalid(`the input ends within a group of ${this.#rules.groupLength} characters`)
   }
 
-  /** Takes a group that holds something else than digits, and what is behind it. Returns what waits for more. */
+  /** Takes text whose first group has a character that is no digit. Returns what has to wait for more. */
   #pad(remainder: string, controller: Controller<Buffer>): string {
     const { groupLength, nonDigit, padding } = this.#rules
     const group = remainder.slice(0, groupLength)

@@ -46,7 +46,7 @@ type Settings = SettingsOf<typeof OPTIONS> & Required<Pick<TeeOptions, 'onDrop'>
 
 function ignore(): void {}
 
-/** The Writables that have our listener, without which an 'error' event would end the process. */
+/** Writables that have our 'error' listener. Without one, an error of the sink would end the process. */
 const listenedTo = new WeakSet<Writable>()
 
 function listenTo(sink: Writable): Writable {
@@ -56,9 +56,12 @@ function listenTo(sink: Writable): Writable {
 }
 
 /**
- * Passes items of any kind on unchanged, and writes a copy to a second sink: bytes and frames as they are, each line
- * with a line feed behind it (UTF-8). An object-mode Writable gets the items themselves; values need one. A slow sink
- * holds nobody up: what waits in it is bounded by `maxPending` and one item.
+ * Passes items of any kind on unchanged, and writes a copy of each to a second sink: a file or a Writable. Bytes and
+ * frames are written as they are, each line with a line feed behind it (UTF-8). An object-mode Writable gets the items
+ * themselves; values need such a one.
+ *
+ * A slow sink does not slow down the connection: what waits in it is bounded by `maxPending` and one item, and beyond
+ * that `onLag` decides.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @throws StageError on the connection (outcome `stage-error`) with `fail`, when the sink lags or fails.
@@ -84,11 +87,15 @@ export const tee = defineStage({
   },
 }) as StageFactory<<Item = Buffer>(options: TeeOptions) => TransformerStage<Item, Item>>
 
+/** The copying of one connection. */
 class TeeTransformer<Item> implements Transformer<Item, Item> {
   readonly #settings: Settings
   readonly #connection: Connection
+  /** The Writable of `to`, or the file at that path, opened with the first item. */
   #sink: Writable | undefined
+  /** Callback for each write, made once. */
   #onWritten: ((error?: Error | null) => void) | undefined
+  /** Number of items that are missing in the copy. */
   #dropped = 0
 
   constructor(settings: Settings, connection: Connection) {
@@ -105,6 +112,7 @@ class TeeTransformer<Item> implements Transformer<Item, Item> {
     if (typeof this.#settings.to === 'string') this.#sink?.end()
   }
 
+  /** Writes an item to the sink, unless that is closed or full. */
   #copy(item: Item, controller: Controller<Item>): void {
     const { to, maxPending } = this.#settings
     this.#sink ??= listenTo(typeof to === 'string' ? createWriteStream(to, { flags: 'a' }) : to)
@@ -125,7 +133,7 @@ class TeeTransformer<Item> implements Transformer<Item, Item> {
     }
   }
 
-  /** Hears of each item that was written, or was not; that may be after the connection's end. */
+  /** Called when an item has been written or could not be, maybe after the end of the connection. */
   #hearWritten(error: Error | null | undefined, controller: Controller<Item>): void {
     if (!error) return
     try {
@@ -143,6 +151,7 @@ class TeeTransformer<Item> implements Transformer<Item, Item> {
     )
   }
 
+  /** Counts an item that is missing in the copy, or throws, as the policy says. */
   #handleMissing(policy: 'onError' | 'onLag', what: string, cause?: unknown): void {
     const { onDrop, [policy]: choice } = this.#settings
     if (choice === 'fail') throw new StageError('tee', `${what}.`, { cause })

@@ -8,6 +8,7 @@ import { integer } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
 import { fromStream, type StreamStage } from '../../stage.js'
 
+/** Range of rates and bursts. */
 const RATE_RANGE = { minimum: 1, maximum: 1_000_000_000_000 } as const
 
 const OPTIONS = {
@@ -38,16 +39,20 @@ export type ByteThrottleOptions = Required<Pick<Options, 'bytesPerSecond'>> & Pi
 /** Options of `throttle()` for lines, frames and values. */
 export type FrameThrottleOptions = Required<Pick<Options, 'framesPerSecond'>> & Pick<Options, 'burst'>
 
-/** A timer cannot wait longer. */
+/** Longest time that a timer of Node can wait. */
 const MAX_TIMER_MS = 2_147_483_647
 
 /**
- * Lets no more pass in a second than it is told: a token bucket for each connection, full at the start. What must wait
- * is not gathered, but stops the reading from the peer. A chunk longer than the burst passes in pieces of that length.
- * Time is the connection's `clock`.
+ * Limits how much passes in a second: bytes with `bytesPerSecond`, items of any kind with `framesPerSecond`. Emits what
+ * it takes. Each connection has a token bucket of its own, which holds `burst` tokens (by default as many as the rate)
+ * and is full at the start.
  *
- * A piece waits up to `burst` / rate seconds; keep that under `halfCloseTimeout`, or a client that has ended its side
- * is given up as one that makes no progress.
+ * While an item waits, nothing is gathered behind it: reading from the peer stops. A chunk longer than the burst passes
+ * in pieces of that length. Time is that of the connection's `clock`. It has a stream of its own, so it is not
+ * fused with its neighbours.
+ *
+ * A piece waits for up to `burst` / rate seconds. Keep that under `halfCloseTimeout`, or a client that has ended its
+ * side is taken for one that makes no progress, and its connection is ended.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed, and unless exactly one
  * of the two rates is given.
@@ -83,13 +88,15 @@ export const throttle = defineStage({
   <Item = string>(options: FrameThrottleOptions): StreamStage<Item, Item>
 }>
 
-/** Holds one item until there are tokens for it, or for the next piece of it. */
+/** Token bucket of one connection: holds an item until there are tokens for it, or for the next piece of it. */
 class TokenBucket extends Transform {
   readonly #rate: number
-  /** What the bucket holds, in thousandths of a token: then whole milliseconds are counted without a rest. */
+  /** Size of the bucket, in thousandths of a token, so that the tokens of a millisecond are a whole number. */
   readonly #size: number
+  /** Whether items are chunks, which may pass in pieces, and a token is a byte. */
   readonly #splitsItems: boolean
   readonly #clock: Clock
+  /** Thousandths of a token in the bucket at `#filledAt`. */
   #tokens: number
   #filledAt: number
   #timer: Timer
@@ -113,6 +120,7 @@ class TokenBucket extends Transform {
     super._destroy(error, callback)
   }
 
+  /** Passes an item on, piece by piece, or waits until there are enough tokens for the next piece. */
   #pass(item: unknown, callback: TransformCallback): void {
     let remainder = item
     for (;;) {
@@ -128,13 +136,13 @@ class TokenBucket extends Transform {
         return
       }
       this.push((remainder as Buffer).subarray(0, length))
-      // A stage behind this one may have ended the connection at that.
+      // A stage behind this one may have ended the connection with that piece.
       if (this.destroyed) return
       remainder = (remainder as Buffer).subarray(length)
     }
   }
 
-  /** Takes tokens, or says in how many milliseconds there will be enough. */
+  /** Takes tokens and returns 0, or takes none and returns in how many milliseconds there will be enough. */
   #spend(cost: number): number {
     const now = this.#clock.now()
     this.#tokens = Math.min(this.#size, this.#tokens + (now - this.#filledAt) * this.#rate)

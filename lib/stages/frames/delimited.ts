@@ -33,19 +33,25 @@ export type DelimitedOptions = OptionsOf<typeof OPTIONS>
 
 interface DelimitedRules extends Omit<SettingsOf<typeof OPTIONS>, 'delimiters'> {
   readonly search: DelimiterSearch
-  /** The longest delimiter. */
+  /** Length of the longest delimiter, in bytes. */
   readonly maxDelimiterLength: number
 }
 
 const EMPTY: Buffer = Buffer.alloc(0)
+
+/** Limit of all delimiters together. Each has at least one byte, so it also limits how many there may be. */
 const MAX_DELIMITER_BYTES = 4_096
 
 /**
- * Cuts bytes into frames at a delimiter, or at several. The wire format is that of Netty's
- * `DelimiterBasedFrameDecoder`: a frame, a delimiter, a frame, and so on; two delimiters in a row are an empty frame.
- * Frames come out the same however their bytes were cut. A frame may be a view of a chunk: copy one that you keep.
+ * Cuts bytes into frames at a delimiter, or at any of several. Takes bytes and emits frames, without their delimiters
+ * unless `keep` is set. `toDelimited()` is the encoder.
  *
- * Costs linear time for every input; memory is bounded by `maxLength` and one chunk.
+ * The wire format is that of Netty's `DelimiterBasedFrameDecoder`: a delimiter follows each frame, and two delimiters
+ * in a row have an empty frame between them. Of several delimiters the one that begins first ends the frame, and of
+ * those that begin at the same byte the longest.
+ *
+ * The frames do not depend on how the input was cut into chunks. A frame may be a view of a chunk: copy one that you
+ * keep. Time is linear in the length of any input; memory is bounded by `maxLength` and one chunk.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @throws FrameTooLongError on the connection (outcome `frame-too-long`) with `overflow: 'error'`.
@@ -88,13 +94,18 @@ function checkTotal(delimiters: readonly Buffer[]): void {
   }
 }
 
+/**
+ * Decoder of one connection. Its positions are offsets in a chunk; negative ones lie in the bytes pending before it.
+ */
 class DelimitedTransformer implements Transformer<Buffer, Frame> {
   readonly #rules: DelimitedRules
-  /** What the search has seen and may still become a delimiter; it is not in `#unfinished`. */
+  /** State of the search. The bytes that it stands for may still become a delimiter and are not in `#unfinished`. */
   #state = 0
+  /** Content of the frame under way. */
   #unfinished: UnfinishedFrame | undefined
-  /** The unfinished frame is over the limit, and `#unfinished` holds only what is left of it. */
+  /** Whether the frame under way is longer than `maxLength`; `#unfinished` then holds only what is kept of it. */
   #overLimit = false
+  /** Number of frames that have ended, so that each unfinished frame has a number of its own. */
   #finishedFrames = 0
 
   constructor(rules: DelimitedRules) {
@@ -125,7 +136,8 @@ class DelimitedTransformer implements Transformer<Buffer, Frame> {
       this.#finish(pending, EMPTY, from, start, end, controller)
       from = end
     })
-    // Behind a delimiter that was only decided now there may be content already that no delimiter can save.
+    // The end of the input has made the last delimiters certain. Of the bytes behind them, those that no delimiter can
+    // begin with are content: they count against the limit, also where `partial` then drops the frame.
     const undecided = search.prefix(search.scan(0, pending.subarray(pending.length + from), () => {})).length
     this.#appendContent(pending, EMPTY, from, -undecided, controller)
     from = -undecided
@@ -138,7 +150,7 @@ class DelimitedTransformer implements Transformer<Buffer, Frame> {
     if (this.#unfinished !== undefined) controller.enqueue(this.#unfinished.bytes)
   }
 
-  /** Ends the frame under way with the content up to `start` and the delimiter up to `end`. */
+  /** Ends the frame under way: its content goes on from `from` to `start`, and its delimiter from there to `end`. */
   #finish(
     pending: Buffer,
     chunk: Buffer,
@@ -166,7 +178,7 @@ class DelimitedTransformer implements Transformer<Buffer, Frame> {
     if (!isSkipped) controller.enqueue(frame)
   }
 
-  /** Adds content to the frame under way, up to the limit. */
+  /** Adds content to the frame under way. Content beyond the limit is dealt with as `overflow` says. */
   #appendContent(
     pending: Buffer,
     chunk: Buffer,
@@ -194,7 +206,7 @@ class DelimitedTransformer implements Transformer<Buffer, Frame> {
   }
 }
 
-/** A range of a chunk that may begin, or lie, in the bytes before it. */
+/** The bytes of a range in one buffer or two: the range may begin, or lie as a whole, in the pending bytes. */
 function parts(pending: Buffer, chunk: Buffer, from: number, to: number): Buffer[] {
   const length = pending.length
   const fromPending = from < 0 ? pending.subarray(length + from, length + Math.min(to, 0)) : EMPTY

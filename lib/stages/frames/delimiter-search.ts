@@ -1,33 +1,37 @@
-/** What is certain at a place: delimiters that end there or before, and the state to go on from. */
+/** Transition that makes at least one delimiter certain. */
 interface Decision {
-  /** Whether it takes the byte that led to it. */
+  /** Whether the byte that led to it has been consumed; otherwise that byte is looked up again in `state`. */
   readonly takesByte: boolean
-  /** Each delimiter as a number of bytes back from the place, and a length. */
+  /** The delimiters that are certain; `back` is the distance from the current position back to the first byte. */
   readonly matches: readonly { readonly back: number; readonly length: number }[]
+  /** The state in which the search goes on. */
   readonly state: number
 }
 
-/** Gets each delimiter as a range of the bytes that were given; it may begin, or lie, in front of them. */
+/** Called with each delimiter as a range of the bytes given to `scan()`; negative offsets lie in earlier bytes. */
 export type OnMatch = (start: number, end: number) => void
 
 /**
- * Finds delimiters in bytes that come in pieces: the one that begins first, and the longest of those that begin at the
- * same byte. Never looks at a byte again, so it costs linear time for every input.
+ * Finds delimiters in bytes that arrive in pieces: the one that begins first, and of those that begin at the same byte
+ * the longest. Each byte is looked up once, and once more for each delimiter that it makes certain, so the time is
+ * linear for every input.
  *
- * An automaton in the way of Aho and Corasick. A state stands for the bytes behind the last frame that may still become
- * a delimiter. Where those come to nothing, the longest end of them that may still become one is the next state; unless
- * a whole delimiter lies in them, which is then certain, and what is behind it was looked up beforehand.
+ * An automaton in the way of Aho and Corasick, over the trie of the delimiters. A state stands for a prefix of a
+ * delimiter: the latest bytes, which may still become that delimiter. When the next byte does not continue any
+ * delimiter, the search falls back to the longest suffix of these bytes that is a prefix too. If the bytes contain a
+ * whole delimiter, that one is certain now; delimiters behind it in the same bytes are found when the table is built.
  */
 export class DelimiterSearch {
-  /** The bytes that each state stands for. */
+  /** Prefix that each state stands for. */
   readonly #prefixes: Buffer[] = [Buffer.alloc(0)]
+  /** Edges of the trie: for each state, the states of the prefixes that are one byte longer, by that byte. */
   readonly #children: Map<number, number>[] = [new Map()]
-  /** State and byte to the next state, or to the number of states plus that of a decision. */
+  /** Transitions, at `256 * state + byte`: the next state, or the number of states plus the index of a decision. */
   readonly #table: Uint16Array
   readonly #decisions: Decision[] = []
-  /** What is certain in each state once nothing more comes. */
+  /** Decision of each state at the end of the input, if its bytes contain a delimiter. */
   readonly #ends: (Decision | undefined)[] = []
-  /** The byte that all delimiters begin with. */
+  /** Byte that all delimiters begin with, if there is one: the search then skips to it with `indexOf`. */
   readonly #firstByte: number | undefined
 
   constructor(delimiters: readonly Buffer[]) {
@@ -38,12 +42,12 @@ export class DelimiterSearch {
     this.#link(accepting)
   }
 
-  /** The bytes that a state stands for: they were seen, and may still become a delimiter. */
+  /** The bytes that a state stands for: the latest ones, which may still become a delimiter. */
   prefix(state: number): Buffer {
     return this.#prefixes[state] as Buffer
   }
 
-  /** Takes bytes in a state (0 at first), and returns the state behind them. */
+  /** Reads bytes from a state on (0 at first), and returns the state behind them. */
   scan(from: number, bytes: Buffer, onMatch: OnMatch): number {
     let state = from
     let at = 0
@@ -65,7 +69,10 @@ export class DelimiterSearch {
     return state
   }
 
-  /** Takes the end of the input in a state, and returns the state whose bytes are no delimiter. Ranges end at 0. */
+  /**
+   * Takes the end of the input in a state: reports the delimiters that are certain now, as ranges before offset 0, and
+   * returns the state behind them, whose bytes contain no delimiter.
+   */
   end(from: number, onMatch: OnMatch): number {
     let state = from
     for (let end = this.#ends[state]; end !== undefined; end = this.#ends[state]) {
@@ -74,6 +81,7 @@ export class DelimiterSearch {
     return state
   }
 
+  /** Adds a delimiter to the trie, and returns its state. */
   #add(delimiter: Buffer): number {
     let state = 0
     for (const [index, byte] of delimiter.entries()) {
@@ -89,13 +97,16 @@ export class DelimiterSearch {
     return state
   }
 
-  /** Fills the table, short states first: what a state falls back to is always shorter. */
+  /**
+   * Fills the table, breadth first: a state falls back to one with a shorter prefix, whose row is complete by then.
+   * `accepting` holds the states of whole delimiters.
+   */
   #link(accepting: ReadonlySet<number>): void {
     const count = this.#prefixes.length
     const table = this.#table
-    /** The state to go on from when a state's bytes come to nothing. */
+    /** State of the longest proper suffix that is a prefix, for each state without a decision. */
     const fallback: number[] = [0]
-    /** The decision of a state whose bytes hold a delimiter that nothing in front of it can replace. */
+    /** Decision of each state whose bytes contain a delimiter; only a longer delimiter can still replace it. */
     const decisionOf: (number | undefined)[] = []
     const queue = [0]
     for (const state of queue) {
@@ -131,13 +142,14 @@ export class DelimiterSearch {
     }
   }
 
-  /** The decision of a state that a shorter one had made, seen from its last byte. */
+  /** Adds a decision with the first match of an earlier one, its distance counted from the last byte of `state`. */
   #inheritDecision(state: number, earlier: number): number {
     const { matches, takesByte } = this.#decisions[earlier] as Decision
     const { back, length } = matches[0] as Decision['matches'][number]
     return this.#addDecision(state, takesByte ? back : back + 1, length, false)
   }
 
+  /** Adds the decision for a match, with the matches in the bytes behind it, and returns its index. */
   #addDecision(state: number, back: number, length: number, takesByte: boolean): number {
     const remainder = this.prefix(state).subarray(this.prefix(state).length - back + length)
     const matches = [{ back, length }]
@@ -149,6 +161,7 @@ export class DelimiterSearch {
   }
 }
 
+/** Reports the matches of a decision at a position, and returns the next state. */
 function report({ matches, state }: Decision, at: number, onMatch: OnMatch): number {
   for (const { back, length } of matches) onMatch(at - back, at - back + length)
   return state

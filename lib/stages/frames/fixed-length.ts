@@ -18,10 +18,10 @@ const OPTIONS = {
 export type FixedLengthOptions = OptionsOf<typeof OPTIONS>
 
 /**
- * Cuts bytes into frames of one length, as Netty's `FixedLengthFrameDecoder` does. A frame may be a view of a chunk:
- * copy one that you keep.
+ * Cuts bytes into frames of one length, as Netty's `FixedLengthFrameDecoder` does. Takes bytes and emits frames.
+ * `toFixedLength()` is the encoder. A frame may be a view of a chunk: copy one that you keep.
  *
- * @param length - The length of each frame, from 1 to 268,435,456 bytes: it is also the limit of what is held.
+ * @param length - The length of each frame, from 1 to 268,435,456 bytes. At most that many are held for a connection.
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @throws InvalidFrameError on the connection (outcome `invalid-frame`) with `partial: 'error'`.
  * @example

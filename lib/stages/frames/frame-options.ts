@@ -1,9 +1,9 @@
 import { choice, integer } from '../../options/option.js'
 
-/** The largest `maxLength` of a frame, in bytes; the same as that of a line. */
+/** Largest frame that any decoder can be set to; `lines()` has the same limit. */
 export const MAX_FRAME_BYTES = 268_435_456
 
-/** The length that all frames have. */
+/** The argument of `fixedLength()` and `toFixedLength()`. */
 export const frameLength = integer({
   unit: 'bytes',
   minimum: 1,
@@ -11,17 +11,17 @@ export const frameLength = integer({
   help: 'the length of each frame',
 })
 
-/** The option that limits a frame. */
+/** The option `maxLength` of a decoder, in bytes, 65,536 by default; `help` says what it counts. */
 export const maxLength = (help: string) =>
   integer({ unit: 'bytes', minimum: 1, maximum: MAX_FRAME_BYTES, default: 65_536, help })
 
-/** What decoders of frames that say how long they are, or that end with a mark, do with a longer one. */
+/** The option `overflow` of `lengthPrefixed()`, `netstring()` and `slip()`. */
 export const overflow = choice(['error', 'report', 'skip'], {
   default: 'error',
   help: 'what happens to a longer frame: it ends the connection behind the frames before it, goes to onError and is discarded, or is discarded without a word',
 })
 
-/** What happens to a frame that has not ended; `when` is how the format says so. */
+/** The option `partial` of the same decoders; `when` says in the words of a format where the input may not end. */
 export const partial = (when: string) =>
   choice(['error', 'drop'], {
     default: 'error',

@@ -20,14 +20,16 @@ const DIGIT_ZERO = 0x30
 const DIGIT_NINE = 0x39
 const COLON = 0x3a
 const COMMA = 0x2c
-/** As in the reference implementation. More would also be over every `maxLength`. */
+/** Limit of the reference implementation. A length with more digits would be over every `maxLength` anyway. */
 const MAX_LENGTH_DIGITS = 9
 
 /**
- * Cuts bytes into frames that were sent as netstrings, `5:hello,`: the length in decimal, a colon, the bytes, a comma
- * (D. J. Bernstein, https://cr.yp.to/proto/netstrings.txt). The length has 1 to 9 digits and no leading zero. Anything
- * else, also a missing comma, ends the connection, since the next netstring cannot be found. A frame may be a view of a
- * chunk: copy one that you keep.
+ * Reads frames that are sent as netstrings, such as `5:hello,`: the length in decimal, a colon, the bytes, a comma
+ * (D. J. Bernstein, https://cr.yp.to/proto/netstrings.txt). Takes bytes and emits frames. `toNetstring()` is the
+ * encoder.
+ *
+ * The length has 1 to 9 digits and no leading zero. Anything else, a missing comma too, ends the connection, since
+ * nothing then says where the next netstring begins. A frame may be a view of a chunk: copy one that you keep.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @throws FrameTooLongError on the connection (outcome `frame-too-long`) with `overflow: 'error'`.

@@ -3,32 +3,35 @@ import type { Frame } from '../../kind.js'
 import type { Controller, Transformer } from '../../stage.js'
 import { UnfinishedFrame } from './unfinished-frame.js'
 
-/** What a decoder of messages that say how long they are goes by; the same object for all connections. */
+/** Settings of a decoder whose messages say how long they are. All connections share one object. */
 export interface SizedRules {
+  /** Name of the stage, for errors. */
   readonly stage: string
-  /** How many bytes it takes at least to know a message's length. */
+  /** Least number of bytes from which the length of a message can be known. */
   readonly minHeaderLength: number
-  /** The byte that every message ends with, where the format has one. */
+  /** Byte that every message ends with, in a format that has one. It is no part of the frame. */
   readonly terminator?: number
+  /** Limit of a frame, in bytes. */
   readonly maxLength: number
   readonly overflow: 'error' | 'report' | 'skip'
   readonly partial: 'error' | 'drop' | 'emit'
 }
 
 /**
- * Takes messages whose length is known early. What is whole in a chunk is a view of it; only a message that a chunk
- * border cuts is copied, once.
+ * Decoder, for one connection, of messages that say at their beginning how long they are. A subclass reads that length.
+ * A message that lies in one chunk is emitted as a view of it; one that is cut by the end of a chunk is copied once.
  */
 export abstract class SizedFrames<Rules extends SizedRules> implements Transformer<Buffer, Frame> {
   protected readonly rules: Rules
-  /** The length of the message under way; 0 as long as it is not known. */
+  /** Length of the message under way, in bytes, header included; 0 as long as it is not known. */
   protected messageLength = 0
-  /** How many bytes at its beginning are not the frame. */
+  /** Number of bytes at its beginning that are not part of the frame. */
   protected strippedLength = 0
+  /** The message under way, if it began in an earlier chunk and is within the limit. */
   #unfinished: UnfinishedFrame | undefined
-  /** How many bytes of a message over the limit are still to come. */
+  /** Bytes of a message over the limit that are still to come. */
   #bytesToDiscard = 0
-  /** How many messages were unfinished at the end of a chunk. */
+  /** Count of messages that were unfinished at the end of a chunk, so that each has a number of its own. */
   #unfinishedCount = 0
 
   constructor(rules: Rules) {
@@ -61,7 +64,7 @@ export abstract class SizedFrames<Rules extends SizedRules> implements Transform
     if (partial === 'emit' && this.#unfinished !== undefined) controller.enqueue(this.#unfinished.bytes)
   }
 
-  /** Takes a message that begins in this chunk. */
+  /** Reads a message that begins at `at`, and returns where to go on. */
   #beginMessage(chunk: Buffer, at: number, controller: Controller<Frame>): number {
     this.readHeader(chunk, at, chunk.length)
     if (this.#exceedsLimit(controller)) {
@@ -81,7 +84,7 @@ export abstract class SizedFrames<Rules extends SizedRules> implements Transform
     return chunk.length
   }
 
-  /** Takes more of a message that began in an earlier chunk. */
+  /** Reads on in a message that began in an earlier chunk, and returns where to go on. */
   #continueMessage(
     unfinished: UnfinishedFrame,
     chunk: Buffer,
@@ -110,6 +113,7 @@ export abstract class SizedFrames<Rules extends SizedRules> implements Transform
     return at + part.length
   }
 
+  /** Whether the message under way is over the limit. If so, throws or reports that, as `overflow` says. */
   #exceedsLimit(controller: Controller<Frame>): boolean {
     const { stage, terminator, maxLength, overflow } = this.rules
     if (this.messageLength - this.strippedLength - (terminator === undefined ? 0 : 1) <= maxLength)
@@ -128,6 +132,7 @@ export abstract class SizedFrames<Rules extends SizedRules> implements Transform
     controller.enqueue(message.subarray(this.strippedLength, end))
   }
 
+  /** Skips bytes of a message over the limit, and returns where to go on. */
   #discard(chunk: Buffer, at: number): number {
     const end = Math.min(at + this.#bytesToDiscard, chunk.length)
     this.#bytesToDiscard -= end - at

@@ -5,14 +5,18 @@ import type { Controller, Transformer } from '../../stage.js'
 import { type LineBlocks, lineBlocks, type Reporter } from './line-blocks.js'
 import type { LineRules } from './line-rules.js'
 
-/** Reports or throws, as `invalid` says, a line that is not UTF-8. */
+/** Throws or reports the error for a line that is not UTF-8, as `invalid` says. */
 export function refuseInvalid({ invalid }: LineRules, reporter: Reporter): void {
   const error = new InvalidUtf8Error('lines', 'line')
   if (invalid === 'error') throw error
   reporter.report(error)
 }
 
-/** Lines of bytes, one by one: with their delimiters, as frames, or refused where they are not UTF-8. */
+/**
+ * Decoder, for one connection, that looks at the bytes of every single line. Used where `LineTransformer`, which
+ * decodes whole blocks, would not do: for strict CR LF, for lines that keep their delimiter, for frames, and where a
+ * line that is not UTF-8 is refused.
+ */
 abstract class ExactLines<Item> implements Transformer<Buffer, Item> {
   protected readonly rules: LineRules
   readonly #blocks: LineBlocks
@@ -22,6 +26,7 @@ abstract class ExactLines<Item> implements Transformer<Buffer, Item> {
     this.#blocks = lineBlocks(rules)
   }
 
+  /** Emits a line, given without its delimiter unless `keep` is set. */
   protected abstract emit(line: Buffer, controller: Controller<Item>): void
 
   transform(chunk: Buffer, controller: Controller<Item>): void {
@@ -47,11 +52,12 @@ abstract class ExactLines<Item> implements Transformer<Buffer, Item> {
       this.emit(block.subarray(from, keep ? next : hasCr ? end - 1 : end), controller)
       from = next
     }
-    // A piece of a line that was too long.
+    // With overflow 'split' a block may be a piece of a line that was too long.
     if (from < block.length) this.emit(block.subarray(from), controller)
   }
 }
 
+/** Emits lines as text. */
 export class ExactTextLines extends ExactLines<string> {
   protected override emit(line: Buffer, controller: Controller<string>): void {
     const { isStrict, encoding } = this.rules
@@ -60,6 +66,7 @@ export class ExactTextLines extends ExactLines<string> {
   }
 }
 
+/** Emits lines as frames, for `encoding: 'buffer'`. */
 export class FrameLines extends ExactLines<Frame> {
   protected override emit(line: Buffer, controller: Controller<Frame>): void {
     controller.enqueue(line)

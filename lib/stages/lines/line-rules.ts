@@ -3,7 +3,7 @@ import { boolean, choice, integer } from '../../options/option.js'
 import type { OptionsOf, SettingsOf } from '../../options/option-values.js'
 import { DEFAULT_RULES, LINE_PROFILES, type LineProfile, type ProfileRules } from './line-profiles.js'
 
-/** What a line's length is at most. A string has a length limit in V8, and no protocol has longer lines. */
+/** Largest `maxLength` of a line. V8 limits the length of a string, and no protocol has longer lines. */
 const MAX_LINE_BYTES = 268_435_456
 
 export const LINES_OPTIONS = {
@@ -48,24 +48,28 @@ export const LINES_OPTIONS = {
 /** Options of `lines()`. */
 export type LinesOptions = OptionsOf<typeof LINES_OPTIONS>
 
-/** The options, checked, as all connections of a stage share them. */
+/** The options of `lines()`, checked, and what follows from them. All connections of a stage share one object. */
 export interface LineRules extends ProfileRules {
   readonly bare: 'data' | 'error'
   readonly encoding: 'utf8' | 'latin1' | 'buffer'
   readonly maxLength: number
-  /** `maxLength` as the most bytes before the LF, and before the CR where that is not counted. */
+  /** The most bytes in front of the LF, or in front of the CR where `maxLength` does not count it. */
   readonly limit: number
-  /** A CR in front of the LF belongs to the delimiter, and the limit does not count it. */
+  /** Whether a CR in front of the LF belongs to the delimiter and is not counted by the limit. */
   readonly excludesCr: boolean
-  /** Bytes that are not UTF-8 are a fault of the peer. */
+  /** Whether a line that is not UTF-8 is refused as a fault of the peer. */
   readonly isStrict: boolean
-  /** Text without delimiters, cut at every LF: what needs no more than a search for each line. */
+  /** Whether a block can be decoded as a whole and then split at every LF, without a look at the bytes of each line. */
   readonly isPlain: boolean
-  /** What becomes of a block of lines can be said of the block as bytes. */
+  /** Whether the stage may run on whole blocks of bytes, where the planner finds that nobody needs single lines. */
   readonly isBlockwise: boolean
 }
 
-/** Checks how the options of `lines()` go together. */
+/**
+ * Checks that the options of `lines()` go together, and works out the rules.
+ *
+ * @param given - The options that the caller gave, without defaults.
+ */
 export function lineRules(
   { profile, bare, encoding, ...settings }: SettingsOf<typeof LINES_OPTIONS>,
   given: LinesOptions,
@@ -75,7 +79,7 @@ export function lineRules(
     profile === undefined ? { ...DEFAULT_RULES, ...settings } : LINE_PROFILES[profile]
   const { delimiter, keep, counts, invalid, overflow } = rules
   const maxLength = given.maxLength ?? rules.maxLength
-  // An option without an effect would be a check that is silently not there.
+  // An option that has no effect is refused: the caller would count on a check that is not made.
   if (bare !== 'data' && delimiter !== '\r\n') {
     throw new InvalidOptionError(`lines(): 'bare' needs delimiter "\\r\\n".`)
   }
