@@ -32,12 +32,12 @@ const LINE_FEEDS = /[\r\n]+/g
 /** Makes a stage that decodes text into bytes, and ends the connection for anything that is not of the encoding. */
 export function textDecoder(rules: TextRules, lineFeeds: 'error' | 'skip'): TransformerStage<Buffer, Buffer> {
   const { name } = rules
-  const skipsLineFeeds = lineFeeds === 'skip'
+  const skips = lineFeeds === 'skip'
   return stage<Buffer, Buffer>({
     name,
     accepts: 'bytes',
     emits: 'bytes',
-    open: () => new DecodeTransformer(rules, skipsLineFeeds),
+    open: () => new DecodeTransformer(rules, skips),
   })
 }
 

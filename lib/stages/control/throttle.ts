@@ -75,11 +75,11 @@ export const throttle = defineStage({
     if (rate === undefined || (bytesPerSecond !== undefined && framesPerSecond !== undefined)) {
       throw new InvalidOptionError("throttle(): give it either 'bytesPerSecond' or 'framesPerSecond'.")
     }
-    const splitsItems = bytesPerSecond !== undefined
-    const kinds = splitsItems ? { accepts: 'bytes', emits: 'bytes' } : { accepts: 'any', emits: 'same' }
+    const divides = bytesPerSecond !== undefined
+    const kinds = divides ? { accepts: 'bytes', emits: 'bytes' } : { accepts: 'any', emits: 'same' }
     return fromStream<Buffer, Buffer>(
       'throttle',
-      ({ clock }) => new TokenBucket(rate, burst ?? rate, splitsItems, clock),
+      ({ clock }) => new TokenBucket(rate, burst ?? rate, divides, clock),
       kinds as ItemKinds<Buffer, Buffer>,
     )
   },

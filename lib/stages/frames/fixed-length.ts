@@ -51,12 +51,12 @@ export const fixedLength: StageFactory<
       accepts: 'bytes',
       emits: 'frame',
       lazy: true,
-      open: () => new FixedLengthFrames(rules),
+      open: () => new FixedFrames(rules),
     })
   },
 })
 
-class FixedLengthFrames extends SizedFrames<SizedRules> {
+class FixedFrames extends SizedFrames<SizedRules> {
   protected readHeader(): void {
     this.messageLength = this.rules.maxLength
   }

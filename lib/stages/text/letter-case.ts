@@ -23,7 +23,7 @@ export function letterCase(
   mode: 'ascii' | 'unicode',
 ): TransformerStage<string, string> {
   if (mode === 'unicode') return map(name, line => change(line))
-  // `change` of the whole line would also change é, ß, µ and ÿ, some of them to more than one character.
+  // `change` alone would reach é, ß, µ and ÿ, and give some of them more than one character.
   const asciiOnly = (line: string) =>
     NON_ASCII.test(line) ? line.replace(ASCII_RUN, run => change(run)) : change(line)
   return map(name, asciiOnly, { bytewise: true })

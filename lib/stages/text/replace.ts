@@ -26,7 +26,7 @@ export const replace: StageFactory<(text: string, by: string) => TransformerStag
     examples: ['lines | replace colour color | to-lines'],
     make: ({ text, by }) => {
       // As a string `by` could contain patterns: in replaceAll() `$&` stands for what was found.
-      const replacement = () => by
-      return map('replace', line => line.replaceAll(text, replacement))
+      const put = () => by
+      return map('replace', line => line.replaceAll(text, put))
     },
   })
