@@ -1,7 +1,10 @@
 import { choice, integer } from '../../options/option.js'
 
-/** Largest frame that any decoder can be set to; `lines()` has the same limit. */
+/** Largest `maxLength` of frames and lines. V8 limits the length of a string, and no protocol has longer lines. */
 export const MAX_FRAME_BYTES = 268_435_456
+
+/** `maxLength` of frames and lines where the option is not given. */
+export const DEFAULT_MAX_LENGTH_BYTES = 65_536
 
 /** The argument of `fixedLength()` and `toFixedLength()`. */
 export const frameLength = integer({
@@ -11,9 +14,9 @@ export const frameLength = integer({
   help: 'the length of each frame',
 })
 
-/** The option `maxLength` of a decoder, in bytes, 65,536 by default; `help` says what it counts. */
+/** The option `maxLength` of a decoder of frames or lines; `help` says what it counts. */
 export const maxLength = (help: string) =>
-  integer({ unit: 'bytes', minimum: 1, maximum: MAX_FRAME_BYTES, default: 65_536, help })
+  integer({ unit: 'bytes', minimum: 1, maximum: MAX_FRAME_BYTES, default: DEFAULT_MAX_LENGTH_BYTES, help })
 
 /** The option `overflow` of `lengthPrefixed()`, `netstring()` and `slip()`. */
 export const overflow = choice(['error', 'report', 'skip'], {

@@ -1,8 +1,9 @@
 import { isUtf8 } from 'node:buffer'
 import { InvalidUtf8Error } from '../../errors.js'
 import type { Frame } from '../../kind.js'
-import type { Controller, Transformer } from '../../stage.js'
-import { type LineBlocks, lineBlocks, type Reporter } from './line-blocks.js'
+import type { Controller } from '../../stage.js'
+import type { Reporter } from './line-blocks.js'
+import { LineDecoder } from './line-decoder.js'
 import type { LineRules } from './line-rules.js'
 
 /** Throws or reports the error for a line that is not UTF-8, as `invalid` says. */
@@ -13,36 +14,12 @@ export function refuseInvalid({ invalid }: LineRules, reporter: Reporter): void 
 }
 
 /**
- * Decoder, for one connection, that looks at the bytes of every single line. Used where `LineTransformer`, which
- * decodes whole blocks, would not do: for strict CR LF, for lines that keep their delimiter, for frames, and where a
- * line that is not UTF-8 is refused.
+ * Decoder that looks at the bytes of every single line. Used where `LineTransformer`, which decodes whole blocks, would
+ * not do: for strict CR LF, for lines that keep their delimiter, for frames, and where a line that is not UTF-8 is
+ * refused.
  */
-abstract class ExactLines<Item> implements Transformer<Buffer, Item> {
-  protected readonly rules: LineRules
-  readonly #blocks: LineBlocks
-
-  constructor(rules: LineRules) {
-    this.rules = rules
-    this.#blocks = lineBlocks(rules)
-  }
-
-  /** Emits a line, given without its delimiter unless `keep` is set. */
-  protected abstract emit(line: Buffer, controller: Controller<Item>): void
-
-  transform(chunk: Buffer, controller: Controller<Item>): void {
-    this.#blocks.push(chunk, block => this.#split(block, controller), controller)
-  }
-
-  unfinished(): number {
-    return this.#blocks.unfinished()
-  }
-
-  flush(controller: Controller<Item>): void {
-    const lastLine = this.#blocks.end(controller)
-    if (lastLine !== undefined) this.emit(lastLine, controller)
-  }
-
-  #split(block: Buffer, controller: Controller<Item>): void {
+abstract class ExactLines<Item> extends LineDecoder<Item> {
+  protected override split(block: Buffer, controller: Controller<Item>): void {
     const { delimiter, keep } = this.rules
     const lineEnd = delimiter === '\r\n' ? '\r\n' : '\n'
     let from = 0

@@ -1,3 +1,5 @@
+import { DEFAULT_MAX_LENGTH_BYTES } from '../frames/frame-options.js'
+
 /** Delimiter of lines: LF alone (a CR is content), LF with at most one CR before it, or CR LF and nothing else. */
 export type LineDelimiter = '\n' | '\r?\n' | '\r\n'
 
@@ -36,7 +38,7 @@ export const DEFAULT_RULES: ProfileRules = {
   delimiter: '\r?\n',
   keep: false,
   counts: 'content',
-  maxLength: 65_536,
+  maxLength: DEFAULT_MAX_LENGTH_BYTES,
   overflow: 'error',
   earlyRefusal: 'at-limit',
   partial: 'emit',

@@ -1,10 +1,8 @@
 import { InvalidOptionError } from '../../errors.js'
-import { boolean, choice, integer } from '../../options/option.js'
+import { boolean, choice } from '../../options/option.js'
 import type { OptionsOf, SettingsOf } from '../../options/option-values.js'
+import { maxLength as maxLengthOption } from '../frames/frame-options.js'
 import { DEFAULT_RULES, LINE_PROFILES, type LineProfile, type ProfileRules } from './line-profiles.js'
-
-/** Largest `maxLength` of a line. V8 limits the length of a string, and no protocol has longer lines. */
-const MAX_LINE_BYTES = 268_435_456
 
 export const LINES_OPTIONS = {
   delimiter: choice(['\n', '\r?\n', '\r\n'], {
@@ -24,13 +22,7 @@ export const LINES_OPTIONS = {
     default: 'replace',
     help: 'what happens to a line that is not UTF-8: its invalid bytes become U+FFFD, it ends the connection behind the lines before it, or it goes to onError and is left out',
   }),
-  maxLength: integer({
-    unit: 'bytes',
-    minimum: 1,
-    maximum: MAX_LINE_BYTES,
-    default: DEFAULT_RULES.maxLength,
-    help: 'the longest line, without its delimiter, finished or not',
-  }),
+  maxLength: maxLengthOption('the longest line, without its delimiter, finished or not'),
   overflow: choice(['error', 'report', 'truncate', 'skip'], {
     default: 'error',
     help: 'what happens to a longer line: it ends the connection behind the lines before it, goes to onError and is left out, is cut (never within a UTF-8 character), or is left out',

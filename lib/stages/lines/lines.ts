@@ -3,9 +3,10 @@ import { defineStage } from '../../define-stage.js'
 import type { StageFactory } from '../../definition.js'
 import type { Frame } from '../../kind.js'
 import { decodeText } from '../../line-text.js'
-import { type Controller, stage, type Transformer, type TransformerStage } from '../../stage.js'
+import { type Controller, stage, type TransformerStage } from '../../stage.js'
 import { ExactTextLines, FrameLines } from './exact-lines.js'
-import { type LineBlocks, lineBlocks, PlainBlocks } from './line-blocks.js'
+import { lineBlocks, PlainBlocks } from './line-blocks.js'
+import { LineDecoder } from './line-decoder.js'
 import { LINES_OPTIONS, type LineRules, type LinesOptions, lineRules } from './line-rules.js'
 import { splitStream } from './split-stream.js'
 
@@ -78,32 +79,15 @@ function textLines(rules: LineRules, encoding: 'utf8' | 'latin1'): TransformerSt
   })
 }
 
-/** Decoder, for one connection, that decodes a block of lines at once. */
-class LineTransformer implements Transformer<Buffer, string> {
-  readonly #rules: LineRules
-  readonly #blocks: LineBlocks
-
-  constructor(rules: LineRules) {
-    this.#rules = rules
-    this.#blocks = lineBlocks(rules)
-  }
-
-  transform(chunk: Buffer, controller: Controller<string>): void {
-    this.#blocks.push(chunk, block => this.#split(block, controller), controller)
-  }
-
-  unfinished(): number {
-    return this.#blocks.unfinished()
-  }
-
-  flush(controller: Controller<string>): void {
-    const lastLine = this.#blocks.end(controller)
-    if (lastLine !== undefined) controller.enqueue(decodeText(lastLine, this.#rules.encoding as LineEncoding))
+/** Decoder that decodes a block of lines at once. */
+class LineTransformer extends LineDecoder<string> {
+  protected override emit(line: Buffer, controller: Controller<string>): void {
+    controller.enqueue(decodeText(line, this.rules.encoding as LineEncoding))
   }
 
   /** Decodes a block before splitting it, which is right since no byte of a longer UTF-8 character is a line feed. */
-  #split(block: Buffer, controller: Controller<string>): void {
-    const { encoding, delimiter } = this.#rules
+  protected override split(block: Buffer, controller: Controller<string>): void {
+    const { encoding, delimiter } = this.rules
     const text = decodeText(block, encoding as LineEncoding)
     const stripsCr = delimiter === '\r?\n'
     let from = 0
