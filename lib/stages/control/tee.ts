@@ -26,7 +26,9 @@ const OPTIONS = {
   onLag: dropOrFail(
     'what happens to an item when maxPending waits already: it is missing in the copy, or ends the connection with stage-error before it passes',
   ),
-  onError: dropOrFail('the same for an item that could not be written, then or later'),
+  onError: dropOrFail(
+    'what happens to an item that could not be written, then or later: it is missing in the copy, or ends the connection with stage-error',
+  ),
   maxPending: integer({
     unit: 'bytes',
     minimum: 1,

@@ -14,7 +14,7 @@ const OPTIONS = {
   delimiters: listOfBytes({
     required: true,
     minimum: 1,
-    help: 'what ends a frame, 4,096 bytes in all: the one that begins first, and the longest of those that begin at the same byte, which is waited for as long as it may still come',
+    help: 'what ends a frame, 4,096 bytes in all; of several the one that begins first counts, and of those that begin at the same byte the longest, for which the stage waits as long as it may still come',
   }),
   keep: boolean({ default: false, help: 'leaves the delimiter at the end of the frame' }),
   maxLength: maxLength('the longest frame, without its delimiter, finished or not'),

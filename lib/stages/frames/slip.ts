@@ -21,7 +21,7 @@ const OPTIONS = {
   overflow,
   invalid: choice(['error', 'report', 'skip'], {
     default: 'error',
-    help: "the same for a frame with ESC in front of a byte that makes no escape; RFC 1055's own decoder keeps that byte, so that two inputs are one frame",
+    help: "what happens to a frame with ESC in front of a byte that makes no escape, as with overflow; RFC 1055's own decoder keeps that byte, so that two different inputs give the same frame",
   }),
   partial: partial('in front of an END'),
 }
