@@ -46,7 +46,7 @@ async function connect(address: string, text: string | undefined, flags: Flags, 
   try {
     await once(socket, 'connect')
   } catch (error) {
-    throw new Failure(`cannot connect to ${address}: ${reasonOf(error as NodeJS.ErrnoException)}`)
+    throw new Failure(`cannot connect to ${address}: ${connectErrorText(error as NodeJS.ErrnoException)}`)
   }
   return runThrough(
     [
@@ -67,7 +67,7 @@ function targetOf(address: string): { host: string; port: number } | { path: str
   )
 }
 
-const REASONS: Readonly<Record<string, string>> = {
+const CONNECT_ERROR_TEXTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there',
   ENOTFOUND: 'there is no such host',
   EAI_AGAIN: 'the name cannot be looked up now',
@@ -75,7 +75,7 @@ const REASONS: Readonly<Record<string, string>> = {
 }
 
 /** Where a name has several addresses, Node's error has a code and no message. */
-function reasonOf(error: NodeJS.ErrnoException): string {
+function connectErrorText(error: NodeJS.ErrnoException): string {
   const { code = '' } = error
-  return REASONS[code] ?? (systemReason(error) || code)
+  return CONNECT_ERROR_TEXTS[code] ?? (systemReason(error) || code)
 }

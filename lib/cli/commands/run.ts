@@ -13,10 +13,10 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
     )
     .action(async (text: string, flags) => {
       const registry = await registryFor(flags, io)
-      const greeting = {
+      const announcement = {
         title: 'Pipeline on',
         trial: (host: string, port: number) => `bywash connect ${formatAddress(host, port)}`,
       }
-      exit(await serve(log => pipelineFor(text, registry, log), greeting, listenerSettings(flags), io))
+      exit(await serve(log => pipelineFor(text, registry, log), announcement, listenerSettings(flags), io))
     })
 }

@@ -77,9 +77,9 @@ function description(definition: Definition, width: number): string {
 }
 
 function optionText(option: Option): string {
-  const standard = defaultOf(option)
-  const isPlain = standard === '' || standard === 'required'
-  const facts = [valuesOf(option), isPlain ? standard : `default: ${standard}`]
+  const defaultText = defaultOf(option)
+  const isPlain = defaultText === '' || defaultText === 'required'
+  const facts = [valuesOf(option), isPlain ? defaultText : `default: ${defaultText}`]
   return `${option.help} (${facts.filter(fact => fact !== '').join('; ')})`
 }
 

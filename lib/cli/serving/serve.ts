@@ -8,13 +8,13 @@ import type { ListenerSettings } from '../listener-flags.js'
 import { openLog } from '../log/log.js'
 import { uncaughtLog } from '../log/uncaught-log.js'
 import { renewAtHangup } from './renew-at-hangup.js'
-import { trialOf } from './try-command.js'
+import { tryCommand } from './try-command.js'
 import { untilStopped } from './until-stopped.js'
 
 /** Serves a pipeline until a signal comes; returns the exit code. */
 export async function serve(
   pipelineFor: (log: (line: string) => void) => Pipeline<Buffer, Buffer>,
-  { title, trial }: Pick<Preset, 'title' | 'trial'>,
+  { title, trial: tcpCommand }: Pick<Preset, 'title' | 'trial'>,
   { listen: options, tls: files, log: settings }: ListenerSettings,
   io: Io,
 ): Promise<number> {
@@ -33,7 +33,7 @@ export async function serve(
   // A worker greets nobody.
   if (listener.worker === undefined) {
     log.info(`${title} ${formatBound(listener.address)}`)
-    const command = trialOf(listener.address, files, trial)
+    const command = tryCommand(listener.address, files, tcpCommand)
     if (command !== undefined) log.info(`Test: ${command}`)
   }
   const exitCode = await stopped

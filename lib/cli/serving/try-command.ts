@@ -6,15 +6,15 @@ import type { Preset } from '../../presets/index.js'
 const LOCAL = ['0.0.0.0', '127.0.0.1', '::', '::1']
 
 /** A command that tries a listener; undefined where its address is not known. */
-export function trialOf(
+export function tryCommand(
   { address, family, port }: AddressInfo,
   tls: TlsFiles | undefined,
-  trial: Preset['trial'],
+  tcpCommand: Preset['trial'],
 ): string | undefined {
   const client = `openssl s_client -quiet${tls?.ca === undefined ? '' : ' -cert client.pem -key client-key.pem'}`
   if (family !== 'unix') {
     const host = LOCAL.includes(address) ? 'localhost' : address
-    return tls === undefined ? trial(host, port) : `${client} -connect ${formatAddress(host, port)}`
+    return tls === undefined ? tcpCommand(host, port) : `${client} -connect ${formatAddress(host, port)}`
   }
   if (address === '') return undefined
   return tls === undefined ? `socat - UNIX-CONNECT:${quoted(address)}` : `${client} -unix ${quoted(address)}`
