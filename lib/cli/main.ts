@@ -2,10 +2,10 @@ import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { BywashError, InvalidOptionError } from '../errors.js'
 import type { CommandEntry } from './command.js'
+import { CommandFailure } from './command-failure.js'
 import { COMMANDS, presetCommands } from './commands.js'
-import { Failure } from './failure.js'
 import type { Io } from './io.js'
-import { systemReason } from './system-reason.js'
+import { systemErrorText } from './system-error-text.js'
 import { HELP } from './terminal/help.js'
 import { colouredErrors, widthOf } from './terminal/terminal.js'
 
@@ -20,7 +20,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   const exitCode = await runCommand(argv, io)
   if (lost === undefined) await new Promise(resolve => io.stdout.write('', resolve))
   if (lost === undefined || lost.code === 'EPIPE') return exitCode
-  io.stderr.write(`cannot write to stdout: ${systemReason(lost)}\n`)
+  io.stderr.write(`cannot write to stdout: ${systemErrorText(lost)}\n`)
   return 1
 }
 
@@ -44,7 +44,7 @@ async function runCommand(argv: readonly string[], io: Io): Promise<number> {
     return exitCode
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    if (!(error instanceof BywashError || error instanceof Failure)) throw error
+    if (!(error instanceof BywashError || error instanceof CommandFailure)) throw error
     io.stderr.write(`${colouredErrors(io.stderr, io.env, error.message)}\n`)
     return error instanceof InvalidOptionError ? 2 : 1
   }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { runTest } from '../../lib/cli/test-runs.js'
+import { runTest } from '../../lib/cli/test-runner.js'
 import { readConfiguration } from '../../lib/config/file/configuration.js'
 import { type BywashError, ERROR_CODES, HandshakeError, WorkerError } from '../../lib/errors.js'
 import {

@@ -5,14 +5,14 @@ import { parseAddress } from '../../address.js'
 import { InvalidOptionError } from '../../errors.js'
 import { type Pipeline, pipeline } from '../../pipeline.js'
 import type { CommandModule } from '../command.js'
-import { Failure } from '../failure.js'
+import { CommandFailure } from '../command-failure.js'
 import type { Io } from '../io.js'
-import { importFlag, pipelineFor, registryFor, type TextFlags } from '../pipeline-text.js'
-import { Ends } from '../piping/ends.js'
-import { runThrough } from '../piping/run-through.js'
-import { systemReason } from '../system-reason.js'
+import { importFlag, type PipelineFlags, pipelineFor, registryFor } from '../pipeline-flags.js'
+import { CombinedDuplex } from '../piping/combined-duplex.js'
+import { runPipelines } from '../piping/run-pipelines.js'
+import { systemErrorText } from '../system-error-text.js'
 
-interface Flags extends TextFlags {
+interface Flags extends PipelineFlags {
   readonly receive?: string
 }
 
@@ -46,12 +46,17 @@ async function connect(address: string, text: string | undefined, flags: Flags, 
   try {
     await once(socket, 'connect')
   } catch (error) {
-    throw new Failure(`cannot connect to ${address}: ${connectErrorText(error as NodeJS.ErrnoException)}`)
+    throw new CommandFailure(
+      `cannot connect to ${address}: ${connectErrorText(error as NodeJS.ErrnoException)}`,
+    )
   }
-  return runThrough(
+  return runPipelines(
     [
-      { pipeline: receiving, ends: new Ends(socket, io.stdout as Writable, { keepsOutput: true }) },
-      { pipeline: sending, ends: new Ends(io.stdin as Readable, socket) },
+      {
+        pipeline: receiving,
+        duplex: new CombinedDuplex(socket, io.stdout as Writable, { keepsOutput: true }),
+      },
+      { pipeline: sending, duplex: new CombinedDuplex(io.stdin as Readable, socket) },
     ],
     io,
     flags,
@@ -77,5 +82,5 @@ const CONNECT_ERROR_TEXTS: Readonly<Record<string, string>> = {
 /** Where a name has several addresses, Node's error has a code and no message. */
 function connectErrorText(error: NodeJS.ErrnoException): string {
   const { code = '' } = error
-  return CONNECT_ERROR_TEXTS[code] ?? (systemReason(error) || code)
+  return CONNECT_ERROR_TEXTS[code] ?? (systemErrorText(error) || code)
 }

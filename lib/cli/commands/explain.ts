@@ -6,10 +6,10 @@ import { InvalidOptionError } from '../../errors.js'
 import type { Pipeline } from '../../pipeline.js'
 import type { CommandModule } from '../command.js'
 import type { Io } from '../io.js'
-import { importFlag, pipelineFor, planOption, registryFor, type TextFlags } from '../pipeline-text.js'
+import { importFlag, type PipelineFlags, pipelineFor, planOption, registryFor } from '../pipeline-flags.js'
 import { planMermaid, planReport, planTree } from '../plan-report.js'
 
-interface Flags extends TextFlags {
+interface Flags extends PipelineFlags {
   readonly json?: boolean
   readonly mermaid?: boolean
 }

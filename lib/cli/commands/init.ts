@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import type { CommandModule } from '../command.js'
 import type { Io } from '../io.js'
-import { systemReason } from '../system-reason.js'
+import { systemErrorText } from '../system-error-text.js'
 
 /** What `bywash init` writes. */
 export const FIRST_FILE = `# yaml-language-server: $schema=./node_modules/bywash/dist/bywash.schema.json
@@ -53,7 +53,7 @@ export async function init(
     const reason =
       failure.code === 'EEXIST'
         ? 'it is there already. Name another file, or overwrite it with --force'
-        : systemReason(failure)
+        : systemErrorText(failure)
     io.stderr.write(`${path} was not written: ${reason}.\n`)
     return 1
   }

@@ -1,7 +1,7 @@
 import { formatAddress } from '../../address.js'
 import type { CommandModule } from '../command.js'
 import { listenerFlags, listenerSettings } from '../listener-flags.js'
-import { importFlag, pipelineFor, registryFor } from '../pipeline-text.js'
+import { importFlag, pipelineFor, registryFor } from '../pipeline-flags.js'
 import { serve } from '../serving/serve.js'
 
 /** `bywash run '<pipeline>'` */

@@ -6,8 +6,8 @@ import type { Io } from '../io.js'
 import { logFlags, logSettings } from '../listener-flags.js'
 import { type Log, type LogSettings, openLog } from '../log/log.js'
 import { uncaughtLog } from '../log/uncaught-log.js'
-import { RunningListeners } from '../serving/running-listeners.js'
-import { untilStopped } from '../serving/until-stopped.js'
+import { ListenerSet } from '../serving/listener-set.js'
+import { shutdownOnSignal } from '../serving/shutdown-on-signal.js'
 
 /** What the flags of `bywash serve` give. */
 export interface ServeFileSettings {
@@ -17,7 +17,7 @@ export interface ServeFileSettings {
 }
 
 /** How often `--watch` looks, in milliseconds. */
-const INTERVAL = 250
+const WATCH_INTERVAL_MS = 250
 
 export const configure: CommandModule['configure'] = (command, io, exit) => {
   logFlags(
@@ -38,11 +38,11 @@ export async function serveFile(path: string, { watch, log }: ServeFileSettings,
   const reloadChanged = () => void served.reload({ onlyChanged: true })
   io.on('SIGHUP', reload)
   // It looks at what stands at the path, as no watch of a folder does when a link, or a volume, gets a new target.
-  if (watch) watchFile(path, { interval: INTERVAL }, reloadChanged)
+  if (watch) watchFile(path, { interval: WATCH_INTERVAL_MS }, reloadChanged)
   try {
     const problems = await served.start()
     for (const problem of problems) io.stderr.write(`${problem}\n`)
-    return problems.length > 0 ? 2 : await untilStopped(served.listeners, io, served.failed)
+    return problems.length > 0 ? 2 : await shutdownOnSignal(served.listeners, io, served.failed)
   } finally {
     unwatchFile(path, reloadChanged)
     io.off('SIGHUP', reload)
@@ -51,7 +51,7 @@ export async function serveFile(path: string, { watch, log }: ServeFileSettings,
 
 /** A file, and the listeners that it became. */
 class ServedFile {
-  readonly listeners: RunningListeners
+  readonly listeners: ListenerSet
   readonly #failure = new AbortController()
   readonly #path: string
   readonly #log: Log
@@ -66,7 +66,7 @@ class ServedFile {
     this.#log = log
     this.#load = () => loadFile(path, { environment, log: log.info, readsCertificates: true })
     const uncaught = uncaughtLog(log, this.#failure)
-    this.listeners = new RunningListeners(({ name, listen }) => ({
+    this.listeners = new ListenerSet(({ name, listen }) => ({
       ...log.connections(name),
       uncaught: uncaught(listen.uncaught),
     }))

@@ -7,11 +7,11 @@ import { InvalidOptionError } from '../../errors.js'
 import type { Kind } from '../../kind.js'
 import type { Option } from '../../options/option.js'
 import type { CommandModule } from '../command.js'
-import { importFlag, registryFor, type TextFlags } from '../pipeline-text.js'
-import { table, wrapped } from '../terminal/columns.js'
+import { importFlag, type PipelineFlags, registryFor } from '../pipeline-flags.js'
+import { table, wrapped } from '../terminal/table.js'
 import { widthOf } from '../terminal/terminal.js'
 
-interface Flags extends Pick<TextFlags, 'import'> {
+interface Flags extends Pick<PipelineFlags, 'import'> {
   readonly json?: boolean
 }
 

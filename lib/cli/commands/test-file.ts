@@ -3,9 +3,9 @@ import { escapeBytes } from '../../config/text/escapes.js'
 import { printable } from '../../printable.js'
 import type { CommandModule } from '../command.js'
 import type { Io } from '../io.js'
-import { difference, type Mark } from '../terminal/show-difference.js'
+import { type DiffMark, lineDiff } from '../terminal/line-diff.js'
 import { coloured } from '../terminal/terminal.js'
-import { type FileTest, type Run, runTest } from '../test-runs.js'
+import { type FileTest, runTest, type TestRun } from '../test-runner.js'
 
 export const configure: CommandModule['configure'] = (command, io, exit) => {
   command
@@ -41,7 +41,7 @@ function summary(count: number, failed: number): string {
   return failed === 0 ? `${all} passed.` : `${failed} of ${all} failed.`
 }
 
-type Paint = (mark: Mark, text: string) => string
+type Paint = (mark: DiffMark, text: string) => string
 
 const COLOURS = { '-': 'red', '+': 'green' } as const
 
@@ -49,13 +49,13 @@ function painter({ stdout, env }: Io): Paint {
   return (mark, text) => (mark === ' ' ? text : coloured(stdout, env, COLOURS[mark], text))
 }
 
-function report(test: FileTest, { plan, chunks, received, fault }: Run, paint: Paint): string {
+function report(test: FileTest, { plan, chunks, received, fault }: TestRun, paint: Paint): string {
   const lines = received.equals(test.expect)
     ? []
     : [
         paint('-', '- expected'),
         paint('+', '+ received'),
-        ...difference(test.expect, received).map(([mark, line]) => paint(mark, `${mark} ${line}`)),
+        ...lineDiff(test.expect, received).map(([mark, line]) => paint(mark, `${mark} ${line}`)),
       ]
   return [
     `with plan '${plan}', sent ${pieces(chunks)}`,
@@ -67,17 +67,17 @@ function report(test: FileTest, { plan, chunks, received, fault }: Run, paint: P
 }
 
 /** How many pieces of an input are shown, and how many characters of each end of one. */
-const MOST_PIECES = 8
-const MOST_CHARACTERS = 20
+const MAX_PIECES = 8
+const MAX_END_CHARACTERS = 20
 
 /** How an input was cut. */
 function pieces(chunks: readonly Buffer[]): string {
   if (chunks.length === 1) return 'at once'
-  const shown = chunks.slice(0, MOST_PIECES).map(chunk => {
+  const shown = chunks.slice(0, MAX_PIECES).map(chunk => {
     const text = escapeBytes(chunk)
-    return text.length > 2 * MOST_CHARACTERS
-      ? `'${text.slice(0, MOST_CHARACTERS)}…${text.slice(-MOST_CHARACTERS)}'`
+    return text.length > 2 * MAX_END_CHARACTERS
+      ? `'${text.slice(0, MAX_END_CHARACTERS)}…${text.slice(-MAX_END_CHARACTERS)}'`
       : `'${text}'`
   })
-  return `in ${chunks.length} pieces: ${shown.join(' ')}${chunks.length > MOST_PIECES ? ' …' : ''}`
+  return `in ${chunks.length} pieces: ${shown.join(' ')}${chunks.length > MAX_PIECES ? ' …' : ''}`
 }

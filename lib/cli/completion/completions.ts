@@ -12,13 +12,13 @@ export interface Completions {
 }
 
 /** What completes a value, by the name that the help has for it. */
-const SOURCES: Readonly<Record<string, (typed: string) => readonly Completion[]>> = {
+const VALUE_SOURCES: Readonly<Record<string, (typed: string) => readonly Completion[]>> = {
   pipeline: textCompletions,
   stage: stageCompletions,
 }
 
 /** What the values are called that are files. */
-const FILE_NAMES = ['file', 'module']
+const FILE_PLACEHOLDERS = ['file', 'module']
 
 /** What can stand in the last of some words, which are written as at a shell and follow `bywash`. */
 export async function completions(
@@ -27,11 +27,11 @@ export async function completions(
   entries: readonly CommandEntry[],
 ): Promise<Completions> {
   const [current = '', ...before] = words.map(shellWord).reverse()
-  const { values, hasFiles } = await possible(before.reverse(), current, io, entries)
+  const { values, hasFiles } = await candidates(before.reverse(), current, io, entries)
   return { values: values.filter(({ value }) => value.startsWith(current)), hasFiles }
 }
 
-async function possible(
+async function candidates(
   [name, ...before]: readonly string[],
   current: string,
   io: Io,
@@ -46,10 +46,10 @@ async function possible(
   const command = new Command(name).helpOption('--help', 'print this help')
   const { configure } = await entry.load()
   configure(command, io, () => {}, entries)
-  return inCommand(command, before, current)
+  return candidatesInCommand(command, before, current)
 }
 
-function inCommand(command: Command, before: readonly string[], current: string): Completions {
+function candidatesInCommand(command: Command, before: readonly string[], current: string): Completions {
   const options = command.createHelp().visibleOptions(command)
   let waiting: Option | undefined
   let given = 0
@@ -82,9 +82,9 @@ function valueName({ flags }: Option): string {
 
 function valuesFor(name: string, choices: readonly string[] = [], typed: string): Completions {
   const names = name.split('|')
-  const sources = names.flatMap(name => SOURCES[name]?.(typed) ?? [])
+  const sources = names.flatMap(name => VALUE_SOURCES[name]?.(typed) ?? [])
   return {
     values: [...choices.map(value => ({ value, summary: '' })), ...sources],
-    hasFiles: names.some(name => FILE_NAMES.includes(name)),
+    hasFiles: names.some(name => FILE_PLACEHOLDERS.includes(name)),
   }
 }

@@ -31,21 +31,21 @@ export interface Log {
 
 /** Opens the log of a command. */
 export async function openLog({ format, quiet }: LogSettings, stream: NodeJS.WritableStream): Promise<Log> {
-  const write = await writer(format, stream as Writable)
-  const isOn = (level: Level, least: Level) => LEVELS.indexOf(level) >= LEVELS.indexOf(least)
+  const write = await entryWriter(format, stream as Writable)
+  const isOn = (level: Level, minimumLevel: Level) => LEVELS.indexOf(level) >= LEVELS.indexOf(minimumLevel)
   const least = quiet ? 'error' : 'info'
-  const leastOfConnections = quiet ? 'error' : format === undefined ? 'warn' : 'info'
-  const say = (level: Level) => (message: string) => {
+  const minimumConnectionLevel = quiet ? 'error' : format === undefined ? 'warn' : 'info'
+  const logAt = (level: Level) => (message: string) => {
     if (isOn(level, least)) write({ level, message })
   }
   return {
-    info: say('info'),
-    error: say('error'),
-    connections: listener => connectionLog(listener, write, level => isOn(level, leastOfConnections)),
+    info: logAt('info'),
+    error: logAt('error'),
+    connections: listener => connectionLog(listener, write, level => isOn(level, minimumConnectionLevel)),
   }
 }
 
-async function writer(format: LogSettings['format'], stream: Writable): Promise<WriteEntry> {
+async function entryWriter(format: LogSettings['format'], stream: Writable): Promise<WriteEntry> {
   if (format === 'silent') return () => {}
   if (format !== 'json') return writeText(stream)
   // pino takes longer to load than all the rest.
@@ -59,14 +59,14 @@ function connectionLog(
   write: WriteEntry,
   isOn: (level: Level) => boolean,
 ): ReturnType<Log['connections']> {
-  const over = new WeakSet<Connection>()
+  const closed = new WeakSet<Connection>()
   const about = (connection: Connection) => ({ listener, ...identity(connection) })
   return {
     onOpen: connection => {
       if (isOn('info')) write({ level: 'info', event: 'opened', ...about(connection) })
     },
     onOutcome: ({ error, ...outcome }, connection) => {
-      over.add(connection)
+      closed.add(connection)
       const level = levelOf(outcome.reason)
       // One that was refused has no number, and was never opened.
       const event = connection.id === 0 ? 'refused' : 'closed'
@@ -74,7 +74,7 @@ function connectionLog(
     },
     onError: (error, connection) => {
       // The end of the connection says it.
-      if (error instanceof StageError && !over.has(connection)) return
+      if (error instanceof StageError && !closed.has(connection)) return
       const level = error instanceof StageError ? 'error' : 'warn'
       if (isOn(level)) write({ level, event: 'fault', ...about(connection), message: error.message })
     },
@@ -88,11 +88,11 @@ function identity({ id, remoteAddress, remotePort }: Connection): Pick<LogEntry,
   }
 }
 
-const GOOD: readonly Reason[] = ['end', 'terminated', 'client-reset', 'shutdown']
-const OURS: readonly Reason[] = ['stage-error', 'worker-died']
+const INFO_REASONS: readonly Reason[] = ['end', 'terminated', 'client-reset', 'shutdown']
+const ERROR_REASONS: readonly Reason[] = ['stage-error', 'worker-died']
 
 /** Good ends, and those of clients that went away, are `info`, faults of clients `warn`, our own `error`. */
 function levelOf(reason: Reason): Level {
-  if (GOOD.includes(reason)) return 'info'
-  return OURS.includes(reason) ? 'error' : 'warn'
+  if (INFO_REASONS.includes(reason)) return 'info'
+  return ERROR_REASONS.includes(reason) ? 'error' : 'warn'
 }

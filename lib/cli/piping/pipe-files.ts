@@ -1,9 +1,9 @@
 import { createReadStream, createWriteStream, fstatSync, ftruncateSync, openSync, type Stats } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import { InvalidOptionError } from '../../errors.js'
-import { Failure } from '../failure.js'
+import { CommandFailure } from '../command-failure.js'
 import type { Io } from '../io.js'
-import { systemReason } from '../system-reason.js'
+import { systemErrorText } from '../system-error-text.js'
 import { FileSource } from './file-source.js'
 
 /** The flags that name files. */
@@ -13,7 +13,7 @@ export interface PipeFiles {
 }
 
 /** What a pipe reads and writes. */
-export interface OpenEnds {
+export interface PipeStreams {
   readonly input: Readable
   readonly output: Writable
   /** The output is not ours to end. */
@@ -27,7 +27,7 @@ export interface OpenEnds {
  *
  * @throws InvalidOptionError when both are the same file; Failure when one cannot be opened.
  */
-export function openEnds(names: PipeFiles, { stdin, stdout }: Io): OpenEnds {
+export function openStreams(names: PipeFiles, { stdin, stdout }: Io): PipeStreams {
   const source = names.in === undefined ? stdin.fd : opened(names.in, 'r')
   // Not with 'w', which would empty the file before it is known to be another one.
   const sink = names.out === undefined ? undefined : opened(names.out, 'a')
@@ -46,7 +46,7 @@ function opened(name: string, flags: 'r' | 'a'): number {
   try {
     return openSync(name, flags)
   } catch (error) {
-    throw new Failure(`cannot open ${name}: ${systemReason(error as NodeJS.ErrnoException)}`)
+    throw new CommandFailure(`cannot open ${name}: ${systemErrorText(error as NodeJS.ErrnoException)}`)
   }
 }
 

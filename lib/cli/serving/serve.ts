@@ -7,9 +7,9 @@ import type { Io } from '../io.js'
 import type { ListenerSettings } from '../listener-flags.js'
 import { openLog } from '../log/log.js'
 import { uncaughtLog } from '../log/uncaught-log.js'
-import { renewAtHangup } from './renew-at-hangup.js'
+import { reloadCertificateOnSighup } from './reload-certificate.js'
+import { shutdownOnSignal } from './shutdown-on-signal.js'
 import { tryCommand } from './try-command.js'
-import { untilStopped } from './until-stopped.js'
 
 /** Serves a pipeline until a signal comes; returns the exit code. */
 export async function serve(
@@ -28,8 +28,8 @@ export async function serve(
     uncaught: uncaughtLog(log, failure)(options.uncaught),
   })
   // Who has read the greeting may send a signal.
-  const stopped = untilStopped(listener, io, failure.signal)
-  const stopRenewing = files && renewAtHangup(listener, files, io, log)
+  const stopped = shutdownOnSignal(listener, io, failure.signal)
+  const stopReloading = files && reloadCertificateOnSighup(listener, files, io, log)
   // A worker greets nobody.
   if (listener.worker === undefined) {
     log.info(`${title} ${formatBound(listener.address)}`)
@@ -37,6 +37,6 @@ export async function serve(
     if (command !== undefined) log.info(`Test: ${command}`)
   }
   const exitCode = await stopped
-  stopRenewing?.()
+  stopReloading?.()
   return exitCode
 }

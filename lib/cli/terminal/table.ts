@@ -2,7 +2,7 @@ import { Help } from 'commander'
 import stringWidth from 'string-width'
 
 /** Where the last column would be narrower it stands below the others. */
-const NARROWEST = 20
+const MIN_LAST_COLUMN_WIDTH = 20
 
 const help = Object.assign(new Help(), { minWidthToWrap: 1, displayWidth: stringWidth })
 
@@ -19,7 +19,7 @@ export function table(rows: readonly (readonly string[])[], width: number): stri
     }
   }
   const before = widths.reduce((sum, width) => sum + width + 2, 0)
-  const isNarrow = width - before < NARROWEST
+  const isNarrow = width - before < MIN_LAST_COLUMN_WIDTH
   const indent = isNarrow ? 2 : before
   return rows
     .flatMap(row => {

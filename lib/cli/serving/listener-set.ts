@@ -12,30 +12,30 @@ import type { Listener } from '../../listener/listener.js'
 type Entry = Configuration['listeners'][number]
 
 /** A listener at work. */
-interface Running {
+interface BoundListener {
   readonly entry: Entry
   readonly listener: Listener
 }
 
 /** What hears of the connections of a listener, and of uncaught errors. */
-type Watch = (entry: Entry) => Pick<ListenOptions, 'onOpen' | 'onOutcome' | 'onError' | 'uncaught'>
+type HandlersFor = (entry: Entry) => Pick<ListenOptions, 'onOpen' | 'onOutcome' | 'onError' | 'uncaught'>
 
 /** The listeners of a file: a new version of it changes them, and ends no connection. */
-export class RunningListeners {
-  readonly #watch: Watch
-  #running: readonly Running[] = []
+export class ListenerSet {
+  readonly #handlersFor: HandlersFor
+  #bound: readonly BoundListener[] = []
   /** They accept nothing more, and serve their last connections. */
   readonly #draining = new Set<Listener>()
-  #last: Promise<unknown> = Promise.resolve()
+  #lastApply: Promise<unknown> = Promise.resolve()
   #isClosing = false
 
-  constructor(watch: Watch) {
-    this.#watch = watch
+  constructor(handlersFor: HandlersFor) {
+    this.#handlersFor = handlersFor
   }
 
   /** Whether there are listeners, and nobody has closed them. */
   get isServing(): boolean {
-    return this.#running.length > 0 && !this.#isClosing
+    return this.#bound.length > 0 && !this.#isClosing
   }
 
   /**
@@ -47,62 +47,62 @@ export class RunningListeners {
    */
   apply(entries: readonly Entry[]): Promise<readonly string[]> {
     const applied = this.#apply(entries)
-    this.#last = applied.catch(() => {})
+    this.#lastApply = applied.catch(() => {})
     return applied
   }
 
   /** Closes every listener as `listener.close()` does, also those whose last connections are open. */
   async close(options: { readonly timeout?: number }): Promise<{ readonly forced: number }> {
     this.#isClosing = true
-    await this.#last
-    const all = [...this.#running.map(({ listener }) => listener), ...this.#draining]
+    await this.#lastApply
+    const all = [...this.#bound.map(({ listener }) => listener), ...this.#draining]
     const closed = await Promise.all(all.map(listener => listener.close(options)))
     return { forced: closed.reduce((sum, { forced }) => sum + forced, 0) }
   }
 
   async #apply(entries: readonly Entry[]): Promise<readonly string[]> {
-    const before = this.#running
-    const kept = before.filter(({ entry }) => entries.some(other => isSame(entry, other)))
-    const gone = before.filter(running => !kept.includes(running))
+    const before = this.#bound
+    const kept = before.filter(({ entry }) => entries.some(other => keepsSocket(entry, other)))
+    const removed = before.filter(bound => !kept.includes(bound))
     const added = await this.#bindAll(
-      entries.filter(entry => !kept.some(running => isSame(running.entry, entry))),
-      { kept, gone },
+      entries.filter(entry => !kept.some(bound => keepsSocket(bound.entry, entry))),
+      { kept, removed },
     )
     const lines: string[] = []
-    const running: Running[] = []
+    const after: BoundListener[] = []
     for (const entry of entries) {
-      const same = kept.find(running => isSame(running.entry, entry))
-      if (same === undefined) {
-        const next = added.get(entry) as Running
-        lines.push(arrival(next, gone))
-        running.push(next)
+      const existing = kept.find(bound => keepsSocket(bound.entry, entry))
+      if (existing === undefined) {
+        const bound = added.get(entry) as BoundListener
+        lines.push(additionText(bound, removed))
+        after.push(bound)
       } else {
-        running.push(await this.#change(same, entry, lines))
+        after.push(await this.#change(existing, entry, lines))
       }
     }
-    this.#running = running
-    for (const running of gone) {
-      const { name } = running.entry
+    this.#bound = after
+    for (const bound of removed) {
+      const { name } = bound.entry
       if (!entries.some(entry => entry.name === name)) {
-        lines.push(`${name}: no longer on ${addressOf(running)}; ${finishing(running.listener)}`)
+        lines.push(`${name}: no longer on ${addressOf(bound)}; ${openConnectionsText(bound.listener)}`)
       }
-      this.#drain(running.listener)
+      this.#drain(bound.listener)
     }
     return lines
   }
 
   /** Serves new connections of a listener as another entry says. */
-  async #change(running: Running, entry: Entry, lines: string[]): Promise<Running> {
-    const { entry: old, listener } = running
+  async #change(bound: BoundListener, entry: Entry, lines: string[]): Promise<BoundListener> {
+    const { entry: old, listener } = bound
     if (!isDeepStrictEqual(old.listen, entry.listen)) {
       const next = await this.#bind(entry, options => takeOver(listener, entry.pipeline, options))
-      lines.push(`${entry.name}: new options; ${finishing(listener)} with the old ones`)
+      lines.push(`${entry.name}: new options; ${openConnectionsText(listener)} with the old ones`)
       this.#drain(listener)
       return next
     }
     if (old.written !== entry.written) {
       await listener.replace(entry.pipeline)
-      lines.push(`${entry.name}: new pipeline; ${finishing(listener)} on the old one`)
+      lines.push(`${entry.name}: new pipeline; ${openConnectionsText(listener)} on the old one`)
     }
     return { entry, listener }
   }
@@ -110,12 +110,17 @@ export class RunningListeners {
   /** Binds all or none. Listeners that go may have addresses that are wanted, and have them again when binding fails. */
   async #bindAll(
     entries: readonly Entry[],
-    { kept, gone }: { readonly kept: readonly Running[]; readonly gone: readonly Running[] },
-  ): Promise<ReadonlyMap<Entry, Running>> {
-    const inTheWay = gone.filter(({ entry }) => entries.some(({ listen }) => overlap(listen, entry.listen)))
-    const bound = new Map<Entry, Running>()
+    {
+      kept,
+      removed,
+    }: { readonly kept: readonly BoundListener[]; readonly removed: readonly BoundListener[] },
+  ): Promise<ReadonlyMap<Entry, BoundListener>> {
+    const overlapping = removed.filter(({ entry }) =>
+      entries.some(({ listen }) => overlap(listen, entry.listen)),
+    )
+    const bound = new Map<Entry, BoundListener>()
     try {
-      for (const { listener } of inTheWay) listener.suspend()
+      for (const { listener } of overlapping) listener.suspend()
       // One that lost its address before may have it again.
       for (const { listener } of kept) await listener.resume()
       for (const entry of entries)
@@ -123,18 +128,18 @@ export class RunningListeners {
       return bound
     } catch (error) {
       await Promise.all([...bound.values()].map(({ listener }) => listener.close({ timeout: 0 })))
-      throw await resumeAll(inTheWay, error as Error)
+      throw await resumeAll(overlapping, error as Error)
     }
   }
 
-  async #bind(entry: Entry, begin: (options: ListenOptions) => Promise<Listener>): Promise<Running> {
-    const watch = this.#watch(entry)
-    const listener = await begin({
+  async #bind(entry: Entry, open: (options: ListenOptions) => Promise<Listener>): Promise<BoundListener> {
+    const handlers = this.#handlersFor(entry)
+    const listener = await open({
       ...entry.listen,
-      ...watch,
+      ...handlers,
       onOutcome: (outcome, connection) => {
-        watch.onOutcome?.(outcome, connection)
-        this.#finish(listener)
+        handlers.onOutcome?.(outcome, connection)
+        this.#closeIfDrained(listener)
       },
     })
     return { entry, listener }
@@ -143,17 +148,17 @@ export class RunningListeners {
   #drain(listener: Listener): void {
     retire(listener)
     this.#draining.add(listener)
-    this.#finish(listener)
+    this.#closeIfDrained(listener)
   }
 
-  #finish(listener: Listener): void {
+  #closeIfDrained(listener: Listener): void {
     if (listener.connections > 0 || !this.#draining.delete(listener)) return
     void listener.close()
   }
 }
 
 /** Takes back the addresses of listeners; returns what is to be thrown. */
-async function resumeAll(suspended: readonly Running[], error: Error): Promise<Error> {
+async function resumeAll(suspended: readonly BoundListener[], error: Error): Promise<Error> {
   const resumed = await Promise.allSettled(suspended.map(({ listener }) => listener.resume()))
   const lost = suspended.filter((_, index) => resumed[index]?.status === 'rejected')
   if (lost.length === 0) return error
@@ -180,28 +185,28 @@ const CHANGEABLE = [
 ]
 
 /** Whether two entries are one listener, which needs no binding. */
-function isSame(one: Entry, other: Entry): boolean {
-  return one.name === other.name && isDeepStrictEqual(socketOf(one), socketOf(other))
+function keepsSocket(one: Entry, other: Entry): boolean {
+  return one.name === other.name && isDeepStrictEqual(socketOptions(one), socketOptions(other))
 }
 
-function socketOf({ listen }: Entry): unknown {
+function socketOptions({ listen }: Entry): unknown {
   return Object.entries(listen).filter(([name]) => !CHANGEABLE.includes(name))
 }
 
-function arrival(running: Running, gone: readonly Running[]): string {
-  const { name } = running.entry
-  const old = gone.find(({ entry }) => entry.name === name)
-  const address = addressOf(running)
+function additionText(bound: BoundListener, removed: readonly BoundListener[]): string {
+  const { name } = bound.entry
+  const old = removed.find(({ entry }) => entry.name === name)
+  const address = addressOf(bound)
   if (old === undefined) return `${name}: listening on ${address}`
   const from = addressOf(old)
   const change = from === address ? `bound anew on ${address}` : `moved from ${from} to ${address}`
-  return `${name}: ${change}; ${finishing(old.listener)} on the old one`
+  return `${name}: ${change}; ${openConnectionsText(old.listener)} on the old one`
 }
 
-function addressOf({ listener }: Running): string {
+function addressOf({ listener }: BoundListener): string {
   return formatBound(listener.address)
 }
 
-function finishing({ connections }: Listener): string {
+function openConnectionsText({ connections }: Listener): string {
   return connections === 1 ? '1 open connection finishes' : `${connections} open connections finish`
 }

@@ -7,13 +7,13 @@ import { connect } from '../testing/connect.js'
 export type FileTest = Configuration['tests'][number]
 
 /** How one run goes. */
-interface Cut {
+interface RunInput {
   readonly plan: PlanMode
   readonly chunks: readonly Buffer[]
 }
 
 /** One run of a test: what was sent in which pieces, and what came back. */
-export interface Run extends Cut {
+export interface TestRun extends RunInput {
   readonly received: Buffer
   /** What a stage did wrong. */
   readonly fault: string | undefined
@@ -24,14 +24,14 @@ export interface Run extends Cut {
 export interface TestResult {
   readonly runs: number
   /** Of the first runs that were not good, the one with the fewest pieces. */
-  readonly failure: Run | undefined
+  readonly failure: TestRun | undefined
 }
 
 /** So many connections are open at once: stages that wait do so together. */
-const TOGETHER = 64
+const MAX_CONCURRENT_RUNS = 64
 
 /** Of a long text not every place is cut. */
-const PLACES = 1000
+const MAX_CUT_PLACES = 1000
 
 /**
  * Runs a test with its input cut in many ways, on both plans, up to the first runs that fail.
@@ -50,11 +50,11 @@ export async function runTest(test: FileTest, timeout = 10_000): Promise<TestRes
   return { runs, failure: undefined }
 }
 
-function* batches({ send }: FileTest): Generator<Cut[]> {
-  let batch: Cut[] = []
-  for (const chunks of chunkings(send, { places: PLACES })) {
+function* batches({ send }: FileTest): Generator<RunInput[]> {
+  let batch: RunInput[] = []
+  for (const chunks of chunkings(send, { places: MAX_CUT_PLACES })) {
     batch.push(...PLAN_MODES.map(plan => ({ plan, chunks })))
-    if (batch.length < TOGETHER) continue
+    if (batch.length < MAX_CONCURRENT_RUNS) continue
     yield batch
     batch = []
   }
@@ -63,9 +63,9 @@ function* batches({ send }: FileTest): Generator<Cut[]> {
 
 async function runOnce(
   { pipeline, expect }: FileTest,
-  { plan, chunks }: Cut,
+  { plan, chunks }: RunInput,
   halfCloseTimeout: number,
-): Promise<Run> {
+): Promise<TestRun> {
   const client = connect(pipeline, { plan, halfCloseTimeout })
   for (const chunk of chunks) client.send(chunk)
   client.end()

@@ -4,20 +4,20 @@ import type { Outcome } from '../../outcome.js'
 import type { Pipeline } from '../../pipeline.js'
 import { printable } from '../../printable.js'
 import type { Io, Signal } from '../io.js'
-import { systemReason } from '../system-reason.js'
-import type { Ends } from './ends.js'
+import { systemErrorText } from '../system-error-text.js'
+import type { CombinedDuplex } from './combined-duplex.js'
 import type { Progress } from './progress.js'
 
 /** What a shell gives a command that a signal has ended. */
-const SIGNALLED: readonly [Signal, number][] = [
+const SIGNAL_EXIT_CODES: readonly [Signal, number][] = [
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ]
 
 /** A pipeline and what it runs between. */
-export interface Run {
+export interface PipelineRun {
   readonly pipeline: Pipeline<Buffer, Buffer>
-  readonly ends: Ends
+  readonly duplex: CombinedDuplex
 }
 
 /** How they run. */
@@ -31,26 +31,26 @@ export interface RunOptions {
  * Runs pipelines between ends that have all the time they need. Returns the exit code: 0 also where the reader of
  * stdout has gone, 130 or 143 after a signal, and 1 after one line on stderr.
  */
-export async function runThrough(
-  runs: readonly Run[],
+export async function runPipelines(
+  runs: readonly PipelineRun[],
   io: Io,
   { plan = 'fused', progress }: RunOptions = {},
 ): Promise<number> {
-  let signalled: number | undefined
+  let signalExitCode: number | undefined
   // Where nothing is shown nothing has to be put in order, and a signal that nobody handles ends even a write that blocks.
-  const handled = progress === undefined ? [] : SIGNALLED
+  const handled = progress === undefined ? [] : SIGNAL_EXIT_CODES
   const listeners = handled.map(([signal, code]) => {
     const stop = () => {
-      signalled = code
-      for (const { ends } of runs) ends.destroy()
+      signalExitCode = code
+      for (const { duplex } of runs) duplex.destroy()
     }
     io.on(signal, stop)
     return { signal, stop }
   })
-  const messages = await Promise.all(runs.map(run => messageOf(run, plan)))
+  const messages = await Promise.all(runs.map(run => errorMessage(run, plan)))
   for (const { signal, stop } of listeners) io.off(signal, stop)
   progress?.stop()
-  if (signalled !== undefined) return signalled
+  if (signalExitCode !== undefined) return signalExitCode
   const message = messages.find(message => message !== undefined)
   if (message === undefined) return 0
   io.stderr.write(`${printable(message)}\n`)
@@ -58,8 +58,8 @@ export async function runThrough(
 }
 
 /** Runs one, and gives what there is to say of its outcome: nothing of a good end. */
-async function messageOf({ pipeline, ends }: Run, plan: PlanMode): Promise<string | undefined> {
-  const { reason, error }: Outcome = await pipeline.handle(ends, {
+async function errorMessage({ pipeline, duplex }: PipelineRun, plan: PlanMode): Promise<string | undefined> {
+  const { reason, error }: Outcome = await pipeline.handle(duplex, {
     plan,
     idleTimeout: 0,
     frameTimeout: 0,
@@ -68,9 +68,9 @@ async function messageOf({ pipeline, ends }: Run, plan: PlanMode): Promise<strin
     farewell: () => undefined,
   })
   if (reason === 'end' || reason === 'terminated') return undefined
-  const { failure, keepsOutput } = ends
+  const { failure, keepsOutput } = duplex
   if (failure === undefined) return error?.message
   // What becomes of stdout is told by main(), for all commands.
-  if (keepsOutput && failure.end === 'output') return undefined
-  return `cannot ${failure.end === 'input' ? 'read' : 'write'}: ${systemReason(failure.error)}`
+  if (keepsOutput && failure.side === 'output') return undefined
+  return `cannot ${failure.side === 'input' ? 'read' : 'write'}: ${systemErrorText(failure.error)}`
 }

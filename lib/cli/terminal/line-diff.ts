@@ -3,28 +3,31 @@ import { structuredPatch } from 'diff'
 import { escapeBytes } from '../../config/text/escapes.js'
 
 /** How a line of a difference is marked. */
-export type Mark = ' ' | '-' | '+'
+export type DiffMark = ' ' | '-' | '+'
 
 /** Beyond so many changed lines a difference is not readable, and takes long to find. */
-const MOST_CHANGES = 1000
+const MAX_CHANGED_LINES = 1000
 
 /**
  * The lines in which two values differ, with those around them, as a patch: a minus before what was expected, a plus
  * before what came. Text is shown line by line, with `\n` where a line ends, other bytes in rows of 16.
  */
-export function difference(expected: Buffer, received: Buffer): readonly [Mark, string][] {
+export function lineDiff(expected: Buffer, received: Buffer): readonly [DiffMark, string][] {
   const rows = isUtf8(expected) && isUtf8(received) ? linesOf : hexRows
   const [before, after] = [rows(expected), rows(received)]
-  const patch = structuredPatch('', '', before, after, '', '', { context: 3, maxEditLength: MOST_CHANGES })
+  const patch = structuredPatch('', '', before, after, '', '', {
+    context: 3,
+    maxEditLength: MAX_CHANGED_LINES,
+  })
   if (patch === undefined) {
     return [
       ['-', `${expected.length} bytes`],
       ['+', `${received.length} other bytes`],
     ]
   }
-  return patch.hunks.flatMap(({ lines, oldStart }): [Mark, string][] => [
-    ...(oldStart > 1 ? [[' ', '…'] as [Mark, string]] : []),
-    ...lines.map((line): [Mark, string] => [line[0] as Mark, line.slice(1)]),
+  return patch.hunks.flatMap(({ lines, oldStart }): [DiffMark, string][] => [
+    ...(oldStart > 1 ? [[' ', '…'] as [DiffMark, string]] : []),
+    ...lines.map((line): [DiffMark, string] => [line[0] as DiffMark, line.slice(1)]),
   ])
 }
 

@@ -1,8 +1,8 @@
 import { Duplex, type Readable, type Writable } from 'node:stream'
 
 /** Which end failed, and how. */
-export interface EndFailure {
-  readonly end: 'input' | 'output'
+export interface StreamFailure {
+  readonly side: 'input' | 'output'
   readonly error: NodeJS.ErrnoException
 }
 
@@ -10,14 +10,14 @@ export interface EndFailure {
  * One Duplex of something to read and something to write to, for `pipeline.handle()`. It is over when its output is;
  * what the input might still say is nobody's then.
  */
-export class Ends extends Duplex {
+export class CombinedDuplex extends Duplex {
   readonly #input: Readable
   readonly #output: Writable
   /** The output is not ended with the last byte, as that of the process. */
   readonly keepsOutput: boolean
   /** Bytes that have been read. */
   bytesRead = 0
-  failure: EndFailure | undefined
+  failure: StreamFailure | undefined
 
   constructor(input: Readable, output: Writable, { keepsOutput = false } = {}) {
     super({ readableHighWaterMark: 1 })
@@ -37,14 +37,14 @@ export class Ends extends Duplex {
     this.push(null)
   }
 
-  readonly #onInputError = (error: Error): void => this.#fail({ end: 'input', error })
-  readonly #onOutputError = (error: Error): void => this.#fail({ end: 'output', error })
+  readonly #onInputError = (error: Error): void => this.#fail({ side: 'input', error })
+  readonly #onOutputError = (error: Error): void => this.#fail({ side: 'output', error })
 
   readonly #onOutputClose = (): void => {
     this.destroy()
   }
 
-  #fail(failure: EndFailure): void {
+  #fail(failure: StreamFailure): void {
     this.failure ??= failure
     this.destroy(failure.error)
   }

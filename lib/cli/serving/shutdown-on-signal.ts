@@ -2,14 +2,14 @@ import type { Listener } from '../../listener/listener.js'
 import type { Io } from '../io.js'
 
 /** What is closed: a listener, or several; in a worker, what its primary closes. */
-type Closing = Pick<Listener, 'close'> & Partial<Pick<Listener, 'worker'>>
+type Closable = Pick<Listener, 'close'> & Partial<Pick<Listener, 'worker'>>
 
 /**
  * Closes listeners at the first signal, or when something failed; at the next signal, without waiting for connections.
  * A worker leaves signals to its primary. Returns the exit code: 0 when every connection could finish, and 1 when one
  * was cut off, or after a failure.
  */
-export function untilStopped(listener: Closing, io: Io, failed?: AbortSignal): Promise<number> {
+export function shutdownOnSignal(listener: Closable, io: Io, failed?: AbortSignal): Promise<number> {
   return new Promise(resolve => {
     const signals = listener.worker === undefined ? (['SIGINT', 'SIGTERM'] as const) : []
     let isClosing = false

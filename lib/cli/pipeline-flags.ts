@@ -9,7 +9,7 @@ import type { Pipeline } from '../pipeline.js'
 import type { Io } from './io.js'
 
 /** What the flags of a command that takes a text give. */
-export interface TextFlags {
+export interface PipelineFlags {
   readonly import?: readonly string[]
   readonly plan?: PlanMode
 }
@@ -33,7 +33,7 @@ export function importFlag(command: Command): Command {
 }
 
 /** The stages and presets that a command knows, with those of `--import`. */
-export async function registryFor(flags: Pick<TextFlags, 'import'>, io: Io): Promise<Registry> {
+export async function registryFor(flags: Pick<PipelineFlags, 'import'>, io: Io): Promise<Registry> {
   return withImports(builtIn(), flags.import ?? [], io.cwd())
 }
 
