@@ -14,7 +14,12 @@ export interface PipelineFlags {
   readonly plan?: PlanMode
 }
 
-/** Adds the flag that chooses a plan. */
+/** Adds the argument `<pipeline>`, and the flag `--import` for the stages that it names. */
+export function pipelineArgument(command: Command): Command {
+  return importFlag(command.argument('<pipeline>', 'a text such as: lines | uppercase | to-lines'))
+}
+
+/** Adds the flag `--plan`, with its default. */
 export function planFlag(command: Command): Command {
   return command.addOption(planOption('how the stages run').default('fused'))
 }

@@ -1,7 +1,13 @@
 import { systemClock } from '../../clock.js'
 import type { CommandModule } from '../command.js'
 import type { Io } from '../io.js'
-import { importFlag, type PipelineFlags, pipelineFor, planFlag, registryFor } from '../pipeline-flags.js'
+import {
+  type PipelineFlags,
+  pipelineArgument,
+  pipelineFor,
+  planFlag,
+  registryFor,
+} from '../pipeline-flags.js'
 import { CombinedDuplex } from '../piping/combined-duplex.js'
 import { openStreams, type PipeFiles } from '../piping/pipe-files.js'
 import { Progress } from '../piping/progress.js'
@@ -11,7 +17,7 @@ type Flags = PipelineFlags & PipeFiles
 
 /** `bywash pipe '<pipeline>'` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
-  planFlag(importFlag(command.argument('<pipeline>', 'a text such as: lines | uppercase | to-lines')))
+  planFlag(pipelineArgument(command))
     .option('--in <file>', 'read this file instead of stdin')
     .option('--out <file>', 'write this file instead of stdout; what it held before is lost')
     .addHelpText('after', "\nExample:\n  $ printf 'a\\nb\\n' | bywash pipe 'lines | uppercase | to-lines'")

@@ -1,12 +1,12 @@
 import { formatAddress } from '../../address.js'
 import type { CommandModule } from '../command.js'
 import { listenerFlags, listenerSettings } from '../listener-flags.js'
-import { importFlag, pipelineFor, registryFor } from '../pipeline-flags.js'
+import { pipelineArgument, pipelineFor, registryFor } from '../pipeline-flags.js'
 import { serve } from '../serving/serve.js'
 
 /** `bywash run '<pipeline>'` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
-  listenerFlags(importFlag(command.argument('<pipeline>', 'a text such as: lines | uppercase | to-lines')))
+  listenerFlags(pipelineArgument(command))
     .addHelpText(
       'after',
       "\nExample:\n  $ bywash run 'lines --max-length 4KiB | uppercase | to-lines' --port 9000",
