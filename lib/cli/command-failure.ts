@@ -1,2 +1,2 @@
-/** A command could not do its work. The message is all that there is to say; the exit code is 1. */
+/** Thrown when a command cannot do its work, such as open a file. main() prints the message and exits with 1. */
 export class CommandFailure extends Error {}

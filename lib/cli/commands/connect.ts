@@ -72,6 +72,7 @@ function targetOf(address: string): { host: string; port: number } | { path: str
   )
 }
 
+/** Explanations of the common errors of connect(2), by code; the system's own text serves for all others. */
 const CONNECT_ERROR_TEXTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there',
   ENOTFOUND: 'there is no such host',
@@ -79,7 +80,7 @@ const CONNECT_ERROR_TEXTS: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'no answer',
 }
 
-/** Where a name has several addresses, Node's error has a code and no message. */
+/** The code is the last resort: when a host name has several addresses, Node's error has no message. */
 function connectErrorText(error: NodeJS.ErrnoException): string {
   const { code = '' } = error
   return CONNECT_ERROR_TEXTS[code] ?? (systemErrorText(error) || code)

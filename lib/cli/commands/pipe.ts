@@ -25,13 +25,13 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
 }
 
 async function pipe(text: string, flags: Flags, io: Io): Promise<number> {
-  // First, so that a wrong text does not cost the file that is to be written.
   const log = (line: string) => void io.stderr.write(`${line}\n`)
+  // Before the files are opened: a wrong text must not truncate the output file.
   const pipeline = pipelineFor(text, await registryFor(flags, io), log)
   const { input, output, keepsOutput, size } = openStreams(flags, io)
   const duplex = new CombinedDuplex(input, output, { keepsOutput })
   const { stdout, stderr, clock = systemClock } = io
-  // A terminal cannot show both.
+  // Not when stdout is a terminal too: data and progress line would mix.
   const isShown = size !== undefined && stderr.isTTY === true && (!keepsOutput || stdout.isTTY !== true)
   const progress = isShown ? new Progress(stderr, clock, size, () => duplex.bytesRead) : undefined
   return runPipelines([{ pipeline, duplex }], io, { ...flags, progress })

@@ -6,16 +6,17 @@ import { type LogSettings, openLog } from '../log/log.js'
 import { ServedFile } from '../serving/served-file.js'
 import { shutdownOnSignal } from '../serving/shutdown-on-signal.js'
 
-/** What the flags of `bywash serve` give. */
+/** The values of the flags of `bywash serve`. */
 export interface ServeFileSettings {
-  /** Reloads when the file changes, and not only at SIGHUP. */
+  /** Whether to reload when the file changes, and not only at SIGHUP. */
   readonly watch: boolean
   readonly log: LogSettings
 }
 
-/** How often `--watch` looks, in milliseconds. */
+/** Interval at which `--watch` checks the file. */
 const WATCH_INTERVAL_MS = 250
 
+/** `bywash serve FILE` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
   logFlags(
     command
@@ -34,7 +35,7 @@ export async function serveFile(path: string, { watch, log }: ServeFileSettings,
   const reload = () => void served.reload()
   const reloadChanged = () => void served.reload({ onlyChanged: true })
   io.on('SIGHUP', reload)
-  // It looks at what stands at the path, as no watch of a folder does when a link, or a volume, gets a new target.
+  // Polls the path: fs.watch() would not see that a symbolic link, or a mounted volume, has a new target.
   if (watch) watchFile(path, { interval: WATCH_INTERVAL_MS }, reloadChanged)
   try {
     const problems = await served.start()

@@ -7,6 +7,7 @@ import { type DiffMark, lineDiff } from '../terminal/line-diff.js'
 import { coloured } from '../terminal/terminal.js'
 import { type FileTest, runTest, type TestRun } from '../test-runner.js'
 
+/** `bywash test FILE` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
   command
     .argument('<file>', 'YAML or JSON')
@@ -14,7 +15,7 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
     .action(async (file: string) => exit(await testFile(file, io)))
 }
 
-/** Runs the tests of a file and prints what came of them; returns the exit code. */
+/** Runs the tests of a file and prints their results; returns the exit code. */
 export async function testFile(path: string, io: Io): Promise<number> {
   const { configuration, problems } = await loadFile(path, { environment: io.env })
   for (const problem of problems) io.stderr.write(`${problem}\n`)
@@ -66,11 +67,12 @@ function report(test: FileTest, { plan, chunks, received, fault }: TestRun, pain
     .join('')
 }
 
-/** How many pieces of an input are shown, and how many characters of each end of one. */
+/** Number of chunks of an input that are shown. */
 const MAX_PIECES = 8
+/** Number of characters that are shown of the beginning, and of the end, of a long chunk. */
 const MAX_END_CHARACTERS = 20
 
-/** How an input was cut. */
+/** Describes the chunks that an input was sent in. */
 function pieces(chunks: readonly Buffer[]): string {
   if (chunks.length === 1) return 'at once'
   const shown = chunks.slice(0, MAX_PIECES).map(chunk => {

@@ -1,4 +1,4 @@
-/** The line that asks a script for the names of files; no completion is this. */
+/** Line that tells a script to add file names. No candidate is equal to it. */
 export const FILES_MARKER = '/'
 
 const bash = `# Put this line into ~/.bashrc:  source <(bywash completion bash)
@@ -41,7 +41,7 @@ end
 complete -c bywash -f -a '(__bywash_complete)'
 `
 
-/** What each shell reads. */
+/** The scripts that `bywash completion SHELL` prints, by shell. Each calls `bywash completion SHELL -- WORD…`. */
 export const COMPLETION_SCRIPTS = { bash, zsh, fish } as const
 
 export type Shell = keyof typeof COMPLETION_SCRIPTS

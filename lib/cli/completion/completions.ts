@@ -4,23 +4,27 @@ import type { Io } from '../io.js'
 import { shellWord } from './shell-word.js'
 import { type Completion, stageCompletions, textCompletions } from './text-completions.js'
 
-/** What can stand where the cursor is. */
+/** Candidates for the word under the cursor. */
 export interface Completions {
   readonly values: readonly Completion[]
-  /** Whether the name of a file can stand there. */
+  /** Whether the word may be the name of a file. */
   readonly hasFiles: boolean
 }
 
-/** What completes a value, by the name that the help has for it. */
+/** Functions that complete a value, by its placeholder in the help. */
 const VALUE_SOURCES: Readonly<Record<string, (typed: string) => readonly Completion[]>> = {
   pipeline: textCompletions,
   stage: stageCompletions,
 }
 
-/** What the values are called that are files. */
+/** Placeholders in the help that stand for files. */
 const FILE_PLACEHOLDERS = ['file', 'module']
 
-/** What can stand in the last of some words, which are written as at a shell and follow `bywash`. */
+/**
+ * Completes a command line.
+ *
+ * @param words - The words after `bywash`, with their quotes, up to the one under the cursor.
+ */
 export async function completions(
   words: readonly string[],
   io: Io,
@@ -75,7 +79,7 @@ function candidatesInCommand(command: Command, before: readonly string[], curren
   return valuesFor(argument?.name() ?? '', argument?.argChoices, current)
 }
 
-/** `file` of `--in <file>`. */
+/** The placeholder of an option's value: `file` for `--in <file>`. */
 function valueName({ flags }: Option): string {
   return /<(.+)>/.exec(flags)?.[1] ?? ''
 }

@@ -8,28 +8,28 @@ import { systemErrorText } from '../system-error-text.js'
 import type { CombinedDuplex } from './combined-duplex.js'
 import type { Progress } from './progress.js'
 
-/** What a shell gives a command that a signal has ended. */
+/** Exit codes that a shell reports for a command that a signal has ended: 128 plus the number of the signal. */
 const SIGNAL_EXIT_CODES: readonly [Signal, number][] = [
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ]
 
-/** A pipeline and what it runs between. */
+/** A pipeline, and the streams that it runs between. */
 export interface PipelineRun {
   readonly pipeline: Pipeline<Buffer, Buffer>
   readonly duplex: CombinedDuplex
 }
 
-/** How they run. */
+/** Options of runPipelines(). */
 export interface RunOptions {
   readonly plan?: PlanMode
-  /** What is shown meanwhile. */
+  /** A progress line, which is stopped at the end. */
   readonly progress?: Progress | undefined
 }
 
 /**
- * Runs pipelines between ends that have all the time they need. Returns the exit code: 0 also where the reader of
- * stdout has gone, 130 or 143 after a signal, and 1 after one line on stderr.
+ * Runs pipelines until all have ended, without timeouts. Returns the exit code: 0 for success, also when the reader of
+ * stdout has exited; 130 or 143 after a signal; 1 after a failure, whose message goes to stderr.
  */
 export async function runPipelines(
   runs: readonly PipelineRun[],
@@ -37,7 +37,7 @@ export async function runPipelines(
   { plan = 'fused', progress }: RunOptions = {},
 ): Promise<number> {
   let signalExitCode: number | undefined
-  // Where nothing is shown nothing has to be put in order, and a signal that nobody handles ends even a write that blocks.
+  // Signals are handled only to finish the progress line. Without one, the default action ends even a blocked write.
   const handled = progress === undefined ? [] : SIGNAL_EXIT_CODES
   const listeners = handled.map(([signal, code]) => {
     const stop = () => {
@@ -57,7 +57,7 @@ export async function runPipelines(
   return 1
 }
 
-/** Runs one, and gives what there is to say of its outcome: nothing of a good end. */
+/** Runs one pipeline, and returns the message to print; undefined when it has ended well. */
 async function errorMessage({ pipeline, duplex }: PipelineRun, plan: PlanMode): Promise<string | undefined> {
   const { reason, error }: Outcome = await pipeline.handle(duplex, {
     plan,
@@ -70,7 +70,7 @@ async function errorMessage({ pipeline, duplex }: PipelineRun, plan: PlanMode): 
   if (reason === 'end' || reason === 'terminated') return undefined
   const { failure, keepsOutput } = duplex
   if (failure === undefined) return error?.message
-  // What becomes of stdout is told by main(), for all commands.
+  // main() reports a failure of stdout, for all commands.
   if (keepsOutput && failure.side === 'output') return undefined
   return `cannot ${failure.side === 'input' ? 'read' : 'write'}: ${systemErrorText(failure.error)}`
 }

@@ -8,23 +8,23 @@ import { listen } from '../../listener/listen.js'
 import type { ListenOptions } from '../../listener/listen-options.js'
 import type { Listener } from '../../listener/listener.js'
 
-/** A listener as the file has it. */
+/** A listener as the configuration file describes it. */
 type Entry = Configuration['listeners'][number]
 
-/** A listener at work. */
+/** A bound listener, with the entry that it was made from. */
 interface BoundListener {
   readonly entry: Entry
   readonly listener: Listener
 }
 
-/** What hears of the connections of a listener, and of uncaught errors. */
+/** Returns the handlers that log the connections and the uncaught errors of an entry's listener. */
 type HandlersFor = (entry: Entry) => Pick<ListenOptions, 'onOpen' | 'onOutcome' | 'onError' | 'uncaught'>
 
-/** The listeners of a file: a new version of it changes them, and ends no connection. */
+/** The listeners of a configuration file. `apply()` changes them to a new version of it, and no connection is lost. */
 export class ListenerSet {
   readonly #handlersFor: HandlersFor
   #bound: readonly BoundListener[] = []
-  /** They accept nothing more, and serve their last connections. */
+  /** Replaced or removed listeners: they accept nothing, and close when their last connection has ended. */
   readonly #draining = new Set<Listener>()
   #lastApply: Promise<unknown> = Promise.resolve()
   #isClosing = false
@@ -33,16 +33,17 @@ export class ListenerSet {
     this.#handlersFor = handlersFor
   }
 
-  /** Whether there are listeners, and nobody has closed them. */
+  /** Whether there are listeners, and `close()` has not been called. */
   get isServing(): boolean {
     return this.#bound.length > 0 && !this.#isClosing
   }
 
   /**
-   * Makes the listeners what the entries say, or leaves them as they are when one cannot be bound. Connections that are
-   * open finish on the pipeline that they began with. Called again when the last call is done.
+   * Binds, changes and removes listeners until they are those of `entries`. When an address cannot be bound, all stay
+   * as they are. Open connections finish on the pipeline that they began with. Must not be called again before the
+   * last call is done.
    *
-   * @returns What has changed, a line for each listener.
+   * @returns A line for each listener that has changed.
    * @throws BindError when an address cannot be bound.
    */
   apply(entries: readonly Entry[]): Promise<readonly string[]> {
@@ -51,7 +52,7 @@ export class ListenerSet {
     return applied
   }
 
-  /** Closes every listener as `listener.close()` does, also those whose last connections are open. */
+  /** Calls `close()` of every listener, also of those that are draining. */
   async close(options: { readonly timeout?: number }): Promise<{ readonly forced: number }> {
     this.#isClosing = true
     await this.#lastApply
@@ -91,7 +92,7 @@ export class ListenerSet {
     return lines
   }
 
-  /** Serves new connections of a listener as another entry says. */
+  /** Changes a listener that keeps its socket to a new entry: its options, its pipeline, or neither. */
   async #change(bound: BoundListener, entry: Entry, lines: string[]): Promise<BoundListener> {
     const { entry: old, listener } = bound
     if (!isDeepStrictEqual(old.listen, entry.listen)) {
@@ -107,7 +108,10 @@ export class ListenerSet {
     return { entry, listener }
   }
 
-  /** Binds all or none. Listeners that go may have addresses that are wanted, and have them again when binding fails. */
+  /**
+   * Binds the listeners of all entries, or of none. Removed listeners whose addresses these need are suspended first,
+   * and resumed when binding fails.
+   */
   async #bindAll(
     entries: readonly Entry[],
     {
@@ -121,7 +125,7 @@ export class ListenerSet {
     const bound = new Map<Entry, BoundListener>()
     try {
       for (const { listener } of overlapping) listener.suspend()
-      // One that lost its address before may have it again.
+      // A failed reload may have left one of them without its address; this binds it again.
       for (const { listener } of kept) await listener.resume()
       for (const entry of entries)
         bound.set(entry, await this.#bind(entry, options => listen(entry.pipeline, options)))
@@ -157,7 +161,7 @@ export class ListenerSet {
   }
 }
 
-/** Takes back the addresses of listeners; returns what is to be thrown. */
+/** Resumes suspended listeners; returns `error`, and adds to it the names of those whose address is lost. */
 async function resumeAll(suspended: readonly BoundListener[], error: Error): Promise<Error> {
   const resumed = await Promise.allSettled(suspended.map(({ listener }) => listener.resume()))
   const lost = suspended.filter((_, index) => resumed[index]?.status === 'rejected')
@@ -184,7 +188,7 @@ const CHANGEABLE = [
   'tls',
 ]
 
-/** Whether two entries are one listener, which needs no binding. */
+/** Whether the listener of one entry can become that of another without binding again. */
 function keepsSocket(one: Entry, other: Entry): boolean {
   return one.name === other.name && isDeepStrictEqual(socketOptions(one), socketOptions(other))
 }

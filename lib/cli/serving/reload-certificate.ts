@@ -3,7 +3,10 @@ import type { Listener } from '../../listener/listener.js'
 import type { Io } from '../io.js'
 import type { Log } from '../log/log.js'
 
-/** Reads certificates again at each SIGHUP; what is wrong then changes nothing. Returns what ends that. */
+/**
+ * Reads the certificate files again at each SIGHUP. When that fails it is logged, and the listener keeps its old
+ * certificate. Returns a function that stops listening for the signal.
+ */
 export function reloadCertificateOnSighup(
   listener: Pick<Listener, 'setSecureContext'>,
   files: TlsFiles,

@@ -11,7 +11,7 @@ import { reloadCertificateOnSighup } from './reload-certificate.js'
 import { shutdownOnSignal } from './shutdown-on-signal.js'
 import { tryCommand } from './try-command.js'
 
-/** Serves a pipeline until a signal comes; returns the exit code. */
+/** Serves a pipeline until SIGINT or SIGTERM; returns the exit code. Presets and `bywash run` are this. */
 export async function serve(
   pipelineFor: (log: (line: string) => void) => Pipeline<Buffer, Buffer>,
   { title, trial: tcpCommand }: Pick<Preset, 'title' | 'trial'>,
@@ -27,10 +27,10 @@ export async function serve(
     ...log.connections(),
     uncaught: uncaughtLog(log, failure)(options.uncaught),
   })
-  // Who has read the greeting may send a signal.
+  // Before the address is logged: whoever reads it may send a signal at once.
   const stopped = shutdownOnSignal(listener, io, failure.signal)
   const stopReloading = files && reloadCertificateOnSighup(listener, files, io, log)
-  // A worker greets nobody.
+  // With --workers only the primary logs the address.
   if (listener.worker === undefined) {
     log.info(`${title} ${formatBound(listener.address)}`)
     const command = tryCommand(listener.address, files, tcpCommand)

@@ -4,16 +4,16 @@ import type { Log } from '../log/log.js'
 import { uncaughtLog } from '../log/uncaught-log.js'
 import { ListenerSet } from './listener-set.js'
 
-/** A file, and the listeners that it became. */
+/** A configuration file that is being served: binds its listeners, and applies its changes at a reload. */
 export class ServedFile {
   readonly listeners: ListenerSet
   readonly #failure = new AbortController()
   readonly #path: string
   readonly #log: Log
   readonly #load: () => Promise<LoadedFile>
-  /** What was last read, whether or not it was good. */
+  /** The text that was last read, also when it had problems. */
   #text: string | undefined
-  /** One after the other, so that the last version of the file wins; it begins with the start. */
+  /** The start, or the last reload. Each reload waits for the one before, so that the last version of the file wins. */
   #lastLoad: Promise<unknown> = Promise.resolve()
 
   constructor(path: string, log: Log, environment: Environment) {
@@ -27,7 +27,7 @@ export class ServedFile {
     }))
   }
 
-  /** Aborted by an uncaught error that ends the service. */
+  /** Aborted by an uncaught error, unless the listener's policy for those is `isolate`. */
   get failed(): AbortSignal {
     return this.#failure.signal
   }
@@ -43,7 +43,11 @@ export class ServedFile {
     return started
   }
 
-  /** Serves what the file holds now, or goes on as before and says why. */
+  /**
+   * Reads the file again and applies it. When that fails it is logged, and the listeners stay as they are.
+   *
+   * @param options - `onlyChanged`: does nothing when the text is the same as before.
+   */
   reload({ onlyChanged = false } = {}): Promise<void> {
     const reloaded = this.#lastLoad.then(() => this.#reload(onlyChanged))
     this.#lastLoad = reloaded
@@ -62,7 +66,7 @@ export class ServedFile {
   async #reload(onlyChanged: boolean): Promise<void> {
     const before = this.#text
     const { configuration, problems, text } = await this.#load()
-    // A signal to stop may have come meanwhile.
+    // A signal may have closed the listeners while the file was read.
     if (!this.listeners.isServing || (onlyChanged && text === before)) return
     this.#text = text
     const { info, error: report } = this.#log

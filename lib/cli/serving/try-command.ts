@@ -5,7 +5,12 @@ import type { Preset } from '../../presets/index.js'
 
 const LOCAL = ['0.0.0.0', '127.0.0.1', '::', '::1']
 
-/** A command that tries a listener; undefined where its address is not known. */
+/**
+ * The shell command that serving prints behind `Test:`, with which one can try the listener. Undefined when the
+ * listener has an inherited unix socket whose path is not known.
+ *
+ * @param tcpCommand - Makes the command for a TCP listener without TLS.
+ */
 export function tryCommand(
   { address, family, port }: AddressInfo,
   tls: TlsFiles | undefined,
@@ -20,7 +25,7 @@ export function tryCommand(
   return tls === undefined ? `socat - UNIX-CONNECT:${quoted(address)}` : `${client} -unix ${quoted(address)}`
 }
 
-/** One word of a shell. */
+/** Quotes a path for a POSIX shell, where that is needed. */
 function quoted(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 }

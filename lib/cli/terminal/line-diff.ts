@@ -2,15 +2,15 @@ import { isUtf8 } from 'node:buffer'
 import { structuredPatch } from 'diff'
 import { escapeBytes } from '../../config/text/escapes.js'
 
-/** How a line of a difference is marked. */
+/** Mark of a line: unchanged, only expected, or only received. */
 export type DiffMark = ' ' | '-' | '+'
 
-/** Beyond so many changed lines a difference is not readable, and takes long to find. */
+/** Number of changed lines beyond which no diff is made: it would not be readable, and take long. */
 const MAX_CHANGED_LINES = 1000
 
 /**
- * The lines in which two values differ, with those around them, as a patch: a minus before what was expected, a plus
- * before what came. Text is shown line by line, with `\n` where a line ends, other bytes in rows of 16.
+ * Compares what was expected with what was received, as a unified diff with three lines of context. Text is compared
+ * line by line, with each line feed shown as `\n`; bytes that are not UTF-8 are compared in rows of 16, as hex.
  */
 export function lineDiff(expected: Buffer, received: Buffer): readonly [DiffMark, string][] {
   const rows = isUtf8(expected) && isUtf8(received) ? linesOf : hexRows
