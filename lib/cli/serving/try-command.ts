@@ -6,7 +6,7 @@ import type { Preset } from '../../presets/index.js'
 const LOCAL = ['0.0.0.0', '127.0.0.1', '::', '::1']
 
 /**
- * The shell command that serving prints behind `Test:`, with which one can try the listener. Undefined when the
+ * The shell command that serving prints after `Test:`, with which one can try the listener. Undefined when the
  * listener has an inherited unix socket whose path is not known.
  *
  * @param tcpCommand - Makes the command for a TCP listener without TLS.

@@ -7,7 +7,7 @@ export interface Terminal extends NodeJS.WritableStream {
   readonly fd?: number
 }
 
-/** Number of columns of a stream: 80 unless it is a terminal that knows better. One that does not know says 0. */
+/** Number of columns of a stream: 80 when it is no terminal, or a terminal that reports 0. */
 export function widthOf({ columns }: Terminal): number {
   return columns || 80
 }
