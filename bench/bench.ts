@@ -1,28 +1,30 @@
 import { separateCores } from './cores.js'
 import { measureIdle } from './idle.js'
 import { Loader } from './loader.js'
-import { mostConnections, thisMachine } from './machine.js'
+import { maxConnections, thisMachine } from './machine.js'
 import { type Results, summarize, type WorkloadResult } from './results.js'
 import { type Conditions, Server } from './server.js'
 import { serverList } from './server-list.js'
-import { SOCIABLE, type Workload, workloads } from './workloads.js'
+import { MANY_CONNECTIONS_SERVERS, type Workload, workloads } from './workloads.js'
 
 /**
- * glibc gives freed memory back to the system, or not, as the luck of its layout has it, and page faults then cost up to
- * half of a bulk rate. Under load no server gives any back; what an idle connection takes is measured without this.
+ * Conditions for the workloads: glibc returns no freed memory to the system. Otherwise it depends on chance (the layout
+ * of the heap) whether it does, and the page faults that follow cost up to half of a bulk rate. The memory of idle
+ * connections is measured without this.
  */
-const STEADY: Conditions = { env: { MALLOC_TRIM_THRESHOLD_: '1073741824' } }
+const LOAD_CONDITIONS: Conditions = { env: { MALLOC_TRIM_THRESHOLD_: '1073741824' } }
 
 /**
- * V8 doubles its young generation, up to 16 MB, as luck has it before or after the 10,000th connection. It is one for all
- * of them, and would count as a third of each.
+ * Conditions for idle connections: V8's young generation has its full size from the start. Otherwise V8 doubles it, up
+ * to 16 MB, by chance before or after the 10,000th connection, and this shared memory would be a third of what is
+ * counted for each connection.
  */
-const GROWN: Conditions = { flags: ['--min-semi-space-size=16', '--max-semi-space-size=16'] }
+const IDLE_CONDITIONS: Conditions = { flags: ['--min-semi-space-size=16', '--max-semi-space-size=16'] }
 
-/** Puts all servers through all workloads. Rejects at the first wrong answer. */
+/** Runs all workloads on all servers. Rejects at the first wrong answer. */
 export async function bench(quick: boolean, progress: (text: string) => void): Promise<Results> {
   const entries = serverList(quick)
-  const connections = Math.min(quick ? 1_000 : 10_000, mostConnections())
+  const connections = Math.min(quick ? 1_000 : 10_000, maxConnections())
   const cores = separateCores()
   const loader = new Loader()
   if (cores !== undefined) loader.keepOn(cores.load)
@@ -40,9 +42,9 @@ export async function bench(quick: boolean, progress: (text: string) => void): P
     for (const server of servers) server.stop()
     return result
   }
-  const measured = await use(undefined, STEADY, async started => {
+  const measured = await use(undefined, LOAD_CONDITIONS, async started => {
     progress('checking answers')
-    const servers = await rightOnes(started, loader, progress)
+    const servers = await checkAnswers(started, loader, progress)
     const results: WorkloadResult[] = []
     for (const workload of workloads(quick, connections)) {
       const players = servers.filter(({ entry }) => workload.only?.includes(entry.name) ?? true)
@@ -51,7 +53,9 @@ export async function bench(quick: boolean, progress: (text: string) => void): P
     return results
   })
   progress(`idle: ${connections.toLocaleString('en')} connections`)
-  const rows = await use(SOCIABLE, GROWN, servers => measureIdle(servers, loader, connections))
+  const rows = await use(MANY_CONNECTIONS_SERVERS, IDLE_CONDITIONS, servers =>
+    measureIdle(servers, loader, connections),
+  )
   loader.stop()
   return {
     machine: thisMachine(),
@@ -62,26 +66,26 @@ export async function bench(quick: boolean, progress: (text: string) => void): P
   }
 }
 
-/** Throws when a server of ours answers wrong; a program that is not ours is then left out. */
-async function rightOnes(
+/** Checks the answers of all servers. Rejects when one of servers/ is wrong; a foreign program is then left out. */
+async function checkAnswers(
   servers: readonly Server[],
   loader: Loader,
   progress: (text: string) => void,
 ): Promise<readonly Server[]> {
-  const right: Server[] = []
+  const correct: Server[] = []
   for (const server of servers) {
     try {
       await loader.run(server, { kind: 'check' }, 0)
-      right.push(server)
+      correct.push(server)
     } catch (error) {
       if (server.entry.command === undefined) throw error
       progress(`left out: ${(error as Error).message}`)
     }
   }
-  return right
+  return correct
 }
 
-/** All servers run once in each round, so that whatever else the machine does hits all of them alike. */
+/** Runs every server once in each round, so that other work of the machine affects all of them alike. */
 async function takeTurns(
   servers: readonly Server[],
   { name, summary, unit, load, seconds, rounds, warmUp }: Workload,

@@ -30,9 +30,9 @@ const STYLE = `
       .raw { stroke: #9198a1 }
     }`
 
-const NOT_OURS = ['naive', 'socat', 'ncat']
+const OTHER_SERVERS = ['naive', 'socat', 'ncat']
 
-/** The work of each server for the same CPU time, as bars beside a line for raw. */
+/** Draws the chart of docs/ as SVG: for each server a bar of its work per CPU time, and a dashed line for `raw`. */
 export function drawChart({ machine, workloads }: Results): string {
   const groups = workloads.filter(({ name }) => name !== 'burst').map(comparable)
   const ratios = groups.flatMap(({ rows }) => rows.map(shareOf))
@@ -56,7 +56,7 @@ ${drawn.join('\n')}
 `
 }
 
-/** The CPU time of a server that is not ours cannot be had; its rate would not be the same measure. */
+/** Leaves out servers whose CPU time is not known (foreign programs): their rate would be another measure. */
 function comparable(workload: WorkloadResult): WorkloadResult {
   const known = workload.rows.filter(({ costRatio }) => costRatio !== undefined)
   return known.length === 0 ? workload : { ...workload, rows: known }
@@ -76,13 +76,13 @@ function drawBar(row: Row, y: number, scale: number): string {
   const value = shareOf(row)
   const width = Math.max(1, value * scale)
   const middle = y + BAR - 3
-  const kind = NOT_OURS.includes(row.server) ? 'others' : 'ours'
+  const kind = OTHER_SERVERS.includes(row.server) ? 'others' : 'ours'
   return `  <text x="${LABEL - 8}" y="${middle}" text-anchor="end">${escaped(row.server)}</text>
   <rect class="${kind}" x="${LABEL}" y="${y}" width="${width.toFixed(1)}" height="${BAR}" rx="2"/>
   <text class="value" x="${(LABEL + width + 6).toFixed(1)}" y="${middle}">${value.toFixed(value < 0.1 ? 3 : 2)}</text>`
 }
 
-/** Where no CPU times can be had, rates have to do. */
+/** Length of a bar: work per CPU time, or the rate on a system where CPU times are not known. */
 function shareOf({ costRatio, ratio }: Row): number {
   return costRatio ?? ratio
 }

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 
 const running = new Set<ChildProcess>()
 
-/** Starts a process that ends with the bench, whatever happens. It leads a group of its own, for those that fork. */
+/** Starts a child process, which stopChildren() kills. It leads a process group, so that its own children die too. */
 export function startChild(
   command: readonly string[],
   ipc: boolean,
@@ -20,17 +20,18 @@ export function startChild(
   return child
 }
 
-/** Ends a process that `startChild` has started, with all that it has forked. */
+/** Kills a process that `startChild` has started, with all processes that it has forked. */
 export function stopChild(child: ChildProcess): void {
   running.delete(child)
   if (child.pid === undefined) return
   try {
     process.kill(-child.pid, 'SIGKILL')
   } catch {
-    // It had ended before.
+    // The process has ended already.
   }
 }
 
+/** Kills all processes that `startChild` has started. */
 export function stopChildren(): void {
   for (const child of running) stopChild(child)
 }

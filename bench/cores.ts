@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process'
 
-/** The numbers of two cores, so that a server and its load do not share one. */
+/** Numbers of two CPU cores: one for the server, and one for the load. */
 export interface Cores {
   readonly server: number
   readonly load: number
 }
 
-/** The last two cores that this process may use; undefined where processes cannot be kept on cores. */
+/** Finds the last two cores that this process may use; undefined where `taskset` is missing, or there is one core. */
 export function separateCores(): Cores | undefined {
   const { status, stdout } = spawnSync('taskset', ['-cp', String(process.pid)], { encoding: 'utf8' })
   const list = status === 0 ? stdout.slice(stdout.lastIndexOf(':') + 1) : ''
@@ -18,7 +18,7 @@ export function separateCores(): Cores | undefined {
   return server === undefined || load === undefined ? undefined : { server, load }
 }
 
-/** Keeps a process, with all its threads, on one core. */
+/** Pins a process, with all its threads, to one core. */
 export function keepOn(core: number, pid: number): void {
   const { status, stderr } = spawnSync('taskset', ['-acp', String(core), String(pid)], { encoding: 'utf8' })
   if (status !== 0) throw new Error(`taskset failed: ${stderr}`)

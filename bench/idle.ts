@@ -2,10 +2,10 @@ import type { Loader } from './loader.js'
 import type { MemoryRow } from './results.js'
 import type { Server } from './server.js'
 
-/** What is made only once, such as compiled code, must not count as the connections'. */
-const WARM_UP = 500
+/** Number of connections before the first measurement, so that one-time memory (compiled code) is not counted. */
+const WARM_UP_CONNECTIONS = 500
 
-/** Holds many connections that say nothing, and asks each server what it holds before and after. */
+/** Measures the memory of idle connections: each server's memory before and while it has many of them. */
 export async function measureIdle(
   servers: readonly Server[],
   loader: Loader,
@@ -13,7 +13,7 @@ export async function measureIdle(
 ): Promise<readonly MemoryRow[]> {
   const found: { server: string; heap: number; rss: number }[] = []
   for (const server of servers) {
-    await hold(server, loader, WARM_UP)
+    await hold(server, loader, WARM_UP_CONNECTIONS)
     const before = await server.memory()
     const after = await hold(server, loader, connections)
     found.push({

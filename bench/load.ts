@@ -1,4 +1,4 @@
-// The load process: does one job after the other, as its parent asks, and answers each.
+// Entry of the load process: runs the jobs that its parent sends, one after the other, and answers with their results.
 import { bulk } from './load/bulk.js'
 import { check } from './load/check.js'
 import type { Fail } from './load/client.js'

@@ -5,10 +5,10 @@ import type { Measured } from './load/measured.js'
 import { nodeCommand } from './node-command.js'
 import type { Server } from './server.js'
 
-/** A job that takes this much longer than it measures has failed. */
-const PATIENCE_MS = 30_000
+/** Time that a job may take beyond its measuring time; then it has failed. */
+const ANSWER_TIMEOUT_MS = 30_000
 
-/** The process that loads the servers. */
+/** The load process (load.ts), as its parent sees it. */
 export class Loader {
   readonly #child = startChild(nodeCommand('load.ts'), true)
 
@@ -16,7 +16,7 @@ export class Loader {
     if (this.#child.pid !== undefined) keepOn(core, this.#child.pid)
   }
 
-  /** Loads a server. Rejects when it answers wrong, or not at all. */
+  /** Runs a load on a server, for some seconds. Rejects when the server answers wrong, or not at all. */
   async run(server: Server, load: Load, seconds: number): Promise<Measured | undefined> {
     const result = await this.#perform({ ...load, target: server.target, seconds })
     if (result.kind === 'failed') throw new Error(`${server.entry.name}, ${load.kind}: ${result.message}`)
@@ -33,7 +33,7 @@ export class Loader {
       }
       const onExit = () => settle({ kind: 'failed', message: 'the load process ended' })
       const onLate = () => settle({ kind: 'failed', message: 'answers are missing, and do not come' })
-      const timer = setTimeout(onLate, job.seconds * 1e3 + PATIENCE_MS)
+      const timer = setTimeout(onLate, job.seconds * 1e3 + ANSWER_TIMEOUT_MS)
       child.once('exit', onExit).once('message', settle)
       child.send(job)
     })

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism, cpus, release, type } from 'node:os'
 
-/** Where and when the figures were taken. */
+/** The machine on which the figures were measured, and the date. */
 export interface Machine {
   readonly cpu: string
   readonly cores: number
@@ -24,8 +24,8 @@ export function machineLine({ cpu, cores, system, node, date }: Machine): string
   return `${cpu}, ${cores} cores, ${system}, Node ${node}, ${date}`
 }
 
-/** How many connections a process may have: each is an open file. */
-export function mostConnections(): number {
+/** Number of connections that a process may have: its limit of open files, less 100 for other files. */
+export function maxConnections(): number {
   try {
     const limit = /^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1]
     return limit === undefined ? Number.POSITIVE_INFINITY : Number(limit) - 100

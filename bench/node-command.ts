@@ -4,7 +4,7 @@ import { buildSync } from 'esbuild'
 const bench = fileURLToPath(new URL('.', import.meta.url))
 const built = fileURLToPath(new URL('../.cache/bench/', import.meta.url))
 
-// Compiled here once: with a loader in each process a server would take three times as long to start.
+// Compiled in advance: with a TypeScript loader in each process, a server would take three times as long to start.
 buildSync({
   absWorkingDir: bench,
   entryPoints: ['load.ts', 'servers/*.ts'],
@@ -15,7 +15,7 @@ buildSync({
   platform: 'node',
 })
 
-/** The command that runs one of the bench's own files. */
+/** Returns the command that runs a file of bench/. */
 export function nodeCommand(file: string, flags: readonly string[] = []): readonly string[] {
   return [process.execPath, '--expose-gc', ...flags, built + file.replace(/ts$/, 'js')]
 }

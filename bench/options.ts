@@ -12,7 +12,7 @@ Runs servers in turns, each in a process of its own, under the same loads, and p
 Exit code 0: all is well; 1: a server answered wrong, or something failed; 2: the arguments are wrong.
 `
 
-/** What the command line asks for. */
+/** The options of the command line. */
 export interface Options {
   readonly quick: boolean
   readonly json: boolean
@@ -20,7 +20,11 @@ export interface Options {
   readonly help: boolean
 }
 
-/** @throws TypeError for an argument that does not exist. */
+/**
+ * Parses the arguments of the command line.
+ *
+ * @throws TypeError for an unknown argument.
+ */
 export function parseOptions(args: string[]): Options {
   const flag = { type: 'boolean', default: false } as const
   const { values } = parseArgs({

@@ -2,18 +2,18 @@ import type { Measured } from './load/measured.js'
 import type { Machine } from './machine.js'
 import type { Workload } from './workloads.js'
 
-/** How one server did at one workload: medians over all rounds. */
+/** Result of one server in one workload. Each figure is the median over all rounds. */
 export interface Row {
   readonly server: string
-  /** Units in a second. */
+  /** Units per second. */
   readonly rate: number
-  /** The rate, where raw is 1. Ratios are taken within a round, since machines drift. */
+  /** The rate, divided by that of `raw` in the same round, since the speed of a machine drifts. */
   readonly ratio: number
-  /** CPU time of the server for one unit, in microseconds. */
+  /** CPU time of the server per unit, in microseconds. */
   readonly cost: number | undefined
-  /** Units in a second of the server's CPU time, where raw is 1. */
+  /** Units per CPU time of the server, divided by those of `raw` in the same round. */
   readonly costRatio: number | undefined
-  /** How much of the time the server was at work, up to 1. */
+  /** CPU time of the server divided by the elapsed time: 1 is a fully used core. */
   readonly busy: number | undefined
   readonly loadBusy: number
   readonly seconds: number
@@ -31,7 +31,7 @@ export interface WorkloadResult {
   readonly rows: readonly Row[]
 }
 
-/** Bytes for one idle connection. */
+/** Memory of one idle connection, in bytes. */
 export interface MemoryRow {
   readonly server: string
   readonly heap: number
@@ -48,7 +48,12 @@ export interface Results {
   readonly idle: { readonly connections: number; readonly rows: readonly MemoryRow[] }
 }
 
-/** `rounds` has an array for each round, in the order of `servers`; the first server is the measure of the others. */
+/**
+ * Summarizes the rounds of a workload.
+ *
+ * @param servers - Their names. The first is the one that the others are compared with.
+ * @param rounds - For each round, the measurements in the order of `servers`.
+ */
 export function summarize(
   servers: readonly string[],
   rounds: readonly (readonly Measured[])[],

@@ -1,14 +1,14 @@
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** A server of the bench, and what it must answer. */
+/** A server of the benchmark, and the answers that it must give. */
 export interface ServerEntry {
   readonly name: string
   readonly summary: string
   readonly greeting: string
   /** Whether lines come back in upper case. */
   readonly upper: boolean
-  /** The command of a program that is not ours, for a port. */
+  /** Returns the command that starts a foreign program on a port. Undefined for a file of servers/. */
   readonly command?: (port: number) => readonly string[]
 }
 
@@ -16,7 +16,7 @@ const GREETING = 'Type a line and press Enter. I will shout it back.\n'
 const echo = { greeting: '', upper: false }
 const upper = { greeting: '', upper: true }
 
-/** The servers that can run here; all figures are held against the first. */
+/** The servers that can run on this machine. All figures are compared with those of the first, `raw`. */
 export function serverList(quick: boolean): readonly ServerEntry[] {
   return [
     { ...echo, name: 'raw', summary: 'an echo by hand on node:net' },

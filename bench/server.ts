@@ -10,15 +10,15 @@ import { nodeCommand } from './node-command.js'
 import type { ServerEntry } from './server-list.js'
 import type { Memory } from './servers/report.js'
 
-const START_MS = 20_000
+const START_TIMEOUT_MS = 20_000
 
-/** What a server is started with; `flags` are Node's. */
+/** Environment variables and Node flags that a server is started with. */
 export interface Conditions {
   readonly env?: Readonly<Record<string, string>>
   readonly flags?: readonly string[]
 }
 
-/** A server at work in a process of its own. */
+/** A running server, in a process of its own. */
 export class Server {
   readonly entry: ServerEntry
   readonly target: Target
@@ -28,7 +28,7 @@ export class Server {
     const { greeting, upper, command } = entry
     this.entry = entry
     this.#child = child
-    // The time of what a foreign server forks cannot be had.
+    // pid 0 for a foreign server: the CPU time of the processes that it forks cannot be read.
     this.target = { port, pid: command === undefined ? (child.pid ?? 0) : 0, greeting, upper }
   }
 
@@ -42,8 +42,8 @@ export class Server {
     const ended = once(child, 'exit', { signal }).then(([code]) => {
       throw new Error(`${name}: the server ended with exit code ${code} before it listened`)
     })
-    const late = delay(START_MS, undefined, { signal }).then(() => {
-      throw new Error(`${name}: the server did not listen within ${START_MS / 1e3} s`)
+    const late = delay(START_TIMEOUT_MS, undefined, { signal }).then(() => {
+      throw new Error(`${name}: the server did not listen within ${START_TIMEOUT_MS / 1e3} s`)
     })
     const listening = command === undefined ? printedPort(child) : untilListening(freePort, signal)
     const port = await Promise.race([listening, ended, late]).finally(() => over.abort())
@@ -54,7 +54,7 @@ export class Server {
     if (this.#child.pid !== undefined) keepOn(core, this.#child.pid)
   }
 
-  /** What the server holds after a full garbage collection. */
+  /** Asks the server for the memory that it holds after a full garbage collection. */
   async memory(): Promise<Memory> {
     this.#child.send('memory')
     const [memory] = await once(this.#child, 'message')

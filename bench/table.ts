@@ -5,7 +5,7 @@ const NOTES = `× raw: rate, and work for the same CPU time of the server, where
 *: the server was at work for less than 90 % of the time. Its rate is what the load, or the machine, allowed;
    the CPU columns are the ones to compare.`
 
-/** All results as text, one block for each workload. */
+/** Formats all results as text, with a table for each workload. */
 export function formatTable(results: Results): string {
   const { connections, rows } = results.idle
   const idle = block(

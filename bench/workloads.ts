@@ -1,25 +1,32 @@
 import type { Load } from './load/job.js'
 
-/** What all servers are put through, one after the other. */
+/** A workload, which each server runs in turn. */
 export interface Workload {
   readonly name: string
   readonly summary: string
   readonly load: Load
-  /** What is counted. */
+  /** The unit that is counted. */
   readonly unit: 'msg' | 'MB' | 'conn'
-  /** How long one run measures; 0 for as long as it takes. */
+  /** Measuring time of one run, in seconds; 0 for as long as the work takes. */
   readonly seconds: number
   readonly rounds: number
-  /** How long a first run lasts that does not count: until code has run for a while, it is not compiled at its best. */
+  /**
+   * Measuring time of a first run, in seconds, whose result is discarded: V8 optimizes code only after it has run for a
+   * while. Undefined for none.
+   */
   readonly warmUp: number | undefined
-  /** The servers that take part, where not all do. */
+  /** Names of the servers that take part; undefined for all. */
   readonly only: readonly string[] | undefined
 }
 
-/** Those that take part where there are many connections. */
-export const SOCIABLE = ['raw', 'naive', 'echo', 'uppercase', 'map']
+/** Names of the servers that take part in workloads with many connections. */
+export const MANY_CONNECTIONS_SERVERS = ['raw', 'naive', 'echo', 'uppercase', 'map']
 
-/** The sizes of a full run, or of a quick one. `many` connections are a crowd. */
+/**
+ * The workloads of a full run, or of a quick one.
+ *
+ * @param many - Number of connections of the workload `burst`.
+ */
 export function workloads(quick: boolean, many: number): readonly Workload[] {
   const lines = {
     rounds: quick ? 1 : 5,
@@ -64,7 +71,7 @@ export function workloads(quick: boolean, many: number): readonly Workload[] {
       seconds: quick ? 0.1 : 0.2,
       rounds: quick ? 1 : 3,
       warmUp: quick ? undefined : 0.5,
-      only: SOCIABLE,
+      only: MANY_CONNECTIONS_SERVERS,
     },
     {
       name: 'burst',

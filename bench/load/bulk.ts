@@ -4,17 +4,17 @@ import type { JobOf } from './job.js'
 import { type Measured, Watch } from './measured.js'
 import { makeTape } from './tape.js'
 
-/** About how much one write hands to the system. */
+/** Approximate size of one write. */
 const WRITE_BYTES = 256 * 1024
 
-/** Every connection writes as fast as it may, and what comes back is counted, in megabytes. */
+/** Workload `bulk`: every connection writes as fast as it can; the answers are counted in megabytes. */
 export async function bulk(job: JobOf<'bulk'>, fail: Fail): Promise<Measured> {
   const { target, connections, size, seconds } = job
   const tape = makeTape(size, primeFrom(WRITE_BYTES / size), target.upper)
   const clients = Array.from({ length: connections }, () => new Client(target, tape, 0, () => {}, fail))
   for (const { socket } of clients) {
     const write = () => {
-      // A write that the system takes at once drains nothing; the others are to have their turn before the next.
+      // A write that the system takes at once causes no 'drain'. setImmediate() lets other connections have a turn.
       if (!socket.destroyed && socket.write(tape.sent)) setImmediate(write)
     }
     socket.on('drain', write)

@@ -5,7 +5,7 @@ import { makeTape } from './tape.js'
 
 const CONNECTIONS = 8
 
-/** Before anything is measured: whole conversations in odd pieces, to the last byte. */
+/** Checks a server before it is measured: sends a whole tape in pieces of odd sizes, and compares every byte. */
 export async function check({ target }: JobOf<'check'>, fail: Fail): Promise<void> {
   const tape = makeTape(64, 1021, target.upper)
   const conversations = Array.from({ length: CONNECTIONS }, async (_, n) => {

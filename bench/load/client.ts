@@ -3,20 +3,20 @@ import type { Target } from './job.js'
 import { ReplyCheck, WrongReply } from './reply-check.js'
 import type { Tape } from './tape.js'
 
-/** All connections read into this one buffer: what came is compared at once and never kept. */
-const READ = Buffer.allocUnsafeSlow(256 * 1024)
+/** Read buffer of all connections. They can share it, since each read is compared at once and not kept. */
+const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024)
 
-/** Ends a run that went wrong. */
+/** Called when a run fails. */
 export type Fail = (error: Error) => void
 
-/** One connection, whose replies are checked byte by byte. */
+/** A client connection whose answers are checked byte by byte. */
 export class Client {
   readonly socket: Socket
   readonly check: ReplyCheck
   readonly #fail: Fail
   #finishing = false
 
-  /** `onRead` is called after each read, when the bytes have been checked. */
+  /** Connects. `onRead` is called after each read, when its bytes have been checked. */
   constructor(target: Target, tape: Tape, firstLine: number, onRead: (client: Client) => void, fail: Fail) {
     this.#fail = fail
     this.check = new ReplyCheck(Buffer.from(target.greeting, 'latin1'), tape, firstLine)
@@ -26,10 +26,10 @@ export class Client {
       noDelay: true,
       allowHalfOpen: true,
       onread: {
-        buffer: READ,
+        buffer: READ_BUFFER,
         callback: length => {
           try {
-            this.check.take(READ, length)
+            this.check.take(READ_BUFFER, length)
             onRead(this)
           } catch (error) {
             fail(error as Error)
@@ -44,7 +44,7 @@ export class Client {
     })
   }
 
-  /** Sends FIN and reads to the end. Of `sent` bytes nothing may be missing. */
+  /** Sends FIN and reads to the end. Fails unless the answer has as many bytes as were sent. */
   async finish(sent: number): Promise<void> {
     this.#finishing = true
     await new Promise<void>(resolve => {
@@ -55,7 +55,7 @@ export class Client {
     if (received !== sent) this.#fail(new WrongReply(`of ${sent} bytes ${received} came back`))
   }
 
-  /** Goes without a trace: no port stays in TIME_WAIT, and what is on its way is dropped. */
+  /** Resets the connection: no port stays in TIME_WAIT, and data on its way is dropped. */
   reset(): void {
     this.#finishing = true
     this.socket.removeAllListeners('error').on('error', () => {})

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * The CPU time of a process with all its threads, in seconds, read from outside: a server that is too busy to answer
- * need not be asked. Undefined where there is no Linux `/proc`.
+ * Reads the CPU time of a process with all its threads, in seconds. The source is `/proc`, since a busy server would
+ * be slow to answer. Undefined on systems other than Linux.
  */
 export function cpuTime(pid: number): number | undefined {
   try {
@@ -17,7 +17,7 @@ export function cpuTime(pid: number): number | undefined {
   }
 }
 
-/** Waits until a process has nothing left to do, for two seconds at most: what is left would be taken from the next. */
+/** Waits until a process is idle, for two seconds at most, so that leftover work is not counted for the next job. */
 export async function untilIdle(pid: number): Promise<void> {
   for (let tries = 0; tries < 200; tries++) {
     const before = cpuTime(pid)

@@ -7,7 +7,7 @@ import { makeTape, type Tape } from './tape.js'
 const SIZE = 64
 const TAPE_LINES = 509
 
-/** Connects many at once. Each sends a line; the time is up when the last of them has its answer. */
+/** Workload `burst`: opens all connections at once. Each sends a line; the run ends when the last has its answer. */
 export async function burst(job: JobOf<'burst'>, fail: Fail): Promise<Measured> {
   const { target, connections } = job
   const tape = makeTape(SIZE, TAPE_LINES, target.upper)
@@ -32,7 +32,10 @@ export async function burst(job: JobOf<'burst'>, fail: Fail): Promise<Measured> 
 
 const held: Client[] = []
 
-/** Connects without a word, and stays. The last one asks for a line: then all before it have been accepted. */
+/**
+ * Opens idle connections and keeps them open. The last one of each batch sends a line: when its answer comes, all
+ * before it have been accepted.
+ */
 export async function hold({ target, connections }: JobOf<'hold'>, fail: Fail): Promise<void> {
   const tape = makeTape(SIZE, TAPE_LINES, target.upper)
   while (held.length < connections) {
@@ -48,7 +51,7 @@ export async function hold({ target, connections }: JobOf<'hold'>, fail: Fail): 
   while (!held.every(({ check }) => check.greeted)) await delay(5)
 }
 
-/** Lets go of what `hold` has opened. */
+/** Resets the connections that `hold` has opened. */
 export function release(): void {
   for (const client of held.splice(0)) client.reset()
 }

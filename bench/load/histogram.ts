@@ -1,13 +1,13 @@
-/** Each power of two is cut into this many buckets: a percentile is off by at most 1/64. */
+/** Number of buckets for each power of two: a percentile is off by at most 1/64. */
 const STEPS = 64
 const POWERS = 36
 
-/** Counts durations in buckets of fixed number, so that a long run takes no more memory than a short one. */
+/** Histogram of durations with a fixed number of buckets, so that a long run takes no more memory than a short one. */
 export class Histogram {
   readonly #counts = new Float64Array(STEPS * POWERS)
   #total = 0
 
-  /** Takes a duration in milliseconds. */
+  /** Adds a duration in milliseconds. */
   add(ms: number): void {
     const ns = ms * 1e6
     const power = ns < STEPS ? 0 : Math.floor(Math.log2(ns / STEPS)) + 1

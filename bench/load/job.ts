@@ -3,15 +3,15 @@ import type { Measured } from './measured.js'
 /** The server that a job loads, and what it must answer. */
 export interface Target {
   readonly port: number
-  /** Whose CPU time is measured; 0 for nobody's. */
+  /** Process whose CPU time is measured; 0 for none. */
   readonly pid: number
-  /** What a client gets before anything else. */
+  /** The text that a client gets before anything else. */
   readonly greeting: string
   /** Whether lines come back in upper case. */
   readonly upper: boolean
 }
 
-/** What the load process does with a server. */
+/** A load: what the load process does with a server. */
 export type Load =
   | { readonly kind: 'check' }
   | { readonly kind: 'pingpong'; readonly connections: number; readonly depth: number; readonly size: number }
@@ -21,13 +21,13 @@ export type Load =
   | { readonly kind: 'hold'; readonly connections: number }
   | { readonly kind: 'release' }
 
-/** What it is asked to do; `seconds` is for how long it measures. */
+/** Message to the load process. `seconds` is the measuring time. */
 export type Job = Load & { readonly target: Target; readonly seconds: number }
 
 export type JobOf<Kind extends Load['kind']> = Extract<Load, { readonly kind: Kind }> &
   Pick<Job, 'target' | 'seconds'>
 
-/** What it answers. */
+/** Answer of the load process. */
 export type JobResult =
   | { readonly kind: 'done'; readonly measured: Measured | undefined }
   | { readonly kind: 'failed'; readonly message: string }

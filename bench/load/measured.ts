@@ -1,9 +1,9 @@
 import { cpuTime } from './cpu-time.js'
 import type { Histogram } from './histogram.js'
 
-/** What one run of a load found. Latencies are in microseconds, CPU times in seconds. */
+/** Measurements of one run. Latencies are in microseconds, CPU times in seconds. */
 export interface Measured {
-  /** Messages, megabytes or connections, whatever the workload counts. */
+  /** Number of units: messages, megabytes or connections. */
   readonly count: number
   readonly seconds: number
   readonly serverCpu: number | undefined
@@ -13,7 +13,7 @@ export interface Measured {
   readonly p999: number | undefined
 }
 
-/** Takes the times at the beginning and at the end of what is measured. */
+/** Stopwatch for elapsed time, and for the CPU time of the server and of this process. */
 export class Watch {
   readonly #pid: number
   #server: number | undefined

@@ -7,7 +7,7 @@ import { makeTape } from './tape.js'
 
 const TAPE_LINES = 509
 
-/** Every connection keeps `depth` lines in flight: for each that has come back it sends one more. */
+/** Workload `pp`: every connection keeps `depth` lines in flight, and sends one more for each that comes back. */
 export async function pingpong(job: JobOf<'pingpong'>, fail: Fail): Promise<Measured> {
   const { target, connections, depth, size, seconds } = job
   const game = new PingPong(makeTape(size, TAPE_LINES, target.upper), depth)

@@ -5,11 +5,11 @@ import type { Target } from './job.js'
 import { WrongReply } from './reply-check.js'
 import type { Tape } from './tape.js'
 
-/** What the connections of one run share. */
+/** State that the connections of one pingpong run share. */
 export class PingPong {
   readonly tape: Tape
   readonly depth: number
-  /** Slices of the tape, made once: `writes[n - 1][line]` is n lines from that line on. */
+  /** Slices of the tape, made once: `writes[n - 1][line]` has n lines, beginning with that one. */
   readonly writes: Buffer[][]
   histogram = new Histogram()
   messages = 0
@@ -35,7 +35,7 @@ export class PingPong {
   }
 }
 
-/** One connection that sends a line for each that comes back. */
+/** One connection of a pingpong run: sends a line for each that comes back. */
 export class Player {
   readonly #game: PingPong
   readonly #client: Client

@@ -1,17 +1,17 @@
 import type { Tape } from './tape.js'
 
-/** A server answered something else than it should have. */
+/** Thrown when a server gives a wrong answer. */
 export class WrongReply extends Error {
   override readonly name = 'WrongReply'
 }
 
-/** Holds the reply of one connection against what must come: the greeting, and then the tape. */
+/** Compares the answers of one connection with what must come: the greeting, and then the tape. */
 export class ReplyCheck {
   readonly #greeting: Buffer
   readonly #reply: Buffer
   #greeted = 0
   #at: number
-  /** The bytes that came behind the greeting. */
+  /** Number of bytes that came after the greeting. */
   received = 0
 
   constructor(greeting: Buffer, tape: Tape, firstLine: number) {
@@ -24,7 +24,7 @@ export class ReplyCheck {
     return this.#greeted === this.#greeting.length
   }
 
-  /** Takes the first `length` bytes of what was read; every one of them is compared. */
+  /** Compares the first `length` bytes of a read. Throws WrongReply at the first wrong one. */
   take(bytes: Buffer, length: number): void {
     let from = 0
     if (this.#greeted < this.#greeting.length) {

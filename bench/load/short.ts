@@ -7,7 +7,7 @@ import { makeTape } from './tape.js'
 
 const TAPE_LINES = 509
 
-/** Converses and begins again, on some connections at a time. */
+/** Workload `short`: some clients at a time connect, send a line, read the answer to its end, and begin again. */
 export async function short(job: JobOf<'short'>, fail: Fail): Promise<Measured> {
   const { target, connections, seconds } = job
   const tape = makeTape(64, TAPE_LINES, target.upper)

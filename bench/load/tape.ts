@@ -1,15 +1,24 @@
-/** Lines without end: a ring of numbered lines, so that a lost, doubled or misplaced one shows. */
+/**
+ * Endless input and the expected answer: a ring of numbered lines, which is sent over and over. A line that is lost,
+ * doubled or misplaced is noticed.
+ */
 export interface Tape {
-  /** Bytes in a line, the line feed included. */
+  /** Length of a line in bytes, with its line feed. */
   readonly size: number
+  /** Number of lines. */
   readonly count: number
-  /** What a client sends. */
+  /** The lines that a client sends. */
   readonly sent: Buffer
-  /** What it must get back. */
+  /** The lines that it must get back. */
   readonly reply: Buffer
 }
 
-/** `count` should be a prime: no usual chunk size then is a whole turn of the ring. */
+/**
+ * Makes a tape.
+ *
+ * @param count - Number of lines. Should be a prime, so that no usual chunk size is a multiple of the ring's length.
+ * @param upper - Whether the server answers in upper case.
+ */
 export function makeTape(size: number, count: number, upper: boolean): Tape {
   let text = ''
   for (let line = 0; line < count; line++) text += `${lineOf(line, size)}\n`

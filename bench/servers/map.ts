@@ -1,4 +1,4 @@
-// A function of the user's own, which is called for each line.
+// The uppercase pipeline with a function of the user's own, which is called for each line.
 import { lines, map, pipeline, toLines } from 'bywash'
 import { servePipeline } from './serve-pipeline.js'
 

@@ -1,4 +1,4 @@
-// The work of map.ts, with seven more stages to pass through: what a stage costs by itself.
+// The work of map.ts with seven more stages that change nothing: it shows what a stage costs by itself.
 import { lines, map, pipeline, toLines } from 'bywash'
 import { servePipeline } from './serve-pipeline.js'
 

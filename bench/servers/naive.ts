@@ -1,4 +1,4 @@
-// What the tutorials show: one stream piped into the next.
+// An uppercase server as tutorials write it: each step is a stream, piped into the next.
 import { type Duplex, pipeline } from 'node:stream'
 import split2 from 'split2'
 import { objectTransform, transform } from 'through2'
@@ -15,6 +15,6 @@ serveSockets(socket => {
   const upper = objectTransform((line: string, _encoding: string, callback: Callback) => {
     callback(null, `${line.toUpperCase()}\n`)
   })
-  // A client that goes away is none of the server's business.
+  // Errors are ignored: a client may reset its connection.
   pipeline(socket, counter as unknown as Duplex, split2(), upper as unknown as Duplex, socket, () => {})
 })

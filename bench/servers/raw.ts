@@ -1,4 +1,4 @@
-// The measure of all others: an echo by hand, with nothing between read and write.
+// The baseline: an echo written by hand on node:net.
 import { serveSockets } from './serve-sockets.js'
 
 serveSockets(socket => {

@@ -1,12 +1,12 @@
-// What every server of the bench does besides serving: prints its port, and tells of its memory when it is asked.
+// Shared by the servers: each prints its port, and reports its memory when the benchmark asks for it.
 
-/** Bytes after a full garbage collection: `heap` is the JavaScript heap and what it holds outside of itself. */
+/** Memory after a full garbage collection, in bytes. `heap` includes memory outside V8's heap that its objects hold. */
 export interface Memory {
   readonly heap: number
   readonly rss: number
 }
 
-/** Prints the port, answers each message with a `Memory`, and ends with the process that started the server. */
+/** Prints the port, answers each message with a `Memory`, and exits when the parent process does. */
 export function report(port: number): void {
   process.stdout.write(`${port}\n`)
   process.on('message', () => void process.send?.(memory()))

@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { report } from './report.js'
 
-/** Serves without bywash, with the socket options and the backlog that `listen()` has. */
+/** Serves without bywash, with the socket options and the backlog that `listen()` uses by default. */
 export function serveSockets(serve: (socket: Socket) => void): void {
   const server = createServer(
     { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },

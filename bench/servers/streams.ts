@@ -1,4 +1,4 @@
-// The same stages as uppercase.ts, each as a stream of its own.
+// The stages of uppercase.ts on plan 'streams': each is a stream of its own.
 import { uppercase } from 'bywash/presets'
 import { servePipeline } from './serve-pipeline.js'
 

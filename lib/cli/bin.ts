@@ -2,5 +2,5 @@
 import { main } from './main.js'
 
 const exitCode = await main(process.argv.slice(2), process)
-// What a stage has left running, such as a timer, must not hold up a command that is done.
+// Exit explicitly, after stderr is flushed: a timer that a stage left running would keep the process alive.
 process.stderr.write('', () => process.exit(exitCode))

@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import type { Io } from './io.js'
 
-/** What a command's file exports. */
+/** The exports of a file in commands/. */
 export interface CommandModule {
   /**
-   * Adds arguments, flags, an example and the action to a command that has its name and its summary. `entries` are all
-   * commands, for completion.
+   * Adds arguments, flags, an example and the action to `command`, which has its name and summary already. The action
+   * reports its exit code with `exit`. `entries` lists every command; only `bywash completion` uses it.
    */
   readonly configure: (
     command: Command,
@@ -15,10 +15,10 @@ export interface CommandModule {
   ) => void
 }
 
-/** A command that is known before its file is loaded. */
+/** A row of the command table: all that `bywash --help` needs to know before the command's file is loaded. */
 export interface CommandEntry {
   readonly name: string
-  /** The heading that it stands under in the help. */
+  /** The heading above the command in the help. */
   readonly group: string
   readonly summary: string
   readonly load: () => Promise<CommandModule>

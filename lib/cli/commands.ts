@@ -1,7 +1,7 @@
 import type { CommandEntry } from './command.js'
 
 /* c8 ignore start -- the loader of the tests puts branches of its own behind a dynamic import */
-/** Every command but the presets; a line for each. */
+/** The command table, without the commands of the presets. */
 export const COMMANDS: readonly CommandEntry[] = [
   entry('Pipelines', 'run', 'serve a pipeline that is written as a text', () => import('./commands/run.js')),
   entry('Pipelines', 'pipe', 'run a pipeline from stdin to stdout', () => import('./commands/pipe.js')),
@@ -26,7 +26,7 @@ function entry(heading: string, name: string, summary: string, load: CommandEntr
   return { group: `${heading}:`, name, summary, load }
 }
 
-/** The presets as commands. */
+/** A command for each preset. */
 export async function presetCommands(): Promise<readonly CommandEntry[]> {
   /* c8 ignore next 4 -- as above */
   const [{ presets }, { presetCommand }] = await Promise.all([

@@ -3,16 +3,16 @@ import type { Terminal } from './terminal/terminal.js'
 
 export type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
 
-/** What the command line uses of the process; `process` itself has all of it. */
+/** The parts of `process` that commands use. bin.ts passes `process` itself; tests pass a fake. */
 export interface Io {
   readonly stdin: NodeJS.ReadableStream & { readonly fd?: number }
   readonly stdout: Terminal
   readonly stderr: Terminal
   readonly env: NodeJS.ProcessEnv
-  /** The folder that relative paths start from. */
+  /** The folder that relative paths are resolved against. */
   readonly cwd: () => string
   readonly on: (signal: Signal, callback: () => void) => unknown
   readonly off: (signal: Signal, callback: () => void) => unknown
-  /** Where a progress line takes the time from. @default the system's clock */
+  /** The clock of the progress line of `bywash pipe`. @default the system's clock */
   readonly clock?: Clock
 }

@@ -2,16 +2,20 @@ import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { BywashError, InvalidOptionError } from '../errors.js'
 import type { CommandEntry } from './command.js'
+import { CommandFailure } from './command-failure.js'
 import { COMMANDS, presetCommands } from './commands.js'
-import { Failure } from './failure.js'
 import type { Io } from './io.js'
-import { systemReason } from './system-reason.js'
+import { systemErrorText } from './system-error-text.js'
 import { HELP } from './terminal/help.js'
 import { colouredErrors, widthOf } from './terminal/terminal.js'
 
-/** Runs the command line and returns the exit code: 0 done, 1 run-time failure, 2 usage. */
+/**
+ * Runs a command line and returns its exit code: 0 for success, 1 for a failure at run time, 2 for wrong usage.
+ *
+ * @param argv - The words after `bywash`.
+ */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
-  // When the reader of our log goes away (`| head -1`), or its disk is full, the service goes on.
+  // A log that cannot be written (its reader has exited, or its disk is full) does not stop the service.
   io.stderr.on('error', () => {})
   let lost: NodeJS.ErrnoException | undefined
   io.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -20,7 +24,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   const exitCode = await runCommand(argv, io)
   if (lost === undefined) await new Promise(resolve => io.stdout.write('', resolve))
   if (lost === undefined || lost.code === 'EPIPE') return exitCode
-  io.stderr.write(`cannot write to stdout: ${systemReason(lost)}\n`)
+  io.stderr.write(`cannot write to stdout: ${systemErrorText(lost)}\n`)
   return 1
 }
 
@@ -30,12 +34,12 @@ async function runCommand(argv: readonly string[], io: Io): Promise<number> {
     exitCode = code
   }
   const program = programFor(io)
-  // Nothing else is needed for it, and it is to be there at once.
+  // `--version` loads no command, so that it answers fast.
   const entries = argv[0] === '--version' ? [] : [...(await presetCommands()), ...COMMANDS]
   for (const entry of entries) {
     const command = addCommand(program, entry)
     if (argv.find(word => !word.startsWith('-')) !== entry.name) continue
-    // Only the file of the command that is used is loaded.
+    // Only the requested command's file is loaded.
     const { configure } = await entry.load()
     configure(command, io, exit, entries)
   }
@@ -44,7 +48,7 @@ async function runCommand(argv: readonly string[], io: Io): Promise<number> {
     return exitCode
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    if (!(error instanceof BywashError || error instanceof Failure)) throw error
+    if (!(error instanceof BywashError || error instanceof CommandFailure)) throw error
     io.stderr.write(`${colouredErrors(io.stderr, io.env, error.message)}\n`)
     return error instanceof InvalidOptionError ? 2 : 1
   }
@@ -81,6 +85,6 @@ function addCommand(program: Command, { name, group, summary }: CommandEntry): C
 }
 
 function version(): string {
-  // By its name: the bundler moves code from file to file.
+  // By package name and not by relative path, since the bundler moves this code into another file.
   return (createRequire(import.meta.url)('bywash/package.json') as { version: string }).version
 }

@@ -5,7 +5,7 @@ import { KIND_NAMES, type PlanMode } from '../engine/planned-stage.js'
 import { formatQuantity } from '../options/quantity.js'
 import type { Pipeline } from '../pipeline.js'
 
-/** How a pipeline will run, with what its text says of each stage. */
+/** How a pipeline will run: `pipeline.explain()`, with each stage as the text of it, and the memory bound. */
 export interface PlanReport extends Omit<Explanation, 'segments' | 'toString'> {
   readonly segments: readonly ReportedSegment[]
   readonly memory: MemoryBound
@@ -15,7 +15,7 @@ interface ReportedSegment extends Omit<Explanation['segments'][number], 'stages'
   readonly stages: readonly (ExplainedStage & { readonly text: string })[]
 }
 
-/** Explains a pipeline. */
+/** Makes the report that `bywash explain` prints. */
 export function planReport(pipeline: Pipeline<Buffer, Buffer>, plan: PlanMode): PlanReport {
   const { segments, toString: _, ...explanation } = pipeline.explain({ plan })
   const texts = pipeline.stages.map(formatStage)
@@ -26,7 +26,7 @@ export function planReport(pipeline: Pipeline<Buffer, Buffer>, plan: PlanMode): 
   return { ...explanation, segments: written, memory: memoryBound(pipeline) }
 }
 
-/** Draws it for a terminal. */
+/** Formats a report as a tree, for a terminal. */
 export function planTree({ plan, direct, segments, memory }: PlanReport): string {
   const head = `plan ${plan}${direct ? ', no stream between source and sink' : ''}`
   const empty = segments.length === 0 ? ['└─ no stage: what comes goes on as it is'] : []
@@ -64,7 +64,7 @@ function memoryLines({ bytes, holders, streams, unknown }: MemoryBound): readonl
   ]
 }
 
-/** Draws it for https://mermaid.js.org: what runs as one is a box. */
+/** Formats a report as a diagram for https://mermaid.js.org. Each segment is a box around its stages. */
 export function planMermaid({ segments, accepts, emits }: PlanReport): string {
   const lines = ['flowchart LR', `  source([${KIND_NAMES[accepts]}])`]
   const edges: string[] = []
@@ -88,7 +88,7 @@ export function planMermaid({ segments, accepts, emits }: PlanReport): string {
   ].join('\n')
 }
 
-/** Letters and digits mean nothing to it; any other sign might. */
+/** Escapes everything but letters, digits, spaces and hyphens: any other character may be Mermaid syntax. */
 function mermaidText(text: string): string {
   return text.replace(/[^\p{L}\p{N} -]/gu, sign => `#${sign.codePointAt(0)};`)
 }

@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { trialOf } from '../../lib/cli/serving/try-command.js'
+import { tryCommand } from '../../lib/cli/serving/try-command.js'
 import { serveLocally } from '../listener/local-listener.js'
 import { clientOf } from '../tcp-client.js'
 import { identity, pathOf } from '../transports/certificates.js'
@@ -172,5 +172,5 @@ t.test('each kind of address has a command that tries it', async t => {
     [unix("/it's here"), undefined, "socat - UNIX-CONNECT:'/it'\\''s here'"],
     [unix(''), undefined, undefined],
   ] as const
-  for (const [address, tls, command] of cases) t.equal(trialOf(address, tls, nc), command)
+  for (const [address, tls, command] of cases) t.equal(tryCommand(address, tls, nc), command)
 })

@@ -5,7 +5,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { runTest } from '../../lib/cli/test-runs.js'
+import { runTest } from '../../lib/cli/test-runner.js'
 import { readConfiguration } from '../../lib/config/file/configuration.js'
 import { type BywashError, ERROR_CODES, HandshakeError, WorkerError } from '../../lib/errors.js'
 import {

@@ -2,6 +2,7 @@ import { loadFile } from '../../config/file/load-file.js'
 import type { CommandModule } from '../command.js'
 import type { Io } from '../io.js'
 
+/** `bywash check FILE…` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
   command
     .argument('<file...>', 'YAML or JSON')

@@ -1,6 +1,6 @@
 import { Argument } from 'commander'
 import type { CommandEntry, CommandModule } from '../command.js'
-import { COMPLETION_SCRIPTS, FILES, type Shell } from '../completion/completion-scripts.js'
+import { COMPLETION_SCRIPTS, FILES_MARKER, type Shell } from '../completion/completion-scripts.js'
 import { completions } from '../completion/completions.js'
 import type { Io } from '../io.js'
 
@@ -18,23 +18,27 @@ export const configure: CommandModule['configure'] = (command, io, exit, entries
     })
 }
 
-/** What a script gets: a line for each completion, and one that asks for files. */
+/** Prints for a completion script: a line for each candidate, and FILES_MARKER where it is to add file names. */
 async function answer(
   shell: Shell,
   words: readonly string[],
   io: Io,
   entries: readonly CommandEntry[],
 ): Promise<string> {
-  const { values, hasFiles } = await completions(shell === 'bash' ? joined(words) : words, io, entries)
+  const { values, hasFiles } = await completions(
+    shell === 'bash' ? withoutEqualsSigns(words) : words,
+    io,
+    entries,
+  )
   const isQuoted = shell !== 'bash' || /^['"]/.test(words.at(-1) as string)
   const lines = values
-    // Bash puts quotes around nothing.
+    // Bash inserts candidates unquoted, so those that need quotes are left out.
     .filter(({ value }) => isQuoted || /^[\w.:=-]+$/.test(value))
     .map(({ value, summary }) => `${value}\t${summary}`)
-  return [...lines, ...(hasFiles ? [FILES] : [])].map(line => `${line}\n`).join('')
+  return [...lines, ...(hasFiles ? [FILES_MARKER] : [])].map(line => `${line}\n`).join('')
 }
 
-/** Bash makes a word of each '='; `--plan = fused` is read as `--plan fused`. */
-function joined(words: readonly string[]): readonly string[] {
+/** Removes the words `=`, since bash splits `--plan=fused` into three. A last one becomes an empty word to complete. */
+function withoutEqualsSigns(words: readonly string[]): readonly string[] {
   return words.flatMap((word, index) => (word !== '=' ? [word] : index === words.length - 1 ? [''] : []))
 }

@@ -5,14 +5,14 @@ import { parseAddress } from '../../address.js'
 import { InvalidOptionError } from '../../errors.js'
 import { type Pipeline, pipeline } from '../../pipeline.js'
 import type { CommandModule } from '../command.js'
-import { Failure } from '../failure.js'
+import { CommandFailure } from '../command-failure.js'
 import type { Io } from '../io.js'
-import { importFlag, pipelineFor, registryFor, type TextFlags } from '../pipeline-text.js'
-import { Ends } from '../piping/ends.js'
-import { runThrough } from '../piping/run-through.js'
-import { systemReason } from '../system-reason.js'
+import { importFlag, type PipelineFlags, pipelineFor, registryFor } from '../pipeline-flags.js'
+import { CombinedDuplex } from '../piping/combined-duplex.js'
+import { runPipelines } from '../piping/run-pipelines.js'
+import { systemErrorText } from '../system-error-text.js'
 
-interface Flags extends TextFlags {
+interface Flags extends PipelineFlags {
   readonly receive?: string
 }
 
@@ -46,12 +46,17 @@ async function connect(address: string, text: string | undefined, flags: Flags, 
   try {
     await once(socket, 'connect')
   } catch (error) {
-    throw new Failure(`cannot connect to ${address}: ${reasonOf(error as NodeJS.ErrnoException)}`)
+    throw new CommandFailure(
+      `cannot connect to ${address}: ${connectErrorText(error as NodeJS.ErrnoException)}`,
+    )
   }
-  return runThrough(
+  return runPipelines(
     [
-      { pipeline: receiving, ends: new Ends(socket, io.stdout as Writable, { keepsOutput: true }) },
-      { pipeline: sending, ends: new Ends(io.stdin as Readable, socket) },
+      {
+        pipeline: receiving,
+        duplex: new CombinedDuplex(socket, io.stdout as Writable, { keepsOutput: true }),
+      },
+      { pipeline: sending, duplex: new CombinedDuplex(io.stdin as Readable, socket) },
     ],
     io,
     flags,
@@ -67,15 +72,16 @@ function targetOf(address: string): { host: string; port: number } | { path: str
   )
 }
 
-const REASONS: Readonly<Record<string, string>> = {
+/** Explanations of the common errors of connect(2), by code; the system's own text serves for all others. */
+const CONNECT_ERROR_TEXTS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nobody listens there',
   ENOTFOUND: 'there is no such host',
   EAI_AGAIN: 'the name cannot be looked up now',
   ETIMEDOUT: 'no answer',
 }
 
-/** Where a name has several addresses, Node's error has a code and no message. */
-function reasonOf(error: NodeJS.ErrnoException): string {
+/** The code is the last resort: when a host name has several addresses, Node's error has no message. */
+function connectErrorText(error: NodeJS.ErrnoException): string {
   const { code = '' } = error
-  return REASONS[code] ?? (systemReason(error) || code)
+  return CONNECT_ERROR_TEXTS[code] ?? (systemErrorText(error) || code)
 }

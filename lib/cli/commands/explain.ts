@@ -6,10 +6,10 @@ import { InvalidOptionError } from '../../errors.js'
 import type { Pipeline } from '../../pipeline.js'
 import type { CommandModule } from '../command.js'
 import type { Io } from '../io.js'
-import { importFlag, pipelineFor, planOption, registryFor, type TextFlags } from '../pipeline-text.js'
+import { importFlag, type PipelineFlags, pipelineFor, planOption, registryFor } from '../pipeline-flags.js'
 import { planMermaid, planReport, planTree } from '../plan-report.js'
 
-interface Flags extends TextFlags {
+interface Flags extends PipelineFlags {
   readonly json?: boolean
   readonly mermaid?: boolean
 }
@@ -20,7 +20,7 @@ interface Named {
   readonly plan?: PlanMode | undefined
 }
 
-/** `bywash explain '<pipeline>' | preset | file` */
+/** `bywash explain '<pipeline>'`, `bywash explain PRESET` and `bywash explain FILE` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
   importFlag(
     command.argument('<pipeline|file>', 'a text, the name of a preset, or a file (.yaml, .yml, .json)'),
@@ -39,13 +39,13 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
     })
 }
 
-/** A text may end as a file's name does, as `welcome hello.json`. */
+/** Whether the argument is a path. A text may end like one: `welcome hello.json` begins with the name of a stage. */
 function isFile(given: string, registry: Registry): boolean {
   const [first = ''] = given.split(/\s/)
   return /\.(ya?ml|json)$/i.test(given) && find(registry, first) === undefined
 }
 
-/** The listeners' pipelines; as with `check` a file with problems shows all of them. */
+/** Loads the pipelines of a file's listeners. The error for a file with problems lists all of them. */
 async function pipelinesOf(path: string, flags: Flags, io: Io): Promise<readonly Named[]> {
   if (flags.import !== undefined) {
     throw new InvalidOptionError("A file names its modules itself, under 'import'; leave '--import' out.")

@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import type { CommandModule } from '../command.js'
 import type { Io } from '../io.js'
-import { systemReason } from '../system-reason.js'
+import { systemErrorText } from '../system-error-text.js'
 
-/** What `bywash init` writes. */
+/** The content of the file that `bywash init` writes. */
 export const FIRST_FILE = `# yaml-language-server: $schema=./node_modules/bywash/dist/bywash.schema.json
 #
 # The servers of this folder. Check the file with 'bywash check', test it with 'bywash test', run it with
@@ -32,6 +32,7 @@ tests:
     expect: "Type a line and press Enter. I will shout it back.\\nHELLO\\n"
 `
 
+/** `bywash init [FILE]` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
   command
     .argument('[file]', 'what to write', 'bywash.yaml')
@@ -40,7 +41,7 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
     .action(async (file: string, flags: { readonly force?: boolean }) => exit(await init(file, flags, io)))
 }
 
-/** Writes a first file; returns the exit code. A file that is there stays as it is. */
+/** Writes the first file; returns the exit code. An existing file is overwritten only with `force`. */
 export async function init(
   path: string,
   { force = false }: { readonly force?: boolean },
@@ -53,7 +54,7 @@ export async function init(
     const reason =
       failure.code === 'EEXIST'
         ? 'it is there already. Name another file, or overwrite it with --force'
-        : systemReason(failure)
+        : systemErrorText(failure)
     io.stderr.write(`${path} was not written: ${reason}.\n`)
     return 1
   }

@@ -1,17 +1,23 @@
 import { systemClock } from '../../clock.js'
 import type { CommandModule } from '../command.js'
 import type { Io } from '../io.js'
-import { importFlag, pipelineFor, planFlag, registryFor, type TextFlags } from '../pipeline-text.js'
-import { Ends } from '../piping/ends.js'
-import { openEnds, type PipeFiles } from '../piping/pipe-files.js'
+import {
+  type PipelineFlags,
+  pipelineArgument,
+  pipelineFor,
+  planFlag,
+  registryFor,
+} from '../pipeline-flags.js'
+import { CombinedDuplex } from '../piping/combined-duplex.js'
+import { openStreams, type PipeFiles } from '../piping/pipe-files.js'
 import { Progress } from '../piping/progress.js'
-import { runThrough } from '../piping/run-through.js'
+import { runPipelines } from '../piping/run-pipelines.js'
 
-type Flags = TextFlags & PipeFiles
+type Flags = PipelineFlags & PipeFiles
 
 /** `bywash pipe '<pipeline>'` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
-  planFlag(importFlag(command.argument('<pipeline>', 'a text such as: lines | uppercase | to-lines')))
+  planFlag(pipelineArgument(command))
     .option('--in <file>', 'read this file instead of stdin')
     .option('--out <file>', 'write this file instead of stdout; what it held before is lost')
     .addHelpText('after', "\nExample:\n  $ printf 'a\\nb\\n' | bywash pipe 'lines | uppercase | to-lines'")
@@ -19,14 +25,14 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
 }
 
 async function pipe(text: string, flags: Flags, io: Io): Promise<number> {
-  // First, so that a wrong text does not cost the file that is to be written.
   const log = (line: string) => void io.stderr.write(`${line}\n`)
+  // Before the files are opened: a wrong text must not truncate the output file.
   const pipeline = pipelineFor(text, await registryFor(flags, io), log)
-  const { input, output, keepsOutput, size } = openEnds(flags, io)
-  const ends = new Ends(input, output, { keepsOutput })
+  const { input, output, keepsOutput, size } = openStreams(flags, io)
+  const duplex = new CombinedDuplex(input, output, { keepsOutput })
   const { stdout, stderr, clock = systemClock } = io
-  // A terminal cannot show both.
+  // Not when stdout is a terminal too: data and progress line would mix.
   const isShown = size !== undefined && stderr.isTTY === true && (!keepsOutput || stdout.isTTY !== true)
-  const progress = isShown ? new Progress(stderr, clock, size, () => ends.bytesRead) : undefined
-  return runThrough([{ pipeline, ends }], io, { ...flags, progress })
+  const progress = isShown ? new Progress(stderr, clock, size, () => duplex.bytesRead) : undefined
+  return runPipelines([{ pipeline, duplex }], io, { ...flags, progress })
 }

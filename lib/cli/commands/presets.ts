@@ -2,7 +2,7 @@ import { formatText } from '../../config/text/format-text.js'
 import { presets } from '../../presets/index.js'
 import { presetOptions } from '../../presets/preset-options.js'
 import type { CommandModule } from '../command.js'
-import { table } from '../terminal/columns.js'
+import { table } from '../terminal/table.js'
 import { widthOf } from '../terminal/terminal.js'
 
 /** `bywash presets` */

@@ -7,11 +7,11 @@ import { InvalidOptionError } from '../../errors.js'
 import type { Kind } from '../../kind.js'
 import type { Option } from '../../options/option.js'
 import type { CommandModule } from '../command.js'
-import { importFlag, registryFor, type TextFlags } from '../pipeline-text.js'
-import { table, wrapped } from '../terminal/columns.js'
+import { importFlag, type PipelineFlags, registryFor } from '../pipeline-flags.js'
+import { table, wrapped } from '../terminal/table.js'
 import { widthOf } from '../terminal/terminal.js'
 
-interface Flags extends Pick<TextFlags, 'import'> {
+interface Flags extends Pick<PipelineFlags, 'import'> {
   readonly json?: boolean
 }
 
@@ -77,9 +77,9 @@ function description(definition: Definition, width: number): string {
 }
 
 function optionText(option: Option): string {
-  const standard = defaultOf(option)
-  const isPlain = standard === '' || standard === 'required'
-  const facts = [valuesOf(option), isPlain ? standard : `default: ${standard}`]
+  const defaultText = defaultOf(option)
+  const isPlain = defaultText === '' || defaultText === 'required'
+  const facts = [valuesOf(option), isPlain ? defaultText : `default: ${defaultText}`]
   return `${option.help} (${facts.filter(fact => fact !== '').join('; ')})`
 }
 

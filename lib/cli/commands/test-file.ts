@@ -3,10 +3,11 @@ import { escapeBytes } from '../../config/text/escapes.js'
 import { printable } from '../../printable.js'
 import type { CommandModule } from '../command.js'
 import type { Io } from '../io.js'
-import { difference, type Mark } from '../terminal/show-difference.js'
+import { type DiffMark, lineDiff } from '../terminal/line-diff.js'
 import { coloured } from '../terminal/terminal.js'
-import { type FileTest, type Run, runTest } from '../test-runs.js'
+import { type FileTest, runTest, type TestRun } from '../test-runner.js'
 
+/** `bywash test FILE` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
   command
     .argument('<file>', 'YAML or JSON')
@@ -14,7 +15,7 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
     .action(async (file: string) => exit(await testFile(file, io)))
 }
 
-/** Runs the tests of a file and prints what came of them; returns the exit code. */
+/** Runs the tests of a file and prints their results; returns the exit code. */
 export async function testFile(path: string, io: Io): Promise<number> {
   const { configuration, problems } = await loadFile(path, { environment: io.env })
   for (const problem of problems) io.stderr.write(`${problem}\n`)
@@ -41,7 +42,7 @@ function summary(count: number, failed: number): string {
   return failed === 0 ? `${all} passed.` : `${failed} of ${all} failed.`
 }
 
-type Paint = (mark: Mark, text: string) => string
+type Paint = (mark: DiffMark, text: string) => string
 
 const COLOURS = { '-': 'red', '+': 'green' } as const
 
@@ -49,13 +50,13 @@ function painter({ stdout, env }: Io): Paint {
   return (mark, text) => (mark === ' ' ? text : coloured(stdout, env, COLOURS[mark], text))
 }
 
-function report(test: FileTest, { plan, chunks, received, fault }: Run, paint: Paint): string {
+function report(test: FileTest, { plan, chunks, received, fault }: TestRun, paint: Paint): string {
   const lines = received.equals(test.expect)
     ? []
     : [
         paint('-', '- expected'),
         paint('+', '+ received'),
-        ...difference(test.expect, received).map(([mark, line]) => paint(mark, `${mark} ${line}`)),
+        ...lineDiff(test.expect, received).map(([mark, line]) => paint(mark, `${mark} ${line}`)),
       ]
   return [
     `with plan '${plan}', sent ${pieces(chunks)}`,
@@ -66,18 +67,19 @@ function report(test: FileTest, { plan, chunks, received, fault }: Run, paint: P
     .join('')
 }
 
-/** How many pieces of an input are shown, and how many characters of each end of one. */
-const MOST_PIECES = 8
-const MOST_CHARACTERS = 20
+/** Number of chunks of an input that are shown. */
+const MAX_PIECES = 8
+/** Number of characters that are shown of the beginning, and of the end, of a long chunk. */
+const MAX_END_CHARACTERS = 20
 
-/** How an input was cut. */
+/** Describes the chunks that an input was sent in. */
 function pieces(chunks: readonly Buffer[]): string {
   if (chunks.length === 1) return 'at once'
-  const shown = chunks.slice(0, MOST_PIECES).map(chunk => {
+  const shown = chunks.slice(0, MAX_PIECES).map(chunk => {
     const text = escapeBytes(chunk)
-    return text.length > 2 * MOST_CHARACTERS
-      ? `'${text.slice(0, MOST_CHARACTERS)}…${text.slice(-MOST_CHARACTERS)}'`
+    return text.length > 2 * MAX_END_CHARACTERS
+      ? `'${text.slice(0, MAX_END_CHARACTERS)}…${text.slice(-MAX_END_CHARACTERS)}'`
       : `'${text}'`
   })
-  return `in ${chunks.length} pieces: ${shown.join(' ')}${chunks.length > MOST_PIECES ? ' …' : ''}`
+  return `in ${chunks.length} pieces: ${shown.join(' ')}${chunks.length > MAX_PIECES ? ' …' : ''}`
 }

@@ -1,12 +1,12 @@
-/** The line that asks a script for the names of files; no completion is this. */
-export const FILES = '/'
+/** Line that tells a script to add file names. No candidate is equal to it. */
+export const FILES_MARKER = '/'
 
 const bash = `# Put this line into ~/.bashrc:  source <(bywash completion bash)
 _bywash() {
   local word
   COMPREPLY=()
   while IFS=$'\\t' read -r word _; do
-    if [[ $word == ${FILES} ]]; then compopt -o default; else COMPREPLY+=("$word"); fi
+    if [[ $word == ${FILES_MARKER} ]]; then compopt -o default; else COMPREPLY+=("$word"); fi
   done < <(bywash completion bash -- "\${COMP_WORDS[@]:1:COMP_CWORD}" 2> /dev/null)
 }
 complete -F _bywash bywash
@@ -18,7 +18,7 @@ _bywash() {
   local line files
   local -a found
   while IFS= read -r line; do
-    if [[ $line == ${FILES} ]]; then files=yes; else found+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}"); fi
+    if [[ $line == ${FILES_MARKER} ]]; then files=yes; else found+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}"); fi
   done < <(bywash completion zsh -- "\${(@)words[2,CURRENT]}" 2> /dev/null)
   _describe bywash found
   [[ -z $files ]] || _files
@@ -31,7 +31,7 @@ function __bywash_complete
   set -l words (commandline -opc)
   set -l current (commandline -ct)
   for line in (bywash completion fish -- $words[2..-1] "$current" 2> /dev/null)
-    if test "$line" = ${FILES}
+    if test "$line" = ${FILES_MARKER}
       __fish_complete_path "$current"
     else
       echo $line
@@ -41,7 +41,7 @@ end
 complete -c bywash -f -a '(__bywash_complete)'
 `
 
-/** What each shell reads. */
+/** The scripts that `bywash completion SHELL` prints, by shell. Each calls `bywash completion SHELL -- WORD…`. */
 export const COMPLETION_SCRIPTS = { bash, zsh, fish } as const
 
 export type Shell = keyof typeof COMPLETION_SCRIPTS

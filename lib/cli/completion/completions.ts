@@ -4,34 +4,38 @@ import type { Io } from '../io.js'
 import { shellWord } from './shell-word.js'
 import { type Completion, stageCompletions, textCompletions } from './text-completions.js'
 
-/** What can stand where the cursor is. */
+/** Candidates for the word under the cursor. */
 export interface Completions {
   readonly values: readonly Completion[]
-  /** Whether the name of a file can stand there. */
+  /** Whether the word may be the name of a file. */
   readonly hasFiles: boolean
 }
 
-/** What completes a value, by the name that the help has for it. */
-const SOURCES: Readonly<Record<string, (typed: string) => readonly Completion[]>> = {
+/** Functions that complete a value, by its placeholder in the help. */
+const VALUE_SOURCES: Readonly<Record<string, (typed: string) => readonly Completion[]>> = {
   pipeline: textCompletions,
   stage: stageCompletions,
 }
 
-/** What the values are called that are files. */
-const FILE_NAMES = ['file', 'module']
+/** Placeholders in the help that stand for files. */
+const FILE_PLACEHOLDERS = ['file', 'module']
 
-/** What can stand in the last of some words, which are written as at a shell and follow `bywash`. */
+/**
+ * Completes a command line.
+ *
+ * @param words - The words after `bywash`, with their quotes, up to the one under the cursor.
+ */
 export async function completions(
   words: readonly string[],
   io: Io,
   entries: readonly CommandEntry[],
 ): Promise<Completions> {
   const [current = '', ...before] = words.map(shellWord).reverse()
-  const { values, hasFiles } = await possible(before.reverse(), current, io, entries)
+  const { values, hasFiles } = await candidates(before.reverse(), current, io, entries)
   return { values: values.filter(({ value }) => value.startsWith(current)), hasFiles }
 }
 
-async function possible(
+async function candidates(
   [name, ...before]: readonly string[],
   current: string,
   io: Io,
@@ -46,10 +50,10 @@ async function possible(
   const command = new Command(name).helpOption('--help', 'print this help')
   const { configure } = await entry.load()
   configure(command, io, () => {}, entries)
-  return inCommand(command, before, current)
+  return candidatesInCommand(command, before, current)
 }
 
-function inCommand(command: Command, before: readonly string[], current: string): Completions {
+function candidatesInCommand(command: Command, before: readonly string[], current: string): Completions {
   const options = command.createHelp().visibleOptions(command)
   let waiting: Option | undefined
   let given = 0
@@ -75,16 +79,16 @@ function inCommand(command: Command, before: readonly string[], current: string)
   return valuesFor(argument?.name() ?? '', argument?.argChoices, current)
 }
 
-/** `file` of `--in <file>`. */
+/** The placeholder of an option's value: `file` for `--in <file>`. */
 function valueName({ flags }: Option): string {
   return /<(.+)>/.exec(flags)?.[1] ?? ''
 }
 
 function valuesFor(name: string, choices: readonly string[] = [], typed: string): Completions {
   const names = name.split('|')
-  const sources = names.flatMap(name => SOURCES[name]?.(typed) ?? [])
+  const sources = names.flatMap(name => VALUE_SOURCES[name]?.(typed) ?? [])
   return {
     values: [...choices.map(value => ({ value, summary: '' })), ...sources],
-    hasFiles: names.some(name => FILE_NAMES.includes(name)),
+    hasFiles: names.some(name => FILE_PLACEHOLDERS.includes(name)),
   }
 }

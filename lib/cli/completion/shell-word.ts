@@ -1,4 +1,4 @@
-/** The value of a word as it is typed at a shell, without its quotes; the last of them may still be missing. */
+/** Removes the quotes and backslashes of a word, as a shell does; the closing quote may not have been typed yet. */
 export function shellWord(typed: string): string {
   return typed.replace(
     /'([^']*)'?|"((?:[^"\\]|\\.)*)"?|\\(.)/gs,

@@ -2,13 +2,13 @@ import { builtIn, camelCase, find, kebabCase, namesOf } from '../../config/regis
 import type { StageFactory } from '../../definition.js'
 import type { OptionTable } from '../../options/option.js'
 
-/** One thing that can stand where the cursor is. */
+/** A candidate for the word under the cursor. */
 export interface Completion {
   readonly value: string
   readonly summary: string
 }
 
-/** The stages. */
+/** Completes the name of a stage. */
 export function stageCompletions(): readonly Completion[] {
   return [...builtIn().stages.values()].map(({ definition: { name, summary } }) => ({
     value: kebabCase(name),
@@ -16,7 +16,7 @@ export function stageCompletions(): readonly Completion[] {
   }))
 }
 
-/** What a text can become: its last stage gets a name, an option, or the value of one. */
+/** Completes the text of a pipeline: the name of its last stage, an option of that, or the option's value. */
 export function textCompletions(text: string): readonly Completion[] {
   const stage = text.slice(text.lastIndexOf('|') + 1).trimStart()
   const [name = '', ...words] = stage.split(/\s+/)
@@ -40,7 +40,7 @@ function optionsOf(stage: string, words: readonly string[]): readonly Completion
   const table: OptionTable = { ...definition.arguments, ...definition.options }
   const choices = table[camelCase((words.at(-2) ?? '').replace(/^--/, ''))]?.choices
   if (choices !== undefined) {
-    // What needs quotes would need them inside of those of the text.
+    // Not those that need quotes: they would have to be nested in the quotes around the text.
     return choices
       .map(String)
       .filter(choice => /^\w+$/.test(choice))

@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream'
 import { pino, stdTimeFunctions } from 'pino'
 import type { WriteEntry } from './log-entry.js'
 
-/** Writes entries for programs, one JSON object a line. */
+/** Writes entries as JSON, one object a line. */
 export function writeJson(stream: Writable): WriteEntry {
   const logger = pino(
     {
@@ -15,7 +15,7 @@ export function writeJson(stream: Writable): WriteEntry {
   return ({ level, message, ...facts }) => logger[level](facts, message)
 }
 
-/** JSON leaves characters as they are that a terminal obeys, or that hide others, such as U+009B and U+202E. */
+/** Escapes everything outside ASCII: JSON keeps characters that control a terminal (U+009B) or hide others (U+202E). */
 function ascii(line: string): string {
   return line.replace(/[^\n -~]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

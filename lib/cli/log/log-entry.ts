@@ -1,20 +1,23 @@
 import type { Outcome } from '../../outcome.js'
 
+/** The levels of entries, in ascending order. */
 export const LEVELS = ['info', 'warn', 'error'] as const
 
 export type Level = (typeof LEVELS)[number]
 
-/** Something to log: what became of a connection, or only a message. */
+/** An entry of the log: an event of a connection with what is known of it, or only a message. */
 export interface LogEntry extends Partial<Omit<Outcome, 'error'>> {
   readonly level: Level
-  /** `fault` is one that a stage reported, and went on. */
+  /** `fault` is an error that a stage reported without ending the connection, or that came after its end. */
   readonly event?: 'opened' | 'closed' | 'refused' | 'fault'
-  /** The name of the listener, where there may be several. */
+  /** The name of the listener, when there may be several. */
   readonly listener?: string | undefined
+  /** The connection's number. */
   readonly id?: number
+  /** The client's address, with its port. */
   readonly address?: string
   readonly message?: string | undefined
 }
 
-/** Writes an entry. The bytes of a client in it come out as one line of 0x20 to 0x7e. */
+/** Writes an entry as one line of printable ASCII, whatever bytes of a client are in it. */
 export type WriteEntry = (entry: LogEntry) => void

@@ -8,47 +8,47 @@ import type { Level, LogEntry, WriteEntry } from './log-entry.js'
 import { LEVELS } from './log-entry.js'
 import { writeText } from './text-log.js'
 
-/** The forms of a log; `silent` is none. */
+/** The values of `--log`; `silent` logs nothing. */
 export const LOG_FORMATS = ['text', 'json', 'silent'] as const
 
-/** What the flags say about the log. */
+/** The values of the flags `--log` and `--quiet`. */
 export interface LogSettings {
-  /** Logs every connection in this form. Without it those are logged, as text, that did not end well. */
+  /** Format in which every connection is logged. When undefined, only those that did not end well are, as text. */
   readonly format: (typeof LOG_FORMATS)[number] | undefined
-  /** Logs errors only. */
+  /** Whether to log errors only. */
   readonly quiet: boolean
 }
 
-/** Where a command that serves says what happens. */
+/** The log of a command that serves. */
 export interface Log {
-  /** A line of the command's own, or of a preset. */
+  /** Logs a message of the command, or of a stage such as `counter`. */
   readonly info: (message: string) => void
-  /** What went wrong. */
+  /** Logs a failure. */
   readonly error: (message: string) => void
-  /** The options of `listen()` that log connections, with the name of the listener where there may be several. */
+  /** Returns the options of `listen()` that log its connections. `listener` is its name, when there may be several. */
   readonly connections: (listener?: string) => Pick<ListenOptions, 'onOpen' | 'onOutcome' | 'onError'>
 }
 
-/** Opens the log of a command. */
+/** Opens the log on a stream, which is stderr. */
 export async function openLog({ format, quiet }: LogSettings, stream: NodeJS.WritableStream): Promise<Log> {
-  const write = await writer(format, stream as Writable)
-  const isOn = (level: Level, least: Level) => LEVELS.indexOf(level) >= LEVELS.indexOf(least)
-  const least = quiet ? 'error' : 'info'
-  const leastOfConnections = quiet ? 'error' : format === undefined ? 'warn' : 'info'
-  const say = (level: Level) => (message: string) => {
-    if (isOn(level, least)) write({ level, message })
+  const write = await entryWriter(format, stream as Writable)
+  const isOn = (level: Level, minimum: Level) => LEVELS.indexOf(level) >= LEVELS.indexOf(minimum)
+  const minimumLevel = quiet ? 'error' : 'info'
+  const minimumConnectionLevel = quiet ? 'error' : format === undefined ? 'warn' : 'info'
+  const logAt = (level: Level) => (message: string) => {
+    if (isOn(level, minimumLevel)) write({ level, message })
   }
   return {
-    info: say('info'),
-    error: say('error'),
-    connections: listener => connectionLog(listener, write, level => isOn(level, leastOfConnections)),
+    info: logAt('info'),
+    error: logAt('error'),
+    connections: listener => connectionLog(listener, write, level => isOn(level, minimumConnectionLevel)),
   }
 }
 
-async function writer(format: LogSettings['format'], stream: Writable): Promise<WriteEntry> {
+async function entryWriter(format: LogSettings['format'], stream: Writable): Promise<WriteEntry> {
   if (format === 'silent') return () => {}
   if (format !== 'json') return writeText(stream)
-  // pino takes longer to load than all the rest.
+  // Loaded only when needed: pino takes longer to load than everything else together.
   /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
   const { writeJson } = await import('./json-log.js')
   return writeJson(stream)
@@ -59,22 +59,22 @@ function connectionLog(
   write: WriteEntry,
   isOn: (level: Level) => boolean,
 ): ReturnType<Log['connections']> {
-  const over = new WeakSet<Connection>()
+  const closed = new WeakSet<Connection>()
   const about = (connection: Connection) => ({ listener, ...identity(connection) })
   return {
     onOpen: connection => {
       if (isOn('info')) write({ level: 'info', event: 'opened', ...about(connection) })
     },
     onOutcome: ({ error, ...outcome }, connection) => {
-      over.add(connection)
+      closed.add(connection)
       const level = levelOf(outcome.reason)
-      // One that was refused has no number, and was never opened.
+      // Connection number 0: refused before it was opened.
       const event = connection.id === 0 ? 'refused' : 'closed'
       if (isOn(level)) write({ level, event, ...about(connection), ...outcome, message: error?.message })
     },
     onError: (error, connection) => {
-      // The end of the connection says it.
-      if (error instanceof StageError && !over.has(connection)) return
+      // onOutcome logs a stage error that ends the connection; this is for one that comes afterwards.
+      if (error instanceof StageError && !closed.has(connection)) return
       const level = error instanceof StageError ? 'error' : 'warn'
       if (isOn(level)) write({ level, event: 'fault', ...about(connection), message: error.message })
     },
@@ -88,11 +88,13 @@ function identity({ id, remoteAddress, remotePort }: Connection): Pick<LogEntry,
   }
 }
 
-const GOOD: readonly Reason[] = ['end', 'terminated', 'client-reset', 'shutdown']
-const OURS: readonly Reason[] = ['stage-error', 'worker-died']
+/** Normal ends; a client that goes away is one. */
+const INFO_REASONS: readonly Reason[] = ['end', 'terminated', 'client-reset', 'shutdown']
+/** Ends that are the server's own fault. */
+const ERROR_REASONS: readonly Reason[] = ['stage-error', 'worker-died']
 
-/** Good ends, and those of clients that went away, are `info`, faults of clients `warn`, our own `error`. */
+/** The level for a connection's end: `warn` when it was neither normal nor the server's fault. */
 function levelOf(reason: Reason): Level {
-  if (GOOD.includes(reason)) return 'info'
-  return OURS.includes(reason) ? 'error' : 'warn'
+  if (INFO_REASONS.includes(reason)) return 'info'
+  return ERROR_REASONS.includes(reason) ? 'error' : 'warn'
 }

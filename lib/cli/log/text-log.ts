@@ -2,13 +2,13 @@ import type { Writable } from 'node:stream'
 import { printable } from '../../printable.js'
 import type { LogEntry, WriteEntry } from './log-entry.js'
 
-/** Writes entries for people, one a line. */
+/** Writes entries as text, one a line. */
 export function writeText(stream: Writable): WriteEntry {
-  return entry => void stream.write(`${printable(textOf(entry))}\n`)
+  return entry => void stream.write(`${printable(formatEntry(entry))}\n`)
 }
 
-/** Such as `[conn #1] closed: end, 127.0.0.1:53012, 6 bytes in, 6 bytes out, 12 ms`. */
-function textOf({ event, listener = 'conn', id, message = '', ...facts }: LogEntry): string {
+/** Formats an entry: `[conn #1] closed: end, 127.0.0.1:53012, 6 bytes in, 6 bytes out, 12 ms`. */
+function formatEntry({ event, listener = 'conn', id, message = '', ...facts }: LogEntry): string {
   if (event === undefined) return message
   const { reason, address, bytesRead = 0, bytesWritten = 0, duration } = facts
   const parts = [

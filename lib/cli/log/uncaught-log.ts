@@ -4,8 +4,9 @@ import type { UncaughtHandler } from '../../listener/uncaught.js'
 import type { Log } from './log.js'
 
 /**
- * For each policy, what logs an uncaught error, which may hold what a client has sent: Node would print it as it is.
- * Unless the policy is `isolate` it is a failure.
+ * Returns a function that gives the handler of uncaught errors for a policy. The handler logs the error, escaped, since
+ * it may hold bytes of a client, which Node would print as they are. Unless the policy is `isolate`, it also aborts
+ * `failure`, and the command exits.
  */
 export function uncaughtLog(log: Log, failure: AbortController) {
   const isolate: UncaughtHandler = error => log.error(`uncaught: ${inspect(error)}`)

@@ -1,12 +1,13 @@
 import { closeSync, readSync } from 'node:fs'
 import { Readable } from 'node:stream'
 
-/** As much as a socket gives at once; larger buffers are mapped and cleared anew by the system each time. */
+/** Size of a chunk, the same as of a socket's. The system maps and clears the memory of larger buffers each time. */
 const READ_BYTES = 65_536
 
 /**
- * Reads an open file from where it stands. Node's own stream hands each read to another thread, which takes several
- * times as long as the read; this one reads at once, and lets signals and timers come between two reads.
+ * Reads an open file from its current position, with synchronous reads. fs.ReadStream hands each read to the thread
+ * pool, which takes several times as long as the read itself. Each read waits for a turn of the event loop, so that
+ * signals and timers are handled between two reads.
  */
 export class FileSource extends Readable {
   readonly #descriptor: number

@@ -1,35 +1,35 @@
 import { createReadStream, createWriteStream, fstatSync, ftruncateSync, openSync, type Stats } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import { InvalidOptionError } from '../../errors.js'
-import { Failure } from '../failure.js'
+import { CommandFailure } from '../command-failure.js'
 import type { Io } from '../io.js'
-import { systemReason } from '../system-reason.js'
+import { systemErrorText } from '../system-error-text.js'
 import { FileSource } from './file-source.js'
 
-/** The flags that name files. */
+/** The flags of `bywash pipe` that name files. */
 export interface PipeFiles {
   readonly in?: string
   readonly out?: string
 }
 
-/** What a pipe reads and writes. */
-export interface OpenEnds {
+/** The streams that `bywash pipe` reads and writes. */
+export interface PipeStreams {
   readonly input: Readable
   readonly output: Writable
-  /** The output is not ours to end. */
+  /** Whether the output is stdout, which must not be ended. */
   readonly keepsOutput: boolean
-  /** How many bytes the input has, where that is known. */
+  /** Size of the input in bytes; undefined unless it is a regular file. */
   readonly size: number | undefined
 }
 
 /**
- * Opens the files of a pipe, or takes stdin and stdout.
+ * Opens the files that the flags name; stdin and stdout stand in for those that they do not.
  *
- * @throws InvalidOptionError when both are the same file; Failure when one cannot be opened.
+ * @throws InvalidOptionError when both are the same file; CommandFailure when one cannot be opened.
  */
-export function openEnds(names: PipeFiles, { stdin, stdout }: Io): OpenEnds {
+export function openStreams(names: PipeFiles, { stdin, stdout }: Io): PipeStreams {
   const source = names.in === undefined ? stdin.fd : opened(names.in, 'r')
-  // Not with 'w', which would empty the file before it is known to be another one.
+  // Opened with 'a', and truncated below: 'w' would empty the file before it is known to differ from the input.
   const sink = names.out === undefined ? undefined : opened(names.out, 'a')
   const stats = statsOf(source)
   refuseSame(stats, statsOf(sink ?? stdout.fd))
@@ -46,7 +46,7 @@ function opened(name: string, flags: 'r' | 'a'): number {
   try {
     return openSync(name, flags)
   } catch (error) {
-    throw new Failure(`cannot open ${name}: ${systemReason(error as NodeJS.ErrnoException)}`)
+    throw new CommandFailure(`cannot open ${name}: ${systemErrorText(error as NodeJS.ErrnoException)}`)
   }
 }
 
@@ -67,7 +67,7 @@ function inputOf(
   names: PipeFiles,
   stdin: Readable,
 ): Readable {
-  // Node's stdin of a directory is empty, and this one fails.
+  // Also for a directory: reading it fails here, where process.stdin would be an empty stream.
   if (source !== undefined && (stats?.isFile() || stats?.isDirectory())) return new FileSource(source)
   return names.in === undefined ? stdin : createReadStream('', { fd: source as number })
 }

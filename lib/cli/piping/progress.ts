@@ -3,7 +3,7 @@ import { type Terminal, widthOf } from '../terminal/terminal.js'
 
 const INTERVAL_MS = 200
 
-/** A line on a terminal that says how far something is: bytes, rate, time left. */
+/** Progress line on a terminal: share, bytes, rate and time left. It is rewritten every INTERVAL_MS. */
 export class Progress {
   readonly #terminal: Terminal
   readonly #clock: Clock
@@ -13,8 +13,8 @@ export class Progress {
   #timer: Timer
 
   /**
-   * @param total - How many bytes there are.
-   * @param done - Says how many of them have passed.
+   * @param total - Size of the input in bytes.
+   * @param done - Returns the number of bytes that have been read.
    */
   constructor(terminal: Terminal, clock: Clock, total: number, done: () => number) {
     this.#terminal = terminal
@@ -25,7 +25,7 @@ export class Progress {
     this.#wait()
   }
 
-  /** Says how it went, and leaves the line. */
+  /** Replaces the line with a summary, and ends it. */
   stop(): void {
     this.#clock.clearTimeout(this.#timer)
     const bytes = this.#done()
@@ -55,7 +55,7 @@ export class Progress {
     return Math.max(this.#clock.now() - this.#startedAt, 1) / 1_000
   }
 
-  /** The last column stays free: a terminal that is full to it may begin a line. */
+  /** Leaves the last column free: a terminal may wrap to a new line when that is filled. */
   #show(line: string): void {
     this.#terminal.write(`\r${line.slice(0, widthOf(this.#terminal) - 1)}\u001b[K`)
   }

@@ -7,14 +7,14 @@ import type { Io } from '../io.js'
 import type { ListenerSettings } from '../listener-flags.js'
 import { openLog } from '../log/log.js'
 import { uncaughtLog } from '../log/uncaught-log.js'
-import { renewAtHangup } from './renew-at-hangup.js'
-import { trialOf } from './try-command.js'
-import { untilStopped } from './until-stopped.js'
+import { reloadCertificateOnSighup } from './reload-certificate.js'
+import { shutdownOnSignal } from './shutdown-on-signal.js'
+import { tryCommand } from './try-command.js'
 
-/** Serves a pipeline until a signal comes; returns the exit code. */
+/** Serves a pipeline until SIGINT or SIGTERM; returns the exit code. Presets and `bywash run` are this. */
 export async function serve(
   pipelineFor: (log: (line: string) => void) => Pipeline<Buffer, Buffer>,
-  { title, trial }: Pick<Preset, 'title' | 'trial'>,
+  { title, trial: tcpCommand }: Pick<Preset, 'title' | 'trial'>,
   { listen: options, tls: files, log: settings }: ListenerSettings,
   io: Io,
 ): Promise<number> {
@@ -27,16 +27,16 @@ export async function serve(
     ...log.connections(),
     uncaught: uncaughtLog(log, failure)(options.uncaught),
   })
-  // Who has read the greeting may send a signal.
-  const stopped = untilStopped(listener, io, failure.signal)
-  const stopRenewing = files && renewAtHangup(listener, files, io, log)
-  // A worker greets nobody.
+  // Before the address is logged: whoever reads it may send a signal at once.
+  const stopped = shutdownOnSignal(listener, io, failure.signal)
+  const stopReloading = files && reloadCertificateOnSighup(listener, files, io, log)
+  // With --workers only the primary logs the address.
   if (listener.worker === undefined) {
     log.info(`${title} ${formatBound(listener.address)}`)
-    const command = trialOf(listener.address, files, trial)
+    const command = tryCommand(listener.address, files, tcpCommand)
     if (command !== undefined) log.info(`Test: ${command}`)
   }
   const exitCode = await stopped
-  stopRenewing?.()
+  stopReloading?.()
   return exitCode
 }

@@ -5,22 +5,27 @@ import type { Preset } from '../../presets/index.js'
 
 const LOCAL = ['0.0.0.0', '127.0.0.1', '::', '::1']
 
-/** A command that tries a listener; undefined where its address is not known. */
-export function trialOf(
+/**
+ * The shell command that serving prints after `Test:`, with which one can try the listener. Undefined when the
+ * listener has an inherited unix socket whose path is not known.
+ *
+ * @param tcpCommand - Makes the command for a TCP listener without TLS.
+ */
+export function tryCommand(
   { address, family, port }: AddressInfo,
   tls: TlsFiles | undefined,
-  trial: Preset['trial'],
+  tcpCommand: Preset['trial'],
 ): string | undefined {
   const client = `openssl s_client -quiet${tls?.ca === undefined ? '' : ' -cert client.pem -key client-key.pem'}`
   if (family !== 'unix') {
     const host = LOCAL.includes(address) ? 'localhost' : address
-    return tls === undefined ? trial(host, port) : `${client} -connect ${formatAddress(host, port)}`
+    return tls === undefined ? tcpCommand(host, port) : `${client} -connect ${formatAddress(host, port)}`
   }
   if (address === '') return undefined
   return tls === undefined ? `socat - UNIX-CONNECT:${quoted(address)}` : `${client} -unix ${quoted(address)}`
 }
 
-/** One word of a shell. */
+/** Quotes a path for a POSIX shell, where that is needed. */
 function quoted(path: string): string {
   return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`
 }

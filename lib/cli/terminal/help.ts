@@ -1,14 +1,14 @@
 import { Help, type HelpConfiguration } from 'commander'
 
-/** A longer flag stands on a line of its own, so that the descriptions of all keep their room. */
-const LONGEST_TERM = 30
+/** Width of the column of flags. A longer flag gets a line of its own, so that all descriptions keep their width. */
+const MAX_TERM_WIDTH = 30
 
 const { padWidth, formatItem } = Help.prototype
 
-/** How the help of every command is laid out. */
+/** Layout of the help of every command. */
 export const HELP: HelpConfiguration = {
   padWidth(command, helper) {
-    return Math.min(padWidth.call(helper, command, helper), LONGEST_TERM)
+    return Math.min(padWidth.call(helper, command, helper), MAX_TERM_WIDTH)
   },
   formatItem(term, termWidth, description, helper) {
     const item = (shown: string) => formatItem.call(helper, shown, termWidth, description, helper)

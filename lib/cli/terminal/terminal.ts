@@ -1,18 +1,18 @@
 import { styleText } from 'node:util'
 
-/** A stream that may be a terminal. */
+/** An output stream that may be a terminal. */
 export interface Terminal extends NodeJS.WritableStream {
   readonly isTTY?: boolean
   readonly columns?: number
   readonly fd?: number
 }
 
-/** How many columns a stream has; a terminal that does not know says 0. */
+/** Number of columns of a stream: 80 when it is no terminal, or a terminal that reports 0. */
 export function widthOf({ columns }: Terminal): number {
   return columns || 80
 }
 
-/** Marks text for a person; not in a file or a pipe, and not for those who mind colours (https://no-color.org). */
+/** Colours a text, unless the stream is no terminal, or NO_COLOR (https://no-color.org) or TERM=dumb is set. */
 export function coloured(
   stream: Terminal,
   env: NodeJS.ProcessEnv,
@@ -20,11 +20,11 @@ export function coloured(
   text: string,
 ): string {
   const isPlain = stream.isTTY !== true || (env.NO_COLOR ?? '') !== '' || env.TERM === 'dumb'
-  // Node would ask whether stdout is a terminal.
+  // Without this, Node would check whether process.stdout is a terminal, and not this stream.
   return isPlain ? text : styleText(style, text, { validateStream: false })
 }
 
-/** Marks what begins an error, and the carets under a place. */
+/** Colours the word `error:` at the beginning of a line, and the carets under a place, red. */
 export function colouredErrors(stream: Terminal, env: NodeJS.ProcessEnv, text: string): string {
   return text.replace(/^error:|^ *\^+$/gm, mark => coloured(stream, env, 'red', mark))
 }

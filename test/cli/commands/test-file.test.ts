@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
-import { runTest } from '../../../lib/cli/test-runs.js'
+import { runTest } from '../../../lib/cli/test-runner.js'
 import { loadFile } from '../../../lib/config/file/load-file.js'
 import { asyncMap, lines, pipeline, stage, toLines } from '../../../lib/index.js'
 import { scriptPath } from '../../script-path.js'

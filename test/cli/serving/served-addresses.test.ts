@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { RunningListeners } from '../../../lib/cli/serving/running-listeners.js'
+import { ListenerSet } from '../../../lib/cli/serving/listener-set.js'
 import { readConfiguration } from '../../../lib/config/file/configuration.js'
 import { clientOf } from '../../tcp-client.js'
 import { pathOf } from '../../transports/certificates.js'
@@ -14,9 +14,9 @@ import { runCommand } from '../run-command.js'
 /** A folder with a short path, and the listeners of a file in it. */
 function start(t: Test) {
   const folder = mkdtempSync(join(tmpdir(), 'bw-'))
-  const running = new RunningListeners(() => ({}))
+  const set = new ListenerSet(() => ({}))
   t.teardown(async () => {
-    await running.close({ timeout: 0 })
+    await set.close({ timeout: 0 })
     rmSync(folder, { recursive: true })
   })
   return {
@@ -27,7 +27,7 @@ function start(t: Test) {
         { environment: {}, folder, readsCertificates: true },
       )
       if (configuration === undefined) throw new Error(JSON.stringify(problems))
-      return running.apply(configuration.listeners)
+      return set.apply(configuration.listeners)
     },
     install(name: string) {
       copyFileSync(pathOf(name), `${folder}/cert.pem`)

@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { RunningListeners } from '../../../lib/cli/serving/running-listeners.js'
+import { ListenerSet } from '../../../lib/cli/serving/listener-set.js'
 import { readConfiguration } from '../../../lib/config/file/configuration.js'
 import { BindError, pipeline } from '../../../lib/index.js'
 import { Listener } from '../../../lib/listener/listener.js'
@@ -33,11 +33,11 @@ const LOWER = '[lines, lowercase, toLines]'
 
 /** Listeners for the length of a test. */
 function start(t: Test) {
-  const running = new RunningListeners(() => ({}))
-  t.teardown(() => running.close({ timeout: 0 }))
+  const set = new ListenerSet(() => ({}))
+  t.teardown(() => set.close({ timeout: 0 }))
   const apply = async (...listeners: (readonly [string, string, string])[]) =>
-    running.apply(await entries(...listeners))
-  return { running, apply }
+    set.apply(await entries(...listeners))
+  return { set, apply }
 }
 
 /** Ports that were free a moment ago. */
@@ -69,15 +69,15 @@ async function refused(port: number): Promise<void> {
 }
 
 t.test('listeners are bound, and say where', async t => {
-  const { running, apply } = start(t)
-  t.notOk(running.isServing)
+  const { set, apply } = start(t)
+  t.notOk(set.isServing)
   const lines = await apply(['a', 'port: 0', UPPER], ['b', 'port: 0', LOWER])
-  t.ok(running.isServing)
+  t.ok(set.isServing)
   t.match(lines, [/^a: listening on 127\.0\.0\.1:\d+$/, /^b: listening on 127\.0\.0\.1:\d+$/])
   t.equal(await answer(t, portIn(lines[0])), 'HI\n')
   t.equal(await answer(t, portIn(lines[1])), 'hi\n')
-  t.strictSame(await running.close({}), { forced: 0 })
-  t.notOk(running.isServing)
+  t.strictSame(await set.close({}), { forced: 0 })
+  t.notOk(set.isServing)
 })
 
 t.test('a listener that is added, removed or stays is told apart by its name', async t => {
@@ -99,7 +99,7 @@ t.test('a listener that is added, removed or stays is told apart by its name', a
 })
 
 t.test('a listener that moves leaves its connections where they are', async t => {
-  const { running, apply } = start(t)
+  const { set, apply } = start(t)
   const [from, to] = (await freePorts(t, 2)) as [number, number]
   await apply(['a', `port: ${from}`, UPPER])
   const { client, say } = await talking(t, from)
@@ -111,7 +111,7 @@ t.test('a listener that moves leaves its connections where they are', async t =>
   t.equal(await say('Still'), 'STILL\n')
   client.end('End')
   t.equal(String(await client.receive()), 'END\n')
-  t.strictSame(await running.close({}), { forced: 0 })
+  t.strictSame(await set.close({}), { forced: 0 })
 })
 
 t.test('two listeners change places', async t => {
@@ -151,13 +151,12 @@ t.test(
 
 t.test('connections go on being numbered when options change', async t => {
   const numbers: string[] = []
-  const running = new RunningListeners(({ name }) => ({
+  const set = new ListenerSet(({ name }) => ({
     onOutcome: ({ reason }, { id }) => numbers.push(`${name} #${id} ${reason}`),
   }))
-  t.teardown(() => running.close({ timeout: 0 }))
+  t.teardown(() => set.close({ timeout: 0 }))
   const [entry] = await entries(['a', 'port: 0', 'echo'])
-  const apply = (idleTimeout: number) =>
-    running.apply([{ ...entry!, listen: { ...entry!.listen, idleTimeout } }])
+  const apply = (idleTimeout: number) => set.apply([{ ...entry!, listen: { ...entry!.listen, idleTimeout } }])
   const port = portIn((await apply(1000))[0])
   await answer(t, port)
   await apply(2000)
@@ -285,15 +284,15 @@ t.test('a listener that could not take back its address has it again with the ne
 t.test(
   'close() waits for a change, and ends what is open, also on listeners that are gone or changed',
   async t => {
-    const { running, apply } = start(t)
+    const { set, apply } = start(t)
     const lines = await apply(['a', 'port: 0', '[lines, toLines]'], ['b', 'port: 0', '[lines, toLines]'])
     for (const line of lines) {
       const { client } = await talking(t, portIn(line))
       await client.send('unfinished')
     }
     await apply(['b', 'port: 0, idleTimeout: 1h', UPPER])
-    const applied = running.apply(await entries(['c', 'port: 0', UPPER]))
-    const closed = running.close({ timeout: 0 })
+    const applied = set.apply(await entries(['c', 'port: 0', UPPER]))
+    const closed = set.close({ timeout: 0 })
     t.match(await applied, [/^c: listening on /, /^b: no longer on /])
     t.strictSame(await closed, { forced: 2 })
     await refused(portIn((await applied)[0]))

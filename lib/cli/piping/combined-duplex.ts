@@ -1,23 +1,24 @@
 import { Duplex, type Readable, type Writable } from 'node:stream'
 
-/** Which end failed, and how. */
-export interface EndFailure {
-  readonly end: 'input' | 'output'
+/** The stream that failed, and its error. */
+export interface StreamFailure {
+  readonly side: 'input' | 'output'
   readonly error: NodeJS.ErrnoException
 }
 
 /**
- * One Duplex of something to read and something to write to, for `pipeline.handle()`. It is over when its output is;
- * what the input might still say is nobody's then.
+ * Duplex that reads from one stream and writes to another, such as stdin and stdout, so that `pipeline.handle()` can
+ * run between them. When the output finishes or closes, the Duplex is destroyed with its input, even if that has not
+ * ended.
  */
-export class Ends extends Duplex {
+export class CombinedDuplex extends Duplex {
   readonly #input: Readable
   readonly #output: Writable
-  /** The output is not ended with the last byte, as that of the process. */
+  /** Whether the output stays open after the last byte, as stdout must. */
   readonly keepsOutput: boolean
-  /** Bytes that have been read. */
+  /** Bytes read from the input so far. */
   bytesRead = 0
-  failure: EndFailure | undefined
+  failure: StreamFailure | undefined
 
   constructor(input: Readable, output: Writable, { keepsOutput = false } = {}) {
     super({ readableHighWaterMark: 1 })
@@ -37,14 +38,14 @@ export class Ends extends Duplex {
     this.push(null)
   }
 
-  readonly #onInputError = (error: Error): void => this.#fail({ end: 'input', error })
-  readonly #onOutputError = (error: Error): void => this.#fail({ end: 'output', error })
+  readonly #onInputError = (error: Error): void => this.#fail({ side: 'input', error })
+  readonly #onOutputError = (error: Error): void => this.#fail({ side: 'output', error })
 
   readonly #onOutputClose = (): void => {
     this.destroy()
   }
 
-  #fail(failure: EndFailure): void {
+  #fail(failure: StreamFailure): void {
     this.failure ??= failure
     this.destroy(failure.error)
   }
@@ -60,7 +61,7 @@ export class Ends extends Duplex {
 
   override _final(callback: (error?: Error | null) => void): void {
     const done = (error?: Error | null) => {
-      // An output that fails says so in an event of its own, with the cause.
+      // The output also emits 'error', with the cause, and #onOutputError handles that.
       if (error) return
       callback()
       this.destroy()

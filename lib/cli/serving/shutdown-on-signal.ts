@@ -1,15 +1,15 @@
 import type { Listener } from '../../listener/listener.js'
 import type { Io } from '../io.js'
 
-/** What is closed: a listener, or several; in a worker, what its primary closes. */
-type Closing = Pick<Listener, 'close'> & Partial<Pick<Listener, 'worker'>>
+/** A Listener or a ListenerSet. `worker` is set when this process is a worker, whose listener its primary closes. */
+type Closable = Pick<Listener, 'close'> & Partial<Pick<Listener, 'worker'>>
 
 /**
- * Closes listeners at the first signal, or when something failed; at the next signal, without waiting for connections.
- * A worker leaves signals to its primary. Returns the exit code: 0 when every connection could finish, and 1 when one
- * was cut off, or after a failure.
+ * Closes listeners at the first SIGINT or SIGTERM, or when `failed` is aborted, and lets open connections finish. A
+ * second signal cuts them off. A worker leaves signals to its primary. Resolves with the exit code: 0 when every
+ * connection could finish; 1 when one was cut off, or after a failure.
  */
-export function untilStopped(listener: Closing, io: Io, failed?: AbortSignal): Promise<number> {
+export function shutdownOnSignal(listener: Closable, io: Io, failed?: AbortSignal): Promise<number> {
   return new Promise(resolve => {
     const signals = listener.worker === undefined ? (['SIGINT', 'SIGTERM'] as const) : []
     let isClosing = false

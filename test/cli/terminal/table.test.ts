@@ -1,6 +1,6 @@
 import stringWidth from 'string-width'
 import t from 'tap'
-import { table } from '../../../lib/cli/terminal/columns.js'
+import { table } from '../../../lib/cli/terminal/table.js'
 
 t.test('what is too long for the last column goes on below itself', async t => {
   t.equal(

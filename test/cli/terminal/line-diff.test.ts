@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { difference } from '../../../lib/cli/terminal/show-difference.js'
+import { lineDiff } from '../../../lib/cli/terminal/line-diff.js'
 
 const show = (expected: string | Buffer, received: string | Buffer) =>
-  difference(Buffer.from(expected as Buffer), Buffer.from(received as Buffer)).map(row => row.join(' '))
+  lineDiff(Buffer.from(expected as Buffer), Buffer.from(received as Buffer)).map(row => row.join(' '))
 
 t.test('text is shown line by line, with what ends a line', t => {
   t.strictSame(show('one\ntwo\nthree\n', 'one\nTWO\nthree\n'), [
@@ -67,7 +67,7 @@ t.test('whatever differs, there is a line of the one or the other, and none has 
   fc.assert(
     fc.property(bytes, bytes, (one, other) => {
       const [expected, received] = [Buffer.from(one as string), Buffer.from(other as string)]
-      const rows = difference(expected, received)
+      const rows = lineDiff(expected, received)
       if (rows.some(([mark]) => mark !== ' ') === expected.equals(received)) throw new Error('no difference')
       for (const [, row] of rows) if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(row)) throw new Error(JSON.stringify(row))
     }),

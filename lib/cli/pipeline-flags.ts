@@ -8,13 +8,18 @@ import { InvalidOptionError } from '../errors.js'
 import type { Pipeline } from '../pipeline.js'
 import type { Io } from './io.js'
 
-/** What the flags of a command that takes a text give. */
-export interface TextFlags {
+/** The values of the flags that commands with a text pipeline share. */
+export interface PipelineFlags {
   readonly import?: readonly string[]
   readonly plan?: PlanMode
 }
 
-/** Adds the flag that chooses a plan. */
+/** Adds the argument `<pipeline>`, and the flag `--import` for the stages that it names. */
+export function pipelineArgument(command: Command): Command {
+  return importFlag(command.argument('<pipeline>', 'a text such as: lines | uppercase | to-lines'))
+}
+
+/** Adds the flag `--plan`, with its default. */
 export function planFlag(command: Command): Command {
   return command.addOption(planOption('how the stages run').default('fused'))
 }
@@ -23,7 +28,7 @@ export function planOption(help: string): Option {
   return new Option('--plan <plan>', help).choices(PLAN_MODES)
 }
 
-/** Adds the flag that makes stages of modules known to a command. */
+/** Adds the flag `--import`, which makes the stages that a module exports usable by name. */
 export function importFlag(command: Command): Command {
   return command.option(
     '--import <module>',
@@ -32,15 +37,16 @@ export function importFlag(command: Command): Command {
   )
 }
 
-/** The stages and presets that a command knows, with those of `--import`. */
-export async function registryFor(flags: Pick<TextFlags, 'import'>, io: Io): Promise<Registry> {
+/** The stages and presets that a text may name: the built-in ones, and those of `--import`. */
+export async function registryFor(flags: Pick<PipelineFlags, 'import'>, io: Io): Promise<Registry> {
   return withImports(builtIn(), flags.import ?? [], io.cwd())
 }
 
 /**
- * The pipeline of a text.
+ * Builds the pipeline that a text describes, such as `lines | uppercase | to-lines`.
  *
- * @throws InvalidOptionError that shows all problems of the text, each with its place.
+ * @param log - Called with each line that a stage such as `counter` logs.
+ * @throws InvalidOptionError whose message shows every problem of the text, with carets under its place.
  */
 export function pipelineFor(
   text: string,

@@ -3,14 +3,17 @@ import type { Listener } from '../../listener/listener.js'
 import type { Io } from '../io.js'
 import type { Log } from '../log/log.js'
 
-/** Reads certificates again at each SIGHUP; what is wrong then changes nothing. Returns what ends that. */
-export function renewAtHangup(
+/**
+ * Reads the certificate files again at each SIGHUP. When that fails it is logged, and the listener keeps its old
+ * certificate. Returns a function that stops listening for the signal.
+ */
+export function reloadCertificateOnSighup(
   listener: Pick<Listener, 'setSecureContext'>,
   files: TlsFiles,
   io: Io,
   log: Pick<Log, 'info' | 'error'>,
 ): () => void {
-  const renew = async () => {
+  const reload = async () => {
     try {
       listener.setSecureContext(await readTls(files, io.cwd()))
       log.info('The TLS certificate was read again; connections that are open keep theirs')
@@ -18,6 +21,6 @@ export function renewAtHangup(
       log.error(`The TLS certificate was not renewed, the old one stays: ${(error as Error).message}`)
     }
   }
-  io.on('SIGHUP', renew)
-  return () => void io.off('SIGHUP', renew)
+  io.on('SIGHUP', reload)
+  return () => void io.off('SIGHUP', reload)
 }

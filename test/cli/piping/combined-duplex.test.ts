@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { PassThrough, Writable } from 'node:stream'
 import t from 'tap'
-import { Ends } from '../../../lib/cli/piping/ends.js'
+import { CombinedDuplex } from '../../../lib/cli/piping/combined-duplex.js'
 import { lines, pipeline, toLines, uppercase } from '../../../lib/index.js'
 
 const shout = pipeline().through(lines()).through(uppercase()).through(toLines())
@@ -9,19 +9,19 @@ const shout = pipeline().through(lines()).through(uppercase()).through(toLines()
 t.test('carries what is read to what is written, and counts it', async t => {
   const input = new PassThrough()
   const output = new PassThrough()
-  const ends = new Ends(input, output)
-  const handled = shout.handle(ends)
+  const duplex = new CombinedDuplex(input, output)
+  const handled = shout.handle(duplex)
   input.end('one\ntwo')
   t.equal((await output.toArray()).join(''), 'ONE\nTWO\n')
   t.match(await handled, { reason: 'end' })
-  t.equal(ends.bytesRead, 7)
+  t.equal(duplex.bytesRead, 7)
   t.ok(input.destroyed)
 })
 
 t.test('keeps an output that is not its own', async t => {
   const input = new PassThrough()
   const output = new PassThrough({ encoding: 'utf8' })
-  const handled = shout.handle(new Ends(input, output, { keepsOutput: true }))
+  const handled = shout.handle(new CombinedDuplex(input, output, { keepsOutput: true }))
   input.end('one')
   t.match(await handled, { reason: 'end' })
   t.equal(output.read(), 'ONE\n')
@@ -42,7 +42,7 @@ t.test('reads no further than what is written has been taken', async t => {
       isReady.then(() => callback())
     },
   })
-  const handled = pipeline().handle(new Ends(input, output))
+  const handled = pipeline().handle(new CombinedDuplex(input, output))
   // The first fills the output, the second what is between, and the third waits.
   for (const byte of [1, 2, 3]) input.write(Buffer.alloc(100_000, byte))
   await once(input, 'pause')
@@ -55,14 +55,14 @@ t.test('reads no further than what is written has been taken', async t => {
 })
 
 t.test('remembers which end has failed, and how', async t => {
-  for (const end of ['input', 'output'] as const) {
+  for (const side of ['input', 'output'] as const) {
     const both = { input: new PassThrough(), output: new PassThrough() }
-    const ends = new Ends(both.input, both.output)
-    const handled = pipeline().handle(ends)
+    const duplex = new CombinedDuplex(both.input, both.output)
+    const handled = pipeline().handle(duplex)
     const error = new Error('broken')
-    both[end].destroy(error)
+    both[side].destroy(error)
     t.match(await handled, { reason: 'client-reset', error })
-    t.strictSame(ends.failure, { end, error })
+    t.strictSame(duplex.failure, { side, error })
     t.ok(both.input.destroyed)
   }
 })
@@ -75,17 +75,17 @@ t.test('an output that fails while it ends gives its own cause, and not that of 
     write: (_chunk, _encoding, callback) => callback(cause),
     destroy: (error, callback) => void setImmediate(callback, error),
   })
-  const ends = new Ends(input, output)
-  const handled = pipeline().handle(ends)
+  const duplex = new CombinedDuplex(input, output)
+  const handled = pipeline().handle(duplex)
   input.end('x')
   t.match(await handled, { reason: 'client-reset', error: cause })
-  t.strictSame(ends.failure, { end: 'output', error: cause })
+  t.strictSame(duplex.failure, { side: 'output', error: cause })
 })
 
 t.test('is over when its output is closed', async t => {
   const input = new PassThrough()
   const output = new PassThrough()
-  const handled = pipeline().handle(new Ends(input, output))
+  const handled = pipeline().handle(new CombinedDuplex(input, output))
   output.destroy()
   t.match(await handled, { reason: 'client-reset', error: undefined })
   t.ok(input.destroyed, 'what the input might still say is not waited for')

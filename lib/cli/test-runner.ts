@@ -3,40 +3,40 @@ import { PLAN_MODES, type PlanMode } from '../engine/planned-stage.js'
 import { chunkings } from '../testing/chunkings.js'
 import { connect } from '../testing/connect.js'
 
-/** A test of a file. */
+/** A test as a configuration file has it under `tests`. */
 export type FileTest = Configuration['tests'][number]
 
-/** How one run goes. */
-interface Cut {
+/** Input of one run: the plan, and the chunks that the input is sent in. */
+interface RunInput {
   readonly plan: PlanMode
   readonly chunks: readonly Buffer[]
 }
 
-/** One run of a test: what was sent in which pieces, and what came back. */
-export interface Run extends Cut {
+/** One run of a test, and its result. */
+export interface TestRun extends RunInput {
   readonly received: Buffer
-  /** What a stage did wrong. */
+  /** The error of a stage that threw or broke its contract, if any. */
   readonly fault: string | undefined
   readonly isGood: boolean
 }
 
-/** What came of a test. */
+/** Result of a test over all of its runs. */
 export interface TestResult {
   readonly runs: number
-  /** Of the first runs that were not good, the one with the fewest pieces. */
-  readonly failure: Run | undefined
+  /** The failed run with the fewest chunks, of the first batch in which a run failed. */
+  readonly failure: TestRun | undefined
 }
 
-/** So many connections are open at once: stages that wait do so together. */
-const TOGETHER = 64
+/** Size of a batch of concurrent runs, so that stages that wait for something wait at the same time. */
+const MAX_CONCURRENT_RUNS = 64
 
-/** Of a long text not every place is cut. */
-const PLACES = 1000
+/** Number of places at which an input is cut in two; a longer input is not cut behind every byte. */
+const MAX_CUT_PLACES = 1000
 
 /**
- * Runs a test with its input cut in many ways, on both plans, up to the first runs that fail.
+ * Runs a test with its input cut into chunks in many ways, on both plans. Stops after the first batch with a failure.
  *
- * @param timeout - How long a stage may go without an answer before it is given up; in milliseconds.
+ * @param timeout - How long a stage may take to answer after the end of the input, in milliseconds.
  */
 export async function runTest(test: FileTest, timeout = 10_000): Promise<TestResult> {
   let runs = 0
@@ -50,11 +50,11 @@ export async function runTest(test: FileTest, timeout = 10_000): Promise<TestRes
   return { runs, failure: undefined }
 }
 
-function* batches({ send }: FileTest): Generator<Cut[]> {
-  let batch: Cut[] = []
-  for (const chunks of chunkings(send, { places: PLACES })) {
+function* batches({ send }: FileTest): Generator<RunInput[]> {
+  let batch: RunInput[] = []
+  for (const chunks of chunkings(send, { places: MAX_CUT_PLACES })) {
     batch.push(...PLAN_MODES.map(plan => ({ plan, chunks })))
-    if (batch.length < TOGETHER) continue
+    if (batch.length < MAX_CONCURRENT_RUNS) continue
     yield batch
     batch = []
   }
@@ -63,9 +63,9 @@ function* batches({ send }: FileTest): Generator<Cut[]> {
 
 async function runOnce(
   { pipeline, expect }: FileTest,
-  { plan, chunks }: Cut,
+  { plan, chunks }: RunInput,
   halfCloseTimeout: number,
-): Promise<Run> {
+): Promise<TestRun> {
   const client = connect(pipeline, { plan, halfCloseTimeout })
   for (const chunk of chunks) client.send(chunk)
   client.end()

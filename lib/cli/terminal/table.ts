@@ -1,15 +1,15 @@
 import { Help } from 'commander'
 import stringWidth from 'string-width'
 
-/** Where the last column would be narrower it stands below the others. */
-const NARROWEST = 20
+/** Width that the last column needs at least; where it is narrower, its cells are put below the others. */
+const MIN_LAST_COLUMN_WIDTH = 20
 
 const help = Object.assign(new Help(), { minWidthToWrap: 1, displayWidth: stringWidth })
 
 /**
- * Rows as a table that fits a terminal: what is too long for the last column goes on below itself.
+ * Formats rows as a table that fits a terminal: the last column is wrapped.
  *
- * @param width - How many columns the terminal has.
+ * @param width - Number of columns of the terminal.
  */
 export function table(rows: readonly (readonly string[])[], width: number): string {
   const widths: number[] = []
@@ -19,7 +19,7 @@ export function table(rows: readonly (readonly string[])[], width: number): stri
     }
   }
   const before = widths.reduce((sum, width) => sum + width + 2, 0)
-  const isNarrow = width - before < NARROWEST
+  const isNarrow = width - before < MIN_LAST_COLUMN_WIDTH
   const indent = isNarrow ? 2 : before
   return rows
     .flatMap(row => {
@@ -35,7 +35,7 @@ export function table(rows: readonly (readonly string[])[], width: number): stri
     .join('\n')
 }
 
-/** A text in lines that have at most so many columns, unless a word is longer. */
+/** Wraps a text to lines of at most `width` columns; a longer word is not broken. */
 export function wrapped(text: string, width: number): readonly string[] {
   return help.boxWrap(text, width).split('\n')
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { untilStopped } from '../../../lib/cli/serving/until-stopped.js'
+import { shutdownOnSignal } from '../../../lib/cli/serving/shutdown-on-signal.js'
 import { FakeIo } from '../fake-io.js'
 
 /** A listener that closes when the test says so. */
@@ -24,7 +24,7 @@ t.test('a failure closes the listener, and is exit code 1 though every connectio
   const failure = new AbortController()
   const listener = fakeListener()
   const io = new FakeIo()
-  const stopped = untilStopped(listener, io, failure.signal)
+  const stopped = shutdownOnSignal(listener, io, failure.signal)
   t.strictSame(listener.closes, [])
   failure.abort()
   t.strictSame(listener.closes, [{}])
@@ -36,14 +36,14 @@ t.test('a failure closes the listener, and is exit code 1 though every connectio
 t.test('what had failed before closes at once', async t => {
   const listener = fakeListener()
   listener.closed(0)
-  t.equal(await untilStopped(listener, new FakeIo(), AbortSignal.abort()), 1)
+  t.equal(await shutdownOnSignal(listener, new FakeIo(), AbortSignal.abort()), 1)
 })
 
 t.test('a failure while it closes changes the exit code only', async t => {
   const failure = new AbortController()
   const listener = fakeListener()
   const io = new FakeIo()
-  const stopped = untilStopped(listener, io, failure.signal)
+  const stopped = shutdownOnSignal(listener, io, failure.signal)
   io.emit('SIGTERM')
   failure.abort()
   t.strictSame(listener.closes, [{}])
@@ -55,7 +55,7 @@ t.test('a worker leaves signals to its primary, and stops when it fails', async 
   const failure = new AbortController()
   const listener = fakeListener({ worker: 2 })
   const io = new FakeIo()
-  const stopped = untilStopped(listener, io, failure.signal)
+  const stopped = shutdownOnSignal(listener, io, failure.signal)
   t.strictSame([io.emit('SIGINT'), io.emit('SIGTERM')], [false, false])
   failure.abort()
   listener.closed(0)

@@ -1,0 +1,76 @@
+import { LONGEST_TIMEOUT } from '../../engine/connection-options.js'
+import type { PlanMode } from '../../engine/planned-stage.js'
+import type { Outcome } from '../../outcome.js'
+import type { Pipeline } from '../../pipeline.js'
+import { printable } from '../../printable.js'
+import type { Io, Signal } from '../io.js'
+import { systemErrorText } from '../system-error-text.js'
+import type { CombinedDuplex } from './combined-duplex.js'
+import type { Progress } from './progress.js'
+
+/** Exit codes that a shell reports for a command that a signal has ended: 128 plus the number of the signal. */
+const SIGNAL_EXIT_CODES: readonly [Signal, number][] = [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+]
+
+/** A pipeline, and the streams that it runs between. */
+export interface PipelineRun {
+  readonly pipeline: Pipeline<Buffer, Buffer>
+  readonly duplex: CombinedDuplex
+}
+
+/** Options of runPipelines(). */
+export interface RunOptions {
+  readonly plan?: PlanMode
+  /** A progress line, which is stopped at the end. */
+  readonly progress?: Progress | undefined
+}
+
+/**
+ * Runs pipelines until all have ended, without timeouts. Returns the exit code: 0 for success, also when the reader of
+ * stdout has exited; 130 or 143 after a signal; 1 after a failure, whose message goes to stderr.
+ */
+export async function runPipelines(
+  runs: readonly PipelineRun[],
+  io: Io,
+  { plan = 'fused', progress }: RunOptions = {},
+): Promise<number> {
+  let signalExitCode: number | undefined
+  // Signals are handled only to finish the progress line. Without one, the default action ends even a blocked write.
+  const handled = progress === undefined ? [] : SIGNAL_EXIT_CODES
+  const listeners = handled.map(([signal, code]) => {
+    const stop = () => {
+      signalExitCode = code
+      for (const { duplex } of runs) duplex.destroy()
+    }
+    io.on(signal, stop)
+    return { signal, stop }
+  })
+  const messages = await Promise.all(runs.map(run => errorMessage(run, plan)))
+  for (const { signal, stop } of listeners) io.off(signal, stop)
+  progress?.stop()
+  if (signalExitCode !== undefined) return signalExitCode
+  const message = messages.find(message => message !== undefined)
+  if (message === undefined) return 0
+  io.stderr.write(`${printable(message)}\n`)
+  return 1
+}
+
+/** Runs one pipeline, and returns the message to print; undefined when it has ended well. */
+async function errorMessage({ pipeline, duplex }: PipelineRun, plan: PlanMode): Promise<string | undefined> {
+  const { reason, error }: Outcome = await pipeline.handle(duplex, {
+    plan,
+    idleTimeout: 0,
+    frameTimeout: 0,
+    drainTimeout: 0,
+    halfCloseTimeout: LONGEST_TIMEOUT,
+    farewell: () => undefined,
+  })
+  if (reason === 'end' || reason === 'terminated') return undefined
+  const { failure, keepsOutput } = duplex
+  if (failure === undefined) return error?.message
+  // main() reports a failure of stdout, for all commands.
+  if (keepsOutput && failure.side === 'output') return undefined
+  return `cannot ${failure.side === 'input' ? 'read' : 'write'}: ${systemErrorText(failure.error)}`
+}

@@ -1,0 +1,216 @@
+import { isDeepStrictEqual } from 'node:util'
+import { formatBound } from '../../address.js'
+import type { Configuration } from '../../config/file/configuration.js'
+import { overlap } from '../../config/file/listen.js'
+import { BindError } from '../../errors.js'
+import { stopAccepting, takeOver } from '../../listener/bind.js'
+import { listen } from '../../listener/listen.js'
+import type { ListenOptions } from '../../listener/listen-options.js'
+import type { Listener } from '../../listener/listener.js'
+
+/** A listener as the configuration file describes it. */
+type Entry = Configuration['listeners'][number]
+
+/** A bound listener, with the entry that it was made from. */
+interface BoundListener {
+  readonly entry: Entry
+  readonly listener: Listener
+}
+
+/** Returns the handlers that log the connections and the uncaught errors of an entry's listener. */
+type HandlersFor = (entry: Entry) => Pick<ListenOptions, 'onOpen' | 'onOutcome' | 'onError' | 'uncaught'>
+
+/** The listeners of a configuration file. `apply()` changes them to a new version of it, and no connection is lost. */
+export class ListenerSet {
+  readonly #handlersFor: HandlersFor
+  #bound: readonly BoundListener[] = []
+  /** Replaced or removed listeners: they accept nothing, and close when their last connection has ended. */
+  readonly #draining = new Set<Listener>()
+  #lastApply: Promise<unknown> = Promise.resolve()
+  #isClosing = false
+
+  constructor(handlersFor: HandlersFor) {
+    this.#handlersFor = handlersFor
+  }
+
+  /** Whether there are listeners, and `close()` has not been called. */
+  get isServing(): boolean {
+    return this.#bound.length > 0 && !this.#isClosing
+  }
+
+  /**
+   * Binds, changes and removes listeners until they are those of `entries`. When an address cannot be bound, all stay
+   * as they are. Open connections finish on the pipeline that they began with. Must not be called again before the
+   * last call is done.
+   *
+   * @returns A line for each listener that has changed.
+   * @throws BindError when an address cannot be bound.
+   */
+  apply(entries: readonly Entry[]): Promise<readonly string[]> {
+    const applied = this.#apply(entries)
+    this.#lastApply = applied.catch(() => {})
+    return applied
+  }
+
+  /** Calls `close()` of every listener, also of those that are draining. */
+  async close(options: { readonly timeout?: number }): Promise<{ readonly forced: number }> {
+    this.#isClosing = true
+    await this.#lastApply
+    const all = [...this.#bound.map(({ listener }) => listener), ...this.#draining]
+    const closed = await Promise.all(all.map(listener => listener.close(options)))
+    return { forced: closed.reduce((sum, { forced }) => sum + forced, 0) }
+  }
+
+  async #apply(entries: readonly Entry[]): Promise<readonly string[]> {
+    const before = this.#bound
+    const kept = before.filter(({ entry }) => entries.some(other => keepsSocket(entry, other)))
+    const removed = before.filter(bound => !kept.includes(bound))
+    const added = await this.#bindAll(
+      entries.filter(entry => !kept.some(bound => keepsSocket(bound.entry, entry))),
+      { kept, removed },
+    )
+    const lines: string[] = []
+    const after: BoundListener[] = []
+    for (const entry of entries) {
+      const existing = kept.find(bound => keepsSocket(bound.entry, entry))
+      if (existing === undefined) {
+        const bound = added.get(entry) as BoundListener
+        lines.push(additionText(bound, removed))
+        after.push(bound)
+      } else {
+        after.push(await this.#change(existing, entry, lines))
+      }
+    }
+    this.#bound = after
+    for (const bound of removed) {
+      const { name } = bound.entry
+      if (!entries.some(entry => entry.name === name)) {
+        lines.push(`${name}: no longer on ${addressOf(bound)}; ${openConnectionsText(bound.listener)}`)
+      }
+      this.#drain(bound.listener)
+    }
+    return lines
+  }
+
+  /** Changes a listener that keeps its socket to a new entry: its options, its pipeline, or neither. */
+  async #change(bound: BoundListener, entry: Entry, lines: string[]): Promise<BoundListener> {
+    const { entry: old, listener } = bound
+    if (!isDeepStrictEqual(old.listen, entry.listen)) {
+      const next = await this.#bind(entry, options => takeOver(listener, entry.pipeline, options))
+      lines.push(`${entry.name}: new options; ${openConnectionsText(listener)} with the old ones`)
+      this.#drain(listener)
+      return next
+    }
+    if (old.written !== entry.written) {
+      await listener.replace(entry.pipeline)
+      lines.push(`${entry.name}: new pipeline; ${openConnectionsText(listener)} on the old one`)
+    }
+    return { entry, listener }
+  }
+
+  /**
+   * Binds the listeners of all entries, or of none. Removed listeners whose addresses these need are suspended first,
+   * and resumed when binding fails.
+   */
+  async #bindAll(
+    entries: readonly Entry[],
+    {
+      kept,
+      removed,
+    }: { readonly kept: readonly BoundListener[]; readonly removed: readonly BoundListener[] },
+  ): Promise<ReadonlyMap<Entry, BoundListener>> {
+    const overlapping = removed.filter(({ entry }) =>
+      entries.some(({ listen }) => overlap(listen, entry.listen)),
+    )
+    const bound = new Map<Entry, BoundListener>()
+    try {
+      for (const { listener } of overlapping) listener.suspend()
+      // A failed reload may have left one of them without its address; this binds it again.
+      for (const { listener } of kept) await listener.resume()
+      for (const entry of entries)
+        bound.set(entry, await this.#bind(entry, options => listen(entry.pipeline, options)))
+      return bound
+    } catch (error) {
+      await Promise.all([...bound.values()].map(({ listener }) => listener.close({ timeout: 0 })))
+      throw await resumeAll(overlapping, error as Error)
+    }
+  }
+
+  async #bind(entry: Entry, open: (options: ListenOptions) => Promise<Listener>): Promise<BoundListener> {
+    const handlers = this.#handlersFor(entry)
+    const listener = await open({
+      ...entry.listen,
+      ...handlers,
+      onOutcome: (outcome, connection) => {
+        handlers.onOutcome?.(outcome, connection)
+        this.#closeIfDrained(listener)
+      },
+    })
+    return { entry, listener }
+  }
+
+  #drain(listener: Listener): void {
+    stopAccepting(listener)
+    this.#draining.add(listener)
+    this.#closeIfDrained(listener)
+  }
+
+  #closeIfDrained(listener: Listener): void {
+    if (listener.connections > 0 || !this.#draining.delete(listener)) return
+    void listener.close()
+  }
+}
+
+/** Resumes suspended listeners; returns `error`, and adds to it the names of those whose address is lost. */
+async function resumeAll(suspended: readonly BoundListener[], error: Error): Promise<Error> {
+  const resumed = await Promise.allSettled(suspended.map(({ listener }) => listener.resume()))
+  const lost = suspended.filter((_, index) => resumed[index]?.status === 'rejected')
+  if (lost.length === 0) return error
+  const names = lost.map(({ entry }) => `'${entry.name}'`).join(', ')
+  const message = `${error.message}; no longer bound, until a reload succeeds: ${names}`
+  return new BindError(message, { cause: error })
+}
+
+/** What can change while the address stays bound; all else is of the socket that listens. */
+const CHANGEABLE = [
+  'tls',
+  'maxConnections',
+  'maxConnectionsPerAddress',
+  'allow',
+  'deny',
+  'idleTimeout',
+  'frameTimeout',
+  'drainTimeout',
+  'halfCloseTimeout',
+  'shutdownTimeout',
+  'uncaught',
+  'plan',
+  'tls',
+]
+
+/** Whether the listener of one entry can become that of another without binding again. */
+function keepsSocket(one: Entry, other: Entry): boolean {
+  return one.name === other.name && isDeepStrictEqual(socketOptions(one), socketOptions(other))
+}
+
+function socketOptions({ listen }: Entry): unknown {
+  return Object.entries(listen).filter(([name]) => !CHANGEABLE.includes(name))
+}
+
+function additionText(bound: BoundListener, removed: readonly BoundListener[]): string {
+  const { name } = bound.entry
+  const old = removed.find(({ entry }) => entry.name === name)
+  const address = addressOf(bound)
+  if (old === undefined) return `${name}: listening on ${address}`
+  const from = addressOf(old)
+  const change = from === address ? `bound anew on ${address}` : `moved from ${from} to ${address}`
+  return `${name}: ${change}; ${openConnectionsText(old.listener)} on the old one`
+}
+
+function addressOf({ listener }: BoundListener): string {
+  return formatBound(listener.address)
+}
+
+function openConnectionsText({ connections }: Listener): string {
+  return connections === 1 ? '1 open connection finishes' : `${connections} open connections finish`
+}

@@ -1,0 +1,87 @@
+import type { Environment } from '../../config/file/environment.js'
+import { type LoadedFile, loadFile } from '../../config/file/load-file.js'
+import type { Log } from '../log/log.js'
+import { uncaughtLog } from '../log/uncaught-log.js'
+import { ListenerSet } from './listener-set.js'
+
+/** A configuration file that is being served: binds its listeners, and applies its changes at a reload. */
+export class ServedFile {
+  readonly listeners: ListenerSet
+  readonly #failure = new AbortController()
+  readonly #path: string
+  readonly #log: Log
+  readonly #load: () => Promise<LoadedFile>
+  /** The text that was last read, also when it had problems. */
+  #text: string | undefined
+  /** The start, or the last reload. Each reload waits for the one before, so that the last version of the file wins. */
+  #lastLoad: Promise<unknown> = Promise.resolve()
+
+  constructor(path: string, log: Log, environment: Environment) {
+    this.#path = path
+    this.#log = log
+    this.#load = () => loadFile(path, { environment, log: log.info, readsCertificates: true })
+    const uncaught = uncaughtLog(log, this.#failure)
+    this.listeners = new ListenerSet(({ name, listen }) => ({
+      ...log.connections(name),
+      uncaught: uncaught(listen.uncaught),
+    }))
+  }
+
+  /** Aborted by an uncaught error, unless the listener's policy for those is `isolate`. */
+  get failed(): AbortSignal {
+    return this.#failure.signal
+  }
+
+  /**
+   * Binds the listeners, or returns the problems of the file.
+   *
+   * @throws BindError when an address cannot be bound.
+   */
+  start(): Promise<readonly string[]> {
+    const started = this.#start()
+    this.#lastLoad = started.catch(() => {})
+    return started
+  }
+
+  /**
+   * Reads the file again and applies it. When that fails it is logged, and the listeners stay as they are.
+   *
+   * @param options - `onlyChanged`: does nothing when the text is the same as before.
+   */
+  reload({ onlyChanged = false } = {}): Promise<void> {
+    const reloaded = this.#lastLoad.then(() => this.#reload(onlyChanged))
+    this.#lastLoad = reloaded
+    return reloaded
+  }
+
+  async #start(): Promise<readonly string[]> {
+    const { configuration, problems, text } = await this.#load()
+    this.#text = text
+    if (configuration === undefined) return problems
+    const lines = await this.listeners.apply(configuration.listeners)
+    lines.forEach(this.#log.info)
+    return []
+  }
+
+  async #reload(onlyChanged: boolean): Promise<void> {
+    const before = this.#text
+    const { configuration, problems, text } = await this.#load()
+    // A signal may have closed the listeners while the file was read.
+    if (!this.listeners.isServing || (onlyChanged && text === before)) return
+    this.#text = text
+    const { info, error: report } = this.#log
+    if (configuration === undefined) {
+      problems.forEach(report)
+      const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
+      report(`${this.#path} was not reloaded, for it has ${count}; everything goes on as before`)
+      return
+    }
+    try {
+      const lines = await this.listeners.apply(configuration.listeners)
+      info(`${this.#path} was reloaded${lines.length === 0 ? '; nothing has changed' : ''}`)
+      lines.forEach(info)
+    } catch (error) {
+      report(`${this.#path} was not reloaded: ${(error as Error).message}`)
+    }
+  }
+}
