@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { Test } from 'tap'
 import type { ListenOptions } from '../../lib/index.js'
-import type { FakeClock } from '../../lib/testing/index.js'
+import { type FakeClock, fakeClock } from '../../lib/testing/index.js'
 import { openSockets } from '../gate/open-sockets.js'
 import { connectTcp, type TcpClient } from '../tcp-client.js'
 import { Bystander } from './bystander.js'
@@ -14,7 +14,7 @@ import { type Ended, type Fault, type FaultServer, serve } from './server.js'
 export interface Target {
   readonly pipeline: PipelineName
   readonly options?: Omit<ListenOptions, 'clock'>
-  /** Time that `pass` moves. */
+  /** Time that `pass` moves. In this process time stands still without it: no deadline passes on a busy machine. */
   readonly clock?: FakeClock
   /** How the bystander connects. @default by TCP */
   readonly open?: (port: number) => Promise<Socket>
@@ -48,7 +48,7 @@ export interface Scene {
  */
 export async function underFault(
   t: Test,
-  { pipeline, options = {}, clock, open, apart = false, openFiles, reasons }: Target,
+  { pipeline, options = {}, clock = fakeClock(), open, apart = false, openFiles, reasons }: Target,
   provoke: (scene: Scene) => Promise<void>,
 ): Promise<void> {
   const ended: Ended[] = []
@@ -74,7 +74,7 @@ export async function underFault(
         onWarning,
         openFiles,
       })
-    : await serve(pipeline, { ...options, ...(clock === undefined ? {} : { clock }) }, { onEnded, onFault })
+    : await serve(pipeline, { ...options, clock }, { onEnded, onFault })
   const bystander = await Bystander.start(server.port, open)
   const base = await server.report()
   const clients: TcpClient[] = []
@@ -90,7 +90,7 @@ export async function underFault(
     },
     async pass(milliseconds) {
       for (let left = milliseconds; left > 0; left -= 1000) {
-        clock?.advance(Math.min(left, 1000))
+        clock.advance(Math.min(left, 1000))
         await bystander.rounds(2)
       }
     },

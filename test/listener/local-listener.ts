@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import type { Test } from 'tap'
 import { type Listener, type ListenOptions, listen, type Outcome, type Pipeline } from '../../lib/index.js'
-import type { FakeClock } from '../../lib/testing/index.js'
+import { type FakeClock, fakeClock } from '../../lib/testing/index.js'
 
 /** A listener on a free port of 127.0.0.1, and what came of its connections. */
 export interface LocalListener {
@@ -13,18 +13,23 @@ export interface LocalListener {
   readonly ended: (count: number) => Promise<readonly Outcome[]>
 }
 
-/** Serves a pipeline for the length of a test. */
+/**
+ * Serves a pipeline for the length of a test. Unless a test has a clock of its own, time stands still: no deadline passes
+ * on a machine that is busy.
+ */
 export async function serveLocally(
   t: Test,
   pipeline: Pipeline<Buffer, Buffer>,
   options: Omit<ListenOptions, 'clock'> & { readonly clock?: FakeClock } = {},
 ): Promise<LocalListener> {
   const outcomes: Outcome[] = []
+  const { clock = fakeClock() } = options
   const events = new EventEmitter()
   const listener = await listen(pipeline, {
     host: '127.0.0.1',
     port: 0,
     ...options,
+    clock,
     onOutcome: (outcome, connection) => {
       options.onOutcome?.(outcome, connection)
       outcomes.push(outcome)
@@ -33,7 +38,7 @@ export async function serveLocally(
   })
   t.teardown(async () => {
     const closed = listener.close({ timeout: 0 })
-    options.clock?.advance(0)
+    clock.advance(0)
     await closed
   })
   return {

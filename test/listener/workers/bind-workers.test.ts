@@ -4,8 +4,6 @@ import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { SCRIPT_FLAGS, scriptPath } from '../../script-path.js'
 
-t.setTimeout(60_000)
-
 /** What a program says that misuses workers in one way. */
 async function said(t: Test, way: string): Promise<string> {
   const child = spawn(process.execPath, [...SCRIPT_FLAGS, scriptPath('test/listener/workers/misused'), way], {
