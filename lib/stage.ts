@@ -70,8 +70,18 @@ export type OpenStream = (
   report: (error: PeerError) => void,
 ) => Duplex
 
+/** Options that every function takes that makes a stage. */
+export interface StageOptions {
+  /**
+   * False promises that the stage does not read the addresses of its connection. The system forgets the address of a
+   * client that has reset, so a listener asks for it when a connection opens, which takes about 5 µs, unless all of
+   * its stages say false. @default true
+   */
+  readonly asks?: boolean
+}
+
 /** What a stage of plain calls may say about how it can be run. */
-export interface StageTraits {
+export interface StageTraits extends StageOptions {
   /** How plan `streams` runs the stage, if not by wrapping `open`. Must give the same items. */
   readonly stream?: OpenStream
   /** What the stage can do with whole blocks of lines. */
@@ -95,7 +105,7 @@ export interface TransformerStage<In, Out> extends Stage<In, Out>, StageTraits {
 }
 
 /** A stage that is a stream of its own. */
-export interface StreamStage<In, Out> extends Stage<In, Out> {
+export interface StreamStage<In, Out> extends Stage<In, Out>, StageOptions {
   readonly stream: OpenStream
 }
 
@@ -105,14 +115,12 @@ export interface AnyStage extends StageTraits {
   readonly accepts: Kind | 'any'
   readonly emits: Kind | 'same'
   readonly open?: (connection: Connection) => Transformer<never, unknown>
-  /** Whether it sees the connection, where its `open` does not show it. */
-  readonly asks?: boolean
   readonly stages?: readonly AnyStage[]
 }
 
 /** Freezes a checked description into a stage. */
 function describe<Description extends AnyStage>(description: Description): Readonly<Description> {
-  const { name, accepts, emits } = description
+  const { name, accepts, emits, asks = true } = description
   if (typeof name !== 'string' || name === '') {
     throw new InvalidOptionError(
       `A stage needs a 'name' that is text, such as 'reverse'; got ${typeof name}.`,
@@ -124,7 +132,8 @@ function describe<Description extends AnyStage>(description: Description): Reado
   if (emits !== 'same' && !KINDS.includes(emits)) {
     throw new InvalidOptionError(`Stage '${name}' has 'emits: ${emits}'. Use ${KINDS.join(', ')} or same.`)
   }
-  return Object.freeze({ ...description })
+  checkBoolean(`Stage '${name}'`, 'asks', asks)
+  return Object.freeze({ ...description, asks })
 }
 
 function needFunction(name: string, what: string, value: unknown): void {
@@ -164,12 +173,13 @@ export function stage<In, Out>(definition: StageDefinition<In, Out>): Transforme
 }
 
 /** Options of `map()` for lines. */
-export interface LineMapOptions {
+export interface LineMapOptions extends StageOptions {
   /**
    * Promises that a line is changed one character at a time: each ASCII character becomes one other, wherever it stands,
    * and every other character stays. Between a decoder and an encoder of lines the stage then runs on whole blocks, and
-   * `transform` is called only once for each ASCII character, when the stage is made. With NODE_ENV `development` or
-   * `test` it is called for each line too, and a line that breaks the promise fails the connection. @default false
+   * `transform` is called only once for each ASCII character, when the stage is made and without a connection, so
+   * `asks` is false by default. With NODE_ENV `development` or `test` it is called for each line too, and a line that
+   * breaks the promise fails the connection. @default false
    */
   readonly bytewise?: boolean
 }
@@ -190,23 +200,23 @@ export function map(
 export function map<In, Out>(
   name: string,
   transform: (item: In, connection: Connection) => Out,
-  kinds: ItemKinds<In, Out>,
+  options: ItemKinds<In, Out> & StageOptions,
 ): TransformerStage<In, Out>
 export function map<In, Out>(
   name: string,
   transform: (item: In, connection: Connection) => Out,
   options: LineMapOptions & { readonly accepts?: Kind; readonly emits?: Kind } = {},
 ): TransformerStage<In, Out> {
-  const { accepts = 'line', emits = 'line', bytewise = false } = options
+  const { accepts = 'line', emits = 'line', bytewise = false, asks = !bytewise } = options
   needFunction(name, 'a function that maps an item', transform)
-  checkNames(`map('${name}')`, options, ['accepts', 'emits', 'bytewise'])
+  checkNames(`map('${name}')`, options, ['accepts', 'emits', 'bytewise', 'asks'])
   checkBoolean(`map('${name}')`, 'bytewise', bytewise)
   return describe({
     name,
     accepts: accepts as KindOf<In>,
     emits: emits as KindOf<Out>,
     lazy: true,
-    asks: transform.length !== 1,
+    asks,
     open: connection => ({
       transform: (item: In, controller: Controller<Out>) => controller.enqueue(transform(item, connection)),
     }),
@@ -229,14 +239,17 @@ function mapRole(name: string, line: (line: string) => string, bytewise: boolean
 export function tap<Item>(
   name: string,
   look: (item: Item, connection: Connection) => void,
+  options: StageOptions = {},
 ): TransformerStage<Item, Item> {
+  const { asks = true } = options
   needFunction(name, 'a function that looks at an item', look)
+  checkNames(`tap('${name}')`, options, ['asks'])
   return describe({
     name,
     accepts: 'any',
     emits: 'same',
     lazy: true,
-    asks: look.length !== 1,
+    asks,
     blocks: { role: 'map', line: looking(look as never) },
     open: connection => ({
       transform: (item: Item, controller: Controller<Item>) => {
@@ -261,17 +274,23 @@ function looking(look: (line: string, connection: Connection) => void) {
  * @example
  * const decompress = fromStream('decompress', () => createGunzip())
  */
-export function fromStream(name: string, open: OpenStream): StreamStage<Buffer, Buffer>
+export function fromStream(
+  name: string,
+  open: OpenStream,
+  options?: StageOptions,
+): StreamStage<Buffer, Buffer>
 export function fromStream<In, Out>(
   name: string,
   open: OpenStream,
-  kinds: ItemKinds<In, Out>,
+  options: ItemKinds<In, Out> & StageOptions,
 ): StreamStage<In, Out>
 export function fromStream<In, Out>(
   name: string,
   open: OpenStream,
-  { accepts, emits }: { accepts: Kind; emits: Kind } = { accepts: 'bytes', emits: 'bytes' },
+  options: StageOptions & { readonly accepts?: Kind; readonly emits?: Kind } = {},
 ): StreamStage<In, Out> {
+  const { accepts = 'bytes', emits = 'bytes', asks = true } = options
   needFunction(name, 'a function that opens a Duplex', open)
-  return describe({ name, accepts: accepts as KindOf<In>, emits: emits as KindOf<Out>, stream: open })
+  checkNames(`fromStream('${name}')`, options, ['accepts', 'emits', 'asks'])
+  return describe({ name, accepts: accepts as KindOf<In>, emits: emits as KindOf<Out>, asks, stream: open })
 }

@@ -75,7 +75,7 @@ export const throttle = defineStage({
     return fromStream<Buffer, Buffer>(
       'throttle',
       ({ clock }) => new TokenBucket(rate, burst ?? rate, divides, clock),
-      kinds as ItemKinds<Buffer, Buffer>,
+      { ...(kinds as ItemKinds<Buffer, Buffer>), asks: false },
     )
   },
 }) as StageFactory<{

@@ -31,6 +31,7 @@ export const welcome: StageFactory<(text: string | Uint8Array) => TransformerSta
         emits: 'bytes',
         greeting: copy,
         inert: true,
+        asks: false,
         open: () => transformer,
       })
     },

@@ -73,6 +73,7 @@ export const delimited: StageFactory<(options: DelimitedOptions) => TransformerS
         accepts: 'bytes',
         emits: 'frame',
         lazy: true,
+        asks: false,
         open: () => new DelimitedTransformer(rules),
       })
     },

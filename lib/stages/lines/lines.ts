@@ -48,6 +48,7 @@ function frames(rules: LineRules): TransformerStage<Buffer, Frame> {
     accepts: 'bytes',
     emits: 'frame',
     lazy: true,
+    asks: false,
     open: () => new FrameLines(rules),
   })
 }
@@ -58,6 +59,7 @@ function textLines(rules: LineRules, encoding: 'utf8' | 'latin1'): TransformerSt
     accepts: 'bytes',
     emits: 'line',
     lazy: true,
+    asks: false,
     open: () => (rules.isPlain ? new LineTransformer(rules) : new ExactTextLines(rules)),
     // No `stream` for pieces of lines, which split2 would hold until the next delimiter.
     ...(rules.overflow === 'split'

@@ -47,6 +47,7 @@ function frameLines(delimiter: string): TransformerStage<Frame, Buffer> {
     accepts: 'frame',
     emits: 'bytes',
     lazy: true,
+    asks: false,
     open: () => new FrameLinesTransformer(bytes),
   })
 }
@@ -57,6 +58,7 @@ function textLines(delimiter: string, encoding: 'utf8' | 'latin1'): TransformerS
     accepts: 'line',
     emits: 'bytes',
     lazy: true,
+    asks: false,
     open: () => new ToLinesTransformer(delimiter, encoding),
     ...(delimiter === '\n' ? { blocks: { role: 'encode', encoding } as const } : {}),
   })
