@@ -80,22 +80,19 @@ export interface StageOptions {
   readonly asks?: boolean
 }
 
-/** What a stage of plain calls may say about how it can be run. */
+/** Options of `stage()` that say how the stage can be run. */
 export interface StageTraits extends StageOptions {
-  /** How plan `streams` runs the stage, if not by wrapping `open`. Must give the same items. */
-  readonly stream?: OpenStream
-  /** What the stage can do with whole blocks of lines. */
-  readonly blocks?: BlockRole
   /**
-   * Says that nothing becomes of the stage without an item: its transformers have no `start`, make nothing of an end that
-   * comes first, and `open` starts nothing. Where all stages are lazy, a connection opens them with its first chunk, and
-   * holds nothing for them before.
+   * Opens a stream that plan `streams` runs instead of a Transform around what `open` returns, for example one of a
+   * library. It must give the same items, as `checkStage()` proves. @default a Transform around `open`
+   */
+  readonly stream?: OpenStream
+  /**
+   * Promises that the stage does nothing without an item: its transformers have no `start`, enqueue nothing when the
+   * input ends before the first item, and `open` starts nothing. Where all stages are lazy, a connection opens them with
+   * its first chunk, and holds nothing for them before. @default false
    */
   readonly lazy?: boolean
-  /** All that the stage does: it sends this at the start, and passes everything else on. */
-  readonly greeting?: Buffer
-  /** Says that nothing runs in it that could go on by itself, such as a timer. */
-  readonly inert?: boolean
 }
 
 /** A stage of plain synchronous calls: neighbours of this sort are fused. */
@@ -116,6 +113,24 @@ export interface AnyStage extends StageTraits {
   readonly emits: Kind | 'same'
   readonly open?: (connection: Connection) => Transformer<never, unknown>
   readonly stages?: readonly AnyStage[]
+  /**
+   * Lets the planner run the stage on whole blocks of lines, or in one loop over them, with its neighbours.
+   *
+   * @internal
+   */
+  readonly blocks?: BlockRole
+  /**
+   * The bytes that the stage sends when a connection opens. It does nothing else, and passes every item on.
+   *
+   * @internal
+   */
+  readonly greeting?: Buffer
+  /**
+   * True where no code of the stage can run by itself, such as in a timer, once the connection is over.
+   *
+   * @internal
+   */
+  readonly inert?: boolean
 }
 
 /** Freezes a checked description into a stage. */
@@ -157,7 +172,7 @@ export interface StageDefinition<In, Out> extends StageTraits {
  * Makes a stage from a function that opens a transformer for each connection. Keep a connection's state inside
  * `open`: the stage itself is shared by all connections.
  *
- * @throws InvalidOptionError when the definition is incomplete.
+ * @throws InvalidOptionError when the definition is incomplete, or has an option that does not exist or a wrong value.
  * @example
  * const numbered = stage<string, string>({
  *   name: 'numbered', accepts: 'line', emits: 'line',
@@ -168,6 +183,24 @@ export interface StageDefinition<In, Out> extends StageTraits {
  * })
  */
 export function stage<In, Out>(definition: StageDefinition<In, Out>): TransformerStage<In, Out> {
+  const { name, stream, lazy = false } = definition
+  checkNames(`stage('${name}')`, definition, DEFINITION_NAMES)
+  checkBoolean(`Stage '${name}'`, 'lazy', lazy)
+  if (stream !== undefined) needFunction(name, "a function as its 'stream'", stream)
+  return internalStage(definition)
+}
+
+const DEFINITION_NAMES: readonly string[] = ['name', 'accepts', 'emits', 'open', 'stream', 'lazy', 'asks']
+
+/**
+ * Makes a stage as `stage()` does, with traits that it refuses: the planner relies on them, and nothing checks them at run
+ * time, so only stages of bywash itself have them.
+ *
+ * @internal
+ */
+export function internalStage<In, Out>(
+  definition: StageDefinition<In, Out> & Pick<AnyStage, 'blocks' | 'greeting' | 'inert'>,
+): TransformerStage<In, Out> {
   needFunction(definition.name, "an 'open' function", definition.open)
   return describe(definition)
 }
@@ -211,7 +244,7 @@ export function map<In, Out>(
   needFunction(name, 'a function that maps an item', transform)
   checkNames(`map('${name}')`, options, ['accepts', 'emits', 'bytewise', 'asks'])
   checkBoolean(`map('${name}')`, 'bytewise', bytewise)
-  return describe({
+  return internalStage<In, Out>({
     name,
     accepts: accepts as KindOf<In>,
     emits: emits as KindOf<Out>,
@@ -244,7 +277,7 @@ export function tap<Item>(
   const { asks = true } = options
   needFunction(name, 'a function that looks at an item', look)
   checkNames(`tap('${name}')`, options, ['asks'])
-  return describe({
+  return internalStage<Item, Item>({
     name,
     accepts: 'any',
     emits: 'same',

@@ -1,7 +1,7 @@
 import { defineStage } from '../../define-stage.js'
 import type { StageFactory } from '../../definition.js'
 import { bytes } from '../../options/option.js'
-import { stage, type Transformer, type TransformerStage } from '../../stage.js'
+import { internalStage, type Transformer, type TransformerStage } from '../../stage.js'
 
 /**
  * Sends a text before anything else, as soon as the connection is open, and passes bytes on unchanged. It acts where
@@ -25,7 +25,7 @@ export const welcome: StageFactory<(text: string | Uint8Array) => TransformerSta
       const copy = Buffer.from(text as string)
       // It keeps nothing of a connection, so one serves all.
       const transformer: Transformer<Buffer, Buffer> = { start: controller => controller.enqueue(copy) }
-      return stage<Buffer, Buffer>({
+      return internalStage<Buffer, Buffer>({
         name: 'welcome',
         accepts: 'bytes',
         emits: 'bytes',

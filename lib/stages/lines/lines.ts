@@ -3,7 +3,13 @@ import { defineStage } from '../../define-stage.js'
 import type { StageFactory } from '../../definition.js'
 import type { Frame } from '../../kind.js'
 import { decodeText } from '../../line-text.js'
-import { type Controller, stage, type Transformer, type TransformerStage } from '../../stage.js'
+import {
+  type Controller,
+  internalStage,
+  stage,
+  type Transformer,
+  type TransformerStage,
+} from '../../stage.js'
 import { ExactTextLines, FrameLines } from './exact-lines.js'
 import { type LineBlocks, lineBlocks, PlainBlocks } from './line-blocks.js'
 import { LINES_OPTIONS, type LineRules, type LinesOptions, lineRules } from './line-rules.js'
@@ -54,7 +60,7 @@ function frames(rules: LineRules): TransformerStage<Buffer, Frame> {
 }
 
 function textLines(rules: LineRules, encoding: 'utf8' | 'latin1'): TransformerStage<Buffer, string> {
-  return stage<Buffer, string>({
+  return internalStage<Buffer, string>({
     name: 'lines',
     accepts: 'bytes',
     emits: 'line',

@@ -4,7 +4,13 @@ import type { Frame } from '../../kind.js'
 import { encodeText } from '../../line-text.js'
 import { choice } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
-import { type Controller, stage, type Transformer, type TransformerStage } from '../../stage.js'
+import {
+  type Controller,
+  internalStage,
+  stage,
+  type Transformer,
+  type TransformerStage,
+} from '../../stage.js'
 
 const OPTIONS = {
   delimiter: choice(['\n', '\r\n'], { default: '\n', help: 'what is put after each line' }),
@@ -53,7 +59,7 @@ function frameLines(delimiter: string): TransformerStage<Frame, Buffer> {
 }
 
 function textLines(delimiter: string, encoding: 'utf8' | 'latin1'): TransformerStage<string, Buffer> {
-  return stage<string, Buffer>({
+  return internalStage<string, Buffer>({
     name: 'toLines',
     accepts: 'line',
     emits: 'bytes',
