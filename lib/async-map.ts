@@ -2,10 +2,10 @@ import { Transform, type TransformCallback } from 'node:stream'
 import type { Connection } from './connection.js'
 import { type Kind, type KindOf, sizeOf, wrongKind } from './kind.js'
 import { checkFunction, checkInteger, checkNames } from './options/check-option.js'
-import { fromStream, type StreamStage } from './stage.js'
+import { fromStream, type StageOptions, type StreamStage } from './stage.js'
 
 /** Options of `asyncMap()` for lines. */
-export interface AsyncMapOptions {
+export interface AsyncMapOptions extends StageOptions {
   /** How many items may be worked on at the same time, for each connection. @default 1 */
   readonly concurrency?: number
 }
@@ -35,9 +35,9 @@ export function asyncMap<In, Out>(
   work: (item: In, connection: Connection) => Promise<Out>,
   options: AsyncMapOptions & { readonly accepts?: Kind; readonly emits?: Kind } = {},
 ): StreamStage<In, Out> {
-  const { concurrency = 1, accepts = 'line', emits = 'line' } = options
+  const { concurrency = 1, accepts = 'line', emits = 'line', asks = true } = options
   checkFunction(`asyncMap('${name}')`, 'work', work)
-  checkNames(`asyncMap('${name}')`, options, ['concurrency', 'accepts', 'emits'])
+  checkNames(`asyncMap('${name}')`, options, ['concurrency', 'accepts', 'emits', 'asks'])
   checkInteger(`asyncMap('${name}')`, 'concurrency', concurrency, 1, 65_536)
   return fromStream<In, Out>(
     name,
@@ -51,7 +51,7 @@ export function asyncMap<In, Out>(
         },
         fail,
       ),
-    { accepts: accepts as KindOf<In>, emits: emits as KindOf<Out> },
+    { accepts: accepts as KindOf<In>, emits: emits as KindOf<Out>, asks },
   )
 }
 

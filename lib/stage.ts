@@ -70,22 +70,29 @@ export type OpenStream = (
   report: (error: PeerError) => void,
 ) => Duplex
 
-/** What a stage of plain calls may say about how it can be run. */
-export interface StageTraits {
-  /** How plan `streams` runs the stage, if not by wrapping `open`. Must give the same items. */
-  readonly stream?: OpenStream
-  /** What the stage can do with whole blocks of lines. */
-  readonly blocks?: BlockRole
+/** Options that every function takes that makes a stage. */
+export interface StageOptions {
   /**
-   * Says that nothing becomes of the stage without an item: its transformers have no `start`, make nothing of an end that
-   * comes first, and `open` starts nothing. Where all stages are lazy, a connection opens them with its first chunk, and
-   * holds nothing for them before.
+   * False promises that the stage does not read the addresses of its connection. The system forgets the address of a
+   * client that has reset, so a listener asks for it when a connection opens, which takes about 5 µs, unless all of
+   * its stages say false. @default true
+   */
+  readonly asks?: boolean
+}
+
+/** Options of `stage()` that say how the stage can be run. */
+export interface StageTraits extends StageOptions {
+  /**
+   * Opens a stream that plan `streams` runs instead of a Transform around what `open` returns, for example one of a
+   * library. It must give the same items, as `checkStage()` proves. @default a Transform around `open`
+   */
+  readonly stream?: OpenStream
+  /**
+   * Promises that the stage does nothing without an item: its transformers have no `start`, enqueue nothing when the
+   * input ends before the first item, and `open` starts nothing. Where all stages are lazy, a connection opens them with
+   * its first chunk, and holds nothing for them before. @default false
    */
   readonly lazy?: boolean
-  /** All that the stage does: it sends this at the start, and passes everything else on. */
-  readonly greeting?: Buffer
-  /** Says that nothing runs in it that could go on by itself, such as a timer. */
-  readonly inert?: boolean
 }
 
 /** A stage of plain synchronous calls: neighbours of this sort are fused. */
@@ -95,7 +102,7 @@ export interface TransformerStage<In, Out> extends Stage<In, Out>, StageTraits {
 }
 
 /** A stage that is a stream of its own. */
-export interface StreamStage<In, Out> extends Stage<In, Out> {
+export interface StreamStage<In, Out> extends Stage<In, Out>, StageOptions {
   readonly stream: OpenStream
 }
 
@@ -105,14 +112,30 @@ export interface AnyStage extends StageTraits {
   readonly accepts: Kind | 'any'
   readonly emits: Kind | 'same'
   readonly open?: (connection: Connection) => Transformer<never, unknown>
-  /** Whether it sees the connection, where its `open` does not show it. */
-  readonly asks?: boolean
   readonly stages?: readonly AnyStage[]
+  /**
+   * Lets the planner run the stage on whole blocks of lines, or in one loop over them, with its neighbours.
+   *
+   * @internal
+   */
+  readonly blocks?: BlockRole
+  /**
+   * The bytes that the stage sends when a connection opens. It does nothing else, and passes every item on.
+   *
+   * @internal
+   */
+  readonly greeting?: Buffer
+  /**
+   * True where no code of the stage can run by itself, such as in a timer, once the connection is over.
+   *
+   * @internal
+   */
+  readonly inert?: boolean
 }
 
 /** Freezes a checked description into a stage. */
 function describe<Description extends AnyStage>(description: Description): Readonly<Description> {
-  const { name, accepts, emits } = description
+  const { name, accepts, emits, asks = true } = description
   if (typeof name !== 'string' || name === '') {
     throw new InvalidOptionError(
       `A stage needs a 'name' that is text, such as 'reverse'; got ${typeof name}.`,
@@ -124,7 +147,8 @@ function describe<Description extends AnyStage>(description: Description): Reado
   if (emits !== 'same' && !KINDS.includes(emits)) {
     throw new InvalidOptionError(`Stage '${name}' has 'emits: ${emits}'. Use ${KINDS.join(', ')} or same.`)
   }
-  return Object.freeze({ ...description })
+  checkBoolean(`Stage '${name}'`, 'asks', asks)
+  return Object.freeze({ ...description, asks })
 }
 
 function needFunction(name: string, what: string, value: unknown): void {
@@ -148,7 +172,7 @@ export interface StageDefinition<In, Out> extends StageTraits {
  * Makes a stage from a function that opens a transformer for each connection. Keep a connection's state inside
  * `open`: the stage itself is shared by all connections.
  *
- * @throws InvalidOptionError when the definition is incomplete.
+ * @throws InvalidOptionError when the definition is incomplete, or has an option that does not exist or a wrong value.
  * @example
  * const numbered = stage<string, string>({
  *   name: 'numbered', accepts: 'line', emits: 'line',
@@ -159,17 +183,36 @@ export interface StageDefinition<In, Out> extends StageTraits {
  * })
  */
 export function stage<In, Out>(definition: StageDefinition<In, Out>): TransformerStage<In, Out> {
+  const { name, stream, lazy = false } = definition
+  checkNames(`stage('${name}')`, definition, DEFINITION_NAMES)
+  checkBoolean(`Stage '${name}'`, 'lazy', lazy)
+  if (stream !== undefined) needFunction(name, "a function as its 'stream'", stream)
+  return internalStage(definition)
+}
+
+const DEFINITION_NAMES: readonly string[] = ['name', 'accepts', 'emits', 'open', 'stream', 'lazy', 'asks']
+
+/**
+ * Makes a stage as `stage()` does, with traits that it refuses: the planner relies on them, and nothing checks them at run
+ * time, so only stages of bywash itself have them.
+ *
+ * @internal
+ */
+export function internalStage<In, Out>(
+  definition: StageDefinition<In, Out> & Pick<AnyStage, 'blocks' | 'greeting' | 'inert'>,
+): TransformerStage<In, Out> {
   needFunction(definition.name, "an 'open' function", definition.open)
   return describe(definition)
 }
 
 /** Options of `map()` for lines. */
-export interface LineMapOptions {
+export interface LineMapOptions extends StageOptions {
   /**
    * Promises that a line is changed one character at a time: each ASCII character becomes one other, wherever it stands,
    * and every other character stays. Between a decoder and an encoder of lines the stage then runs on whole blocks, and
-   * `transform` is called only once for each ASCII character, when the stage is made. With NODE_ENV `development` or
-   * `test` it is called for each line too, and a line that breaks the promise fails the connection. @default false
+   * `transform` is called only once for each ASCII character, when the stage is made and without a connection, so
+   * `asks` is false by default. With NODE_ENV `development` or `test` it is called for each line too, and a line that
+   * breaks the promise fails the connection. @default false
    */
   readonly bytewise?: boolean
 }
@@ -190,23 +233,23 @@ export function map(
 export function map<In, Out>(
   name: string,
   transform: (item: In, connection: Connection) => Out,
-  kinds: ItemKinds<In, Out>,
+  options: ItemKinds<In, Out> & StageOptions,
 ): TransformerStage<In, Out>
 export function map<In, Out>(
   name: string,
   transform: (item: In, connection: Connection) => Out,
   options: LineMapOptions & { readonly accepts?: Kind; readonly emits?: Kind } = {},
 ): TransformerStage<In, Out> {
-  const { accepts = 'line', emits = 'line', bytewise = false } = options
+  const { accepts = 'line', emits = 'line', bytewise = false, asks = !bytewise } = options
   needFunction(name, 'a function that maps an item', transform)
-  checkNames(`map('${name}')`, options, ['accepts', 'emits', 'bytewise'])
+  checkNames(`map('${name}')`, options, ['accepts', 'emits', 'bytewise', 'asks'])
   checkBoolean(`map('${name}')`, 'bytewise', bytewise)
-  return describe({
+  return internalStage<In, Out>({
     name,
     accepts: accepts as KindOf<In>,
     emits: emits as KindOf<Out>,
     lazy: true,
-    asks: transform.length !== 1,
+    asks,
     open: connection => ({
       transform: (item: In, controller: Controller<Out>) => controller.enqueue(transform(item, connection)),
     }),
@@ -229,14 +272,17 @@ function mapRole(name: string, line: (line: string) => string, bytewise: boolean
 export function tap<Item>(
   name: string,
   look: (item: Item, connection: Connection) => void,
+  options: StageOptions = {},
 ): TransformerStage<Item, Item> {
+  const { asks = true } = options
   needFunction(name, 'a function that looks at an item', look)
-  return describe({
+  checkNames(`tap('${name}')`, options, ['asks'])
+  return internalStage<Item, Item>({
     name,
     accepts: 'any',
     emits: 'same',
     lazy: true,
-    asks: look.length !== 1,
+    asks,
     blocks: { role: 'map', line: looking(look as never) },
     open: connection => ({
       transform: (item: Item, controller: Controller<Item>) => {
@@ -261,17 +307,23 @@ function looking(look: (line: string, connection: Connection) => void) {
  * @example
  * const decompress = fromStream('decompress', () => createGunzip())
  */
-export function fromStream(name: string, open: OpenStream): StreamStage<Buffer, Buffer>
+export function fromStream(
+  name: string,
+  open: OpenStream,
+  options?: StageOptions,
+): StreamStage<Buffer, Buffer>
 export function fromStream<In, Out>(
   name: string,
   open: OpenStream,
-  kinds: ItemKinds<In, Out>,
+  options: ItemKinds<In, Out> & StageOptions,
 ): StreamStage<In, Out>
 export function fromStream<In, Out>(
   name: string,
   open: OpenStream,
-  { accepts, emits }: { accepts: Kind; emits: Kind } = { accepts: 'bytes', emits: 'bytes' },
+  options: StageOptions & { readonly accepts?: Kind; readonly emits?: Kind } = {},
 ): StreamStage<In, Out> {
+  const { accepts = 'bytes', emits = 'bytes', asks = true } = options
   needFunction(name, 'a function that opens a Duplex', open)
-  return describe({ name, accepts: accepts as KindOf<In>, emits: emits as KindOf<Out>, stream: open })
+  checkNames(`fromStream('${name}')`, options, ['accepts', 'emits', 'asks'])
+  return describe({ name, accepts: accepts as KindOf<In>, emits: emits as KindOf<Out>, asks, stream: open })
 }

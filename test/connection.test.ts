@@ -1,14 +1,31 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { EventEmitter, once } from 'node:events'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
+import { PassThrough } from 'node:stream'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import t from 'tap'
-import { asyncMap, Connection, lines, pipeline, stage, tap, toLines } from '../lib/index.js'
+import t, { type Test } from 'tap'
+import {
+  asyncMap,
+  Connection,
+  fromStream,
+  lines,
+  listen,
+  map,
+  type Pipeline,
+  pipeline,
+  type Stage,
+  stage,
+  tap,
+  toLines,
+} from '../lib/index.js'
 import { echo } from '../lib/presets/index.js'
+import type { AnyStage } from '../lib/stage.js'
+import { catalogue } from '../lib/stages/catalogue.js'
+import * as stages from '../lib/stages/index.js'
 import { connect, fakeClock } from '../lib/testing/index.js'
 import { serveLocally } from './listener/local-listener.js'
-import { connectTcp } from './tcp-client.js'
+import { connectTcp, exchange } from './tcp-client.js'
 
 t.test('a connection has its number, its addresses and its clock', async t => {
   const clock = fakeClock()
@@ -156,3 +173,161 @@ t.test('a stage that waits for the signal is let go when its client resets', asy
   await released
   t.match(await ended(1), [{ reason: 'client-reset', bytesRead: 2, bytesWritten: 0 }])
 })
+
+/** Serves without a handler, so that only a stage may ask for an address. */
+async function listenAlone(t: Test, served: Pipeline<Buffer, Buffer>): Promise<number> {
+  const listener = await listen(served, { host: '127.0.0.1', port: 0 })
+  t.teardown(() => listener.close({ timeout: 0 }))
+  return listener.address.port
+}
+
+const bytes = { accepts: 'bytes', emits: 'bytes' } as const
+
+t.test('the address of a client that has reset is known however a stage names the connection', async t => {
+  const events = new EventEmitter()
+  const meet = (connection: Connection | undefined) => {
+    connection?.signal.addEventListener('abort', () => events.emit('over', connection.remoteAddress))
+    events.emit('met')
+    return {}
+  }
+  const absent = undefined as never
+  const stages: Record<string, Stage<Buffer, Buffer>> = {
+    'stage, rest': stage({ ...bytes, name: 'see', open: (...[connection]) => meet(connection) }),
+    'stage, default': stage({ ...bytes, name: 'see', open: (connection = absent) => meet(connection) }),
+    'fromStream, rest': fromStream('see', (...[connection]) => {
+      meet(connection)
+      return new PassThrough()
+    }),
+    'fromStream, default': fromStream('see', (connection = absent) => {
+      meet(connection)
+      return new PassThrough()
+    }),
+    'map, rest': map<Buffer, Buffer>(
+      'see',
+      (chunk, ...[connection]) => {
+        meet(connection)
+        return chunk
+      },
+      bytes,
+    ),
+    'map, default': map<Buffer, Buffer>(
+      'see',
+      (chunk, connection = absent) => {
+        meet(connection)
+        return chunk
+      },
+      bytes,
+    ),
+    'map of lines, rest': pipeline()
+      .through(lines())
+      .through(
+        map('see', (line, ...[connection]) => {
+          meet(connection)
+          return line
+        }),
+      )
+      .through(toLines()),
+    'tap, rest': tap('see', (_chunk, ...[connection]) => meet(connection)),
+    'tap, default': tap('see', (_chunk, connection = absent) => meet(connection)),
+    'asyncMap, rest': asyncMap<Buffer, Buffer>(
+      'see',
+      async (chunk, ...[connection]) => {
+        meet(connection)
+        return chunk
+      },
+      bytes,
+    ),
+  }
+  for (const [how, see] of Object.entries(stages)) {
+    const [met, over] = [once(events, 'met'), once(events, 'over')]
+    const client = await connectTcp(t, await listenAlone(t, pipeline().through(see)))
+    await client.send('x\n')
+    await met
+    client.reset()
+    t.strictSame(await over, ['127.0.0.1'], how)
+  }
+})
+
+t.test('no address is asked for where every stage says that it does not ask', async t => {
+  type Peer = Socket & { _getpeername: () => object; _handle: object | null }
+  const prototype = Socket.prototype as Peer
+  const ask = prototype._getpeername
+  let asked = 0
+  prototype._getpeername = function (this: Peer) {
+    // Without a handle it is no system call.
+    if (this._handle !== null) asked++
+    return ask.call(this)
+  }
+  t.teardown(() => {
+    prototype._getpeername = ask
+  })
+  const upper = (line: string) => line.toUpperCase()
+  const pass = stage<Buffer, Buffer>({ ...bytes, name: 'pass', asks: false, open: () => ({}) })
+  const own = pipeline()
+    .through(pass)
+    .through(lines())
+    .through(map('upper', upper, { asks: false }))
+    .through(map('bytewise', upper, { bytewise: true }))
+    .through(tap('look', () => {}, { asks: false }))
+    .through(asyncMap('wait', async line => line, { asks: false }))
+    .through(toLines())
+    .through(fromStream('stream', () => new PassThrough(), { asks: false }))
+  for (const [served, count] of [
+    [own, 0],
+    [own.through(stage<Buffer, Buffer>({ ...bytes, name: 'curious', open: () => ({}) })), 1],
+  ] as const) {
+    asked = 0
+    t.equal(String(await exchange(t, await listenAlone(t, served), ['a\n'])), 'A\n')
+    t.equal(asked, count)
+  }
+})
+
+t.test(
+  'of the stages that come with bywash, those ask that hand a connection to a function of yours',
+  async t => {
+    const whole = pipeline()
+      .through(stages.counter())
+      .through(stages.fromBase64())
+      .through(stages.toBase64())
+      .through(stages.fromHex())
+      .through(stages.toHex())
+      .through(stages.gunzip())
+      .through(stages.gzip())
+      .through(stages.welcome('hi'))
+      .through(stages.throttle({ bytesPerSecond: 1 }))
+      .through(stages.tee({ to: 'copy' }))
+      .through(stages.delimited({ delimiters: '|' }))
+      .through(stages.toDelimited('|'))
+      .through(stages.fixedLength(1))
+      .through(stages.toFixedLength(1))
+      .through(stages.lengthPrefixed())
+      .through(stages.toLengthPrefixed())
+      .through(stages.netstring())
+      .through(stages.toNetstring())
+      .through(stages.slip())
+      .through(stages.toSlip())
+      .through(lines({ encoding: 'buffer' }))
+      .through(toLines({ encoding: 'buffer' }))
+      .through(lines())
+      .through(stages.grep('a'))
+      .through(stages.lowercase())
+      .through(stages.number())
+      .through(stages.prefix('a'))
+      .through(stages.replace('a', 'b'))
+      .through(stages.skip(1))
+      .through(stages.take(1))
+      .through(stages.throttle<string>({ framesPerSecond: 1 }))
+      .through(stages.trim())
+      .through(stages.uppercase({ mode: 'unicode' }))
+      .through(stages.jsonLines())
+      .through(stages.toJsonLines())
+      .through(toLines())
+    const names = (list: readonly AnyStage[]) => new Set(list.map(({ name }) => name))
+    t.strictSame([...names(whole.stages)].sort(), [...catalogue.keys()].sort())
+    t.strictSame([...names(whole.stages.filter(({ asks }) => asks !== false))].sort(), [
+      'counter',
+      'jsonLines',
+      'tee',
+    ])
+  },
+)

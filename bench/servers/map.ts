@@ -4,6 +4,6 @@ import { servePipeline } from './serve-pipeline.js'
 
 const shout = pipeline()
   .through(lines())
-  .through(map('shout', line => line.toUpperCase()))
+  .through(map('shout', line => line.toUpperCase(), { asks: false }))
   .through(toLines())
 await servePipeline(shout)

@@ -1,6 +1,6 @@
 import { StageOrderError } from '../errors.js'
 import type { Kind } from '../kind.js'
-import type { AnyStage, OpenStream } from '../stage.js'
+import type { AnyStage } from '../stage.js'
 import { type DormantFlow, dormantFlow } from './flow/dormant-flow.js'
 import type { PlanMode, PlannedStage, Segment } from './planned-stage.js'
 import { KIND_NAMES } from './planned-stage.js'
@@ -16,7 +16,7 @@ export interface Plan {
   readonly direct: readonly PlannedStage[] | undefined
   /** What stands for the flow before the first item, where nothing has to be opened before it. */
   readonly dormant: DormantFlow | undefined
-  /** A stage sees the connection, and may ask for its addresses at any time. */
+  /** Whether a stage may read the connection's addresses, at any time. */
   readonly asks: boolean
 }
 
@@ -41,11 +41,6 @@ export function place(
     giver = `stage '${stage.name}'`
     return placed
   })
-}
-
-/** A function that names no parameter for the connection sees none. */
-function asks({ asks, open, stream }: AnyStage): boolean {
-  return asks ?? ((open ?? stream) as OpenStream).length > 0
 }
 
 /** Cuts placed stages into segments. */
@@ -75,7 +70,7 @@ export function makePlan(accepts: Kind, placed: readonly PlannedStage[], mode: P
     segments: rewritten,
     direct,
     dormant: dormantFlow(direct),
-    asks: placed.some(({ stage }) => asks(stage)),
+    asks: placed.some(({ stage }) => stage.asks !== false),
   }
 }
 

@@ -1,4 +1,3 @@
-import * as v from 'valibot'
 import { showValue } from './show-value.js'
 
 /** What a number counts: text and files may then also write it as a size (`4KiB`) or a duration (`30s`). */
@@ -68,21 +67,21 @@ export function integer<const Description extends IntegerAbout>(
   about: Description,
 ): Option<number, PresenceOf<Description>> {
   const { minimum = 0, maximum = Number.MAX_SAFE_INTEGER } = about
-  const message = wants(`is a whole number, from ${minimum} to ${maximum}`)
-  const schema = v.pipe(
-    v.number(message),
-    v.integer(message),
-    v.minValue(minimum, message),
-    v.maxValue(maximum, message),
-  )
-  return option('integer', schema, about, { minimum, maximum })
+  const isAllowed = (value: unknown) =>
+    Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum
+  const refuse = unless(isAllowed, `is a whole number, from ${minimum} to ${maximum}`)
+  return option('integer', refuse, about, { minimum, maximum })
 }
 
 /** `true` or `false`. */
 export function boolean<const Description extends About<boolean>>(
   about: Description,
 ): Option<boolean, PresenceOf<Description>> {
-  return option('boolean', v.boolean(wants('is true or false')), about)
+  return option(
+    'boolean',
+    unless(value => typeof value === 'boolean', 'is true or false'),
+    about,
+  )
 }
 
 /** What `text()` and `bytes()` take. */
@@ -96,36 +95,46 @@ export function text<const Description extends TextAbout>(
   about: Description,
 ): Option<string, PresenceOf<Description>> {
   const { minimum = 0 } = about
-  const schema = v.pipe(v.string(wants('is text')), v.minLength(minimum, wants('has at least one character')))
-  return option('text', schema, about, { minimum })
+  const refuse: Refuse = value => {
+    if (typeof value !== 'string') return `is text; got ${showValue(value)}`
+    return value.length < minimum ? `has at least one character; got ${showValue(value)}` : undefined
+  }
+  return option('text', refuse, about, { minimum })
 }
 
 /** Bytes, or a string that stands for its UTF-8. */
 export function bytes<const Description extends TextAbout>(
   about: Description,
 ): Option<string | Uint8Array, PresenceOf<Description>> {
-  return option('bytes', bytesSchema(about), about, { minimum: about.minimum ?? 0 })
+  const { minimum = 0 } = about
+  return option('bytes', refuseBytes(minimum), about, { minimum })
 }
 
 /** The same, or a list of them; a text gives the option several times. */
 export function listOfBytes<const Description extends TextAbout>(
   about: Description,
 ): Option<string | Uint8Array | readonly (string | Uint8Array)[], PresenceOf<Description>> {
-  const one = bytesSchema(about)
-  // What is wrong with an item of the list is said as of a single value.
-  const schema = v.lazy(value => (Array.isArray(value) ? v.array(one) : one))
-  return option('bytes', schema, about, { minimum: about.minimum ?? 0, isList: true })
+  const { minimum = 0 } = about
+  const refuseItem = refuseBytes(minimum)
+  // The message about an item of a list is the same as that about a single value.
+  const refuse: Refuse = value => {
+    for (const item of Array.isArray(value) ? value : [value]) {
+      const refusal = refuseItem(item)
+      if (refusal !== undefined) return refusal
+    }
+    return undefined
+  }
+  return option('bytes', refuse, about, { minimum, isList: true })
 }
 
-function bytesSchema({ minimum = 0 }: TextAbout) {
-  const message =
-    minimum === 0
-      ? ({ input }: v.BaseIssue<unknown>) => `is a string or a Buffer; got ${typeof input}`
-      : wants('is text or bytes, at least one')
-  return v.pipe(
-    v.custom<string | Uint8Array>(value => typeof value === 'string' || value instanceof Uint8Array, message),
-    v.check(({ length }) => length >= minimum, message),
-  )
+function refuseBytes(minimum: 0 | 1): Refuse {
+  return value => {
+    const isAllowed = (typeof value === 'string' || value instanceof Uint8Array) && value.length >= minimum
+    if (isAllowed) return undefined
+    return minimum === 0
+      ? `is a string or a Buffer; got ${typeof value}`
+      : `is text or bytes, at least one; got ${showValue(value)}`
+  }
 }
 
 /** One of several texts or numbers. */
@@ -133,23 +142,16 @@ export function choice<
   const Choices extends readonly (string | number)[],
   const Description extends About<Choices[number]>,
 >(choices: Choices, about: Description): Option<Choices[number], PresenceOf<Description>> {
-  return option(
-    'choice',
-    v.picklist(choices, wants(`is one of ${choices.map(showValue).join(', ')}`)),
-    about,
-    {
-      choices,
-    },
-  )
+  const isChoice = (value: unknown) => choices.includes(value as string | number)
+  const refuse = unless(isChoice, `is one of ${choices.map(showValue).join(', ')}`)
+  return option('choice', refuse, about, { choices })
 }
 
 /** A function, which only code can give. */
 export function callback<Function extends (...parameters: never) => unknown>(
   about: About<never> & { readonly inCode: string },
 ): Option<Function, 'optional'> {
-  return option('code', v.custom<Function>(isFunction, wants('is a function')), about, {
-    inCode: about.inCode,
-  })
+  return option('code', unless(isFunction, 'is a function'), about, { inCode: about.inCode })
 }
 
 /** An option whose value code may also give as a function. */
@@ -175,20 +177,23 @@ export function orCode<Code, Value, Present extends Presence>(
   return Object.freeze({ ...written, inCode, refusal, writtenRefusal: written.refusal })
 }
 
-function wants(what: string): (issue: v.BaseIssue<unknown>) => string {
-  return ({ input }) => `${what}; got ${showValue(input)}`
+/** Says what is wrong with a value, without the option's name; undefined when it is allowed. */
+type Refuse = (value: unknown) => string | undefined
+
+function unless(isAllowed: (value: unknown) => boolean, rule: string): Refuse {
+  return value => (isAllowed(value) ? undefined : `${rule}; got ${showValue(value)}`)
 }
 
 function isFunction(value: unknown): boolean {
   return typeof value === 'function'
 }
 
-function option<Schema extends v.GenericSchema, Present extends Presence>(
+function option<Value, Present extends Presence>(
   type: Option['type'],
-  schema: Schema,
-  about: About<v.InferInput<Schema>>,
-  more: Partial<Option<v.InferInput<Schema>>> = {},
-): Option<v.InferInput<Schema>, Present> {
+  refuse: Refuse,
+  about: About<Value>,
+  more: Partial<Option<Value>> = {},
+): Option<Value, Present> {
   const presence = about.required === true ? 'required' : about.default === undefined ? 'optional' : 'default'
   return Object.freeze({
     isList: false,
@@ -197,8 +202,8 @@ function option<Schema extends v.GenericSchema, Present extends Presence>(
     type,
     presence: presence as Present,
     refusal: (name: string, value: unknown) => {
-      const { issues } = v.safeParse(schema, value, { abortEarly: true, abortPipeEarly: true })
-      return issues === undefined ? undefined : `'${name}' ${issues[0].message}`
+      const refusal = refuse(value)
+      return refusal === undefined ? undefined : `'${name}' ${refusal}`
     },
   })
 }

@@ -2,7 +2,7 @@ import type { BlockDecoder, BlockRole, LineEncoding } from '../../block-role.js'
 import { type ByteTable, composed } from '../../byte-table.js'
 import type { Connection } from '../../connection.js'
 import { StageError } from '../../errors.js'
-import { type AnyStage, type Controller, stage } from '../../stage.js'
+import { type AnyStage, type Controller, internalStage } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import type { PlannedStage } from '../planned-stage.js'
 import { type LineMap, LoopTransformer, type LoopWork } from './line-loop.js'
@@ -68,7 +68,7 @@ function rewrite(run: readonly PlannedStage[]): PlannedStage {
   const isOfBlocks = maps.every(isTable)
   const open = isOfBlocks ? blockOpener(run, decode, maps) : loopOpener(run, decode, maps)
   const runs = isOfBlocks ? 'on whole blocks of lines' : 'in one loop over lines'
-  const whole = stage<Buffer, Buffer>({
+  const whole = internalStage<Buffer, Buffer>({
     name,
     accepts: 'bytes',
     emits: 'bytes',

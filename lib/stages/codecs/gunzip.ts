@@ -46,5 +46,6 @@ export const gunzip: StageFactory<(options?: GunzipOptions) => StreamStage<Buffe
   emits: 'bytes',
   options: OPTIONS,
   examples: ['gunzip --max-output 1MiB | lines | to-lines'],
-  make: limits => fromStream('gunzip', (_connection, fail) => new GunzipStream(limits, fail)),
+  make: limits =>
+    fromStream('gunzip', (_connection, fail) => new GunzipStream(limits, fail), { asks: false }),
 })

@@ -44,6 +44,6 @@ export const gzip: StageFactory<(options?: GzipOptions) => StreamStage<Buffer, B
       flush: constants.Z_SYNC_FLUSH,
       highWaterMark: 16_384,
     }
-    return fromStream('gzip', () => createGzip(settings))
+    return fromStream('gzip', () => createGzip(settings), { asks: false })
   },
 })

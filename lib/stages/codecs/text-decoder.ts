@@ -37,6 +37,7 @@ export function textDecoder(rules: TextRules, lineFeeds: 'error' | 'skip'): Tran
     name,
     accepts: 'bytes',
     emits: 'bytes',
+    asks: false,
     open: () => new DecodeTransformer(rules, skips),
   })
 }

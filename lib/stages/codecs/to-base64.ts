@@ -20,6 +20,7 @@ export const toBase64 = defineStage({
       name: 'toBase64',
       accepts: 'bytes',
       emits: 'bytes',
+      asks: false,
       open: () => new ToBase64Transformer(),
     }),
 })

@@ -18,5 +18,6 @@ export const toHex = defineStage({
     map<Buffer, Buffer>('toHex', chunk => Buffer.from(chunk.toString('hex'), 'latin1'), {
       accepts: 'bytes',
       emits: 'bytes',
+      asks: false,
     }),
 })

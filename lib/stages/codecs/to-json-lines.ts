@@ -19,7 +19,7 @@ export const toJsonLines = defineStage({
   accepts: 'value',
   emits: 'line',
   examples: ['lines | json-lines | to-json-lines | to-lines'],
-  make: () => map<unknown, string>('toJsonLines', encode, { accepts: 'value', emits: 'line' }),
+  make: () => map<unknown, string>('toJsonLines', encode, { accepts: 'value', emits: 'line', asks: false }),
 })
 
 function encode(value: unknown): string {

@@ -25,6 +25,7 @@ export const skip = defineStage({
       accepts: 'any',
       emits: 'same',
       lazy: true,
+      asks: false,
       open: () => new SkipTransformer<unknown>(count),
     }),
 }) as StageFactory<<Item = string>(count: number) => TransformerStage<Item, Item>>

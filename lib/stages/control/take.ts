@@ -23,7 +23,13 @@ export const take = defineStage({
   ],
   examples: ['lines | take 1 | to-lines'],
   make: ({ count }) =>
-    stage({ name: 'take', accepts: 'any', emits: 'same', open: () => new TakeTransformer<unknown>(count) }),
+    stage({
+      name: 'take',
+      accepts: 'any',
+      emits: 'same',
+      asks: false,
+      open: () => new TakeTransformer<unknown>(count),
+    }),
 }) as StageFactory<<Item = string>(count: number) => TransformerStage<Item, Item>>
 
 /** The count of one connection. */

@@ -80,7 +80,7 @@ export const throttle = defineStage({
     return fromStream<Buffer, Buffer>(
       'throttle',
       ({ clock }) => new TokenBucket(rate, burst ?? rate, divides, clock),
-      kinds as ItemKinds<Buffer, Buffer>,
+      { ...(kinds as ItemKinds<Buffer, Buffer>), asks: false },
     )
   },
 }) as StageFactory<{

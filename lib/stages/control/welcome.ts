@@ -1,7 +1,7 @@
 import { defineStage } from '../../define-stage.js'
 import type { StageFactory } from '../../definition.js'
 import { bytes } from '../../options/option.js'
-import { stage, type Transformer, type TransformerStage } from '../../stage.js'
+import { internalStage, type Transformer, type TransformerStage } from '../../stage.js'
 
 /**
  * Sends a greeting as soon as the connection is open, before anything else. Takes bytes and emits them unchanged behind
@@ -25,12 +25,13 @@ export const welcome: StageFactory<(text: string | Uint8Array) => TransformerSta
       const copy = Buffer.from(text as string)
       // One transformer serves all connections, since it has no state.
       const transformer: Transformer<Buffer, Buffer> = { start: controller => controller.enqueue(copy) }
-      return stage<Buffer, Buffer>({
+      return internalStage<Buffer, Buffer>({
         name: 'welcome',
         accepts: 'bytes',
         emits: 'bytes',
         greeting: copy,
         inert: true,
+        asks: false,
         open: () => transformer,
       })
     },

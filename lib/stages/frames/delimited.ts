@@ -79,6 +79,7 @@ export const delimited: StageFactory<(options: DelimitedOptions) => TransformerS
         accepts: 'bytes',
         emits: 'frame',
         lazy: true,
+        asks: false,
         open: () => new DelimitedTransformer(rules),
       })
     },

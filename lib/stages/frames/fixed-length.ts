@@ -51,6 +51,7 @@ export const fixedLength: StageFactory<
       accepts: 'bytes',
       emits: 'frame',
       lazy: true,
+      asks: false,
       open: () => new FixedFrames(rules),
     })
   },

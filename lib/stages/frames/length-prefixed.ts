@@ -91,6 +91,7 @@ export const lengthPrefixed: StageFactory<
       accepts: 'bytes',
       emits: 'frame',
       lazy: true,
+      asks: false,
       open: () => new LengthPrefixedFrames(rules),
     })
   },

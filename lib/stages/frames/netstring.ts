@@ -54,6 +54,7 @@ export const netstring: StageFactory<(options?: NetstringOptions) => Transformer
         accepts: 'bytes',
         emits: 'frame',
         lazy: true,
+        asks: false,
         open: () => new NetstringFrames(rules),
       })
     },

@@ -57,6 +57,7 @@ export const slip: StageFactory<(options?: SlipOptions) => TransformerStage<Buff
       accepts: 'bytes',
       emits: 'frame',
       lazy: true,
+      asks: false,
       open: () => new SlipTransformer(rules),
     }),
 })

@@ -35,6 +35,6 @@ export const toDelimited: StageFactory<(delimiter: string | Uint8Array) => Trans
         }
         return encoded
       }
-      return map<Frame, Buffer>('toDelimited', encode, { accepts: 'frame', emits: 'bytes' })
+      return map<Frame, Buffer>('toDelimited', encode, { accepts: 'frame', emits: 'bytes', asks: false })
     },
   })

@@ -30,6 +30,6 @@ export const toFixedLength: StageFactory<(length: number) => TransformerStage<Fr
         `was given a frame of ${frame.length} bytes, and not of ${length}.`,
       )
     }
-    return map<Frame, Buffer>('toFixedLength', check, { accepts: 'frame', emits: 'bytes' })
+    return map<Frame, Buffer>('toFixedLength', check, { accepts: 'frame', emits: 'bytes', asks: false })
   },
 })

@@ -43,7 +43,7 @@ export const toLengthPrefixed: StageFactory<
       frame.copy(encoded, size)
       return encoded
     }
-    return map<Frame, Buffer>('toLengthPrefixed', encode, { accepts: 'frame', emits: 'bytes' })
+    return map<Frame, Buffer>('toLengthPrefixed', encode, { accepts: 'frame', emits: 'bytes', asks: false })
   },
 })
 

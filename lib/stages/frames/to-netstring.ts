@@ -17,7 +17,7 @@ export const toNetstring = defineStage({
   accepts: 'frame',
   emits: 'bytes',
   examples: ['netstring | to-netstring'],
-  make: () => map<Frame, Buffer>('toNetstring', encode, { accepts: 'frame', emits: 'bytes' }),
+  make: () => map<Frame, Buffer>('toNetstring', encode, { accepts: 'frame', emits: 'bytes', asks: false }),
 })
 
 function encode(frame: Frame): Buffer {

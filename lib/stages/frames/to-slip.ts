@@ -41,7 +41,7 @@ export const toSlip: StageFactory<(options?: ToSlipOptions) => TransformerStage<
           throw new StageError('toSlip', 'was given an empty frame, which SLIP cannot send.')
         return escaped(frame, leadingEnd)
       }
-      return map<Frame, Buffer>('toSlip', encode, { accepts: 'frame', emits: 'bytes' })
+      return map<Frame, Buffer>('toSlip', encode, { accepts: 'frame', emits: 'bytes', asks: false })
     },
   },
 )

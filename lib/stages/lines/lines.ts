@@ -3,7 +3,7 @@ import { defineStage } from '../../define-stage.js'
 import type { StageFactory } from '../../definition.js'
 import type { Frame } from '../../kind.js'
 import { decodeText } from '../../line-text.js'
-import { type Controller, stage, type TransformerStage } from '../../stage.js'
+import { type Controller, internalStage, stage, type TransformerStage } from '../../stage.js'
 import { ExactTextLines, FrameLines } from './exact-lines.js'
 import { lineBlocks, PlainBlocks } from './line-blocks.js'
 import { LineDecoder } from './line-decoder.js'
@@ -51,16 +51,18 @@ function frames(rules: LineRules): TransformerStage<Buffer, Frame> {
     accepts: 'bytes',
     emits: 'frame',
     lazy: true,
+    asks: false,
     open: () => new FrameLines(rules),
   })
 }
 
 function textLines(rules: LineRules, encoding: 'utf8' | 'latin1'): TransformerStage<Buffer, string> {
-  return stage<Buffer, string>({
+  return internalStage<Buffer, string>({
     name: 'lines',
     accepts: 'bytes',
     emits: 'line',
     lazy: true,
+    asks: false,
     open: () => (rules.isPlain ? new LineTransformer(rules) : new ExactTextLines(rules)),
     // No `stream` where a line may be cut into pieces: split2 would hold a piece until the next delimiter.
     ...(rules.overflow === 'split'

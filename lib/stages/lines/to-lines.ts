@@ -4,7 +4,13 @@ import type { Frame } from '../../kind.js'
 import { encodeText } from '../../line-text.js'
 import { choice } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
-import { type Controller, stage, type Transformer, type TransformerStage } from '../../stage.js'
+import {
+  type Controller,
+  internalStage,
+  stage,
+  type Transformer,
+  type TransformerStage,
+} from '../../stage.js'
 
 const OPTIONS = {
   delimiter: choice(['\n', '\r\n'], { default: '\n', help: 'what is put after each line' }),
@@ -48,16 +54,18 @@ function frameLines(delimiter: string): TransformerStage<Frame, Buffer> {
     accepts: 'frame',
     emits: 'bytes',
     lazy: true,
+    asks: false,
     open: () => new FrameLinesTransformer(bytes),
   })
 }
 
 function textLines(delimiter: string, encoding: 'utf8' | 'latin1'): TransformerStage<string, Buffer> {
-  return stage<string, Buffer>({
+  return internalStage<string, Buffer>({
     name: 'toLines',
     accepts: 'line',
     emits: 'bytes',
     lazy: true,
+    asks: false,
     open: () => new ToLinesTransformer(delimiter, encoding),
     ...(delimiter === '\n' ? { blocks: { role: 'encode', encoding } as const } : {}),
   })

@@ -40,6 +40,7 @@ export const grep: StageFactory<(text: string, options?: GrepOptions) => Transfo
         accepts: 'line',
         emits: 'line',
         lazy: true,
+        asks: false,
         open: () => transformer,
       })
     },

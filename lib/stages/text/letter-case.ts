@@ -22,7 +22,7 @@ export function letterCase(
   change: (text: string) => string,
   mode: 'ascii' | 'unicode',
 ): TransformerStage<string, string> {
-  if (mode === 'unicode') return map(name, line => change(line))
+  if (mode === 'unicode') return map(name, line => change(line), { asks: false })
   // `change` alone would reach é, ß, µ and ÿ, and give some of them more than one character.
   const asciiOnly = (line: string) =>
     NON_ASCII.test(line) ? line.replace(ASCII_RUN, run => change(run)) : change(line)

@@ -43,6 +43,7 @@ export const number: StageFactory<(options?: NumberOptions) => TransformerStage<
         accepts: 'line',
         emits: 'line',
         lazy: true,
+        asks: false,
         open: () => new NumberTransformer(start, separator, width),
       }),
   })

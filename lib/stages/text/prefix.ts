@@ -18,5 +18,5 @@ export const prefix: StageFactory<(text: string) => TransformerStage<string, str
   emits: 'line',
   arguments: [{ text: text({ help: 'what to put there; nothing is added between it and the line' }) }],
   examples: ["lines | prefix '> ' | to-lines"],
-  make: ({ text }) => map('prefix', line => text + line),
+  make: ({ text }) => map('prefix', line => text + line, { asks: false }),
 })

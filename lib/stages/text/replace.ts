@@ -27,6 +27,6 @@ export const replace: StageFactory<(text: string, by: string) => TransformerStag
     make: ({ text, by }) => {
       // As a string `by` could contain patterns: in replaceAll() `$&` stands for what was found.
       const put = () => by
-      return map('replace', line => line.replaceAll(text, put))
+      return map('replace', line => line.replaceAll(text, put), { asks: false })
     },
   })

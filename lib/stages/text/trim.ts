@@ -15,7 +15,7 @@ export const trim = defineStage({
   accepts: 'line',
   emits: 'line',
   examples: ['lines | trim | to-lines'],
-  make: () => map('trim', trimmed),
+  make: () => map('trim', trimmed, { asks: false }),
 })
 
 function trimmed(line: string): string {

@@ -29,6 +29,7 @@ import {
   toSlip,
   uppercase,
 } from '../../../lib/index.js'
+import { internalStage } from '../../../lib/stage.js'
 import { connect, type FakeClock, fakeClock } from '../../../lib/testing/index.js'
 import { turn } from '../../../lib/testing/turns.js'
 import { PLANS } from '../../plans.js'
@@ -343,7 +344,7 @@ for (const plan of PLANS) {
   )
 
   t.test(`${plan}: a decoder that does not say what is unfinished is not timed`, async t => {
-    const silent = stage<Buffer, string>({
+    const silent = internalStage<Buffer, string>({
       name: 'silent',
       accepts: 'bytes',
       emits: 'line',

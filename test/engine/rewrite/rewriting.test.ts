@@ -8,12 +8,12 @@ import {
   map,
   type PlanMode,
   pipeline,
-  stage,
   type TransformerStage,
   tap,
   toLines,
   uppercase,
 } from '../../../lib/index.js'
+import { internalStage } from '../../../lib/stage.js'
 import { chunkings, connect, fakeClock, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
 import { runs } from '../../runs.js'
@@ -195,8 +195,8 @@ t.test(
   },
 )
 
-t.test('a decoder of your own takes part in a loop, with what it makes of blocks', async t => {
-  const words = stage<Buffer, string>({
+t.test('a decoder that declares blocks takes part in a loop, with what it makes of them', async t => {
+  const words = internalStage<Buffer, string>({
     name: 'words',
     accepts: 'bytes',
     emits: 'line',
