@@ -5,7 +5,7 @@ import { overlap } from '../../config/file/listen.js'
 import { BindError } from '../../errors.js'
 import { retire, takeOver } from '../../listener/bind.js'
 import { listen } from '../../listener/listen.js'
-import type { ListenOptions } from '../../listener/listen-options.js'
+import { isLive, type ListenOptions } from '../../listener/listen-options.js'
 import type { Listener } from '../../listener/listener.js'
 
 /** A listener as the file has it. */
@@ -162,30 +162,13 @@ async function resumeAll(suspended: readonly Running[], error: Error): Promise<E
   return new BindError(message, { cause: error })
 }
 
-/** What can change while the address stays bound; all else is of the socket that listens. */
-const CHANGEABLE = [
-  'tls',
-  'maxConnections',
-  'maxConnectionsPerAddress',
-  'allow',
-  'deny',
-  'idleTimeout',
-  'frameTimeout',
-  'drainTimeout',
-  'halfCloseTimeout',
-  'shutdownTimeout',
-  'uncaught',
-  'plan',
-  'tls',
-]
-
 /** Whether two entries are one listener, which needs no binding. */
 function isSame(one: Entry, other: Entry): boolean {
   return one.name === other.name && isDeepStrictEqual(socketOf(one), socketOf(other))
 }
 
 function socketOf({ listen }: Entry): unknown {
-  return Object.entries(listen).filter(([name]) => !CHANGEABLE.includes(name))
+  return Object.entries(listen).filter(([name]) => !isLive(name))
 }
 
 function arrival(running: Running, gone: readonly Running[]): string {
