@@ -1,5 +1,5 @@
 import { defineStage, type StageAbout } from '../define-stage.js'
-import { type Definition, stageFrom } from '../definition.js'
+import type { Definition } from '../definition.js'
 import type { Option, OptionTable } from '../options/option.js'
 import type { Pipeline } from '../pipeline.js'
 import type { LinesOptions } from '../stages/index.js'
@@ -40,6 +40,7 @@ export function preset<const Options extends OptionTable = Readonly<Record<never
 }: Greeting & Omit<StageAbout<readonly [], Options, Pipeline<Buffer, Buffer>>, 'accepts' | 'emits'>): Preset {
   const stage = defineStage({ ...about, accepts: 'bytes', emits: 'bytes' })
   const { definition } = stage
+  const make = stage as unknown as (options: PresetOptions) => Pipeline<Buffer, Buffer>
   // Only code can give a log.
   const { log, ...options } = definition.options
   return {
@@ -50,7 +51,7 @@ export function preset<const Options extends OptionTable = Readonly<Record<never
     definition: { ...definition, options },
     pipeline: (given = {}) => {
       const own = Object.entries(given).filter(([name]) => Object.hasOwn(definition.options, name))
-      return stageFrom(stage, Object.fromEntries(own)) as unknown as Pipeline<Buffer, Buffer>
+      return make(Object.fromEntries(own))
     },
   }
 }
