@@ -2,21 +2,21 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { isStageFactory } from '../lib/definition.js'
 import type { OptionTable } from '../lib/options/option.js'
-import { withHelp } from './with-help.js'
+import { hasOptions, withHelp } from './with-help.js'
 
-const sources = readdirSync('lib/stages', { recursive: true, encoding: 'utf8' })
-for (const source of sources.filter(name => name.endsWith('.ts'))) {
-  const name = source.replace(/\.ts$/, '')
-  const tables: OptionTable[] = Object.entries(await import(`../lib/stages/${name}.js`)).flatMap(
-    ([key, value]) =>
-      isStageFactory(value)
-        ? [value.definition.options]
-        : key.endsWith('_OPTIONS')
-          ? [value as OptionTable]
-          : [],
+for (const name of readdirSync('dist', { recursive: true, encoding: 'utf8' })) {
+  if (!name.endsWith('.d.ts')) continue
+  const path = `dist/${name}`
+  const declarations = readFileSync(path, 'utf8')
+  if (!hasOptions(declarations)) continue
+  const tables: OptionTable[] = Object.entries(
+    await import(`../lib/${name.replace(/\.d\.ts$/, '.js')}`),
+  ).flatMap(([key, value]) =>
+    isStageFactory(value)
+      ? [value.definition.options]
+      : key.endsWith('_OPTIONS')
+        ? [value as OptionTable]
+        : [],
   )
-  // Those that only hand on what others define have nothing to say.
-  if (name === 'index' || tables.length === 0) continue
-  const path = `dist/stages/${name}.d.ts`
-  writeFileSync(path, withHelp(readFileSync(path, 'utf8'), Object.assign({}, ...tables)))
+  writeFileSync(path, withHelp(declarations, Object.assign({}, ...tables)))
 }

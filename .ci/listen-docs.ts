@@ -1,13 +1,13 @@
 import { LISTENER_OPTIONS } from '../lib/config/listener-options.js'
 import { defaultOf, valuesOf } from '../lib/config/text/option-words.js'
-import { TLS_OPTIONS } from '../lib/config/tls-files.js'
+import { TLS_FILE_OPTIONS } from '../lib/config/tls-files.js'
 import type { Option, OptionTable } from '../lib/options/option.js'
 
 /** Writes the tables of the keys of `listen:` and `tls:` anew, between `<!-- listen -->` or `<!-- tls -->` and `<!-- end -->`. */
 export function listenDocs(page: string): string {
   return [
     { name: 'listen', options: LISTENER_OPTIONS },
-    { name: 'tls', options: TLS_OPTIONS },
+    { name: 'tls', options: TLS_FILE_OPTIONS },
   ].reduce(
     (text, { name, options }) =>
       text.replace(

@@ -36,10 +36,12 @@ export function defaultOf({ presence, absent, default: value }: Option): string 
 
 /** A value as code, in Markdown. */
 export function quoted(value: unknown): string {
-  if (typeof value === 'number') return String(value)
-  const code =
-    typeof value === 'string'
-      ? `'${JSON.stringify(value).slice(1, -1).replaceAll("'", "\\'")}'`
-      : String(value)
-  return `\`${code}\``
+  return typeof value === 'number' ? String(value) : `\`${inCode(value)}\``
+}
+
+/** A value as JavaScript has it. */
+export function inCode(value: unknown): string {
+  return typeof value === 'string'
+    ? `'${JSON.stringify(value).slice(1, -1).replaceAll("'", "\\'")}'`
+    : String(value)
 }

@@ -1,20 +1,33 @@
 import type { Option, OptionTable } from '../lib/options/option.js'
-import { digits } from './option-markdown.js'
+import { digits, inCode } from './option-markdown.js'
+
+/** An option in a declaration file, with its indentation and its name. */
+const OPTION = /^( +)(\w+): .*\bOption</gm
+
+/** Whether a declaration file has a table of options. */
+export function hasOptions(declarations: string): boolean {
+  return declarations.search(OPTION) !== -1
+}
 
 /** A declaration file in which each option of a table has its help in front of it. */
 export function withHelp(declarations: string, table: OptionTable): string {
-  return declarations.replace(/^( +)(\w+): .*\bOption</gm, (line, indent: string, name: string) =>
+  return declarations.replace(OPTION, (line, indent: string, name: string) =>
     Object.hasOwn(table, name) ? `${indent}/** ${comment(table[name] as Option)} */\n${line}` : line,
   )
 }
 
-function comment({ help, unit, minimum, maximum, default: value }: Option): string {
-  const sentence = help.replace(/^./, letter => letter.toUpperCase())
-  const range =
-    maximum === undefined || maximum === Number.MAX_SAFE_INTEGER
-      ? ''
-      : ` From ${digits(minimum ?? 0)} to ${digits(maximum)}.`
-  const counted = unit === undefined ? '' : ` In ${unit}.`
-  const standard = value === undefined ? '' : ` @default ${JSON.stringify(value)}`
-  return `${sentence}.${counted}${range}${standard}`.replaceAll('*/', '*\\/')
+/** A larger maximum is there for the machine, and tells people nothing. */
+const MAX_TELLING = 1_000_000_000
+
+function comment({ help, details, unit, minimum = 0, maximum, absent, default: value }: Option): string {
+  const isBounded = maximum !== undefined && maximum <= MAX_TELLING
+  const parts = [
+    `${help.replace(/^./, letter => letter.toUpperCase())}.`,
+    details,
+    unit && `In ${unit}.`,
+    isBounded && `From ${digits(minimum)} to ${digits(maximum)}.`,
+    maximum !== undefined && !isBounded && minimum > 0 && `At least ${digits(minimum)}.`,
+    value === undefined ? absent && `@default ${absent}` : `@default ${inCode(value)}`,
+  ]
+  return parts.filter(Boolean).join(' ').replaceAll('*/', '*\\/')
 }

@@ -1,4 +1,4 @@
-import type { Definition, StageFactory } from './definition.js'
+import { type Definition, fromChecked, type StageFactory } from './definition.js'
 import type { Option, OptionTable } from './options/option.js'
 import type { Given, OptionsOf, RequiredNames, SettingsOf, ValueOf } from './options/option-values.js'
 import { checkValue, defaultsOf, givenOptions, type Values } from './options/option-values.js'
@@ -68,14 +68,22 @@ export function defineStage<
     arguments: table,
     options: Object.freeze({ ...options }),
   })
-  const factory = (...parameters: unknown[]): Made => {
-    const { settings, given } = check(definition, parameters)
+  const build = (settings: Values, given: Values): Made => {
     const made = make(settings as Parameters<typeof make>[0], given as Parameters<typeof make>[1])
     remember(made, definition, settings, given)
     return made
   }
+  const factory = (...parameters: unknown[]): Made => {
+    const { settings, given } = check(definition, parameters)
+    return build(settings, given)
+  }
+  const fromValues = (values: Values): Made => {
+    const names = Object.keys(options).filter(name => values[name] !== undefined)
+    const given = Object.fromEntries(names.map(name => [name, values[name]]))
+    return build({ ...defaultsOf(options), ...values }, given)
+  }
   Object.defineProperty(factory, 'name', { value: about.name })
-  return Object.freeze(Object.assign(factory, { definition }))
+  return Object.freeze(Object.assign(factory, { definition, [fromChecked]: fromValues }))
 }
 
 /** What a stage was made of. */

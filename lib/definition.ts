@@ -32,10 +32,17 @@ export interface Definition {
   readonly examples: readonly string[]
 }
 
+/** The key of a factory's function that makes a stage of values by name, without checking them. */
+export const fromChecked = Symbol('fromChecked')
+
 /** A function that makes a stage of its arguments and options, with the definition that it goes by. */
 export type StageFactory<
   Factory extends (...parameters: never) => AnyStage = (...parameters: never) => AnyStage,
-> = Factory & { readonly definition: Definition }
+> = Factory & {
+  readonly definition: Definition
+  /** @internal */
+  readonly [fromChecked]?: (values: Readonly<Record<string, unknown>>) => AnyStage
+}
 
 /** Whether a value is a function that `defineStage()` made. */
 export function isStageFactory(value: unknown): value is StageFactory {
@@ -56,13 +63,10 @@ export function stageFactoryOf(exportName: string, value: unknown): StageFactory
   return Object.assign(() => value, { definition })
 }
 
-/** Makes a stage of arguments and options that are all given by name, as a text or a file has them. */
+/** Makes a stage of arguments and options by name, as a text or a file has them, that are checked already. */
 export function stageFrom(factory: StageFactory, values: Readonly<Record<string, unknown>>): AnyStage {
-  const names = Object.keys(factory.definition.arguments)
-  const options = Object.fromEntries(Object.entries(values).filter(([name]) => !names.includes(name)))
-  const make = factory as unknown as (...parameters: readonly unknown[]) => AnyStage
-  const parameters = names.map(name => values[name])
-  return Object.keys(options).length === 0 ? make(...parameters) : make(...parameters, options)
+  const make = factory[fromChecked] ?? (factory as unknown as (values: object) => AnyStage)
+  return make(values)
 }
 
 function isStage(value: unknown): value is AnyStage {

@@ -85,7 +85,7 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
     options: HandleOptions = {},
   ): Promise<Outcome> {
     const { plan: mode = 'fused', connection = new Connection(1, duplex as Endpoints) } = options
-    checkNames('handle()', options, ['plan', 'connection', ...CONNECTION_OPTIONS])
+    checkNames('handle()', options, ['plan', 'connection', ...Object.keys(CONNECTION_OPTIONS)])
     const plan = planOf(this, 'handle()', mode)
     const settings = connectionSettings('handle()', options)
     if (duplex.readableObjectMode || duplex.readableEncoding) {

@@ -1,8 +1,7 @@
-import { type Command, Option as Flag, InvalidArgumentError } from 'commander'
-import { LISTENER_OPTIONS, listenOptions } from '../config/listener-options.js'
-import { asksForTls, TLS_OPTIONS, type TlsFiles } from '../config/tls-files.js'
-import { type ListenOptions, MOST_WORKERS } from '../listener/listen-options.js'
-import type { Option, OptionTable } from '../options/option.js'
+import { type Command, Option as Flag } from 'commander'
+import { LISTENER_FLAGS, type ListenerOptions } from '../config/listener-options.js'
+import { asksForTls, TLS_FILE_OPTIONS, type TlsFiles } from '../config/tls-files.js'
+import type { ListenOption, ListenOptions } from '../listener/listen-options.js'
 import { LOG_FORMATS, type LogSettings } from './log/log.js'
 import { addFlags, valuesFrom } from './option-flags.js'
 
@@ -14,57 +13,34 @@ export interface ListenerSettings {
   readonly log: LogSettings
 }
 
-/** Where a group of flags begins in the help. */
-const HEADINGS: Readonly<Record<string, string>> = {
-  host: 'Address:',
-  maxConnections: 'Limits:',
-  idleTimeout: 'Deadlines:',
-  backlog: 'Sockets:',
-  uncaught: 'Process:',
-  tlsCert: 'TLS:',
-}
-
 /** `cert` of TLS is `--tls-cert`. */
-const flagOf = (name: string) => `tls${name.replace(/^./, letter => letter.toUpperCase())}`
+const tlsFlag = (name: string) => `tls${name.replace(/^./, letter => letter.toUpperCase())}`
 
-const FLAGS: OptionTable = {
-  ...LISTENER_OPTIONS,
-  host: defaultInWords(LISTENER_OPTIONS.host),
-  port: defaultInWords(LISTENER_OPTIONS.port),
-  ...Object.fromEntries(Object.entries(TLS_OPTIONS).map(([name, option]) => [flagOf(name), option])),
+const FLAGS: ListenerOptions = {
+  ...LISTENER_FLAGS,
+  host: defaultInWords(LISTENER_FLAGS.host),
+  port: defaultInWords(LISTENER_FLAGS.port),
+  ...Object.fromEntries(
+    Object.entries(TLS_FILE_OPTIONS).map(([name, option]) => [tlsFlag(name), { ...option, group: 'TLS' }]),
+  ),
 }
 
 /** A default that only the help has: who gives another address has given no port. `listen()` has the same. */
-function defaultInWords(option: Option | undefined): Option {
-  const { default: standard, ...others } = option as Option
-  return { ...others, absent: JSON.stringify(standard) }
-}
-
-/** No option of a file: what runs in several processes cannot be reloaded in one. */
-const workersFlag = () =>
-  new Flag(
-    '--workers <n|auto>',
-    'how many processes serve; auto is one for each core (default: this one alone)',
-  ).argParser(parseWorkers)
-
-function parseWorkers(text: string): number | 'auto' {
-  if (text === 'auto') return text
-  const count = Number(text)
-  if (/^\d+$/.test(text) && count >= 1 && count <= MOST_WORKERS) return count
-  throw new InvalidArgumentError(`It must be a whole number, from 1 to ${MOST_WORKERS}, or auto.`)
+function defaultInWords(option: ListenOption | undefined): ListenOption {
+  const { default: defaultValue, ...others } = option as ListenOption
+  return { ...others, absent: JSON.stringify(defaultValue) }
 }
 
 /** Adds the flags of everything that listens. */
 export function listenerFlags(command: Command): Command {
-  return logFlags(addFlags(command, FLAGS, HEADINGS).addOption(workersFlag()))
+  return logFlags(addFlags(command, FLAGS))
 }
 
 export function listenerSettings(flags: Readonly<Record<string, unknown>>): ListenerSettings {
-  const { workers } = flags as Pick<ListenOptions, 'workers'>
-  const options = listenOptions(valuesFrom(LISTENER_OPTIONS, flags))
-  const tls: TlsFiles = Object.fromEntries(Object.keys(TLS_OPTIONS).map(name => [name, flags[flagOf(name)]]))
+  const files = Object.keys(TLS_FILE_OPTIONS).map(name => [name, flags[tlsFlag(name)]])
+  const tls: TlsFiles = Object.fromEntries(files)
   return {
-    listen: workers === undefined ? options : { ...options, workers },
+    listen: valuesFrom(LISTENER_FLAGS, flags),
     tls: asksForTls(tls) ? tls : undefined,
     log: logSettings(flags),
   }

@@ -1,4 +1,5 @@
 import { type Command, Option as Flag, InvalidArgumentError } from 'commander'
+import type { ListenerOptions } from '../config/listener-options.js'
 import { kebabCase } from '../config/registry.js'
 import { optionValue } from '../config/value.js'
 import type { Option, OptionTable } from '../options/option.js'
@@ -10,6 +11,7 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   ms: 'time',
   overflow: 'policy',
   uncaught: 'policy',
+  workers: 'n|auto',
   banner: 'text',
   path: 'file',
   fd: 'descriptor',
@@ -23,19 +25,10 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   integer: 'number',
 }
 
-/**
- * Adds a flag for each option of a table.
- *
- * @param headings - What the help puts above some of them; the next ones stand below it too.
- */
-export function addFlags(
-  command: Command,
-  table: OptionTable,
-  headings: Readonly<Record<string, string>> = {},
-): Command {
+/** Adds a flag for each option of a table, below the heading of its group where it has one. */
+export function addFlags(command: Command, table: ListenerOptions): Command {
   for (const [name, option] of Object.entries(table)) {
-    const heading = headings[name]
-    if (heading !== undefined) command.optionsGroup(heading)
+    if (option.group !== undefined) command.optionsGroup(`${option.group}:`)
     command.addOption(flagFor(name, option))
   }
   return command

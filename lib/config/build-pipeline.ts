@@ -6,7 +6,7 @@ import { didYouMean } from './did-you-mean.js'
 import { orderProblems, type Placed } from './kind-order.js'
 import type { Problem } from './problem.js'
 import { find, namesOf, PRESET, type Registry, type Spelling } from './registry.js'
-import type { Step, Surroundings } from './step.js'
+import type { Step } from './step.js'
 import { valuesOf } from './step-values.js'
 
 /** What becomes of a list of steps: a pipeline, or problems. */
@@ -22,23 +22,22 @@ const MOST_STAGES = 256
  * Makes a pipeline of a list of steps, and finds all that is wrong with it. A list of one bare name that is a preset's
  * is that preset.
  */
-export function pipelineOf(steps: readonly Step[], registry: Registry, surroundings: Surroundings): Built {
+export function pipelineOf(steps: readonly Step[], registry: Registry, spelling: Spelling): Built {
   const surplus = steps[MOST_STAGES]
   if (surplus !== undefined) {
     const message = `A pipeline has at most ${MOST_STAGES} stages; this is one more.`
     return { pipeline: undefined, problems: [{ at: surplus.at, message, remedy: '' }] }
   }
-  const { log } = surroundings
   const problems: Problem[] = []
   const placed = steps.map((step): Placed => {
-    const factory = find(registry, nameIn(steps, step, registry), log)
+    const factory = find(registry, nameIn(steps, step, registry))
     if (factory === undefined) {
-      problems.push(unknownStage(step, registry, surroundings.spelling))
+      problems.push(unknownStage(step, registry, spelling))
       return { step }
     }
     const { definition } = factory
     const before = problems.length
-    const values = valuesOf(step, definition, surroundings.spelling, problems)
+    const values = valuesOf(step, definition, spelling, problems)
     if (problems.length > before) return { step, definition }
     try {
       return { step, definition, stage: stageFrom(factory, values) }
@@ -48,7 +47,7 @@ export function pipelineOf(steps: readonly Step[], registry: Registry, surroundi
       return { step, definition }
     }
   })
-  problems.push(...orderProblems(placed, registry, surroundings))
+  problems.push(...orderProblems(placed, registry, spelling))
   if (problems.length > 0)
     return { pipeline: undefined, problems: problems.sort((a, b) => a.at.start - b.at.start) }
   const whole = placed.reduce((begun, { stage }) => begun.through(stage as Stage<Buffer, Buffer>), pipeline())

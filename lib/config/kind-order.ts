@@ -6,7 +6,7 @@ import { alternatives } from './did-you-mean.js'
 import { waysBetween } from './fitting.js'
 import type { Problem } from './problem.js'
 import { PRESET, type Registry, type Spelling, spelt } from './registry.js'
-import type { Step, Surroundings } from './step.js'
+import type { Step } from './step.js'
 
 /** A step with what is known of its stage: less where it has problems of its own. */
 export interface Placed {
@@ -21,7 +21,7 @@ const CONNECTION = 'a connection'
 export function orderProblems(
   placed: readonly Placed[],
   registry: Registry,
-  { spelling }: Surroundings,
+  spelling: Spelling,
 ): readonly Problem[] {
   const problems: Problem[] = []
   // Unknown behind a stage that is not there, or may be of several kinds.

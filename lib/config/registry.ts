@@ -1,6 +1,5 @@
 import type { StageFactory } from '../definition.js'
 import { type Preset, presets } from '../presets/index.js'
-import { presetOptions } from '../presets/preset-options.js'
 import { catalogue } from '../stages/catalogue.js'
 
 /** What a text or a file can name. */
@@ -8,6 +7,8 @@ export interface Registry {
   /** By their names, as in code. */
   readonly stages: ReadonlyMap<string, StageFactory>
   readonly presets: ReadonlyMap<string, Preset>
+  /** Where presets print lines of their own, such as those of `counter`. @default nowhere */
+  readonly log?: ((line: string) => void) | undefined
 }
 
 /** What a preset is called where a stage may have its name. */
@@ -25,20 +26,12 @@ export function builtIn(): Registry {
 }
 
 /**
- * Finds what makes the stage of a name, in camel or kebab case: a stage, or else a preset, which `preset:` names in any
- * case. Presets print their own lines, such as those of `counter`, with `log`.
+ * Finds the function that makes a stage by its name, in camel or kebab case: that of a stage, or else of a preset. With
+ * `preset:` before the name it is the preset in any case.
  */
-export function find(
-  registry: Registry,
-  name: string,
-  log?: (line: string) => void,
-): StageFactory | undefined {
-  const preset = registry.presets.get(name.startsWith(PRESET) ? name.slice(PRESET.length) : name)
-  return (
-    registry.stages.get(name) ??
-    registry.stages.get(camelCase(name)) ??
-    (preset === undefined ? undefined : presetFactory(preset, log))
-  )
+export function find({ stages, presets, log }: Registry, name: string): StageFactory | undefined {
+  const preset = presets.get(name.startsWith(PRESET) ? name.slice(PRESET.length) : name)
+  return stages.get(name) ?? stages.get(camelCase(name)) ?? (preset && stageOf(preset, log))
 }
 
 /** How names are written: `max-length` in a text, `maxLength` in a file. */
@@ -55,20 +48,10 @@ export function namesOf({ stages, presets }: Registry, spelling: Spelling): read
   return [...own, ...[...presets.keys()].map(name => (own.includes(name) ? PRESET + name : name))]
 }
 
-function presetFactory(preset: Preset, log?: (line: string) => void): StageFactory {
-  const { name, summary } = preset
-  const make = (options: object = {}) =>
-    preset.pipeline({ ...options, ...(log === undefined ? {} : { log }) })
-  return Object.assign(make, {
-    definition: {
-      name: PRESET + name,
-      summary,
-      accepts: 'bytes',
-      emits: 'bytes',
-      arguments: {},
-      options: presetOptions(preset),
-      examples: [],
-    } as const,
+/** A preset as a function that makes a stage; its own lines go to `log`. */
+function stageOf({ definition, pipeline }: Preset, log: Registry['log']): StageFactory {
+  return Object.assign((options: object = {}) => pipeline({ ...options, ...(log && { log }) }), {
+    definition,
   })
 }
 

@@ -1,5 +1,4 @@
 import type { Span } from './problem.js'
-import type { Spelling } from './registry.js'
 
 /** A value, and where it stands. */
 export interface Given {
@@ -23,11 +22,4 @@ export interface Step {
   readonly arguments: readonly Given[]
   /** Options, and arguments that are given by name. */
   readonly options: readonly GivenOption[]
-}
-
-/** What stands around a list of steps. */
-export interface Surroundings {
-  readonly spelling: Spelling
-  /** Where presets print lines of their own. @default nowhere */
-  readonly log?: (line: string) => void
 }

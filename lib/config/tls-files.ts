@@ -1,13 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { InvalidOptionError } from '../errors.js'
-import { HANDSHAKE_OPTIONS } from '../listener/tls/handshake-options.js'
-import type { TlsSettings } from '../listener/tls/tls-options.js'
-import type { OptionTable } from '../options/option.js'
+import { TLS_OPTIONS } from '../listener/tls/tls-options.js'
+import type { TlsSettings } from '../listener/tls/tls-settings.js'
 import { text } from '../options/option.js'
+import type { OptionsOf } from '../options/option-values.js'
+
+const { minVersion, handshakeTimeout } = TLS_OPTIONS
 
 /** The options of TLS that a file, or the command line, can say; certificates by the paths of their files. */
-export const TLS_OPTIONS: OptionTable = {
+export const TLS_FILE_OPTIONS = {
   cert: text({ help: 'file with the certificate and its chain, in PEM; with it TLS is spoken', minimum: 1 }),
   key: text({ help: 'file with the private key of the certificate, in PEM', minimum: 1 }),
   ca: text({
@@ -15,17 +17,12 @@ export const TLS_OPTIONS: OptionTable = {
     minimum: 1,
     absent: 'none is asked for',
   }),
-  ...HANDSHAKE_OPTIONS,
+  minVersion,
+  handshakeTimeout,
 }
 
 /** The values of these options. */
-export interface TlsFiles {
-  readonly cert?: string
-  readonly key?: string
-  readonly ca?: string
-  readonly minVersion?: TlsSettings['minVersion']
-  readonly handshakeTimeout?: number
-}
+export type TlsFiles = OptionsOf<typeof TLS_FILE_OPTIONS>
 
 /** Whether TLS is meant: the other options have defaults. */
 export function asksForTls({ cert, key, ca }: TlsFiles): boolean {
@@ -33,7 +30,7 @@ export function asksForTls({ cert, key, ca }: TlsFiles): boolean {
 }
 
 /**
- * Reads the files, whose relative paths start from a folder.
+ * Reads the certificates, whose relative paths start from a folder.
  *
  * @throws InvalidOptionError when a file is missing, cannot be read, or does not hold what it should.
  */
@@ -44,7 +41,7 @@ export async function readTls(files: TlsFiles, folder: string): Promise<TlsSetti
   )
   // Most servers do not speak TLS.
   /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
-  const { tlsSettings } = await import('../listener/tls/tls-options.js')
+  const { tlsSettings } = await import('../listener/tls/tls-settings.js')
   return tlsSettings('tls', { ...others, ...Object.fromEntries(contents) })
 }
 

@@ -17,9 +17,10 @@ export function optionValue(name: string, option: Option, given: unknown): Readi
   }
   const value =
     option.isList && Array.isArray(given) ? given.map(one => typed(option, one)) : typed(option, given)
-  const { refusal: refuse, writtenRefusal = refuse } = option
+  const { refusal: refuse, writtenRefusal = refuse, fromWritten } = option
   const refusal = writtenRefusal(name, value)
-  return refusal === undefined ? { value } : { refusal, remedy: remedyFor(option, given) }
+  if (refusal !== undefined) return { refusal, remedy: remedyFor(option, given) }
+  return { value: fromWritten === undefined ? value : fromWritten(value) }
 }
 
 /** A text as the option's type; what it cannot be stays as it is, to be refused. */

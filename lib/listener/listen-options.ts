@@ -1,208 +1,210 @@
 import { availableParallelism } from 'node:os'
 import { type Clock, systemClock } from '../clock.js'
 import type { Connection } from '../connection.js'
-import { CONNECTION_OPTIONS, type ConnectionOptions, time } from '../engine/connection-options.js'
-import { PLAN_MODES, type PlanMode } from '../engine/planned-stage.js'
-import { InvalidOptionError } from '../errors.js'
-import { checkFunction, checkInteger, checkNames } from '../options/check-option.js'
-import { boolean, choice, integer, type Option, orFunction, text } from '../options/option.js'
-import { settingsFrom } from '../options/option-values.js'
+import { CONNECTION_CALLBACKS, CONNECTION_TIMES, time } from '../engine/connection-options.js'
+import { PLAN_MODES } from '../engine/planned-stage.js'
+import { checkNames } from '../options/check-option.js'
+import {
+  type About,
+  boolean,
+  callback,
+  choice,
+  integer,
+  type Option,
+  type OptionTable,
+  orFunction,
+  text,
+} from '../options/option.js'
+import { type OptionsOf, settingsFrom } from '../options/option-values.js'
 import { showValue } from '../options/show-value.js'
+import { writtenAs } from '../options/written-as.js'
 import type { Outcome } from '../outcome.js'
 import { type AddressRange, parseAddressRange } from './address/address-range.js'
-import { listenAddress, type SystemdDescriptor } from './address/listen-address.js'
+import { ADDRESS_OPTIONS, listenAddress } from './address/listen-address.js'
 import type { AdmissionRules } from './admission.js'
 import { defaultMaxConnections } from './open-files.js'
 import type { TlsOptions } from './tls/tls-options.js'
 import { UNCAUGHT_POLICIES, type UncaughtHandler, type UncaughtPolicy } from './uncaught.js'
 
-/** Options of `listen()`. Times are in milliseconds. */
-export interface ListenOptions extends ConnectionOptions {
-  /** The address to bind. The default takes connections from every network. @default '0.0.0.0' */
-  readonly host?: string
-  /** The port to bind; 0 lets the system choose. @default 8080 */
-  readonly port?: number
-  /**
-   * The file of a unix socket, instead of `host` and `port`. A file that a dead server has left there is removed; so is
-   * ours when the listener closes.
-   */
-  readonly path?: string
-  /** The permission bits of the unix socket's file, such as `0o660`. @default what the umask leaves */
-  readonly mode?: number
-  /**
-   * An inherited descriptor that listens already, instead of `host` and `port`: its number, `systemd` for the one that
-   * systemd hands over (`LISTEN_FDS`), or `systemd:name` for the one with that name.
-   */
-  readonly fd?: number | SystemdDescriptor
-  /** Speaks TLS with these certificates. @default no TLS */
-  readonly tls?: TlsOptions
-  /**
-   * How many connections may wait to be accepted. The system's own limit stands above it (on Linux
-   * `net.core.somaxconn`, mostly 4096); beyond that a SYN is dropped, and the client tries again after a second.
-   * @default 65535
-   */
-  readonly backlog?: number
-  /** Sends small writes at once (TCP_NODELAY). @default true */
-  readonly noDelay?: boolean
-  /** Probes silent peers (SO_KEEPALIVE). @default true */
-  readonly keepAlive?: boolean
-  /** The silence before the first probe. @default 60000 */
-  readonly keepAliveInitialDelay?: number
-  /**
-   * How many connections are served at once. One more is told `error: too many connections`, and its outcome is
-   * `refused`. @default 10000, or what the limit of open files leaves
-   */
-  readonly maxConnections?: number
-  /** How many connections of one address are served at once; one more is refused. 0 is any number. @default 0 */
-  readonly maxConnectionsPerAddress?: number
-  /** Addresses and CIDR ranges, such as `10.0.0.0/8`, that are served; others are refused. @default all */
-  readonly allow?: readonly string[]
-  /** Addresses and CIDR ranges that are refused, also where `allow` has them. @default none */
-  readonly deny?: readonly string[]
-  /** How long `close()` lets connections finish what has come before it destroys them. @default 15000 */
-  readonly shutdownTimeout?: number
-  /** How the pipeline runs. @default 'fused' */
-  readonly plan?: PlanMode
-  /**
-   * What happens at an uncaught error that belongs to no connection, where the program has no `uncaughtException`
-   * listener of its own: `exit` closes the listener and then lets Node print the error and exit with code 1, `isolate`
-   * makes it a warning of the process, and a function gets it instead. @default 'exit'
-   */
-  readonly uncaught?: UncaughtPolicy | UncaughtHandler
-  /**
-   * How many processes serve the connections, each of which runs this same script; `auto` is one for each core, and 1
-   * one that is started again when it dies. Without it this process serves. The limits are those of all together.
-   * @default none
-   */
-  readonly workers?: number | 'auto'
-  /** Closes the listener when it is aborted. */
-  readonly signal?: AbortSignal
-  /** Called once for each connection that is served, before its first stage and its TLS handshake. */
-  readonly onOpen?: (connection: Connection) => void
-  /** Called once for each connection, when it is over; also for one that was refused. */
-  readonly onOutcome?: (outcome: Outcome, connection: Connection) => void
-  /** Where deadlines take the time from; a test gives its own. @default the system's clock */
-  readonly clock?: Clock
-}
-
 /** More connections than a process can have. */
-const LARGEST_CONNECTIONS = 2_147_483_647
-
-const count = (help: string, minimum: number) => ({ help, minimum, maximum: LARGEST_CONNECTIONS })
-
-/** Those of the options that flags and files can say, but for the address and what `handle()` takes too. */
-export const LISTEN_OPTIONS = {
-  backlog: integer({
-    help: 'how many connections may wait to be accepted',
-    default: 65_535,
-    minimum: 1,
-    maximum: 65_535,
-  }),
-  noDelay: boolean({ help: 'sends small writes at once (TCP_NODELAY)', default: true }),
-  keepAlive: boolean({ help: 'probes silent peers (SO_KEEPALIVE)', default: true }),
-  keepAliveInitialDelay: time('the silence before the first probe', 60_000),
-  maxConnections: integer({
-    ...count('how many connections are served at once', 1),
-    absent: '10000, or what the limit of open files leaves',
-  }),
-  maxConnectionsPerAddress: integer({
-    ...count('how many connections of one address are served at once; 0 is any number', 0),
-    default: 0,
-  }),
-  allow: ranges('addresses and CIDR ranges that are served', 'all'),
-  deny: ranges('addresses and CIDR ranges that are refused, also where allow has them', 'none'),
-  shutdownTimeout: time('how long open connections may finish when the listener closes', 15_000),
-  plan: choice(PLAN_MODES, { help: 'how the stages run', default: 'fused' }),
-  uncaught: orFunction<UncaughtHandler, UncaughtPolicy, 'default'>(
-    choice(UNCAUGHT_POLICIES, {
-      help: 'what an uncaught error that belongs to no connection does',
-      default: 'exit',
-    }),
-    '(error) => void',
-  ),
-}
-
-const NAMES = [
-  'host',
-  'port',
-  'path',
-  'mode',
-  'fd',
-  'tls',
-  ...Object.keys(LISTEN_OPTIONS),
-  'workers',
-  'signal',
-  'onOpen',
-  'onOutcome',
-  'clock',
-  ...CONNECTION_OPTIONS,
-]
-
-/** Those who are handed a connection, also when its peer has gone. */
-const TOLD = ['onOpen', 'onOutcome', 'onError', 'farewell'] as const
+const MAX_CONNECTIONS = 2_147_483_647
 
 /** More processes than a machine has cores. */
-export const MOST_WORKERS = 1024
+const MAX_WORKERS = 1024
+
+/** The headings of the flags, in the order of the help. */
+export const HEADINGS = ['Address', 'Limits', 'Deadlines', 'Sockets', 'Process', 'TLS'] as const
+
+/** An option of `listen()`, with what the command line and files know of it. */
+export interface ListenOption extends Option {
+  /** The heading of its flag in the help of a command; none for an option that has no flag. */
+  readonly group?: (typeof HEADINGS)[number]
+  /**
+   * What a reload of the file does to change it: `live` gives the new value to new connections while the address stays
+   * bound, and `rebind` binds the address anew. None for an option that no file can have.
+   */
+  readonly reload?: 'live' | 'rebind'
+}
+
+/**
+ * Every option of `listen()`. What code may give, the checks and the defaults, the flags of the command line, the keys
+ * of a file, the JSON Schema and the tables of docs/file.md all come from here. An option of no group is for code only.
+ */
+export const LISTEN_OPTIONS = {
+  ...group('Address', 'rebind', ADDRESS_OPTIONS),
+  ...group('TLS', 'live', {
+    // Checked, with its certificates, where they are loaded.
+    tls: inCode<TlsOptions>(
+      { help: 'speaks TLS with these certificates', absent: 'no TLS' },
+      () => undefined,
+    ),
+  }),
+  ...group('Sockets', 'rebind', {
+    backlog: integer({
+      help: 'how many connections may wait to be accepted',
+      details:
+        "The system's own limit stands above it (on Linux `net.core.somaxconn`, mostly 4096); beyond that a SYN is dropped, and the client tries again after a second.",
+      default: 65_535,
+      minimum: 1,
+      maximum: 65_535,
+    }),
+    noDelay: boolean({ help: 'sends small writes at once (TCP_NODELAY)', default: true }),
+    keepAlive: boolean({ help: 'probes silent peers (SO_KEEPALIVE)', default: true }),
+    keepAliveInitialDelay: time('the silence before the first probe', 60_000),
+  }),
+  ...group('Limits', 'live', {
+    maxConnections: integer({
+      help: 'how many connections are served at once',
+      details: 'One more is told `error: too many connections`, and its outcome is `refused`.',
+      absent: '10000, or what the limit of open files leaves',
+      minimum: 1,
+      maximum: MAX_CONNECTIONS,
+    }),
+    maxConnectionsPerAddress: integer({
+      help: 'how many connections of one address are served at once; 0 is any number',
+      details: 'One more is refused.',
+      default: 0,
+      maximum: MAX_CONNECTIONS,
+    }),
+    allow: ranges({
+      help: 'addresses and CIDR ranges that are served',
+      details: 'Others are refused. A range is written as `10.0.0.0/8`.',
+      absent: 'all',
+    }),
+    deny: ranges({
+      help: 'addresses and CIDR ranges that are refused, also where allow has them',
+      absent: 'none',
+    }),
+  }),
+  ...group('Deadlines', 'live', {
+    ...CONNECTION_TIMES,
+    shutdownTimeout: time('how long open connections may finish when the listener closes', 15_000, {
+      details: '`close()` then destroys them.',
+    }),
+  }),
+  ...group('Process', 'live', {
+    uncaught: orFunction<UncaughtHandler, UncaughtPolicy, 'default'>(
+      choice(UNCAUGHT_POLICIES, {
+        help: 'what an uncaught error that belongs to no connection does',
+        details:
+          'Asked where the program has no `uncaughtException` listener of its own. `exit` closes the listener and then lets Node print the error and exit with code 1, `isolate` makes it a warning of the process, and a function gets it instead.',
+        default: 'exit',
+      }),
+      '(error) => void',
+    ),
+    plan: choice(PLAN_MODES, { help: 'how the stages run', default: 'fused' }),
+  }),
+  // What runs in several processes cannot be reloaded in one.
+  ...group('Process', undefined, {
+    workers: writtenAs<number | 'auto'>(
+      text({
+        help: 'how many processes serve; auto is one for each core',
+        details:
+          'Each runs this same script, and one that dies is started again, so that 1 has a use too. The limits are those of all together.',
+        absent: 'this one alone',
+      }),
+      {
+        refusal: (name, count) =>
+          count === 'auto' || isWorkerCount(count)
+            ? undefined
+            : `'${name}' is a whole number, from 1 to ${MAX_WORKERS}; got ${showValue(count)}`,
+        writtenRefusal: (name, count) =>
+          count === 'auto' || (/^\d+$/.test(String(count)) && isWorkerCount(Number(count)))
+            ? undefined
+            : `'${name}' must be a whole number, from 1 to ${MAX_WORKERS}, or auto`,
+        fromWritten: count => (count === 'auto' ? count : Number(count)),
+      },
+    ),
+  }),
+  signal: inCode<AbortSignal>({ help: 'closes the listener when it is aborted' }, (name, signal) =>
+    signal instanceof AbortSignal
+      ? undefined
+      : `'${name}' is an AbortSignal, such as the one of an AbortController`,
+  ),
+  onOpen: callback<(connection: Connection) => void>({
+    help: 'called once for each connection that is served, before its first stage and its TLS handshake',
+    inCode: '(connection) => void',
+  }),
+  onOutcome: callback<(outcome: Outcome, connection: Connection) => void>({
+    help: 'called once for each connection, when it is over; also for one that was refused',
+    inCode: '(outcome, connection) => void',
+  }),
+  clock: inCode<Clock>(
+    {
+      help: 'where deadlines take the time from; a test gives its own',
+      absent: "the system's clock",
+    },
+    refuseClock,
+  ),
+  ...CONNECTION_CALLBACKS,
+}
+
+/** Options of `listen()`. Times are in milliseconds. */
+export interface ListenOptions extends OptionsOf<typeof LISTEN_OPTIONS> {}
+
+/** Whether a reload can change an option while the address stays bound. */
+export function isLive(name: string): boolean {
+  const { reload }: Partial<ListenOption> = LISTEN_OPTIONS[name as keyof typeof LISTEN_OPTIONS]
+  return reload === 'live'
+}
+
+/** The callbacks that are handed a connection, also when its peer has gone. */
+const TOLD = ['onOpen', 'onOutcome', 'onError', 'farewell'] as const
 
 export type ListenSettings = ReturnType<typeof listenSettings>
 
 /** The options of the accepting side, checked, with their defaults filled in. */
 export function listenSettings(options: ListenOptions) {
-  const {
-    host,
-    port,
-    path,
-    mode,
-    fd,
-    tls,
-    workers,
-    signal,
-    onOpen = () => {},
-    onOutcome = () => {},
-    clock = systemClock,
-  } = options
   const owner = 'listen()'
-  checkNames(owner, options, NAMES)
+  checkNames(owner, options, Object.keys(LISTEN_OPTIONS))
   const {
-    backlog,
+    maxConnections = defaultMaxConnections(),
+    maxConnectionsPerAddress,
     noDelay,
     keepAlive,
     keepAliveInitialDelay,
-    maxConnections = defaultMaxConnections(),
-    maxConnectionsPerAddress,
-    allow,
-    deny,
-    shutdownTimeout,
-    plan,
-    uncaught,
+    workers,
+    onOpen = () => {},
+    onOutcome = () => {},
+    clock = systemClock,
+    ...settings
   } = settingsFrom(owner, LISTEN_OPTIONS, options)
-  if (workers !== undefined && workers !== 'auto') checkInteger(owner, 'workers', workers, 1, MOST_WORKERS)
-  checkFunction(owner, 'onOpen', onOpen)
-  checkFunction(owner, 'onOutcome', onOutcome)
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new InvalidOptionError(
-      `${owner}: 'signal' is an AbortSignal, such as the one of an AbortController.`,
-    )
-  }
-  for (const name of ['now', 'setTimeout', 'clearTimeout'] as const) {
-    checkFunction(owner, `clock.${name}`, clock?.[name])
-  }
   const admission: AdmissionRules = {
     maxConnections,
     maxConnectionsPerAddress: maxConnectionsPerAddress || Infinity,
-    allow: parseRanges(allow),
-    deny: parseRanges(deny),
+    allow: parseRanges(settings.allow),
+    deny: parseRanges(settings.deny),
   }
   return {
-    bind: listenAddress(owner, { host, port, path, mode, fd }, backlog),
-    tls,
+    bind: listenAddress(owner, options, settings.backlog),
+    tls: settings.tls,
     socket: { noDelay, keepAlive, keepAliveInitialDelay },
     admission,
-    shutdownTimeout,
-    plan,
-    uncaught,
+    shutdownTimeout: settings.shutdownTimeout,
+    plan: settings.plan,
+    uncaught: settings.uncaught,
     workers: workers === 'auto' ? availableParallelism() : workers,
-    signal,
+    signal: settings.signal,
     onOpen,
     onOutcome,
     tells: TOLD.some(name => options[name] !== undefined),
@@ -210,18 +212,48 @@ export function listenSettings(options: ListenOptions) {
   }
 }
 
+/** Options that stand below one heading in the help, and that a reload treats alike. */
+function group<Options extends OptionTable>(
+  heading: ListenOption['group'],
+  reload: ListenOption['reload'],
+  options: Options,
+): Options {
+  const facts = { group: heading, ...(reload === undefined ? {} : { reload }) }
+  const entries = Object.entries(options).map(([name, option]) => [
+    name,
+    Object.freeze({ ...option, ...facts }),
+  ])
+  return Object.fromEntries(entries)
+}
+
+function isWorkerCount(count: unknown): boolean {
+  return Number.isInteger(count) && Number(count) >= 1 && Number(count) <= MAX_WORKERS
+}
+
+/** An option that only code can give. */
+function inCode<Value>(about: About<never>, refusal: Option['refusal']): Option<Value, 'optional'> {
+  return Object.freeze({ ...about, type: 'code', presence: 'optional', isList: false, refusal })
+}
+
 /** Addresses and CIDR ranges: one, or a list of them. */
-function ranges(help: string, absent: string): Option<readonly string[], 'optional'> {
-  const refusal = (name: string, value: unknown) => {
-    const list = [value].flat()
-    const wrong = list.findIndex(range => parseAddressRange(range) === undefined)
-    return wrong === -1
-      ? undefined
-      : `'${name}' is a list of addresses and CIDR ranges, such as '10.0.0.0/8' and '2001:db8::/32'; got ${showValue(list[wrong])}`
-  }
-  return Object.freeze({ ...text({ help, absent }), isList: true, refusal }) as Option<never, 'optional'>
+function ranges(about: About<never>): Option<readonly string[], 'optional'> {
+  return writtenAs({ ...text(about), isList: true }, { refusal: refuseRanges, writtenRefusal: refuseRanges })
+}
+
+function refuseRanges(name: string, value: unknown): string | undefined {
+  const list = [value].flat()
+  const wrong = list.findIndex(range => parseAddressRange(range) === undefined)
+  return wrong === -1
+    ? undefined
+    : `'${name}' is a list of addresses and CIDR ranges, such as '10.0.0.0/8' and '2001:db8::/32'; got ${showValue(list[wrong])}`
 }
 
 function parseRanges(list: readonly string[] | undefined): readonly AddressRange[] | undefined {
   return list && [list].flat().map(range => parseAddressRange(range) as AddressRange)
+}
+
+function refuseClock(name: string, clock: unknown): string | undefined {
+  const methods = clock as Record<string, unknown> | null
+  const wrong = ['now', 'setTimeout', 'clearTimeout'].find(method => typeof methods?.[method] !== 'function')
+  return wrong && `'${name}.${wrong}' is a function; got ${showValue(methods?.[wrong])}`
 }

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net'
-import { LONGEST_TIMEOUT } from '../engine/connection-options.js'
+import { MAX_TIMEOUT_MS } from '../engine/connection-options.js'
 import { checkInteger, checkNames } from '../options/check-option.js'
 import type { Pipeline } from '../pipeline.js'
 import type { Acceptor } from './acceptor.js'
@@ -108,7 +108,7 @@ export class Listener {
   async close(options: { readonly timeout?: number } = {}): Promise<{ readonly forced: number }> {
     const { timeout = this.#settings.shutdownTimeout } = options
     checkNames('close()', options, ['timeout'])
-    checkInteger('close()', 'timeout', timeout, 0, LONGEST_TIMEOUT)
+    checkInteger('close()', 'timeout', timeout, 0, MAX_TIMEOUT_MS)
     this.#settings.signal?.removeEventListener('abort', this.#onAbort)
     const served = this.#dispatcher.close(timeout)
     this.#closed ??= this.#acceptor.close(served)

@@ -15,6 +15,8 @@ export interface Option<Value = unknown, Present extends Presence = Presence> {
   readonly type: 'text' | 'bytes' | 'integer' | 'boolean' | 'choice' | 'code'
   /** What it does, in a phrase without a full stop. */
   readonly help: string
+  /** Whole sentences that only an editor shows, behind `help`. */
+  readonly details?: string
   readonly presence: Present
   /** What stands for it when it is absent. */
   readonly default?: Value
@@ -32,12 +34,16 @@ export interface Option<Value = unknown, Present extends Presence = Presence> {
   readonly refusal: (name: string, value: unknown) => string | undefined
   /** The same for a text or a file, where code may give more. */
   readonly writtenRefusal?: Option['refusal']
+  /** Turns what a text or a file gives, once it is not refused, into the value that code takes. */
+  readonly fromWritten?: (value: unknown) => Value
 }
 
 /** What everything that makes an option takes. */
 export interface About<Value> {
   /** What it does, in a phrase without a full stop. */
   readonly help: string
+  /** Whole sentences that only an editor shows, behind `help`. */
+  readonly details?: string
   /** What stands for it when it is absent. */
   readonly default?: Value
   /** It must be given. An argument always must. */

@@ -1,12 +1,11 @@
 import { pipeline } from '../pipeline.js'
-import type { Preset } from './preset.js'
+import { preset } from './preset.js'
 
 /** Sends back the exact bytes. */
-export const echo: Preset = {
+export const echo = preset({
   name: 'echo',
   summary: 'send back the exact bytes',
   title: 'Echo server listening on',
   trial: (host, port) => `echo 'hello' | nc ${host} ${port}`,
-  defaults: {},
-  pipeline: () => pipeline(),
-}
+  make: () => pipeline(),
+})

@@ -1,3 +1,6 @@
+import { defineStage, type StageAbout } from '../define-stage.js'
+import type { Definition } from '../definition.js'
+import type { Option, OptionTable } from '../options/option.js'
 import type { Pipeline } from '../pipeline.js'
 import type { LinesOptions } from '../stages/index.js'
 
@@ -13,17 +16,42 @@ export interface PresetOptions {
   readonly log?: (line: string) => void
 }
 
-/** A named pipeline that the command line serves. */
-export interface Preset {
-  readonly name: string
-  /** What a client gets, in one line. */
-  readonly summary: string
-  /** What stands before the address when the listener is up. */
+/** The facts of a preset that its command prints when the server listens. */
+interface Greeting {
+  /** The words before the address. */
   readonly title: string
-  /** A command that tries it, for a host and a port. */
+  /** A command that tries the server, for a host and a port. */
   readonly trial: (host: string, port: number) => string
-  /** The defaults of the options it takes; it takes no others. */
-  readonly defaults: Omit<PresetOptions, 'log'>
-  /** Makes the pipeline. */
+}
+
+/** A named pipeline that the command line serves. */
+export interface Preset extends Greeting, Pick<Definition, 'name' | 'summary'> {
+  /** The preset as a stage, with the options that a text, a file or a flag can say. */
+  readonly definition: Definition
+  /** Makes the pipeline. Options that the preset does not take are left out. */
   readonly pipeline: (options?: PresetOptions) => Pipeline<Buffer, Buffer>
+}
+
+/** Makes a preset of a stage from bytes to bytes whose `make` returns a pipeline. */
+export function preset<const Options extends OptionTable = Readonly<Record<never, Option>>>({
+  title,
+  trial,
+  ...about
+}: Greeting & Omit<StageAbout<readonly [], Options, Pipeline<Buffer, Buffer>>, 'accepts' | 'emits'>): Preset {
+  const stage = defineStage({ ...about, accepts: 'bytes', emits: 'bytes' })
+  const { definition } = stage
+  const make = stage as unknown as (options: PresetOptions) => Pipeline<Buffer, Buffer>
+  // Only code can give a log.
+  const { log, ...options } = definition.options
+  return {
+    name: definition.name,
+    summary: definition.summary,
+    title,
+    trial,
+    definition: { ...definition, options },
+    pipeline: (given = {}) => {
+      const own = Object.entries(given).filter(([name]) => Object.hasOwn(definition.options, name))
+      return make(Object.fromEntries(own))
+    },
+  }
 }

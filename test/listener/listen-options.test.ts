@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { LISTENER_OPTIONS } from '../../lib/config/listener-options.js'
 import { CONNECTION_TIMES, connectionSettings } from '../../lib/engine/connection-options.js'
-import { type ListenOptions, listenSettings } from '../../lib/listener/listen-options.js'
+import { LISTEN_OPTIONS, type ListenOptions, listenSettings } from '../../lib/listener/listen-options.js'
 
 function check(options: ListenOptions): void {
   listenSettings(options)
@@ -10,9 +10,9 @@ function check(options: ListenOptions): void {
 }
 
 t.test('flags and files say options of listen(), with its defaults but for idleTimeout', async t => {
-  for (const [name, { default: standard, refusal }] of Object.entries(LISTENER_OPTIONS)) {
-    if (standard !== undefined) t.equal(refusal(name, standard), undefined, name)
-    if (standard !== undefined) t.doesNotThrow(() => check({ [name]: standard }), name)
+  for (const [name, { default: defaultValue, refusal }] of Object.entries(LISTENER_OPTIONS)) {
+    if (defaultValue !== undefined) t.equal(refusal(name, defaultValue), undefined, name)
+    if (defaultValue !== undefined) t.doesNotThrow(() => check({ [name]: defaultValue }), name)
     t.throws(() => check({ [name]: {} } as object), { code: 'ERR_BYWASH_INVALID_OPTION' }, name)
   }
   t.equal(LISTENER_OPTIONS.idleTimeout?.default, 300_000)
@@ -20,19 +20,18 @@ t.test('flags and files say options of listen(), with its defaults but for idleT
 })
 
 t.test('what an editor shows of an option is its default', async t => {
-  const sources = ['lib/listener/listen-options.ts', 'lib/engine/connection-options.ts'].map(path =>
-    readFileSync(path, 'utf8'),
-  )
+  const declarations = readFileSync('dist/listener/listen-options.d.ts', 'utf8')
   const shown = new Map<string, string | undefined>()
-  for (const [, comment = '', name = ''] of sources
-    .join('\n')
-    .matchAll(/\/\*\*((?:(?!\*\/).)*)\*\/\s+readonly (\w+)\?:/gs)) {
-    shown.set(name, /@default\s+(.*?)\s*$/.exec(comment.replace(/\n\s+\*/g, ' '))?.[1])
+  for (const [, comment = '', name = ''] of declarations.matchAll(
+    /\/\*\*((?:(?!\*\/).)*)\*\/\s+(\w+): Option</gs,
+  )) {
+    shown.set(name, /@default\s+(.*?)\s*$/.exec(comment)?.[1])
   }
+  t.strictSame([...shown.keys()].sort(), Object.keys(LISTEN_OPTIONS).sort(), 'each has its help')
   const table = { ...LISTENER_OPTIONS, idleTimeout: CONNECTION_TIMES.idleTimeout }
-  for (const [name, { default: standard, absent }] of Object.entries(table)) {
-    const value = standard ?? absent
-    const written = typeof standard === 'string' ? `'${standard}'` : value?.toString()
+  for (const [name, { default: defaultValue, absent }] of Object.entries(table)) {
+    const value = defaultValue ?? absent
+    const written = typeof defaultValue === 'string' ? `'${defaultValue}'` : value?.toString()
     t.equal(shown.get(name), written, name)
   }
 })

@@ -363,7 +363,7 @@ t.test(
     for (const preset of presets) {
       await fc.assert(
         fc.asyncProperty(chunks, options, async (chunks, options) => {
-          const given = preset.defaults.banner === undefined ? { ...options, banner: '' } : options
+          const given = preset.definition.options.banner === undefined ? { ...options, banner: '' } : options
           for (const plan of PLANS) {
             const client = connect(preset.pipeline(given), { plan })
             for (const chunk of chunks) client.send(chunk)

@@ -1,6 +1,5 @@
 import type { OptionTable } from '../../options/option.js'
 import type { Preset, PresetOptions } from '../../presets/index.js'
-import { presetOptions } from '../../presets/preset-options.js'
 import type { CommandModule } from '../command.js'
 import { listenerFlags, listenerSettings } from '../listener-flags.js'
 import { addFlags, valuesFrom } from '../option-flags.js'
@@ -8,7 +7,7 @@ import { serve } from '../serving/serve.js'
 
 /** Configures the command of a preset: the flags of every listener, and those of the options that the preset takes. */
 export function presetCommand(preset: Preset): CommandModule['configure'] {
-  const table = lineByLine(presetOptions(preset))
+  const table = lineByLine(preset.definition.options)
   return (command, io, exit) => {
     addFlags(command, table)
     listenerFlags(command)

@@ -1,6 +1,5 @@
 import { formatText } from '../../config/text/format-text.js'
 import { presets } from '../../presets/index.js'
-import { presetOptions } from '../../presets/preset-options.js'
 import type { CommandModule } from '../command.js'
 import { table } from '../terminal/table.js'
 import { widthOf } from '../terminal/terminal.js'
@@ -14,7 +13,7 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
       const all = presets.map(preset => ({
         name: preset.name,
         summary: preset.summary,
-        options: presetOptions(preset),
+        options: preset.definition.options,
         text: formatText(preset.pipeline().stages),
       }))
       const rows = all.flatMap(({ name, summary, text }) => [

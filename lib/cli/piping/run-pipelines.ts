@@ -1,4 +1,4 @@
-import { LONGEST_TIMEOUT } from '../../engine/connection-options.js'
+import { MAX_TIMEOUT_MS } from '../../engine/connection-options.js'
 import type { PlanMode } from '../../engine/planned-stage.js'
 import type { Outcome } from '../../outcome.js'
 import type { Pipeline } from '../../pipeline.js'
@@ -64,7 +64,7 @@ async function errorMessage({ pipeline, duplex }: PipelineRun, plan: PlanMode): 
     idleTimeout: 0,
     frameTimeout: 0,
     drainTimeout: 0,
-    halfCloseTimeout: LONGEST_TIMEOUT,
+    halfCloseTimeout: MAX_TIMEOUT_MS,
     farewell: () => undefined,
   })
   if (reason === 'end' || reason === 'terminated') return undefined

@@ -5,7 +5,7 @@ import { overlap } from '../../config/file/listen.js'
 import { BindError } from '../../errors.js'
 import { stopAccepting, takeOver } from '../../listener/bind.js'
 import { listen } from '../../listener/listen.js'
-import type { ListenOptions } from '../../listener/listen-options.js'
+import { isLive, type ListenOptions } from '../../listener/listen-options.js'
 import type { Listener } from '../../listener/listener.js'
 
 /** A listener as the configuration file describes it. */
@@ -171,30 +171,14 @@ async function resumeAll(suspended: readonly BoundListener[], error: Error): Pro
   return new BindError(message, { cause: error })
 }
 
-/** What can change while the address stays bound; all else is of the socket that listens. */
-const CHANGEABLE = [
-  'tls',
-  'maxConnections',
-  'maxConnectionsPerAddress',
-  'allow',
-  'deny',
-  'idleTimeout',
-  'frameTimeout',
-  'drainTimeout',
-  'halfCloseTimeout',
-  'shutdownTimeout',
-  'uncaught',
-  'plan',
-  'tls',
-]
-
 /** Whether the listener of one entry can become that of another without binding again. */
 function keepsSocket(one: Entry, other: Entry): boolean {
   return one.name === other.name && isDeepStrictEqual(socketOptions(one), socketOptions(other))
 }
 
+/** The options that belong to the listening socket; the others can change while it stays bound. */
 function socketOptions({ listen }: Entry): unknown {
-  return Object.entries(listen).filter(([name]) => !CHANGEABLE.includes(name))
+  return Object.entries(listen).filter(([name]) => !isLive(name))
 }
 
 function additionText(bound: BoundListener, removed: readonly BoundListener[]): string {

@@ -28,6 +28,7 @@ export interface FileOptions {
   readonly folder: string
   /** Whether certificates are read, which who serves needs, and who tests a pipeline has not. @default false */
   readonly readsCertificates?: boolean
+  /** Where presets print lines of their own. @default nowhere */
   readonly log?: (line: string) => void
 }
 
@@ -53,12 +54,13 @@ export async function readConfiguration(text: string, options: FileOptions): Pro
 
 async function readRoot(
   root: Node,
-  { environment, folder, log = () => {}, readsCertificates = false }: FileOptions,
+  { environment, folder, log, readsCertificates = false }: FileOptions,
 ): Promise<ReadFile> {
   const problems: Problem[] = []
   const found = fields(root, 'The file', KEYS, problems)
   const [, imported, listenersNode, testsNode] = Object.keys(KEYS).map(key => found?.get(key)?.value)
-  const start: Reading = { environment, registry: builtIn(), log, folder, readsCertificates, problems }
+  const registry = { ...builtIn(), log }
+  const start: Reading = { environment, registry, folder, readsCertificates, problems }
   const reading = { ...start, registry: await readImports(imported, start) }
   const listeners = listenersNode === undefined ? [] : await readListeners(listenersNode, reading)
   const tests = testsNode === undefined ? [] : readTests(testsNode, listeners, reading)

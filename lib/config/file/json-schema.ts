@@ -2,7 +2,7 @@ import type { Definition, StageFactory } from '../../definition.js'
 import type { Option, OptionTable, Unit } from '../../options/option.js'
 import { LISTENER_OPTIONS } from '../listener-options.js'
 import { find, kebabCase, PRESET, type Registry } from '../registry.js'
-import { TLS_OPTIONS } from '../tls-files.js'
+import { TLS_FILE_OPTIONS } from '../tls-files.js'
 
 /** A JSON Schema, draft 7, which editors know for YAML too. */
 export type JsonSchema = Readonly<Record<string, unknown>>
@@ -80,7 +80,7 @@ function listen(): JsonSchema {
     {
       ...others,
       fd: { ...fd, type: ['integer', 'string'] },
-      tls: { description: 'Speaks TLS.', ...options(TLS_OPTIONS, ['cert', 'key']) },
+      tls: { description: 'Speaks TLS.', ...options(TLS_FILE_OPTIONS, ['cert', 'key']) },
     },
     [],
   )

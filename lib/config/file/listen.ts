@@ -3,7 +3,7 @@ import { formatAddress } from '../../address.js'
 import { listenAddress, type TcpAddress } from '../../listener/address/listen-address.js'
 import type { ListenOptions } from '../../listener/listen-options.js'
 import { defaultsOf } from '../../options/option-values.js'
-import { LISTENER_OPTIONS, listenOptions } from '../listener-options.js'
+import { LISTENER_OPTIONS } from '../listener-options.js'
 import type { Span } from '../problem.js'
 import { fields } from './fields.js'
 import { readOptions } from './options.js'
@@ -13,7 +13,7 @@ import type { Node } from './tree.js'
 
 const KEYS = Object.fromEntries([...Object.keys(LISTENER_OPTIONS), 'tls'].map(name => [name, false]))
 
-const DEFAULTS = Object.fromEntries(
+const DEFAULTS: ListenOptions = Object.fromEntries(
   Object.entries(defaultsOf(LISTENER_OPTIONS)).filter(([, value]) => value !== undefined),
 )
 
@@ -23,17 +23,17 @@ export async function readListen(node: Node | undefined, reading: Reading): Prom
   const { problems, folder } = reading
   const before = problems.length
   const entries = fields(node, "'listen'", KEYS, problems) ?? new Map()
-  const { path, ...given } = readOptions(entries, LISTENER_OPTIONS, reading)
+  const { path, ...given }: ListenOptions = readOptions(entries, LISTENER_OPTIONS, reading)
   const tlsNode = entries.get('tls')?.value
   const tls = tlsNode === undefined ? undefined : await readTlsNode(tlsNode, reading)
   const { host, port, ...defaults } = DEFAULTS
-  const options = listenOptions({
+  const options: ListenOptions = {
     ...(path === undefined && given.fd === undefined ? { host, port } : {}),
     ...defaults,
     ...given,
-    ...(path === undefined ? {} : { path: resolve(folder, String(path)) }),
+    ...(path === undefined ? {} : { path: resolve(folder, path) }),
     ...(tls === undefined ? {} : { tls }),
-  })
+  }
   if (problems.length === before) refuseAddress(options, node.at, reading)
   return options
 }

@@ -28,11 +28,11 @@ export function readPipeline(
   reading: Reading,
   listeners: readonly NamedPipeline[] = [],
 ): ReadPipeline {
-  const { registry, log, problems } = reading
+  const { registry, problems } = reading
   const listener = node.type === 'scalar' && listeners.find(({ name }) => name === node.value)
   if (listener) return listener
   const steps = node.type === 'scalar' ? readPreset(node, reading, listeners) : readSteps(node, reading)
-  const built = pipelineOf(steps, registry, { spelling: 'file', log })
+  const built = pipelineOf(steps, registry, 'file')
   // Where something is wrong already, what follows from it says nothing new.
   const places = new Set(problems.map(({ at }) => at.start))
   problems.push(...built.problems.filter(({ at }) => !places.has(at.start)))

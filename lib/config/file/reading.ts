@@ -6,8 +6,6 @@ import type { Environment } from './environment.js'
 export interface Reading {
   readonly environment: Environment
   readonly registry: Registry
-  /** Where the lines of presets go, such as those of the counter. */
-  readonly log: (line: string) => void
   /** The folder that relative paths start from. */
   readonly folder: string
   /** Whether the certificates that the file names are read. */

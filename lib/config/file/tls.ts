@@ -1,12 +1,12 @@
 import type { TlsOptions } from '../../listener/tls/tls-options.js'
-import { readTls, TLS_OPTIONS } from '../tls-files.js'
+import { readTls, TLS_FILE_OPTIONS } from '../tls-files.js'
 import { fields } from './fields.js'
 import { readOptions } from './options.js'
 import type { Reading } from './reading.js'
 import type { Node } from './tree.js'
 
 const KEYS = {
-  ...Object.fromEntries(Object.keys(TLS_OPTIONS).map(name => [name, false])),
+  ...Object.fromEntries(Object.keys(TLS_FILE_OPTIONS).map(name => [name, false])),
   cert: true,
   key: true,
 }
@@ -16,7 +16,7 @@ export async function readTlsNode(node: Node, reading: Reading): Promise<TlsOpti
   const { problems, folder, readsCertificates } = reading
   const before = problems.length
   const entries = fields(node, "'tls'", KEYS, problems) ?? new Map()
-  const files = readOptions(entries, TLS_OPTIONS, reading)
+  const files = readOptions(entries, TLS_FILE_OPTIONS, reading)
   if (!readsCertificates || problems.length > before) return undefined
   try {
     return await readTls(files, folder)

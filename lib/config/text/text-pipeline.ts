@@ -12,16 +12,16 @@ import { splitWords, type Word } from './words.js'
 /**
  * Makes a pipeline of a text such as `lines --max-length 4KiB | uppercase | to-lines`.
  *
- * @param log - Where presets print lines of their own. @default nowhere
+ * @param log - Where presets print lines of their own. @default where the registry says
  */
-export function pipelineOfText(text: string, registry: Registry, log?: (line: string) => void): Built {
+export function pipelineOfText(text: string, registry: Registry, log = registry.log): Built {
   const { steps, problems } = stepsOfText(text, registry)
   const at = { start: 0, end: text.length }
   if (steps.length === 0 && problems.length === 0) {
     const remedy = "Write stages such as 'lines | uppercase | to-lines', or 'echo' for none."
     return { pipeline: undefined, problems: [{ at, message: 'The text has no stage.', remedy }] }
   }
-  const built = pipelineOf(steps, registry, { spelling: 'text', ...(log === undefined ? {} : { log }) })
+  const built = pipelineOf(steps, { ...registry, log }, 'text')
   return problems.length === 0
     ? built
     : {

@@ -1,16 +1,8 @@
 import { InvalidOptionError } from '../../errors.js'
 import { integer, text } from '../../options/option.js'
-import { settingsFrom } from '../../options/option-values.js'
+import { type OptionsOf, settingsFrom } from '../../options/option-values.js'
 import { showValue } from '../../options/show-value.js'
-
-/** Where a listener listens: one of the three. */
-export interface AddressOptions {
-  readonly host?: string | undefined
-  readonly port?: number | undefined
-  readonly path?: string | undefined
-  readonly mode?: number | undefined
-  readonly fd?: number | SystemdDescriptor | undefined
-}
+import { writtenAs } from '../../options/written-as.js'
 
 /** A descriptor that systemd hands over: the only one, or the one with that name. */
 export type SystemdDescriptor = 'systemd' | `systemd:${string}`
@@ -36,71 +28,105 @@ export interface InheritedDescriptor extends Backlog {
   readonly fd: number | SystemdDescriptor
 }
 
-/** What fits into the `sun_path` of every system; that of macOS is the shortest. */
-const LONGEST_PATH = 103
+/** The length that fits into the `sun_path` of every system; that of macOS is the shortest. */
+const MAX_PATH_BYTES = 103
 
-/** Checks what was given, and fills in the default address. */
-export function listenAddress(owner: string, options: AddressOptions, backlog: number): ListenAddress {
-  const { host, port, path, mode, fd } = options
-  refuseTogether(owner, { path, fd }, { host, port })
-  refuseTogether(owner, { path }, { fd })
-  refuseTogether(owner, { mode }, { fd })
-  if (path !== undefined) return { path: checkPath(owner, path), mode: checkMode(owner, mode), backlog }
-  if (mode !== undefined) {
-    throw new InvalidOptionError(`${owner}: 'mode' is for the file of a unix socket; give 'path' too.`)
-  }
-  return fd === undefined
-    ? { ...settingsFrom(owner, TCP_OPTIONS, options), backlog }
-    : { fd: checkDescriptor(owner, fd), backlog }
-}
-
-/** Those of the options that flags and files can say. */
-export const TCP_OPTIONS = {
-  host: {
-    ...text({
+/** The options of `listen()` that say where it listens: `host` and `port`, or `path` with `mode`, or `fd`. */
+export const ADDRESS_OPTIONS = {
+  host: writtenAs<string, 'default'>(
+    text({
       help: 'address to bind; the default takes connections from every network',
       default: '0.0.0.0',
       minimum: 1,
     }),
-    refusal: (name: string, value: unknown) =>
-      typeof value === 'string' && value !== ''
-        ? undefined
-        : `'${name}' is an address or a host name, such as '127.0.0.1'; got ${showValue(value)}`,
-  },
+    { refusal: refuseHost, writtenRefusal: refuseHost },
+  ),
   port: integer({ help: 'port to bind; 0 lets the system choose', default: 8080, maximum: 65_535 }),
+  path: writtenAs<string>(
+    text({
+      help: 'file of a unix socket to listen on, instead of a port',
+      details: 'A file that a dead server has left there is removed; so is ours when the listener closes.',
+      minimum: 1,
+    }),
+    { refusal: refusePath },
+  ),
+  mode: writtenAs<number>(
+    text({
+      help: "permission bits of the unix socket's file, such as 660",
+      details: 'In code a number, such as `0o660`.',
+      absent: 'what the umask leaves',
+    }),
+    {
+      refusal: (name, mode) =>
+        Number.isInteger(mode) && Number(mode) >= 0 && Number(mode) <= 0o777
+          ? undefined
+          : `'${name}' is permission bits, such as 0o660; got ${showValue(mode)}`,
+      // No number: YAML reads 660 as decimal and 0o660 as 432, and people mean the same by both.
+      writtenRefusal: (name, mode) =>
+        typeof mode === 'string' && /^0?[0-7]{3}$/.test(mode)
+          ? undefined
+          : `'${name}' is three octal digits, such as '660'; got ${showValue(mode)}`,
+      fromWritten: mode => Number.parseInt(String(mode), 8),
+    },
+  ),
+  fd: writtenAs<number | SystemdDescriptor>(
+    text({
+      help: 'inherited descriptor to listen on, instead of a port: its number, systemd, or systemd:NAME',
+      details:
+        '`systemd` is the one that systemd hands over (`LISTEN_FDS`), and `systemd:name` the one with that name.',
+    }),
+    {
+      refusal: (name, fd) =>
+        (Number.isInteger(fd) && Number(fd) >= 0) || (typeof fd === 'string' && /^systemd(:.+)?$/.test(fd))
+          ? undefined
+          : `'${name}' is the number of an inherited descriptor, 'systemd', or 'systemd:' and a name of it; got ${showValue(fd)}`,
+      writtenRefusal: (name, fd) =>
+        /^(\d+|systemd(:.+)?)$/.test(String(fd))
+          ? undefined
+          : `'${name}' is the number of a descriptor, 'systemd', or 'systemd:' and a name of it; got ${showValue(fd)}`,
+      fromWritten: fd => (/^\d/.test(String(fd)) ? Number(fd) : (fd as SystemdDescriptor)),
+    },
+  ),
 }
 
-function refuseTogether(owner: string, some: object, others: object): void {
-  const [one, other] = [some, others].map(options =>
-    Object.entries(options).find(([, value]) => value !== undefined),
-  )
+/** Checks the address that was given, or fills in the default one. */
+export function listenAddress(
+  owner: string,
+  options: OptionsOf<typeof ADDRESS_OPTIONS>,
+  backlog: number,
+): ListenAddress {
+  const given = (names: readonly (keyof typeof ADDRESS_OPTIONS)[]) =>
+    names.find(name => options[name] !== undefined)
+  refuseTogether(owner, given(['path', 'fd']), given(['host', 'port']))
+  refuseTogether(owner, given(['path']), given(['fd']))
+  refuseTogether(owner, given(['mode']), given(['fd']))
+  if (options.mode !== undefined && options.path === undefined) {
+    throw new InvalidOptionError(`${owner}: 'mode' is for the file of a unix socket; give 'path' too.`)
+  }
+  const { host, port, path, mode, fd } = settingsFrom(owner, ADDRESS_OPTIONS, options)
+  if (path !== undefined) return { path, mode, backlog }
+  return fd === undefined ? { host, port, backlog } : { fd, backlog }
+}
+
+function refuseTogether(owner: string, one: string | undefined, other: string | undefined): void {
   if (one === undefined || other === undefined) return
   throw new InvalidOptionError(
-    `${owner}: '${one[0]}' and '${other[0]}' do not go together; a listener has one address.`,
+    `${owner}: '${one}' and '${other}' do not go together; a listener has one address.`,
   )
 }
 
-function checkPath(owner: string, path: unknown): string {
+function refuseHost(name: string, host: unknown): string | undefined {
+  return typeof host === 'string' && host !== ''
+    ? undefined
+    : `'${name}' is an address or a host name, such as '127.0.0.1'; got ${showValue(host)}`
+}
+
+function refusePath(name: string, path: unknown): string | undefined {
   if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-    throw new InvalidOptionError(`${owner}: 'path' is the file of a unix socket, such as '/run/echo.sock'.`)
+    return `'${name}' is the file of a unix socket, such as '/run/echo.sock'`
   }
-  if (Buffer.byteLength(path) > LONGEST_PATH) {
-    throw new InvalidOptionError(
-      `${owner}: 'path' has at most ${LONGEST_PATH} bytes, as unix sockets do; got ${Buffer.byteLength(path)}.`,
-    )
-  }
-  return path
-}
-
-function checkMode(owner: string, mode: number | undefined): number | undefined {
-  if (mode === undefined || (Number.isInteger(mode) && mode >= 0 && mode <= 0o777)) return mode
-  throw new InvalidOptionError(`${owner}: 'mode' is permission bits, such as 0o660; got ${showValue(mode)}.`)
-}
-
-function checkDescriptor(owner: string, fd: number | SystemdDescriptor): number | SystemdDescriptor {
-  if (Number.isInteger(fd) && Number(fd) >= 0) return fd
-  if (typeof fd === 'string' && /^systemd(:.+)?$/.test(fd)) return fd
-  throw new InvalidOptionError(
-    `${owner}: 'fd' is the number of an inherited descriptor, 'systemd', or 'systemd:' and a name of it; got ${showValue(fd)}.`,
-  )
+  const length = Buffer.byteLength(path)
+  return length > MAX_PATH_BYTES
+    ? `'${name}' has at most ${MAX_PATH_BYTES} bytes, as unix sockets do; got ${length}`
+    : undefined
 }

@@ -5,7 +5,8 @@ import { type Connection, endConnection } from '../../connection.js'
 import { HandshakeError } from '../../errors.js'
 import { formatDuration } from '../../options/format-duration.js'
 import type { Outcome } from '../../outcome.js'
-import { nodeTlsOptions, type TlsOptions, type TlsSettings, tlsSettings } from './tls-options.js'
+import type { TlsOptions } from './tls-options.js'
+import { nodeTlsOptions, type TlsSettings, tlsSettings } from './tls-settings.js'
 
 /** Callbacks for the end of a handshake. */
 export interface HandshakeEvents {

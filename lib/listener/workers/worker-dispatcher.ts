@@ -1,7 +1,7 @@
 import type { AddressInfo, Socket } from 'node:net'
 import type { Timer } from '../../clock.js'
 import { Connection } from '../../connection.js'
-import { LONGEST_TIMEOUT } from '../../engine/connection-options.js'
+import { MAX_TIMEOUT_MS } from '../../engine/connection-options.js'
 import { guarded } from '../../engine/guarded.js'
 import { InvalidOptionError, type WorkerError } from '../../errors.js'
 import type { Reason } from '../../outcome.js'
@@ -93,7 +93,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     // A worker that hangs cannot destroy its connections itself.
     const timer: Timer = clock.setTimeout(
       () => this.#pool.kill(this.name),
-      Math.min(timeout + EXIT_GRACE_MS, LONGEST_TIMEOUT),
+      Math.min(timeout + EXIT_GRACE_MS, MAX_TIMEOUT_MS),
     )
     await this.#closed
     clock.clearTimeout(timer)

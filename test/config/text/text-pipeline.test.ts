@@ -6,7 +6,9 @@ import { showProblems } from '../../../lib/config/problem.js'
 import { builtIn } from '../../../lib/config/registry.js'
 import { formatText } from '../../../lib/config/text/format-text.js'
 import { pipelineOfText } from '../../../lib/config/text/text-pipeline.js'
-import { originOf } from '../../../lib/define-stage.js'
+import { defineStage, originOf } from '../../../lib/define-stage.js'
+import { integer, text } from '../../../lib/options/option.js'
+import { map } from '../../../lib/stage.js'
 import { runStage } from '../../../lib/testing/index.js'
 import { runs } from '../../runs.js'
 
@@ -111,6 +113,29 @@ t.test('presets stand in a text by name, and preset: means one where a stage has
   const { pipeline } = pipelineOfText('counter', builtIn(), line => lines.push(line))
   await runStage(pipeline!, [])
   t.match(lines, [/new client/, /disconnected/], 'a preset prints where it is told to')
+})
+
+t.test('a value is checked once, and the stage is made of it', async t => {
+  const number = integer({ help: 'how often each line comes' })
+  const checked: unknown[] = []
+  const refusal = (name: string, value: unknown) => {
+    checked.push(value)
+    return number.refusal(name, value)
+  }
+  const repeat = defineStage({
+    name: 'repeat',
+    summary: 'repeats each line',
+    accepts: 'line',
+    emits: 'line',
+    options: { times: { ...number, refusal }, between: text({ help: 'what stands between', default: '' }) },
+    make: ({ times = 1, between }, given) =>
+      map('repeat', line => Array(times).fill(line).join(between) + Object.keys(given)),
+  })
+  const registry = { ...builtIn(), stages: new Map([...builtIn().stages, ['repeat', repeat]]) }
+  const { pipeline } = pipelineOfText('lines | repeat --times 2 | to-lines', registry)
+  t.strictSame(checked, [2])
+  t.strictSame(await runStage(pipeline!, [Buffer.from('a')]), [Buffer.from('aatimes\n')])
+  t.match(originOf(pipeline!.stages[1]!)?.settings, { times: 2, between: '' })
 })
 
 t.test('a text that is too long, or has too many stages, is refused at once', async t => {

@@ -1,0 +1,61 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { createSecureContext, type TlsOptions as NodeTlsOptions } from 'node:tls'
+import { MAX_TIMEOUT_MS } from '../../engine/connection-options.js'
+import { InvalidOptionError } from '../../errors.js'
+import { checkNames } from '../../options/check-option.js'
+import { settingsFrom } from '../../options/option-values.js'
+import { showValue } from '../../options/show-value.js'
+import { type Pem, TLS_OPTIONS, type TlsOptions } from './tls-options.js'
+
+/** The options of `tls`, checked, with their defaults filled in. */
+export type TlsSettings = TlsOptions & Required<Pick<TlsOptions, 'minVersion' | 'handshakeTimeout'>>
+
+/** Checks the options, and with them the certificate and its key. */
+export function tlsSettings(owner: string, options: TlsOptions): TlsSettings {
+  if (typeof options !== 'object' || options === null) {
+    throw new InvalidOptionError(`${owner} is an object with 'cert' and 'key'; got ${showValue(options)}.`)
+  }
+  const { cert, key, passphrase, ca } = options
+  checkNames(owner, options, Object.keys(TLS_OPTIONS))
+  const { minVersion, handshakeTimeout } = settingsFrom(owner, TLS_OPTIONS, options)
+  const settings: TlsSettings = { ...options, minVersion, handshakeTimeout }
+  check(`${owner}: 'cert' is no certificate in PEM`, () => checkCertificates(cert))
+  check(`${owner}: 'key' is no private key in PEM, or has another 'passphrase'`, () => {
+    for (const one of listOf(key)) createPrivateKey({ key: one, passphrase })
+  })
+  // Node takes no certificates at all, too: then it would trust every public authority, or nobody.
+  if (ca !== undefined) check(`${owner}: 'ca' is no certificate in PEM`, () => checkCertificates(ca))
+  check(`${owner}: the certificate and key cannot be used`, () =>
+    createSecureContext(nodeTlsOptions(settings)),
+  )
+  return settings
+}
+
+function check(complaint: string, use: () => unknown): void {
+  try {
+    use()
+  } catch (error) {
+    const { message, reason = message } = error as Error & { readonly reason?: string }
+    throw new InvalidOptionError(`${complaint}: ${reason}.`)
+  }
+}
+
+function checkCertificates(pem: Pem): void {
+  for (const one of listOf(pem)) new X509Certificate(one)
+}
+
+function listOf(pem: Pem): readonly (string | Buffer)[] {
+  const list = [pem].flat()
+  if (list.length === 0) throw new RangeError('the list is empty')
+  return list
+}
+
+/** The settings as Node takes them. Node's own deadline is the socket's idle timer, which any byte renews: it is turned off. */
+export function nodeTlsOptions(settings: TlsSettings): NodeTlsOptions {
+  return {
+    ...settings,
+    requestCert: settings.ca !== undefined,
+    rejectUnauthorized: true,
+    handshakeTimeout: MAX_TIMEOUT_MS,
+  }
+}
