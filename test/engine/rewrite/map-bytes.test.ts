@@ -1,7 +1,10 @@
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
-import { byteMapOf, mapBytes } from '../../../lib/engine/rewrite/map-bytes.js'
+import loadWabt from 'wabt'
+import { byteMapOf, mapBytes, moduleBytes } from '../../../lib/engine/rewrite/map-bytes.js'
 
+const SOURCE = new URL('../../../lib/engine/rewrite/map-bytes.wat', import.meta.url)
 const IDENTITY = Uint8Array.from({ length: 256 }, (_, byte) => byte)
 
 t.test('maps any bytes by any table, in place or not, and counts their line feeds', async () => {
@@ -41,4 +44,11 @@ t.test('takes in pieces what is longer than its memory', async t => {
     t.equal(mapBytes(bytes.fill('x'), map, bytes), 0)
     t.ok(bytes.every(byte => byte === 0x79))
   }
+})
+
+t.test('the text source assembles to the bytes that the code holds', async t => {
+  const wabt = await loadWabt()
+  const module = wabt.parseWat('map-bytes.wat', readFileSync(SOURCE, 'utf8'), { simd: true })
+  const { buffer } = module.toBinary({})
+  t.equal(Buffer.from(buffer).toString('hex'), moduleBytes().toString('hex'))
 })
