@@ -73,7 +73,7 @@ t.test('the bytes of a socket are mapped in place, where no stage before may hav
   const give = (stages: Pipeline<Buffer, Buffer>, ownsChunks: boolean) => {
     const chunk = Buffer.from('ab\n')
     const written: unknown[] = []
-    const sink = { write: (item: unknown) => written.push(item), settle: () => true } as unknown as Sink
+    const sink = { write: (item: unknown) => written.push(item), endTurn: () => true } as unknown as Sink
     const flow = flowOf(planOf(stages, 'a test', 'fused'), sink, ownsChunks)
     flow.open(new Connection(1), new AsyncResource('a test'))
     flow.write(chunk)

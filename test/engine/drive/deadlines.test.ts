@@ -66,12 +66,12 @@ t.test('the last 256 that have gone are still known', async t => {
   const items = Array.from({ length: 300 }, () => swept(clock.now))
   for (const item of items) watch.add(item)
   for (const item of items.slice(0, 299)) watch.delete(item)
-  t.strictSame(new Set(watch.known), new Set(items.slice(299 - 256)))
+  t.strictSame(new Set(watch.traceable), new Set(items.slice(299 - 256)))
   const inert = swept(clock.now, false)
   watch.add(inert)
-  t.ok(watch.known.includes(inert))
+  t.ok(watch.traceable.includes(inert))
   watch.delete(inert)
-  t.notOk(watch.known.includes(inert), 'nothing of it can still run')
+  t.notOk(watch.traceable.includes(inert), 'nothing of it can still run')
 })
 
 t.test('what is deleted while it is looked at is not looked at again', async t => {
