@@ -84,7 +84,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   #state: State = 'new'
   /** Made when the connection begins to end. */
   #closeState: CloseState | undefined
-  /** The progress that the last tick saw, and the number of ticks since then that saw no other. */
+  /** Progress at the last tick, and the number of ticks in a row without any more. */
   #lastProgress = -1
   #quietTicks = 0
   /** Async ids of the socket and of the scope in which the stages were opened; set where they may start something. */
@@ -147,7 +147,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     return this.#socketId !== undefined || this.#openedIn !== undefined
   }
 
-  /** Whether a stage of this connection has started what runs now, by the async id of what triggered it. */
+  /** Whether `asyncId`, the id of what triggered a callback, belongs to this connection: then one of its stages started it. */
   started(asyncId: number): boolean {
     return asyncId === this.#openedIn || asyncId === this.#socketId || asyncId === this.#closeState?.flushedIn
   }
@@ -346,7 +346,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (this.#state === 'drain-waiting') this.#scheduleDrainCheck(MAX_DRAIN_CHECKS)
   }
 
-  /** Two turns of the event loop later the socket was read, if there was something to read. */
+  /** Checks two turns of the event loop later: by then the socket was read, if the kernel had anything for it. */
   #scheduleDrainCheck(checksLeft: number): void {
     this.#state = 'draining'
     const before = this.#bytesRead

@@ -1,4 +1,4 @@
-/** An unfinished frame, and the number of ticks that it has been seen unfinished after the first. */
+/** An unfinished frame, and the number of ticks since it was first seen. */
 export interface FrameWatch {
   readonly frame: number
   ticks: number

@@ -15,7 +15,7 @@ export type SocketLike = Duplex & {
 /** Stands in for the duplex of every connection that is closed. */
 const DESTROYED_DUPLEX: SocketLike = new Duplex().destroy()
 
-/** Turns of the event loop that a greeting waits for input; on a quiet server they take a few microseconds. */
+/** Turns of the event loop that a greeting waits for an answer to join it; on a quiet server they take some microseconds. */
 const DELAY_TURNS = 4
 
 /** Ring buffer: the writers that are due in each of the next DELAY_TURNS turns of the event loop. */
