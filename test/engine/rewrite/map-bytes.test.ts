@@ -4,7 +4,6 @@ import t from 'tap'
 import loadWabt from 'wabt'
 import { byteMapOf, mapBytes, moduleBytes } from '../../../lib/engine/rewrite/map-bytes.js'
 
-const SOURCE = new URL('../../../lib/engine/rewrite/map-bytes.wat', import.meta.url)
 const IDENTITY = Uint8Array.from({ length: 256 }, (_, byte) => byte)
 
 t.test('maps any bytes by any table, in place or not, and counts their line feeds', async () => {
@@ -50,7 +49,9 @@ t.test('takes in pieces what is longer than its memory', async t => {
 
 t.test('the text source assembles to the bytes that the code holds', async t => {
   const wabt = await loadWabt()
-  const module = wabt.parseWat('map-bytes.wat', readFileSync(SOURCE, 'utf8'), { simd: true })
+  const module = wabt.parseWat('map-bytes.wat', readFileSync('lib/engine/rewrite/map-bytes.wat', 'utf8'), {
+    simd: true,
+  })
   const { buffer } = module.toBinary({})
   t.equal(Buffer.from(buffer).toString('hex'), moduleBytes().toString('hex'))
 })
