@@ -1,4 +1,4 @@
-// Echoes, and writes a line for each client that comes and goes.
+// Echoes, and writes a line to stderr for each client that comes or goes.
 import { counter, listen, pipeline } from 'bywash'
 
 const [port = '8080', host = '0.0.0.0'] = process.argv.slice(2)

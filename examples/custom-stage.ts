@@ -1,4 +1,4 @@
-// A server with a stage of its own: adds up the numbers that a client sends, until it says quit.
+// A server with a stage of its own: adds up the numbers in the lines that a client sends, until a line says quit.
 import { lines, listen, pipeline, stage, toLines } from 'bywash'
 
 const [port = '8080', host = '0.0.0.0'] = process.argv.slice(2)

@@ -3,10 +3,10 @@
 //   npx bywash stages repeat --import ./examples/my-stages.js
 import { defineStage, map, option } from 'bywash'
 
-/** A stage without options needs no more. */
+/** A stage without options can be exported as it is. */
 export const reverse = map('reverse', line => [...line].reverse().join(''))
 
-/** What is defined here is checked in code, in texts and in files, and shown by `bywash stages`. */
+/** The options of a stage made with `defineStage()` are checked in code, in texts and in files, and shown by `bywash stages`. */
 export const repeat = defineStage({
   name: 'repeat',
   summary: 'writes each line several times',

@@ -1,4 +1,4 @@
-// Tests a stage in isolation, without a port: node --import=tsx --test examples/stage.test.ts
+// Tests of a stage and of a pipeline with it, without a port: node --import=tsx --test examples/stage.test.ts
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { lines, map, pipeline, toLines } from 'bywash'

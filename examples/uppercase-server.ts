@@ -1,4 +1,4 @@
-// Shouts each line back: a line protocol, with a limit on the length of a line.
+// Sends each line back in upper case: a line protocol, with a limit on the length of a line.
 import { lines, listen, pipeline, toLines, uppercase, welcome } from 'bywash'
 
 const [port = '8080', host = '0.0.0.0'] = process.argv.slice(2)

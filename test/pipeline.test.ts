@@ -20,6 +20,7 @@ import {
 } from '../lib/index.js'
 import { connect, fakeClock } from '../lib/testing/index.js'
 import { PLANS } from './plans.js'
+import { runs } from './runs.js'
 
 const shout = pipeline()
   .through(lines({ maxLength: 8 }))
@@ -404,6 +405,6 @@ t.test('both plans give the same bytes and the same end, for any stages, bytes a
       const [fused, streams] = await Promise.all(results)
       if (fused !== streams) throw new Error(`fused ${fused}, streams ${streams}`)
     }),
-    { numRuns: 400 },
+    { numRuns: runs(400) },
   )
 })

@@ -1,17 +1,17 @@
 import type { AddressInfo } from 'node:net'
 import type { Dispatcher } from './dispatcher.js'
 
-/** Where the connections of a listener come from: a server of this process or, in a worker, the primary. */
+/** Source of a listener's connections: a server of this process or, in a worker, the primary. */
 export interface Acceptor {
   readonly address: AddressInfo
-  /** How many connections were refused so far. */
+  /** Connections refused so far. */
   readonly refused: number
-  /** The number of this worker, in one. */
+  /** Number of this worker, from 1 up; undefined in a process that is no worker. */
   readonly worker: number | undefined
-  /** Begins to hand over connections. `close` closes the listener. */
+  /** Starts to hand connections to `dispatcher`. In a worker, `close` is called when the primary closes the listener. */
   open: (dispatcher: Dispatcher, close: (options: { readonly timeout: number }) => void) => void
   suspend: () => void
   resume: () => Promise<void>
-  /** Hands over nothing more; `served` resolves when the service has closed, with how many connections were cut off. */
+  /** Stops handing over connections. `served` is what the dispatcher's `close()` has returned. */
   close: (served: Promise<number>) => Promise<void>
 }

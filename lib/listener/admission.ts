@@ -3,7 +3,7 @@ import type { Endpoints } from '../connection.js'
 import { RefusedError } from '../errors.js'
 import type { AddressRange } from './address/address-range.js'
 
-/** Who is served: how many at once, how many from one address, and from where. */
+/** Limits of a listener: connections at once, connections from one address, and the addresses that may connect. */
 export interface AdmissionRules {
   readonly maxConnections: number
   readonly maxConnectionsPerAddress: number
@@ -11,15 +11,17 @@ export interface AdmissionRules {
   readonly deny: readonly AddressRange[] | undefined
 }
 
-const MAPPED = '::ffff:'
+const IPV4_MAPPED_PREFIX = '::ffff:'
 
 /**
- * An address without a zone, as IPv4 where it is one: on a dual-stack socket `10.1.1.1` comes as `::ffff:10.1.1.1`,
- * and would slip through a list that has `10.0.0.0/8`.
+ * An address without its zone, and as IPv4 if it is IPv4-mapped: on a dual-stack socket `10.1.1.1` appears as
+ * `::ffff:10.1.1.1`, which a list with `10.0.0.0/8` would not match.
  */
 function plainAddress(address: string): string {
   const [plain = ''] = address.split('%')
-  return plain.startsWith(MAPPED) && plain.includes('.') ? plain.slice(MAPPED.length) : plain
+  return plain.startsWith(IPV4_MAPPED_PREFIX) && plain.includes('.')
+    ? plain.slice(IPV4_MAPPED_PREFIX.length)
+    : plain
 }
 
 function listOf(ranges: readonly AddressRange[] | undefined): BlockList | undefined {
@@ -29,14 +31,14 @@ function listOf(ranges: readonly AddressRange[] | undefined): BlockList | undefi
   return list
 }
 
-/** Decides which connections a listener takes. */
+/** Decides which connections a listener serves, and counts them by address. */
 export class Admission {
   readonly #rules: AdmissionRules
   readonly #allow: BlockList | undefined
   readonly #deny: BlockList | undefined
   readonly #hasAddressRules: boolean
-  /** How many connections each address has; empty where that is not limited. */
-  readonly #taken = new Map<string, number>()
+  /** Admitted connections of each address; empty without `maxConnectionsPerAddress`. */
+  readonly #connectionCounts = new Map<string, number>()
 
   constructor(rules: AdmissionRules) {
     this.#rules = rules
@@ -46,8 +48,8 @@ export class Admission {
       rules.maxConnectionsPerAddress !== Infinity || rules.allow !== undefined || rules.deny !== undefined
   }
 
-  /** Why a connection is not taken, when there are `open` already; undefined takes it, and `leave` gives it back. */
-  refusal(peer: Endpoints, open: number): RefusedError | undefined {
+  /** Admits a connection until its `release()`, or returns why it is refused. `open` is how many are open already. */
+  admit(peer: Endpoints, open: number): RefusedError | undefined {
     const { maxConnections, maxConnectionsPerAddress } = this.#rules
     if (open >= maxConnections) {
       return new RefusedError(
@@ -55,38 +57,38 @@ export class Admission {
         'too many connections',
       )
     }
-    // To ask for an address is a system call, and more.
+    // To read the address takes a system call and makes an object.
     const address = this.#hasAddressRules ? peer.remoteAddress : undefined
-    // A transport without addresses, such as a unix socket, has no limits of addresses either.
+    // Connections without an address, as on a unix socket, are not limited by address.
     return address === undefined
       ? undefined
-      : this.#refusalOf(plainAddress(address), maxConnectionsPerAddress)
+      : this.#admitAddress(plainAddress(address), maxConnectionsPerAddress)
   }
 
-  #refusalOf(address: string, most: number): RefusedError | undefined {
+  #admitAddress(address: string, limit: number): RefusedError | undefined {
     const family = isIPv6(address) ? 'ipv6' : 'ipv4'
     if (this.#deny?.check(address, family) || this.#allow?.check(address, family) === false) {
       return new RefusedError(`Connections from ${address} are not allowed.`, 'address not allowed')
     }
-    if (most === Infinity) return undefined
-    const taken = this.#taken.get(address) ?? 0
-    if (taken >= most) {
+    if (limit === Infinity) return undefined
+    const taken = this.#connectionCounts.get(address) ?? 0
+    if (taken >= limit) {
       return new RefusedError(
-        `There were ${most} connections from ${address} already ('maxConnectionsPerAddress').`,
+        `There were ${limit} connections from ${address} already ('maxConnectionsPerAddress').`,
         'too many connections from your address',
       )
     }
-    this.#taken.set(address, taken + 1)
+    this.#connectionCounts.set(address, taken + 1)
     return undefined
   }
 
-  /** Takes back what `refusal` allowed. */
-  leave(peer: Endpoints): void {
-    const remoteAddress = this.#taken.size === 0 ? undefined : peer.remoteAddress
+  /** Removes a connection that `admit()` has counted. */
+  release(peer: Endpoints): void {
+    const remoteAddress = this.#connectionCounts.size === 0 ? undefined : peer.remoteAddress
     if (remoteAddress === undefined) return
     const address = plainAddress(remoteAddress)
-    const taken = this.#taken.get(address) ?? 0
-    if (taken > 1) this.#taken.set(address, taken - 1)
-    else this.#taken.delete(address)
+    const taken = this.#connectionCounts.get(address) ?? 0
+    if (taken > 1) this.#connectionCounts.set(address, taken - 1)
+    else this.#connectionCounts.delete(address)
   }
 }

@@ -10,41 +10,45 @@ import { ServerAcceptor } from './server-acceptor.js'
 import type { Handshakes } from './tls/handshakes.js'
 import type { TlsOptions } from './tls/tls-options.js'
 
-/** Where connections come from, of listeners that accept in this process. */
+/** Acceptors of the listeners that takeOver() and stopAccepting() may be called with. */
 const acceptors = new WeakMap<Listener, ServerAcceptor>()
 
-/** Binds an address; `listen()` is the public way to it. */
+/** Implementation of `listen()`, which loads this file when it is first called. */
 export async function bind(pipeline: Pipeline<Buffer, Buffer>, options: ListenOptions): Promise<Listener> {
-  const local = await prepare(pipeline, options)
+  const local = await loadSettings(pipeline, options)
   const { settings } = local
   const listener =
     settings.workers === undefined
-      ? enter(local, await openAcceptor(local))
-      : await bindSpread(local, settings.workers)
+      ? localListener(local, await openAcceptor(local))
+      : await bindInWorkers(local, settings.workers)
   if (settings.signal?.aborted) await listener.close()
   settings.signal?.throwIfAborted()
   return listener
 }
 
 /**
- * Makes a listener with other options that accepts in the place of one that has the same address. If that were bound
- * anew, connections that wait to be accepted would be lost. The old listener keeps the connections that it has.
+ * Moves the listening socket of a listener to a new one with other options. To close it and bind the same address again
+ * would lose the connections that wait to be accepted. The old listener accepts nothing more, and keeps its connections.
  */
 export async function takeOver(
   old: Listener,
   pipeline: Pipeline<Buffer, Buffer>,
   options: ListenOptions,
 ): Promise<Listener> {
-  const local = await prepare(pipeline, options)
-  return enter(local, (acceptors.get(old) as ServerAcceptor).pass(local.settings, local.connections))
+  const local = await loadSettings(pipeline, options)
+  const acceptor = (acceptors.get(old) as ServerAcceptor).handOver(local.settings, local.connections)
+  return localListener(local, acceptor)
 }
 
-/** Stops accepting, for good, and gives the address free. Connections that are open go on. */
-export function retire(listener: Listener): void {
-  ;(acceptors.get(listener) as ServerAcceptor).release().close()
+/** Stops accepting for good and frees the address. Open connections go on. */
+export function stopAccepting(listener: Listener): void {
+  ;(acceptors.get(listener) as ServerAcceptor).detachServer().close()
 }
 
-async function prepare(pipeline: Pipeline<Buffer, Buffer>, options: ListenOptions): Promise<LocalSettings> {
+async function loadSettings(
+  pipeline: Pipeline<Buffer, Buffer>,
+  options: ListenOptions,
+): Promise<LocalSettings> {
   const settings = listenSettings(options)
   const plan = planOf(pipeline, 'listen()', settings.plan)
   const connections = connectionSettings('listen()', options)
@@ -54,30 +58,30 @@ async function prepare(pipeline: Pipeline<Buffer, Buffer>, options: ListenOption
   return { plan, settings, connections, handshakes }
 }
 
-function enter(local: LocalSettings, acceptor: ServerAcceptor): Listener {
+function localListener(local: LocalSettings, acceptor: ServerAcceptor): Listener {
   const listener = new Listener(acceptor, new LocalDispatcher(local, acceptor.onGone), local.settings)
   acceptors.set(listener, acceptor)
   return listener
 }
 
-/** Workers are loaded only where there are some. */
-async function bindSpread(local: LocalSettings, count: number): Promise<Listener> {
-  /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
+/** Loads the code for workers only when a listener has some. */
+async function bindInWorkers(local: LocalSettings, count: number): Promise<Listener> {
+  /* c8 ignore next -- the tests' loader adds branches of its own to a dynamic import */
   const { bindWorkers } = await import('./workers/bind-workers.js')
   return bindWorkers(local, count, openAcceptor)
 }
 
 async function openAcceptor({ settings, connections }: LocalSettings): Promise<ServerAcceptor> {
-  // What a worker is to serve must not be read here.
+  // A socket that is sent to a worker must not be read here.
   const pauseOnConnect = settings.workers !== undefined
   const server = createServer({ allowHalfOpen: true, pauseOnConnect })
   await openServer(server, settings.bind)
   return new ServerAcceptor(server, settings, connections)
 }
 
-/** TLS is loaded only where it is spoken. */
+/** Loads node:tls only when a listener needs it. */
 async function handshakesOf(options: TlsOptions): Promise<Handshakes> {
-  /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
+  /* c8 ignore next -- the tests' loader adds branches of its own to a dynamic import */
   const { Handshakes } = await import('./tls/handshakes.js')
   return new Handshakes('listen(): tls', options)
 }

@@ -4,23 +4,23 @@ import type { Reason } from '../outcome.js'
 import type { Pipeline } from '../pipeline.js'
 import type { TlsOptions } from './tls/tls-options.js'
 
-/** What serves the connections of a listener: this process, or workers. */
+/** Serves the connections that an acceptor hands over, in this process or in workers. */
 export interface Dispatcher {
-  /** How many connections are open, with those that are in their TLS handshake. */
+  /** Open connections, including those in their TLS handshake. */
   readonly connections: number
   serve: (socket: Socket, connection: Connection) => void
-  /** Serves connections that come from now on with another pipeline. */
+  /** Replaces the pipeline for connections that are accepted from now on. */
   replace: (pipeline: Pipeline<Buffer, Buffer>) => Promise<void>
-  /** Handshakes that begin from now on go by these options. */
+  /** Replaces the TLS options for handshakes that start from now on. */
   setSecureContext: (options: TlsOptions) => void
   /**
-   * Lets connections finish, and destroys what is left after `timeout` milliseconds. Resolves with how many it
-   * destroyed, when the last is closed. Called again, the shorter time counts.
+   * Lets connections finish, and destroys those that are left after `timeout` milliseconds. Resolves when the last is
+   * closed, with the number of those destroyed. If it is called again, the shorter timeout applies.
    */
   close: (timeout: number) => Promise<number>
-  /** Ends the connection in which something was started, by its async id; false where there is none. */
-  blame: (asyncId: number, error: unknown) => boolean
+  /** Fails the connection whose stages ran under this async id; returns false if there is none. */
+  failConnection: (asyncId: number, error: unknown) => boolean
 }
 
-/** Hears of each connection that is over. */
+/** Called by a dispatcher for each connection that is closed. */
 export type OnGone = (connection: Connection, reason: Reason) => void

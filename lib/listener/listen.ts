@@ -3,7 +3,7 @@ import type { ListenOptions } from './listen-options.js'
 import type { Listener } from './listener.js'
 
 /**
- * Binds an address and serves a pipeline to each connection. Resolves when connections are accepted.
+ * Binds an address and serves each connection with a pipeline. Resolves when the listener accepts connections.
  *
  * @throws StageOrderError when the pipeline does not go from bytes to bytes.
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
@@ -16,8 +16,8 @@ export async function listen(
   pipeline: Pipeline<Buffer, Buffer>,
   options: ListenOptions = {},
 ): Promise<Listener> {
-  // Loaded by the first call: who builds or tests pipelines needs no sockets.
-  /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
+  // Loaded by the first call: a program that only builds or tests pipelines needs no sockets.
+  /* c8 ignore next -- the tests' loader adds branches of its own to a dynamic import */
   const { bind } = await import('./bind.js')
   return bind(pipeline, options)
 }

@@ -8,7 +8,7 @@ import type { ListenSettings } from './listen-options.js'
 import type { TlsOptions } from './tls/tls-options.js'
 import { type UncaughtOwner, unwatchUncaught, watchUncaught } from './uncaught.js'
 
-/** The accepting side of a running server. `listen()` makes it. */
+/** A running server: accepts connections on one address and serves each. `listen()` returns it. */
 export class Listener {
   readonly #acceptor: Acceptor
   readonly #dispatcher: Dispatcher
@@ -22,7 +22,7 @@ export class Listener {
     this.#settings = settings
     this.#uncaught = {
       uncaught: settings.uncaught,
-      blame: (asyncId, error) => dispatcher.blame(asyncId, error),
+      failConnection: (asyncId, error) => dispatcher.failConnection(asyncId, error),
       close: () => this.close(),
     }
     settings.signal?.addEventListener('abort', this.#onAbort)
@@ -31,34 +31,35 @@ export class Listener {
   }
 
   /**
-   * The bound address, with the real port where port 0 was asked for. That of a unix socket is its path (empty where it
-   * was inherited), its family is `unix`, and its port 0.
+   * The bound address, with the actual port if port 0 was asked for. For a unix socket `address` is its path (empty if
+   * the socket was inherited), `family` is `unix`, and `port` is 0.
    */
   get address(): AddressInfo {
     return this.#acceptor.address
   }
 
-  /** How many connections are open, with those that are in their TLS handshake; in a worker, those that it serves. */
+  /** Number of open connections, including those in their TLS handshake; in a worker, of those that it serves. */
   get connections(): number {
     return this.#dispatcher.connections
   }
 
-  /** How many connections were refused so far. */
+  /** Number of connections that were refused so far. */
   get refused(): number {
     return this.#acceptor.refused
   }
 
   /**
-   * With `workers`: the number of this worker, from 1 up. Undefined in the primary, and where there are no workers, so
-   * a script that greets or prints only where it is undefined does so once.
+   * With `workers`, the number of this worker, from 1 up. Undefined in the primary and without workers, so code behind
+   * `if (listener.worker === undefined)` runs once, however many processes run the script.
    */
   get worker(): number | undefined {
     return this.#acceptor.worker
   }
 
   /**
-   * Serves connections that come from now on with another pipeline; those that are open keep theirs.
+   * Replaces the pipeline for connections that are accepted from now on; open connections keep theirs.
    *
+   * @throws StageOrderError when the pipeline does not go from bytes to bytes.
    * @throws InvalidOptionError in the primary of workers: a pipeline cannot be sent to another process.
    */
   replace(pipeline: Pipeline<Buffer, Buffer>): Promise<void> {
@@ -66,20 +67,20 @@ export class Listener {
   }
 
   /**
-   * Handshakes that begin from now on go by these options, with `workers` in each of them; connections that are open go
-   * on. Options that are wrong change nothing.
+   * Replaces the TLS options for handshakes that start from now on, with `workers` in every worker; open connections go
+   * on. If it throws, nothing has changed.
    *
-   * @throws InvalidOptionError for an option that is wrong, a certificate that is not one of the key, or a listener
-   * that does not speak TLS.
+   * @throws InvalidOptionError for a wrong option, a certificate that does not belong to the key, or a listener without
+   * TLS.
    */
   setSecureContext(options: TlsOptions): void {
     this.#dispatcher.setSecureContext(options)
   }
 
   /**
-   * Stops accepting; connections that are open go on. Until `resume()` the address is free for others.
+   * Stops accepting and frees the address until `resume()`; open connections go on.
    *
-   * @throws BindError for an inherited descriptor, since once closed it could not be opened again, and in a worker,
+   * @throws BindError for an inherited descriptor, which could not be opened again once it is closed, and in a worker,
    * since its primary accepts.
    */
   suspend(): void {
@@ -87,19 +88,20 @@ export class Listener {
   }
 
   /**
-   * Accepts again, on the same address and port, after `suspend()`.
+   * Accepts again after `suspend()`, on the same address and port.
    *
-   * @throws BindError when the address cannot be bound again.
+   * @throws BindError when the address cannot be bound again, and in a worker, since its primary accepts.
    */
   resume(): Promise<void> {
     return this.#acceptor.resume()
   }
 
   /**
-   * Stops accepting and lets connections finish: what has come is answered, a frame that has begun is waited for, then
-   * we send FIN (their outcome is `shutdown`). What is left after `timeout` milliseconds is destroyed, and counted as
-   * `forced`. Resolves when the last is closed, and workers have ended. A second call may shorten the time. In a worker
-   * it takes only that one out of service, and another is started in its place.
+   * Stops accepting and lets connections finish: what the client has sent is answered, the rest of an unfinished frame
+   * is waited for, and then FIN is sent (the outcome is `shutdown`). Connections that are left after `timeout`
+   * milliseconds are destroyed, and `forced` is their number; the default is the `shutdownTimeout` of `listen()`.
+   * Resolves when the last connection is closed and the workers have ended. A second call may shorten the timeout. In a
+   * worker it closes that worker alone, and another one is started in its place.
    *
    * @throws InvalidOptionError for a wrong timeout.
    */

@@ -14,7 +14,7 @@ import type { ListenSettings } from './listen-options.js'
 import type { HandshakeEvents, Handshakes } from './tls/handshakes.js'
 import type { TlsOptions } from './tls/tls-options.js'
 
-/** What a process needs to serve connections. */
+/** Checked and loaded settings with which a process serves the connections of a listener. */
 export interface LocalSettings {
   readonly plan: Plan
   readonly settings: ListenSettings
@@ -22,7 +22,7 @@ export interface LocalSettings {
   readonly handshakes: Handshakes | undefined
 }
 
-/** Serves connections in this process. */
+/** Dispatcher that serves connections in this process. */
 export class LocalDispatcher implements Dispatcher {
   #plan: Plan
   readonly #settings: ListenSettings
@@ -32,7 +32,7 @@ export class LocalDispatcher implements Dispatcher {
   readonly #onGone: OnGone
   #forced = 0
   #closed: Promise<void> | undefined
-  #finish: (() => void) | undefined
+  #resolveClosed: (() => void) | undefined
 
   constructor({ plan, settings, connections, handshakes }: LocalSettings, onGone: OnGone) {
     this.#plan = plan
@@ -67,14 +67,14 @@ export class LocalDispatcher implements Dispatcher {
 
   async close(timeout: number): Promise<number> {
     const { clock } = this.#settings
-    this.#closed ??= this.#leave()
+    this.#closed ??= this.#drain()
     const timer = clock.setTimeout(() => this.#destroyAll(), timeout)
     await this.#closed
     clock.clearTimeout(timer)
     return this.#forced
   }
 
-  blame(asyncId: number, error: unknown): boolean {
+  failConnection(asyncId: number, error: unknown): boolean {
     for (const driver of this.#watch.traceable) {
       if (!driver.started(asyncId)) continue
       driver.onUncaught(error)
@@ -87,14 +87,14 @@ export class LocalDispatcher implements Dispatcher {
     const driver = new ConnectionDriver(socket, connection, this.#driverSettings)
     this.#watch.add(driver)
     driver.start(this.#plan)
-    // Its handshake was under way when the listener closed.
+    // The listener was closed during the handshake of this connection.
     if (this.#closed !== undefined) driver.drain()
   }
 
-  #leave(): Promise<void> {
+  #drain(): Promise<void> {
     for (const driver of this.#watch.items) driver.drain()
     return new Promise(resolve => {
-      this.#finish = resolve
+      this.#resolveClosed = resolve
       if (this.connections === 0) resolve()
     })
   }
@@ -112,13 +112,13 @@ export class LocalDispatcher implements Dispatcher {
   readonly #end = (outcome: Outcome, connection: Connection) => {
     this.#onGone(connection, outcome.reason)
     guarded(() => this.#settings.onOutcome(outcome, connection))
-    if (this.connections === 0) this.#finish?.()
+    if (this.connections === 0) this.#resolveClosed?.()
   }
 
   readonly #handshakeEvents: HandshakeEvents = { onSecure: this.#begin, onFailed: this.#end }
 }
 
-/** What a listener says that has no certificate to replace. */
+/** The error of setSecureContext() on a listener without TLS. */
 export function withoutTls(): InvalidOptionError {
   return new InvalidOptionError("setSecureContext(): this listener does not speak TLS; give listen() 'tls'.")
 }

@@ -6,7 +6,7 @@ import type { ListenAddress } from './address/listen-address.js'
 import { takeDescriptor } from './address/systemd.js'
 import { openUnixSocket } from './address/unix-socket.js'
 
-/** Begins to listen; throws a BindError that says what to change. */
+/** Makes a server listen; the message of the BindError that it may throw says what to change. */
 export async function openServer(server: Server, address: ListenAddress): Promise<void> {
   try {
     if ('path' in address) {
@@ -46,6 +46,6 @@ function tcpReason({ code, message }: NodeJS.ErrnoException, host: string, port:
 }
 
 function unixReason({ code, message }: NodeJS.ErrnoException, path: string): string {
-  // libuv says EACCES of a directory that does not exist, too.
+  // libuv reports EACCES for a directory that does not exist, too.
   return code === 'EACCES' ? `cannot make ${path}; its directory does not exist, or is not writable` : message
 }

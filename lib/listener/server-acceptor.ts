@@ -13,13 +13,13 @@ import type { ListenSettings } from './listen-options.js'
 import { openServer } from './open-server.js'
 import { setInheritedOptions, setOptions } from './socket-options.js'
 
-/** So many refused connections are waited for until they have read why; those beyond are closed at once. */
-const LINGERING = 8
+/** Refused connections that may stay open until the client has read why; any more are closed at once. */
+const MAX_LINGERING_REFUSALS = 8
 
-/** The record that tells a TLS client the same before any handshake: alert, fatal, access denied. */
-const ACCESS_DENIED = '\x15\x03\x03\x00\x02\x02\x31'
+/** TLS record with the fatal alert "access denied": before a handshake, a TLS client cannot read the text of a refusal. */
+const ACCESS_DENIED_ALERT = '\x15\x03\x03\x00\x02\x02\x31'
 
-/** Accepts connections, numbers those that are served, and refuses the others. */
+/** Acceptor with a server of this process: numbers the connections that are served, and refuses the others. */
 export class ServerAcceptor implements Acceptor {
   readonly address: AddressInfo
   readonly worker = undefined
@@ -31,7 +31,7 @@ export class ServerAcceptor implements Acceptor {
   #served = 0
   #refused = 0
   #isClosed = false
-  /** Connections have their socket's options from the one that listens. */
+  /** Whether accepted sockets inherit their options from the listening socket. */
   #inherited: boolean
 
   constructor(server: Server, settings: ListenSettings, connections: ConnectionSettings) {
@@ -43,9 +43,9 @@ export class ServerAcceptor implements Acceptor {
     this.#refusalSettings = {
       ...connections.drive,
       onDone: this.#onRefused,
-      ...(settings.tls === undefined ? {} : { farewell: () => ACCESS_DENIED }),
+      ...(settings.tls === undefined ? {} : { farewell: () => ACCESS_DENIED_ALERT }),
     }
-    // A connection that could not be accepted is no reason to end the others.
+    // A failed accept, for want of a descriptor for example, must not end the other connections.
     server.on('error', error => {
       if (server.listening) process.emitWarning(error)
     })
@@ -59,16 +59,16 @@ export class ServerAcceptor implements Acceptor {
     this.#server.on('connection', socket => this.#accept(socket, dispatcher))
   }
 
-  /** Gives the server away: nothing more is accepted here, and nothing of it is closed. */
-  release(): Server {
+  /** Returns the server, still listening: this acceptor no longer accepts from it and will not close it. */
+  detachServer(): Server {
     const server = this.#server.removeAllListeners('connection').removeAllListeners('error')
     this.#server = createServer()
     return server
   }
 
-  /** Makes an acceptor with other settings of the same server. */
-  pass(settings: ListenSettings, connections: ConnectionSettings): ServerAcceptor {
-    const next = new ServerAcceptor(this.release(), settings, connections)
+  /** Returns a new acceptor for the same server, with other settings; the numbers of connections go on. */
+  handOver(settings: ListenSettings, connections: ConnectionSettings): ServerAcceptor {
+    const next = new ServerAcceptor(this.detachServer(), settings, connections)
     next.#served = this.#served
     return next
   }
@@ -90,7 +90,7 @@ export class ServerAcceptor implements Acceptor {
     this.#inherited = setInheritedOptions(this.#server, this.#settings.socket)
   }
 
-  /** The server is closed before the last sockets tell their drives, so both are waited for. */
+  /** Waits for `served` too: the server emits 'close' before the drivers of its last sockets have finished. */
   async close(served: Promise<number>): Promise<void> {
     this.#isClosed = true
     const closed = new Promise(resolve => this.#server.close(resolve))
@@ -100,15 +100,15 @@ export class ServerAcceptor implements Acceptor {
   }
 
   readonly onGone: OnGone = (connection, reason) => {
-    // It was admitted, and then its handshake failed.
+    // The connection was admitted, but its TLS handshake failed.
     if (reason === 'refused') this.#refused++
-    this.#admission.leave(connection)
+    this.#admission.release(connection)
   }
 
   #accept(socket: Socket, dispatcher: Dispatcher): void {
     const { clock, socket: options } = this.#settings
     if (!this.#inherited) setOptions(socket, options)
-    const refusal = this.#admission.refusal(socket, dispatcher.connections)
+    const refusal = this.#admission.admit(socket, dispatcher.connections)
     if (refusal === undefined) dispatcher.serve(socket, new Connection(++this.#served, socket, clock))
     else this.#refuse(socket, new Connection(0, socket, clock), refusal)
   }
@@ -118,7 +118,7 @@ export class ServerAcceptor implements Acceptor {
     keepAddresses(connection)
     const driver = new ConnectionDriver(socket, connection, this.#refusalSettings)
     this.#lingering.add(driver)
-    driver.refuse(refusal, this.#lingering.size <= LINGERING)
+    driver.refuse(refusal, this.#lingering.size <= MAX_LINGERING_REFUSALS)
   }
 
   readonly #onRefused = (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => {

@@ -1,6 +1,6 @@
 import type { Server, Socket } from 'node:net'
 
-/** What `listen()` sets on each connection. */
+/** Socket options of each connection. */
 export interface SocketOptions {
   readonly noDelay: boolean
   readonly keepAlive: boolean
@@ -8,7 +8,7 @@ export interface SocketOptions {
   readonly keepAliveInitialDelay: number
 }
 
-/** The handle of a socket that listens has the functions of any other, unless another process has it. */
+/** A server whose handle has the setters of a connection's handle; it lacks them if another process owns the socket. */
 type Listening = Server & {
   readonly _handle?: {
     readonly setNoDelay?: (on: boolean) => number
@@ -17,8 +17,8 @@ type Listening = Server & {
 }
 
 /**
- * Sets the options on the socket that listens, where the system gives them to each socket that it accepts, as Linux does.
- * That takes five system calls off each connection. Returns false where they have to be set on each.
+ * Sets the options on the listening socket if the system passes them on to each socket that it accepts, as Linux does.
+ * That saves five system calls for each connection. Returns false if they have to be set on each socket instead.
  */
 export function setInheritedOptions(server: Server, options: SocketOptions): boolean {
   const { _handle: handle }: Listening = server
@@ -31,7 +31,7 @@ export function setInheritedOptions(server: Server, options: SocketOptions): boo
   return results.every(result => result === 0)
 }
 
-/** Sets the options on one socket. */
+/** Sets the options on the socket of one connection. */
 export function setOptions(socket: Socket, options: SocketOptions): void {
   const { noDelay, keepAlive, keepAliveInitialDelay } = options
   socket.setNoDelay(noDelay).setKeepAlive(keepAlive, keepAliveInitialDelay)

@@ -1,26 +1,26 @@
 import { triggerAsyncId } from 'node:async_hooks'
 
-/** What to do about an uncaught error that belongs to no connection. */
+/** Policies for an uncaught error that belongs to no connection: make it a warning, or drain and exit. */
 export const UNCAUGHT_POLICIES = ['isolate', 'exit'] as const
 export type UncaughtPolicy = (typeof UNCAUGHT_POLICIES)[number]
 
-/** A policy of the program's own. */
+/** Policy of the program's own: is called with the error. */
 export type UncaughtHandler = (error: unknown) => void
 
-/** A listener, as far as uncaught errors go. */
+/** The part of a listener that deals with uncaught errors. */
 export interface UncaughtOwner {
   readonly uncaught: UncaughtPolicy | UncaughtHandler
-  /** Ends the connection in which something was started, by its async id; false where there is none. */
-  blame: (asyncId: number, error: unknown) => boolean
+  /** Fails the connection whose stages ran under this async id; returns false if there is none. */
+  failConnection: (asyncId: number, error: unknown) => boolean
   close: () => Promise<unknown>
 }
 
 const owners = new Set<UncaughtOwner>()
 
 /**
- * Watches for uncaught errors as long as a listener is open. Node numbers whatever runs asynchronously, and an uncaught
- * error knows the number of what had started the timer (or immediate, or tick) that threw it: for one that a stage
- * started that is the connection's socket. It costs nothing before an error comes.
+ * Handles uncaught errors as long as a listener is open. Node gives each async resource an id, and during
+ * 'uncaughtException' `triggerAsyncId()` is the id of the resource that started the timer, immediate or tick that threw.
+ * If a stage started it, that resource is the connection's socket. This costs nothing until there is an error.
  */
 export function watchUncaught(owner: UncaughtOwner): void {
   if (owners.size === 0) process.on('uncaughtException', onUncaught)
@@ -34,16 +34,16 @@ export function unwatchUncaught(owner: UncaughtOwner): void {
 
 function onUncaught(error: unknown): void {
   const asyncId = triggerAsyncId()
-  for (const owner of owners) if (owner.blame(asyncId, error)) return
-  // A program that handles uncaught errors itself has its own policy.
+  for (const owner of owners) if (owner.failConnection(asyncId, error)) return
+  // The program has a handler of its own, which then decides.
   if (process.listenerCount('uncaughtException') > 1) return
-  const leaving = [...owners].filter(({ uncaught }) => uncaught === 'exit')
-  // Several listeners may have the same one.
+  const exiting = [...owners].filter(({ uncaught }) => uncaught === 'exit')
+  // A handler that several listeners share is called once.
   const handlers = new Set(
     [...owners].map(({ uncaught }) => uncaught).filter(one => typeof one === 'function'),
   )
   for (const handle of handlers) handle(error)
-  if (leaving.length > 0) void exit(error, leaving)
+  if (exiting.length > 0) void exit(error, exiting)
   else if (handlers.size === 0) warn(error)
 }
 
@@ -53,14 +53,14 @@ function warn(error: unknown): void {
 
 let isExiting = false
 
-/** Drains, and then lets Node do what it does with an uncaught error: print it, and exit with 1. */
-async function exit(error: unknown, leaving: readonly UncaughtOwner[]): Promise<void> {
+/** Drains the listeners and rethrows the error, so that Node prints it and exits with code 1. */
+async function exit(error: unknown, exiting: readonly UncaughtOwner[]): Promise<void> {
   if (isExiting) {
     warn(error)
     return
   }
   isExiting = true
-  await Promise.allSettled(leaving.map(owner => owner.close()))
+  await Promise.allSettled(exiting.map(owner => owner.close()))
   process.off('uncaughtException', onUncaught)
   setImmediate(() => {
     throw error

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { connectTcp } from '../tcp-client.js'
 import { serveCommand, startCommand } from './start-command.js'
@@ -20,7 +21,7 @@ t.test('what a stage has left running does not hold up a command that is done', 
   const module = join(t.testdir(), 'leaky.mjs')
   writeFileSync(
     module,
-    `import { map } from ${JSON.stringify(import.meta.resolve('../../dist/index.js'))}
+    `import { map } from ${JSON.stringify(pathToFileURL('dist/index.js'))}
     export const leaky = map('leaky', line => (setInterval(() => {}, 1000), line))`,
   )
   const { child, exited, port } = await serveCommand(t, 'run', 'lines | leaky | to-lines', '--import', module)
@@ -37,7 +38,7 @@ t.test('an uncaught error is logged, what has come is answered, and the process 
   const module = join(t.testdir(), 'rejecting.mjs')
   writeFileSync(
     module,
-    `import { map } from ${JSON.stringify(import.meta.resolve('../../dist/index.js'))}
+    `import { map } from ${JSON.stringify(pathToFileURL('dist/index.js'))}
     export const rejecting = map('rejecting', line => (void Promise.reject(new Error(line)), line))`,
   )
   const file = `${module}.yaml`

@@ -17,7 +17,7 @@ export function inTerminal(t: Test, command: string, env: NodeJS.ProcessEnv = {}
       PATH: process.env.PATH,
       TERM: 'xterm',
       SHELL: '/bin/sh',
-      _TAPJS_PROCESSINFO_COVERAGE_: '0',
+      NODE_V8_COVERAGE: undefined,
       ...env,
     },
   })

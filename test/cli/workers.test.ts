@@ -2,13 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import t, { type Test } from 'tap'
 import { main } from '../../lib/cli/main.js'
+import { SCRIPT_FLAGS, scriptPath } from '../script-path.js'
 import { connectTcp } from '../tcp-client.js'
 import { FakeIo } from './fake-io.js'
 
 /** Starts the command, from lib/: what its workers run counts as covered. */
 function start(t: Test, ...argv: string[]) {
   // A group of its own, as a shell gives it.
-  const child = spawn(process.execPath, ['--import=tsx', 'lib/cli/bin.ts', ...argv], {
+  const child = spawn(process.execPath, [...SCRIPT_FLAGS, scriptPath('lib/cli/bin'), ...argv], {
     stdio: ['ignore', 'ignore', 'pipe'],
     detached: true,
   })

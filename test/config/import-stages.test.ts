@@ -8,8 +8,9 @@ import { builtIn } from '../../lib/config/registry.js'
 import { pipelineOfText } from '../../lib/config/text/text-pipeline.js'
 import { InvalidOptionError } from '../../lib/errors.js'
 import { runStage } from '../../lib/testing/index.js'
+import { scriptPath } from '../script-path.js'
 
-const LIBRARY = JSON.stringify(pathToFileURL(resolve('lib/index.ts')).href)
+const LIBRARY = JSON.stringify(pathToFileURL(scriptPath('lib/index')).href)
 
 const MY_STAGES = `
 import { defineStage, map, option, pipeline, lines, toLines } from ${LIBRARY}

@@ -16,6 +16,7 @@ import { formatQuantity } from '../../lib/options/quantity.js'
 import { type Pipeline, pipeline } from '../../lib/pipeline.js'
 import type { AnyStage, Stage } from '../../lib/stage.js'
 import { runStage } from '../../lib/testing/index.js'
+import { runs } from '../runs.js'
 
 type Bytes = Pipeline<Buffer, Buffer>
 type Gen = fc.GeneratorValue
@@ -216,7 +217,7 @@ for (const name of registry.stages.keys()) {
         }
       }
     })
-    await fc.assert(property, { numRuns: 20, endOnFailure: true })
+    await fc.assert(property, { numRuns: runs(20), endOnFailure: true })
     t.pass()
   })
 }

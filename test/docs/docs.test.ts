@@ -4,7 +4,6 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { runTest } from '../../lib/cli/test-runs.js'
 import { readConfiguration } from '../../lib/config/file/configuration.js'
@@ -23,8 +22,9 @@ import { Admission } from '../../lib/listener/admission.js'
 import { listenSettings } from '../../lib/listener/listen-options.js'
 import * as stages from '../../lib/stages/index.js'
 import { connect, fakeClock, runStage } from '../../lib/testing/index.js'
+import { SCRIPT_FLAGS, scriptPath } from '../script-path.js'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
+const root = process.cwd()
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
 const names = (folder: string) => readdirSync(join(root, folder)).map(name => `${folder}/${name}`)
 
@@ -72,7 +72,7 @@ async function dribble(): Promise<void> {
 /** Runs Node, and gives its exit code with everything that it wrote. */
 async function node(...parameters: string[]): Promise<{ code: number; output: string }> {
   // What runs here is built in dist/; coverage is of lib/.
-  const env = { ...process.env, _TAPJS_PROCESSINFO_COVERAGE_: '0' }
+  const env = { ...process.env, NODE_V8_COVERAGE: undefined }
   const child = spawn(process.execPath, parameters, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
   const [output, errors, [code]] = await Promise.all([
     text(child.stdout),
@@ -107,7 +107,7 @@ t.test('docs/errors.md shows each message as the code makes it', async t => {
     ERR_BYWASH_INVALID_OPTION: () => lines({ maxLength: 0 }),
     ERR_BYWASH_INVALID_UTF8: () => runStage(lines({ invalid: 'error' }), [Buffer.from([0xff, 0x0a])]),
     ERR_BYWASH_REFUSED: () => {
-      throw new Admission(listenSettings({ maxConnections: 1 }).admission).refusal({}, 1)
+      throw new Admission(listenSettings({ maxConnections: 1 }).admission).admit({}, 1)
     },
     ERR_BYWASH_STAGE: () => runStage(broken, ['abc']),
     // @ts-expect-error the order is wrong
@@ -131,7 +131,7 @@ t.test('docs/stages.md has a section for each stage', async t => {
 })
 
 t.test('docs/ says what the definitions say: npm run docs writes nothing new', async t => {
-  const { code, output } = await node('--import=tsx', '.ci/docs.ts', '--check')
+  const { code, output } = await node(...SCRIPT_FLAGS, scriptPath('.ci/docs'), '--check')
   t.equal(code, 0, output)
 })
 
@@ -194,7 +194,13 @@ t.test('the code of the pages compiles, and what it asserts is true', async t =>
     ...programs,
     'tsconfig.json': JSON.stringify({
       extends: join(root, 'tsconfig.json'),
-      compilerOptions: { noEmit: true, rootDir: root, noUnusedLocals: false },
+      compilerOptions: {
+        emitDeclarationOnly: false,
+        declaration: false,
+        rootDir: '.',
+        outDir: 'compiled',
+        noUnusedLocals: false,
+      },
       include: ['*.ts'],
     }),
   })
@@ -205,7 +211,7 @@ t.test('the code of the pages compiles, and what it asserts is true', async t =>
   )
   const outputs = await Promise.all(
     claims.map(async name => {
-      const { code, output } = await node('--import=tsx', join(folder, name))
+      const { code, output } = await node(join(folder, 'compiled', name.replace(/\.ts$/, '.js')))
       t.equal(code, 0, output || name)
       return output
     }),

@@ -4,12 +4,13 @@ import { readdir, readFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
+import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
 
-const root = new URL('../..', import.meta.url)
+const root = pathToFileURL('./')
 
 // The examples run what is built in dist/; coverage is of lib/.
-const env = { ...process.env, _TAPJS_PROCESSINFO_COVERAGE_: '0' }
+const env = { ...process.env, NODE_V8_COVERAGE: undefined }
 
 /** An example that is running, and what it writes to stderr, line by line. */
 interface Server {
@@ -181,7 +182,7 @@ t.test('stage.test passes under node:test', async t => {
 })
 
 t.test('every example is tested here, and fits a screen', async t => {
-  const own = await readFile(new URL(import.meta.url), 'utf8')
+  const own = await readFile('test/docs/examples.test.ts', 'utf8')
   for (const example of await readdir(new URL('examples/', root))) {
     t.ok(own.includes(`'${example}'`) || own.includes(`examples/${example}'`), example)
     const source = await readFile(new URL(`examples/${example}`, root), 'utf8')

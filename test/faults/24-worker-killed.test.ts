@@ -1,10 +1,11 @@
 import { readdirSync } from 'node:fs'
 import t from 'tap'
 import { readGreeting, type Said, spawnServer } from '../listener/workers/spawn-server.js'
+import { RUNS_ALL } from '../runs.js'
 import { connectTcp } from '../tcp-client.js'
 
 const WORKERS = 3
-const KILLS = 8
+const KILLS = RUNS_ALL ? 20 : 4
 const CLIENTS = 100
 
 const isUp = ({ worker = 0 }: Said) => worker > 0

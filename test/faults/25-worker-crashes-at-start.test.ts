@@ -16,7 +16,7 @@ t.test('25: worker crashes at start for ever', async t => {
   const argv = ['dist/cli/bin.js', 'echo', '--workers', '1', '--host', '127.0.0.1', '--port', '0']
   const child = spawn(process.execPath, ['--import', join(folder, 'broken.mjs'), ...argv], {
     stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, _TAPJS_PROCESSINFO_COVERAGE_: '0' },
+    env: { ...process.env, NODE_V8_COVERAGE: undefined },
   })
   t.teardown(() => child.kill('SIGKILL'))
   const [logged, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')])

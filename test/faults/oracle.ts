@@ -18,8 +18,10 @@ export interface Target {
   readonly clock?: FakeClock
   /** How the bystander connects. @default by TCP */
   readonly open?: (port: number) => Promise<Socket>
-  /** In a process of its own, which a command such as `prlimit` may start. */
-  readonly apart?: boolean | readonly string[]
+  /** In a process of its own. */
+  readonly apart?: boolean
+  /** The limit of open files of that process. */
+  readonly openFiles?: number
   /** How many connections end for each reason, without the bystander's; left out where that is not certain. */
   readonly reasons?: Readonly<Record<string, number>>
 }
@@ -46,7 +48,7 @@ export interface Scene {
  */
 export async function underFault(
   t: Test,
-  { pipeline, options = {}, clock, open, apart = false, reasons }: Target,
+  { pipeline, options = {}, clock, open, apart = false, openFiles, reasons }: Target,
   provoke: (scene: Scene) => Promise<void>,
 ): Promise<void> {
   const ended: Ended[] = []
@@ -70,7 +72,7 @@ export async function underFault(
         onEnded,
         onFault,
         onWarning,
-        limits: apart === true ? [] : apart,
+        openFiles,
       })
     : await serve(pipeline, { ...options, ...(clock === undefined ? {} : { clock }) }, { onEnded, onFault })
   const bystander = await Bystander.start(server.port, open)

@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import type { ListenOptions } from '../../lib/index.js'
+import { SCRIPT_FLAGS, scriptPath } from '../script-path.js'
 import type { PipelineName } from './pipelines.js'
 import type { Ended, Fault, FaultServer, Listening, Report } from './server.js'
 
-const SCRIPT = fileURLToPath(new URL('server-process.ts', import.meta.url))
+const SCRIPT = scriptPath('test/faults/server-process')
 
 /** Serves a pipeline in a process of its own, which ends with the test. */
 export async function serveApart(
@@ -17,23 +17,15 @@ export async function serveApart(
     onEnded,
     onFault,
     onWarning,
-    limits = [],
+    openFiles,
   }: Listening & {
     readonly onWarning: (message: string) => void
-    /** A command in front of that of Node. */
-    readonly limits?: readonly string[]
+    /** The limit of open files of the process. */
+    readonly openFiles: number | undefined
   },
 ): Promise<FaultServer> {
-  const command = [
-    ...limits,
-    process.execPath,
-    '--expose-gc',
-    '--import=tsx',
-    SCRIPT,
-    name,
-    JSON.stringify(options),
-  ]
-  const child = spawn(command[0] as string, command.slice(1), {
+  const parameters = [name, JSON.stringify(options), ...(openFiles === undefined ? [] : [String(openFiles)])]
+  const child = spawn(process.execPath, ['--expose-gc', ...SCRIPT_FLAGS, SCRIPT, ...parameters], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     // Without the loaders and the coverage of the test.
     env: { ...process.env, NODE_OPTIONS: '', NODE_V8_COVERAGE: undefined },

@@ -12,11 +12,12 @@ const TABLES: [string, RegExp][] = [
 export function openSockets(): string[] {
   try {
     const ours = new Set(readdirSync(FOLDER).map(nameOf))
-    return TABLES.flatMap(([table, row]) =>
-      [...readFileSync(`/proc/self/net/${table}`, 'utf8').matchAll(row)].flatMap(([, inode]) =>
-        ours.has(`socket:[${inode}]`) ? `${table} socket` : [],
-      ),
-    )
+    return TABLES.flatMap(([table, row]) => {
+      // A table that changes while it is read shows a row twice, or not at all.
+      const rows = [1, 2].flatMap(() => [...readFileSync(`/proc/self/net/${table}`, 'utf8').matchAll(row)])
+      const inodes = new Set(rows.map(([, inode]) => inode))
+      return [...inodes].flatMap(inode => (ours.has(`socket:[${inode}]`) ? `${table} socket` : []))
+    })
   } catch {
     return []
   }

@@ -7,6 +7,7 @@ import { BindError, lines, map, type Pipeline, pipeline, StageOrderError, toLine
 import { echo, uppercase, welcome } from '../../lib/presets/index.js'
 import { fakeClock } from '../../lib/testing/index.js'
 import { PLANS } from '../plans.js'
+import { SCRIPT_FLAGS, scriptPath } from '../script-path.js'
 import { connectTcp, exchange } from '../tcp-client.js'
 import { serveLocally } from './local-listener.js'
 
@@ -215,14 +216,14 @@ t.test('a client that sends much to a listener that refuses it still reads why',
 
 t.test('a process ends though a connection in memory is open, and though its deadlines are far', async t => {
   const program = `
-    import { pipeline } from './lib/index.ts'
-    import { connect } from './lib/testing/index.ts'
+    import { pipeline } from '${scriptPath('lib/index')}'
+    import { connect } from '${scriptPath('lib/testing/index')}'
     const client = connect(pipeline(), { idleTimeout: 60_000 })
     client.send('hello')
     client.receive(5).then(answer => console.log(String(answer)))
   `
-  const child = spawn(process.execPath, ['--import=tsx', '--input-type=module', '--eval', program], {
-    env: { ...process.env, _TAPJS_PROCESSINFO_COVERAGE_: '0' },
+  const child = spawn(process.execPath, [...SCRIPT_FLAGS, '--input-type=module', '--eval', program], {
+    env: { ...process.env, NODE_V8_COVERAGE: undefined },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   t.teardown(() => child.kill('SIGKILL'))

@@ -1,11 +1,11 @@
 import { fork } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import type { PlanMode } from '../../lib/index.js'
 import type { UncaughtPolicy } from '../../lib/listener/uncaught.js'
 import { PLANS } from '../plans.js'
+import { SCRIPT_FLAGS, scriptPath } from '../script-path.js'
 import { connectTcp } from '../tcp-client.js'
 
 interface Served {
@@ -17,11 +17,14 @@ interface Served {
 
 /** Serves in a process of its own, where an uncaught error does no harm to the test. */
 async function serve(t: Test, { policy = 'exit', plan = 'fused', handles = false }: Served) {
-  const script = fileURLToPath(new URL('uncaught-server.ts', import.meta.url))
-  const child = fork(script, [policy, plan, ...(handles ? ['handles'] : [])], {
-    execArgv: ['--import=tsx'],
-    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
-  })
+  const child = fork(
+    scriptPath('test/listener/uncaught-server'),
+    [policy, plan, ...(handles ? ['handles'] : [])],
+    {
+      execArgv: [...SCRIPT_FLAGS],
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+    },
+  )
   t.teardown(() => child.kill('SIGKILL'))
   const events = new EventEmitter()
   const said: string[] = []

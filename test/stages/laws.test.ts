@@ -5,6 +5,7 @@ import t from 'tap'
 import { type Frame, pipeline, type Stage } from '../../lib/index.js'
 import * as stages from '../../lib/stages/index.js'
 import { checkStage, type Example } from '../../lib/testing/index.js'
+import { runs } from '../runs.js'
 
 const invalid = 'ERR_BYWASH_INVALID_FRAME'
 const tooLong = 'ERR_BYWASH_FRAME_TOO_LONG'
@@ -241,7 +242,8 @@ t.setTimeout(180_000)
 
 for (const { of, with: parameters, examples } of ROWS) {
   t.test(`${of.name}(${inspect(parameters, { depth: 1 }).slice(1, -1).trim()}) obeys the laws`, async t => {
-    await checkStage(of, examples, { parameters })
+    // Whether a stage goes on at all, and not how soon on a busy machine.
+    await checkStage(of, examples, { parameters, random: runs(20), timeout: 120_000 })
     t.pass('on both plans')
   })
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { resolve } from 'node:path'
 
 /** The path of a certificate or key of the tests; `certificates/make.sh` makes them again. */
-export const pathOf = (name: string) => fileURLToPath(new URL(`certificates/${name}.pem`, import.meta.url))
+export const pathOf = (name: string) => resolve(`test/transports/certificates/${name}.pem`)
 
 export const pem = (name: string) => readFileSync(pathOf(name), 'utf8')
 

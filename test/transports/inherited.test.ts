@@ -36,7 +36,7 @@ function environment(names: string | undefined, { count = 2, pid = process.pid }
 /** Runs a program for the length of a test; `logged` waits until it has written a text to stderr. */
 function run(t: Test, command: string, parameters: string[], options: SpawnOptions) {
   // What runs here is built in dist/; coverage is of lib/.
-  const env = { ...process.env, _TAPJS_PROCESSINFO_COVERAGE_: '0' }
+  const env = { ...process.env, NODE_V8_COVERAGE: undefined }
   const child: ChildProcess = spawn(command, parameters, { env, ...options })
   t.teardown(() => child.kill('SIGKILL'))
   const exited = once(child, 'exit')
@@ -194,7 +194,7 @@ t.test('an inherited descriptor cannot be suspended, since it could not be opene
   const acceptor = new ServerAcceptor(server, listenSettings({ fd: 3 }), connectionSettings('listen()', {}))
   t.throws(() => acceptor.suspend(), { code: 'ERR_BYWASH_BIND', message: /cannot be opened again/ })
   t.equal(server.listening, true)
-  acceptor.pass(listenSettings({ fd: 3 }), connectionSettings('listen()', {}))
+  acceptor.handOver(listenSettings({ fd: 3 }), connectionSettings('listen()', {}))
   acceptor.suspend()
   t.equal(server.listening, true, 'who has passed it on has nothing to suspend')
 })

@@ -3,7 +3,7 @@ import { formatBound } from '../../address.js'
 import type { Configuration } from '../../config/file/configuration.js'
 import { overlap } from '../../config/file/listen.js'
 import { BindError } from '../../errors.js'
-import { retire, takeOver } from '../../listener/bind.js'
+import { stopAccepting, takeOver } from '../../listener/bind.js'
 import { listen } from '../../listener/listen.js'
 import type { ListenOptions } from '../../listener/listen-options.js'
 import type { Listener } from '../../listener/listener.js'
@@ -141,7 +141,7 @@ export class RunningListeners {
   }
 
   #drain(listener: Listener): void {
-    retire(listener)
+    stopAccepting(listener)
     this.#draining.add(listener)
     this.#finish(listener)
   }

@@ -1,16 +1,16 @@
 import { BindError } from '../../errors.js'
 import type { SystemdDescriptor } from './listen-address.js'
 
-/** The first descriptor that is handed over; the others follow. */
-const FIRST = 3
-const NAMES = ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'LISTEN_PIDFDID']
+/** Number of the first descriptor that systemd hands over; the others follow it. */
+const FIRST_DESCRIPTOR = 3
+const VARIABLES = ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'LISTEN_PIDFDID']
 
-/** What systemd has handed over and nobody has taken yet: descriptors with their names. */
-const handed = new Map<number, string>()
+/** Names of the descriptors that systemd has handed over and no listener has taken yet, by their number. */
+const available = new Map<number, string>()
 
 /**
- * The number of a descriptor. One of systemd's is taken only once: who closes it must not close what has its number
- * later.
+ * Returns the number of a descriptor. Each of systemd's is handed out only once: when its listener has closed it, its
+ * number may come to mean another file, which a second listener would take for a socket and close.
  *
  * @throws BindError when systemd did not hand over such a descriptor.
  */
@@ -19,18 +19,18 @@ export function takeDescriptor(
   environment: NodeJS.ProcessEnv = process.env,
 ): number {
   if (typeof wanted === 'number') return wanted
-  receive(environment)
+  readEnvironment(environment)
   const [, name] = wanted.split(/:(.*)/s)
-  const found = [...handed].filter(([, other]) => name === undefined || other === name)
+  const found = [...available].filter(([, other]) => name === undefined || other === name)
   const [first] = found
   if (first === undefined || found.length > 1) throw new BindError(`bind failed: ${refusal(name)}`)
-  handed.delete(first[0])
+  available.delete(first[0])
   return first[0]
 }
 
 function refusal(name: string | undefined): string {
-  const names = [...handed.values()].join(', ')
-  if (handed.size === 0) {
+  const names = [...available.values()].join(', ')
+  if (available.size === 0) {
     return 'systemd has handed over no descriptor (LISTEN_FDS); start this program from a socket unit'
   }
   return name === undefined
@@ -38,8 +38,8 @@ function refusal(name: string | undefined): string {
     : `systemd has not handed over exactly one descriptor named ${name}; there are ${names}`
 }
 
-/** Reads the environment, and clears it: the descriptors are not for our children. */
-function receive(environment: NodeJS.ProcessEnv): void {
+/** Reads systemd's variables and deletes them, since the descriptors are not for child processes. */
+function readEnvironment(environment: NodeJS.ProcessEnv): void {
   const { LISTEN_PID: pid, LISTEN_FDS: count, LISTEN_FDNAMES: names } = environment
   if (pid === undefined || count === undefined) return
   if (Number(pid) !== process.pid) {
@@ -48,9 +48,9 @@ function receive(environment: NodeJS.ProcessEnv): void {
         'start node itself in the unit, and not through npm or a shell',
     )
   }
-  for (const name of NAMES) delete environment[name]
+  for (const name of VARIABLES) delete environment[name]
   const given = names?.split(':') ?? []
   for (let index = 0; index < Number(count); index++) {
-    handed.set(FIRST + index, given[index] || 'unknown')
+    available.set(FIRST_DESCRIPTOR + index, given[index] || 'unknown')
   }
 }

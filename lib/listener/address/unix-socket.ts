@@ -4,7 +4,7 @@ import { connect, type Server } from 'node:net'
 import { BindError } from '../../errors.js'
 import type { UnixAddress } from './listen-address.js'
 
-/** Listens on a unix socket. What a dead server has left in its place is removed, and nothing else. */
+/** Makes a server listen on a unix socket. A socket file that a dead server has left is removed, and no other file. */
 export async function openUnixSocket(server: Server, address: UnixAddress): Promise<void> {
   const { path, mode, backlog } = address
   const there = lstatSync(path, { bigint: true, throwIfNoEntry: false })
@@ -14,7 +14,7 @@ export async function openUnixSocket(server: Server, address: UnixAddress): Prom
     await once(server, 'listening')
     return
   }
-  // Nobody else can connect before the file has its mode.
+  // Until chmod() sets its mode, nobody but the owner can connect.
   const umask = process.umask(0o077)
   try {
     server.listen({ path, backlog })
@@ -47,7 +47,7 @@ async function clear(path: string, there: BigIntStats): Promise<void> {
   }
 }
 
-/** Why nobody answers behind a socket; undefined when somebody does. */
+/** Error code of an attempt to connect to a socket; undefined if a server accepts it. */
 async function refusalOf(path: string): Promise<string | undefined> {
   const client = connect({ path })
   try {
@@ -61,15 +61,15 @@ async function refusalOf(path: string): Promise<string | undefined> {
 }
 
 /**
- * Removes a socket's file when it still is the one that was looked at. Another server may have put its own there in the
- * meantime, so the file is moved away before it is looked at again, and moved back if it is not the same.
+ * Removes the file of a stale socket. Another server may have put its own socket at the path since `stale` was read, so
+ * the file is renamed first, compared with `stale`, and renamed back if it is not the same.
  */
 export function removeStale(path: string, stale: BigIntStats): void {
   const aside = `${path}.${process.pid}`
   try {
     renameSync(path, aside)
   } catch (error) {
-    // Somebody else has removed it.
+    // Another process has removed it.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
     throw error
   }

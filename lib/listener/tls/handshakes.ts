@@ -7,30 +7,31 @@ import { formatDuration } from '../../options/format-duration.js'
 import type { Outcome } from '../../outcome.js'
 import { nodeTlsOptions, type TlsOptions, type TlsSettings, tlsSettings } from './tls-options.js'
 
-/** What comes of handshakes. */
+/** Callbacks for the end of a handshake. */
 export interface HandshakeEvents {
   readonly onSecure: (socket: TLSSocket, connection: Connection) => void
   readonly onFailed: (outcome: Outcome, connection: Connection) => void
 }
 
-/** A client that has not finished its handshake. */
+/** A handshake that is under way. */
 interface Pending {
   readonly connection: Connection
   readonly events: HandshakeEvents
   readonly openedAt: number
   readonly timer: Timer
-  /** Why we end it, when we do. */
+  /** Set when we end the handshake ourselves: what #failed() then reports. */
   failure?: Failure
 }
 
 type Failure = Pick<Outcome, 'reason'> & { readonly error?: Error }
 
-/** A TLS socket knows the socket that it was made of. */
-type Secured = TLSSocket & { readonly _parent: Socket }
+/** A TLS socket, with the plain socket that it was made from. */
+type HandshakeSocket = TLSSocket & { readonly _parent: Socket }
 
 /**
- * Makes TLS sockets of a listener's sockets. Node's TLS server does it, but it neither listens (limits come first: a
- * handshake costs more than a refusal) nor keeps the time (its deadline is the socket's idle timer).
+ * Makes TLS sockets from a listener's sockets. Node's TLS server does the handshake, but it does not listen, since limits
+ * are checked first (a handshake costs more than a refusal), and it does not keep the deadline, since Node's own is the
+ * socket's idle timer, which each byte renews.
  */
 export class Handshakes {
   readonly #pending = new Map<Socket, Pending>()
@@ -42,12 +43,12 @@ export class Handshakes {
     this.#server = this.#serverOf(this.#settings)
   }
 
-  /** How many are under way. */
+  /** Number of handshakes under way. */
   get size(): number {
     return this.#pending.size
   }
 
-  /** What begins from now on goes by these settings. */
+  /** Replaces the options for handshakes that start from now on. */
   replace(owner: string, options: TlsOptions): void {
     this.#settings = tlsSettings(owner, options)
     this.#server = this.#serverOf(this.#settings)
@@ -63,12 +64,12 @@ export class Handshakes {
     }, handshakeTimeout)
     const pending: Pending = { connection, events, openedAt: Math.round(clock.now()), timer }
     this.#pending.set(socket, pending)
-    // A client that ends its side in the middle of the handshake is closed.
+    // A FIN of the client in the middle of the handshake closes the connection.
     socket.allowHalfOpen = false
     this.#server.emit('connection', socket)
   }
 
-  /** Ends those that are under way; returns how many. */
+  /** Ends the handshakes that are under way; returns their number. */
   abort(): number {
     let count = 0
     for (const [socket, pending] of this.#pending) {
@@ -79,7 +80,7 @@ export class Handshakes {
     return count
   }
 
-  /** Its 'close' comes later, as a failed handshake. */
+  /** Destroys the socket; its 'close' makes the TLS server report a failed handshake, and so calls #failed(). */
   #end(socket: Socket, pending: Pending, failure: Failure): void {
     pending.failure = failure
     socket.destroy()
@@ -87,18 +88,18 @@ export class Handshakes {
 
   #serverOf(settings: TlsSettings): Server {
     return createServer(nodeTlsOptions(settings))
-      .on('secureConnection', socket => this.#secured(socket as Secured))
-      .on('tlsClientError', (error, socket) => this.#failed(error, socket as Secured))
+      .on('secureConnection', socket => this.#secured(socket as HandshakeSocket))
+      .on('tlsClientError', (error, socket) => this.#failed(error, socket as HandshakeSocket))
   }
 
-  #secured(socket: Secured): void {
+  #secured(socket: HandshakeSocket): void {
     const { connection, events } = this.#take(socket)
     socket.allowHalfOpen = true
     events.onSecure(socket, connection)
   }
 
-  /** Comes for every handshake that is not finished, whatever ended it. */
-  #failed(cause: NodeJS.ErrnoException, socket: Secured): void {
+  /** Called for every handshake that does not finish, whatever the cause. */
+  #failed(cause: NodeJS.ErrnoException, socket: HandshakeSocket): void {
     const { connection, events, openedAt, failure = failureOf(cause, socket) } = this.#take(socket)
     endConnection(connection)
     const duration = Math.round(connection.clock.now()) - openedAt
@@ -106,7 +107,7 @@ export class Handshakes {
     events.onFailed({ reason, error, bytesRead: 0, bytesWritten: 0, duration }, connection)
   }
 
-  #take({ _parent: socket }: Secured): Pending {
+  #take({ _parent: socket }: HandshakeSocket): Pending {
     const pending = this.#pending.get(socket) as Pending
     this.#pending.delete(socket)
     pending.connection.clock.clearTimeout(pending.timer)
@@ -114,17 +115,17 @@ export class Handshakes {
   }
 }
 
-function failureOf(cause: NodeJS.ErrnoException, socket: Secured): Failure {
+function failureOf(cause: NodeJS.ErrnoException, socket: HandshakeSocket): Failure {
   const what = socket.authorizationError
     ? `the client's certificate is not accepted: ${socket.authorizationError}`
-    : mistakeOf(cause)
+    : clientMistake(cause)
   return what === undefined
     ? { reason: 'client-reset', error: cause }
     : { reason: 'refused', error: new HandshakeError(what, { cause }) }
 }
 
-/** What the client did wrong; undefined when it only went away. */
-function mistakeOf({ code, reason }: NodeJS.ErrnoException & { reason?: string }): string | undefined {
+/** Says what the client did wrong; undefined if it only went away. */
+function clientMistake({ code, reason }: NodeJS.ErrnoException & { reason?: string }): string | undefined {
   switch (code) {
     case 'ERR_SSL_HTTP_REQUEST':
       return 'the client spoke HTTP without TLS'
@@ -133,7 +134,7 @@ function mistakeOf({ code, reason }: NodeJS.ErrnoException & { reason?: string }
     case 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE':
       return 'the client showed no certificate'
     default:
-      // Only the errors of TLS have one.
+      // Only errors of OpenSSL have a reason; others mean that the connection was lost.
       return reason
   }
 }

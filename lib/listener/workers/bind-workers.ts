@@ -4,36 +4,36 @@ import { Listener } from '../listener.js'
 import { LocalDispatcher, type LocalSettings } from '../local-dispatcher.js'
 import type { ServerAcceptor } from '../server-acceptor.js'
 import { takeName } from './listener-names.js'
-import { Pool } from './pool.js'
-import { type Port, PrimaryAcceptor } from './primary-acceptor.js'
+import { WorkerPool } from './pool.js'
+import { type IpcProcess, PrimaryAcceptor } from './primary-acceptor.js'
 import { WorkerDispatcher } from './worker-dispatcher.js'
 
-/** The environment variable that tells a worker its number. */
-const NUMBER = 'BYWASH_WORKER'
+/** Environment variable with the number of a worker. */
+const NUMBER_VARIABLE = 'BYWASH_WORKER'
 
-let pool: Pool | undefined
+let pool: WorkerPool | undefined
 
-/** A listener with workers: in the primary one that accepts, in a worker one that serves. */
+/** Opens a listener with workers: in the primary it accepts connections, in a worker it serves them. */
 export async function bindWorkers(
   local: LocalSettings,
   count: number,
-  accept: (local: LocalSettings) => Promise<ServerAcceptor>,
+  openAcceptor: (local: LocalSettings) => Promise<ServerAcceptor>,
 ): Promise<Listener> {
-  if (cluster.isPrimary) return bindPrimary(local, count, await accept(local))
-  const number = process.env[NUMBER]
+  if (cluster.isPrimary) return bindPrimary(local, count, await openAcceptor(local))
+  const number = process.env[NUMBER_VARIABLE]
   if (number === undefined) {
     throw new InvalidOptionError(
       "listen(): 'workers' is for a program's own process, and this is a worker of node:cluster already; " +
         "fork none yourself, or leave 'workers' out.",
     )
   }
-  return joinPrimary(local, Number(number))
+  return bindWorker(local, Number(number))
 }
 
-function poolOf({ settings }: LocalSettings, count: number): Pool {
+function poolOf({ settings }: LocalSettings, count: number): WorkerPool {
   if (pool === undefined || pool.isEmpty) {
-    const fork = (number: number) => cluster.fork({ [NUMBER]: number }).process
-    pool = new Pool({ count, clock: settings.clock, fork })
+    const fork = (number: number) => cluster.fork({ [NUMBER_VARIABLE]: number }).process
+    pool = new WorkerPool({ count, clock: settings.clock, fork })
   }
   return pool
 }
@@ -59,9 +59,9 @@ async function bindPrimary(local: LocalSettings, count: number, acceptor: Server
   return listener
 }
 
-async function joinPrimary(local: LocalSettings, worker: number): Promise<Listener> {
+async function bindWorker(local: LocalSettings, worker: number): Promise<Listener> {
   const { settings } = local
-  const acceptor = new PrimaryAcceptor(takeName(settings.bind), worker, process as Port, settings.clock)
+  const acceptor = new PrimaryAcceptor(takeName(settings.bind), worker, process as IpcProcess, settings.clock)
   const listener = new Listener(acceptor, new LocalDispatcher(local, acceptor.onGone), settings)
   await acceptor.bound
   return listener

@@ -3,8 +3,8 @@ import type { ListenAddress } from '../address/listen-address.js'
 const names = new Set<string>()
 
 /**
- * Names a listener by where it listens: each process of a script runs the same `listen()` calls, and so comes to the
- * same names. A second one on port 0 gets a number.
+ * Reserves a name for a listener, made of its address. Primary and workers run the same `listen()` calls of the same
+ * script, so a listener has the same name in each of them. A second listener on port 0 gets a number behind its name.
  */
 export function takeName(address: ListenAddress): string {
   const text = JSON.stringify(address)
@@ -14,7 +14,7 @@ export function takeName(address: ListenAddress): string {
   return name
 }
 
-/** Frees a name; true when it was the last. */
+/** Frees a name; returns true if no other is in use. */
 export function freeName(name: string): boolean {
   names.delete(name)
   return names.size === 0

@@ -2,37 +2,45 @@ import type { AddressInfo } from 'node:net'
 import type { Reason } from '../../outcome.js'
 import type { TlsOptions } from '../tls/tls-options.js'
 
-/** Says which listener is meant; every process of a script names its listeners alike. */
-interface Addressed {
+// The messages of the primary and its workers. Scripts may send messages of their own over the same channel, so each of
+// ours has the property `bywash`.
+
+/** The name of the listener that a message is about; see listener-names.ts. */
+interface ForListener {
   readonly listener: string
 }
 
-/** What the primary tells a worker. The script may send messages of its own, so ours have a property of our name. */
-export type Order =
-  /** The listener is there; `tls` where its certificates were replaced since the script began. */
-  | (Addressed & { readonly bywash: 'bound'; readonly address: AddressInfo; readonly tls?: TlsOptions })
-  /** Comes with a socket. */
-  | (Addressed & { readonly bywash: 'serve'; readonly id: number })
-  | (Addressed & { readonly bywash: 'secure'; readonly tls: TlsOptions })
-  /** Answers `count`. */
-  | (Addressed & { readonly bywash: 'total'; readonly total: number })
-  | (Addressed & { readonly bywash: 'close'; readonly timeout: number })
-  /** Answers `closed`; nothing more will come. */
-  | (Addressed & { readonly bywash: 'dismissed' })
-  | { readonly bywash: 'ping' }
+/** Message of the primary about one listener. */
+export type PrimaryListenerMessage =
+  /** The answer to `ready`. `tls` is present if the certificate has been replaced since the primary started. */
+  | (ForListener & { readonly bywash: 'bound'; readonly address: AddressInfo; readonly tls?: TlsOptions })
+  /** A connection to serve; its socket comes with the message. */
+  | (ForListener & { readonly bywash: 'serve'; readonly id: number })
+  /** New TLS options. */
+  | (ForListener & { readonly bywash: 'secure'; readonly tls: TlsOptions })
+  /** The answer to `count`. */
+  | (ForListener & { readonly bywash: 'total'; readonly total: number })
+  | (ForListener & { readonly bywash: 'close'; readonly timeout: number })
+  /** The answer to `closed`, and the last message about this listener. */
+  | (ForListener & { readonly bywash: 'dismissed' })
 
-/** What a worker tells the primary of a listener. */
-export type News =
-  /** Its `listen()` was called, and it can serve. */
-  | (Addressed & { readonly bywash: 'ready' })
-  /** It has the socket, and nobody else may serve it. */
-  | (Addressed & { readonly bywash: 'taken'; readonly id: number })
-  | (Addressed & { readonly bywash: 'over'; readonly id: number; readonly reason: Reason })
-  /** Asks how many connections there were so far. */
-  | (Addressed & { readonly bywash: 'count' })
-  /** It takes no more sockets: not those either that are on their way to it. */
-  | (Addressed & { readonly bywash: 'leaving' })
-  | (Addressed & { readonly bywash: 'closed'; readonly forced: number })
+/** Message of the primary to a worker. */
+export type PrimaryMessage = PrimaryListenerMessage | { readonly bywash: 'ping' }
 
-/** What a worker tells the primary. */
-export type Report = News | { readonly bywash: 'pong' }
+/** Message of a worker about one listener. */
+export type WorkerListenerMessage =
+  /** The script has called `listen()`: the worker can serve connections. */
+  | (ForListener & { readonly bywash: 'ready' })
+  /** The worker has received the socket of `serve`; the connection may not go to another worker any more. */
+  | (ForListener & { readonly bywash: 'taken'; readonly id: number })
+  /** A connection is closed. */
+  | (ForListener & { readonly bywash: 'over'; readonly id: number; readonly reason: Reason })
+  /** A request for the number of connections so far. */
+  | (ForListener & { readonly bywash: 'count' })
+  /** The worker takes no more connections, nor those that have been sent and not been taken yet. */
+  | (ForListener & { readonly bywash: 'leaving' })
+  /** All connections of the listener in this worker are closed; `forced` of them were destroyed. */
+  | (ForListener & { readonly bywash: 'closed'; readonly forced: number })
+
+/** Message of a worker to the primary. */
+export type WorkerMessage = WorkerListenerMessage | { readonly bywash: 'pong' }

@@ -1,83 +1,84 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Clock, Timer } from '../../clock.js'
 import type { WorkerError } from '../../errors.js'
-import type { News, Order } from './messages.js'
-import { Slot } from './slot.js'
-import { PING_INTERVAL, WorkerProcess } from './worker-process.js'
+import type { PrimaryMessage, WorkerListenerMessage } from './messages.js'
+import { WorkerSupervisor } from './supervisor.js'
+import { PING_INTERVAL_MS, WorkerProcess } from './worker-process.js'
 
-/** A worker that is told to end, and does not for so long, is killed. */
-export const GRACE = 1_000
+/** Time that a worker has to end before it is killed. */
+export const EXIT_GRACE_MS = 1_000
 
-/** A listener of the primary, and what it hears of the workers. */
-export interface Member {
+/** A listener in the primary, with callbacks about the workers. */
+export interface PoolUser {
   readonly name: string
   readonly isClosing: boolean
   readonly onReady: (worker: WorkerProcess) => void
-  readonly onReport: (worker: WorkerProcess, news: News) => void
+  readonly onMessage: (worker: WorkerProcess, message: WorkerListenerMessage) => void
   readonly onGone: (worker: WorkerProcess, error: WorkerError) => void
   readonly onFailure: (error: WorkerError) => void
 }
 
-interface PoolSettings {
+interface WorkerPoolSettings {
   readonly count: number
   readonly clock: Clock
-  /** Starts a process for the worker of that number. */
+  /** Starts the process of the worker with that number. */
   readonly fork: (number: number) => ChildProcess
 }
 
-/** The workers, which all listeners of the process share: each worker runs the whole script. */
-export class Pool {
+/** The workers of this process. All its listeners share them, since each worker runs the whole script. */
+export class WorkerPool {
   readonly count: number
-  readonly #settings: PoolSettings
-  readonly #members = new Map<string, Member>()
+  readonly #settings: WorkerPoolSettings
+  readonly #users = new Map<string, PoolUser>()
   readonly #workers = new Set<WorkerProcess>()
-  #slots: readonly Slot[] = []
+  #supervisors: readonly WorkerSupervisor[] = []
   #timer: Timer
-  #onEmpty = () => {}
+  #resolveEmpty = () => {}
 
-  constructor(settings: PoolSettings) {
+  constructor(settings: WorkerPoolSettings) {
     this.#settings = settings
     this.count = settings.count
   }
 
-  /** It has not begun, or it has ended. */
+  /** True before the first `add()`, and when every listener has been removed. */
   get isEmpty(): boolean {
-    return this.#members.size === 0
+    return this.#users.size === 0
   }
 
-  /** Begins with the first member. */
-  join(member: Member): void {
-    this.#members.set(member.name, member)
-    if (this.#slots.length === 0) this.#begin()
-    else for (const worker of this.#of(member.name)) member.onReady(worker)
+  /** Adds a listener. The first one starts the workers. */
+  add(user: PoolUser): void {
+    this.#users.set(user.name, user)
+    if (this.#supervisors.length === 0) this.#start()
+    else for (const worker of this.#workersOf(user.name)) user.onReady(worker)
   }
 
-  /** Ends the workers with the last member, and resolves when they are gone. */
-  async leave({ name }: Member): Promise<void> {
-    this.#members.delete(name)
+  /** Removes a listener. If it is the last, the workers are ended, and the promise resolves when they are gone. */
+  async remove({ name }: PoolUser): Promise<void> {
+    this.#users.delete(name)
     if (!this.isEmpty) return
     const { clock } = this.#settings
-    for (const slot of this.#slots) slot.stop()
+    for (const supervisor of this.#supervisors) supervisor.stop()
     clock.clearTimeout(this.#timer)
-    for (const worker of this.#workers) worker.dismiss()
+    for (const worker of this.#workers) worker.disconnect()
     const timer = clock.setTimeout(() => {
       for (const worker of this.#workers) worker.kill()
-    }, GRACE)
+    }, EXIT_GRACE_MS)
     if (this.#workers.size > 0) {
       await new Promise<void>(resolve => {
-        this.#onEmpty = resolve
+        this.#resolveEmpty = resolve
       })
     }
     clock.clearTimeout(timer)
   }
 
   /**
-   * The worker that has the fewest connections, and of several such the one that was chosen longest ago. In turn would
-   * leave a new worker with less than the others for as long as connections last, and go on feeding one that hangs.
+   * Returns the worker with the fewest connections, of several such the one that was chosen longest ago. Round robin
+   * would leave a new worker with fewer connections than the others for as long as these last, and would go on sending
+   * connections to a worker that hangs.
    */
   choose(name: string): WorkerProcess | undefined {
     let best: WorkerProcess | undefined
-    for (const worker of this.#of(name)) {
+    for (const worker of this.#workersOf(name)) {
       if (worker.isLeaving) continue
       if (best === undefined || worker.connections < best.connections) best = worker
     }
@@ -88,36 +89,37 @@ export class Pool {
     return best
   }
 
-  tell(name: string, order: Order): void {
-    for (const worker of this.#of(name)) worker.tell(order)
+  /** Sends a message to each worker that has the listener open. */
+  broadcast(name: string, message: PrimaryMessage): void {
+    for (const worker of this.#workersOf(name)) worker.send(message)
   }
 
-  /** Whether a worker still has to close a listener. */
-  has(name: string): boolean {
-    return this.#of(name).length > 0
+  /** Whether any worker has the listener open. */
+  isInUse(name: string): boolean {
+    return this.#workersOf(name).length > 0
   }
 
   kill(name: string): void {
-    for (const worker of this.#of(name)) worker.kill()
+    for (const worker of this.#workersOf(name)) worker.kill()
   }
 
-  #of(name: string): readonly WorkerProcess[] {
+  #workersOf(name: string): readonly WorkerProcess[] {
     return [...this.#workers].filter(({ listeners }) => listeners.has(name))
   }
 
-  #begin(): void {
+  #start(): void {
     const { count, clock, fork } = this.#settings
-    this.#slots = Array.from({ length: count }, (_, index) => {
+    this.#supervisors = Array.from({ length: count }, (_, index) => {
       const number = index + 1
       const start = () => {
         const worker = new WorkerProcess(number, fork(number), {
-          onReport: this.#onReport,
+          onMessage: this.#onMessage,
           onGone: this.#onGone,
         })
         this.#workers.add(worker)
         return worker
       }
-      return new Slot({ number, clock, start, giveUp: this.#giveUp })
+      return new WorkerSupervisor({ number, clock, start, giveUp: this.#giveUp })
     })
     this.#ping()
   }
@@ -126,37 +128,37 @@ export class Pool {
     this.#timer = this.#settings.clock.setTimeout(() => {
       for (const worker of this.#workers) worker.ping()
       this.#ping()
-    }, PING_INTERVAL)
+    }, PING_INTERVAL_MS)
   }
 
-  readonly #onReport = (worker: WorkerProcess, news: News) => {
-    const member = this.#members.get(news.listener)
-    if (news.bywash === 'ready') {
+  readonly #onMessage = (worker: WorkerProcess, message: WorkerListenerMessage) => {
+    const user = this.#users.get(message.listener)
+    if (message.bywash === 'ready') {
       worker.readyAt ??= this.#settings.clock.now()
-      worker.listeners.add(news.listener)
-      member?.onReady(worker)
+      worker.listeners.add(message.listener)
+      user?.onReady(worker)
       return
     }
-    if (news.bywash === 'leaving') {
+    if (message.bywash === 'leaving') {
       worker.isLeaving = true
       this.#replace(worker)
     }
-    member?.onReport(worker, news)
+    user?.onMessage(worker, message)
   }
 
   readonly #onGone = (worker: WorkerProcess, error: WorkerError) => {
     this.#workers.delete(worker)
     this.#replace(worker, error)
-    for (const member of this.#members.values()) member.onGone(worker, error)
-    if (this.#workers.size === 0) this.#onEmpty()
+    for (const user of this.#users.values()) user.onGone(worker, error)
+    if (this.#workers.size === 0) this.#resolveEmpty()
   }
 
   #replace(worker: WorkerProcess, error?: WorkerError): void {
-    if ([...this.#members.values()].every(({ isClosing }) => isClosing)) return
-    for (const slot of this.#slots) slot.replace(worker, error)
+    if ([...this.#users.values()].every(({ isClosing }) => isClosing)) return
+    for (const supervisor of this.#supervisors) supervisor.replace(worker, error)
   }
 
   readonly #giveUp = (error: WorkerError) => {
-    for (const member of this.#members.values()) member.onFailure(error)
+    for (const user of this.#users.values()) user.onFailure(error)
   }
 }

@@ -6,44 +6,45 @@ import { BindError } from '../../errors.js'
 import type { Acceptor } from '../acceptor.js'
 import type { Dispatcher, OnGone } from '../dispatcher.js'
 import { freeName } from './listener-names.js'
-import type { Order, Report } from './messages.js'
+import type { PrimaryListenerMessage, PrimaryMessage, WorkerMessage } from './messages.js'
 
-/** What a worker uses of its process. */
-export interface Port extends Pick<EventEmitter, 'on' | 'off'> {
-  readonly send: (report: Report, handle: undefined, options: undefined, sent: () => void) => unknown
+/** The part of `process` that a worker needs to exchange messages with its primary. */
+export interface IpcProcess extends Pick<EventEmitter, 'on' | 'off'> {
+  readonly send: (message: WorkerMessage, handle: undefined, options: undefined, sent: () => void) => unknown
   readonly channel: { readonly unref: () => void }
 }
 
 function ignore(): void {}
 
-/** A terminal sends its signals to workers too, but it is the primary that says when they end. */
-const SIGNALS = ['SIGINT', 'SIGTERM']
+/** Signals that a terminal sends to workers too. They ignore them, since the primary decides when they end. */
+const IGNORED_SIGNALS = ['SIGINT', 'SIGTERM']
 
-/** Where a worker's connections come from. */
+/** Acceptor of a worker: the primary sends it connections. */
 export class PrimaryAcceptor implements Acceptor {
   readonly worker: number
   readonly refused = 0
-  /** Resolves when the primary listens. */
+  /** Resolves when the primary has said at which address it listens. */
   readonly bound: Promise<void>
   readonly #name: string
-  readonly #port: Port
+  readonly #process: IpcProcess
   readonly #clock: Clock
-  /** Those who have asked how many connections there were. */
-  readonly #asked: ((total: number) => void)[] = []
+  /** Callbacks of `count` requests in their order, which is also the order of the answers. */
+  readonly #countCallbacks: ((total: number) => void)[] = []
   #address: AddressInfo | undefined
   #dispatcher: Dispatcher | undefined
-  #close: (options: { readonly timeout: number }) => void = ignore
-  #leaves: 'no' | 'told' | 'by itself' = 'no'
-  #begin: () => void = ignore
-  #dismiss: () => void = ignore
+  #closeListener: (options: { readonly timeout: number }) => void = ignore
+  /** Cause of the close: set by the first one. */
+  #closing: 'no' | 'by primary' | 'by itself' = 'no'
+  #resolveBound: () => void = ignore
+  #resolveDismissed: () => void = ignore
 
-  constructor(name: string, worker: number, port: Port, clock: Clock) {
+  constructor(name: string, worker: number, process: IpcProcess, clock: Clock) {
     this.#name = name
     this.worker = worker
-    this.#port = port
+    this.#process = process
     this.#clock = clock
     this.bound = new Promise(resolve => {
-      this.#begin = resolve
+      this.#resolveBound = resolve
     })
   }
 
@@ -53,10 +54,10 @@ export class PrimaryAcceptor implements Acceptor {
 
   open(dispatcher: Dispatcher, close: (options: { readonly timeout: number }) => void): void {
     this.#dispatcher = dispatcher
-    this.#close = close
-    for (const signal of SIGNALS) this.#port.on(signal, ignore)
-    this.#port.on('message', this.#obey)
-    this.#tell({ bywash: 'ready', listener: this.#name })
+    this.#closeListener = close
+    for (const signal of IGNORED_SIGNALS) this.#process.on(signal, ignore)
+    this.#process.on('message', this.#onMessage)
+    this.#send({ bywash: 'ready', listener: this.#name })
   }
 
   suspend(): void {
@@ -69,74 +70,75 @@ export class PrimaryAcceptor implements Acceptor {
 
   async close(served: Promise<number>): Promise<void> {
     const listener = this.#name
-    if (this.#leaves === 'no') {
-      this.#leaves = 'by itself'
-      this.#tell({ bywash: 'leaving', listener })
+    if (this.#closing === 'no') {
+      this.#closing = 'by itself'
+      this.#send({ bywash: 'leaving', listener })
     }
     const dismissed = new Promise<void>(resolve => {
-      this.#dismiss = resolve
+      this.#resolveDismissed = resolve
     })
-    this.#tell({ bywash: 'closed', listener, forced: await served })
+    this.#send({ bywash: 'closed', listener, forced: await served })
     await dismissed
-    this.#port.off('message', this.#obey)
-    for (const signal of SIGNALS) this.#port.off(signal, ignore)
-    // The script may end now, as it could without workers.
-    if (freeName(listener)) this.#port.channel.unref()
+    this.#process.off('message', this.#onMessage)
+    for (const signal of IGNORED_SIGNALS) this.#process.off(signal, ignore)
+    // Without a listener the channel must not keep the process alive: the script may end, as it could without workers.
+    if (freeName(listener)) this.#process.channel.unref()
   }
 
   readonly onGone: OnGone = ({ id }, reason) => {
-    this.#tell({ bywash: 'over', listener: this.#name, id, reason })
+    this.#send({ bywash: 'over', listener: this.#name, id, reason })
   }
 
-  #tell(report: Report): void {
-    // Without a primary this process ends: node:cluster sees to it.
-    this.#port.send(report, undefined, undefined, ignore)
+  #send(message: WorkerMessage): void {
+    // A failed send is ignored: when the primary is gone, node:cluster ends this process.
+    this.#process.send(message, undefined, undefined, ignore)
   }
 
-  readonly #obey = (order: Order | undefined, socket: Socket) => {
-    if (order?.bywash === 'ping') this.#tell({ bywash: 'pong' })
-    else if (order?.bywash !== undefined && order.listener === this.#name) this.#follow(order, socket)
+  readonly #onMessage = (message: PrimaryMessage | undefined, socket: Socket) => {
+    if (message?.bywash === undefined) return
+    if (message.bywash === 'ping') this.#send({ bywash: 'pong' })
+    else if (message.listener === this.#name) this.#onListenerMessage(message, socket)
   }
 
-  #follow(order: Exclude<Order, { readonly bywash: 'ping' }>, socket: Socket): void {
-    switch (order.bywash) {
+  #onListenerMessage(message: PrimaryListenerMessage, socket: Socket): void {
+    switch (message.bywash) {
       case 'bound':
-        this.#address = order.address
-        if (order.tls !== undefined) this.#dispatcher?.setSecureContext(order.tls)
-        this.#begin()
+        this.#address = message.address
+        if (message.tls !== undefined) this.#dispatcher?.setSecureContext(message.tls)
+        this.#resolveBound()
         break
       case 'serve':
-        this.#serve(order.id, socket)
+        this.#serve(message.id, socket)
         break
       case 'secure':
-        this.#dispatcher?.setSecureContext(order.tls)
+        this.#dispatcher?.setSecureContext(message.tls)
         break
       case 'total':
-        this.#asked.shift()?.(order.total)
+        this.#countCallbacks.shift()?.(message.total)
         break
       case 'close':
-        if (this.#leaves === 'no') this.#leaves = 'told'
-        this.#close({ timeout: order.timeout })
+        if (this.#closing === 'no') this.#closing = 'by primary'
+        this.#closeListener({ timeout: message.timeout })
         break
       case 'dismissed':
-        this.#dismiss()
+        this.#resolveDismissed()
     }
   }
 
-  /** Says that it is taken first: a client that was spoken to must not come to another worker. */
+  /** Sends `taken` before it serves: a client that has been sent something must never go to another worker. */
   #serve(id: number, socket: Socket): void {
-    if (this.#leaves === 'by itself') {
+    if (this.#closing === 'by itself') {
       socket.destroy()
       return
     }
-    this.#tell({ bywash: 'taken', listener: this.#name, id })
+    this.#send({ bywash: 'taken', listener: this.#name, id })
     socket.allowHalfOpen = true
-    // Node forgets the address when the peer has gone. Asked for once now, it stays.
+    // Once read, Node keeps the address; it could not be read any more after the peer has gone.
     void socket.remoteAddress
     const connection = new Connection(id, socket, this.#clock)
     shareCount(connection, answer => {
-      this.#asked.push(answer)
-      this.#tell({ bywash: 'count', listener: this.#name })
+      this.#countCallbacks.push(answer)
+      this.#send({ bywash: 'count', listener: this.#name })
     })
     this.#dispatcher?.serve(socket, connection)
   }

@@ -10,51 +10,51 @@ import { type LocalSettings, withoutTls } from '../local-dispatcher.js'
 import type { ServerAcceptor } from '../server-acceptor.js'
 import type { TlsOptions } from '../tls/tls-options.js'
 import { freeName } from './listener-names.js'
-import type { News } from './messages.js'
-import { GRACE, type Member, type Pool } from './pool.js'
+import type { WorkerListenerMessage } from './messages.js'
+import { EXIT_GRACE_MS, type PoolUser, type WorkerPool } from './pool.js'
 import type { WorkerProcess } from './worker-process.js'
 
-/** A connection, as the primary knows it. */
-interface Open {
+/** An open connection, as the primary keeps it. */
+interface OpenConnection {
   readonly connection: Connection
   readonly openedAt: number
-  /** Whom it was given to; nobody while no worker is ready. */
+  /** The worker that it was sent to; undefined while no worker is ready. */
   worker: WorkerProcess | undefined
-  /** Here until the worker has taken it: if it dies before that, another one gets it. */
+  /** Kept until the worker has taken it: if the worker dies before, the socket is sent to another one. */
   socket: Socket | undefined
 }
 
-/** Serves the connections of a listener in workers: hands over sockets, and keeps the books. */
-export class WorkerDispatcher implements Dispatcher, Member {
+/** Dispatcher of the primary: sends sockets to workers, and keeps a list of the connections that they serve. */
+export class WorkerDispatcher implements Dispatcher, PoolUser {
   readonly name: string
   isClosing = false
-  /** Resolves when a worker can serve, or the listener is closed; rejects when no worker can be started. */
+  /** Resolves when a worker is ready or the listener is closed; rejects when no worker can be started. */
   readonly ready: Promise<void>
-  readonly #pool: Pool
+  readonly #pool: WorkerPool
   readonly #local: LocalSettings
   readonly #address: AddressInfo
   readonly #onGone: OnGone
-  readonly #open = new Map<number, Open>()
+  readonly #open = new Map<number, OpenConnection>()
   #total = 0
   #forced = 0
-  #tls: TlsOptions | undefined
+  #replacedTls: TlsOptions | undefined
   #isReady = false
-  #begin: () => void = () => {}
-  #fail: (error: WorkerError) => void = () => {}
+  #resolveReady: () => void = () => {}
+  #rejectReady: (error: WorkerError) => void = () => {}
   #closed: Promise<void> | undefined
-  #finish: (() => void) | undefined
+  #resolveClosed: (() => void) | undefined
 
-  constructor(name: string, pool: Pool, local: LocalSettings, { address, onGone }: ServerAcceptor) {
+  constructor(name: string, pool: WorkerPool, local: LocalSettings, { address, onGone }: ServerAcceptor) {
     this.name = name
     this.#pool = pool
     this.#local = local
     this.#address = address
     this.#onGone = onGone
     this.ready = new Promise((resolve, reject) => {
-      this.#begin = resolve
-      this.#fail = reject
+      this.#resolveReady = resolve
+      this.#rejectReady = reject
     })
-    pool.join(this)
+    pool.add(this)
   }
 
   get connections(): number {
@@ -63,13 +63,13 @@ export class WorkerDispatcher implements Dispatcher, Member {
 
   serve(socket: Socket, { id, clock, remoteAddress, remotePort }: Connection): void {
     this.#total = id
-    // For sockets of a server that it has sent, Node keeps accounts with each worker. When the server closes it waits
-    // for their answers, and for ever where one has died.
+    // Node keeps a list, for each worker, of the sent sockets that have a server. When the server closes, it waits for
+    // the answer of each worker, for ever if a worker has died. A socket without its server is not on the list.
     Object.assign(socket, { server: undefined })
     const connection = new Connection(id, { remoteAddress, remotePort }, clock)
-    const open: Open = { connection, openedAt: clock.now(), worker: undefined, socket }
+    const open: OpenConnection = { connection, openedAt: clock.now(), worker: undefined, socket }
     this.#open.set(id, open)
-    this.#give(open)
+    this.#assign(open)
   }
 
   async replace(): Promise<never> {
@@ -80,71 +80,78 @@ export class WorkerDispatcher implements Dispatcher, Member {
 
   setSecureContext(options: TlsOptions): void {
     if (this.#local.handshakes === undefined) throw withoutTls()
-    // Nobody shakes hands here, but what is wrong is to be said here.
+    // The primary makes no handshakes, but it is its caller who has to hear of wrong options.
     this.#local.handshakes.replace('setSecureContext()', options)
-    this.#tls = asText(options)
-    this.#pool.tell(this.name, { bywash: 'secure', listener: this.name, tls: this.#tls })
+    this.#replacedTls = withPemAsText(options)
+    this.#pool.broadcast(this.name, { bywash: 'secure', listener: this.name, tls: this.#replacedTls })
   }
 
   async close(timeout: number): Promise<number> {
     const { clock } = this.#local.settings
-    this.#closed ??= this.#leave()
-    this.#pool.tell(this.name, { bywash: 'close', listener: this.name, timeout })
-    // One that hangs cannot destroy anything.
+    this.#closed ??= this.#drain()
+    this.#pool.broadcast(this.name, { bywash: 'close', listener: this.name, timeout })
+    // A worker that hangs cannot destroy its connections itself.
     const timer: Timer = clock.setTimeout(
       () => this.#pool.kill(this.name),
-      Math.min(timeout + GRACE, LONGEST_TIMEOUT),
+      Math.min(timeout + EXIT_GRACE_MS, LONGEST_TIMEOUT),
     )
     await this.#closed
     clock.clearTimeout(timer)
     return this.#forced
   }
 
-  /** Stages run in workers, and so do their errors. */
-  blame(): boolean {
+  /** Stages run in workers, so no connection fails in the primary. */
+  failConnection(): boolean {
     return false
   }
 
   onReady(worker: WorkerProcess): void {
     if (this.isClosing) return
     const { name: listener } = this
-    worker.tell({ bywash: 'bound', listener, address: this.#address, ...(this.#tls && { tls: this.#tls }) })
-    for (const open of this.#open.values()) if (open.worker === undefined) this.#give(open)
+    worker.send({
+      bywash: 'bound',
+      listener,
+      address: this.#address,
+      ...(this.#replacedTls && { tls: this.#replacedTls }),
+    })
+    for (const open of this.#open.values()) if (open.worker === undefined) this.#assign(open)
     this.#isReady = true
-    this.#begin()
+    this.#resolveReady()
   }
 
-  onReport(worker: WorkerProcess, news: News): void {
-    switch (news.bywash) {
+  onMessage(worker: WorkerProcess, message: WorkerListenerMessage): void {
+    switch (message.bywash) {
       case 'taken':
-        this.#release(news.id)
+        this.#onTaken(message.id)
         break
       case 'over':
-        this.#end(news.id, news.reason)
+        this.#end(message.id, message.reason)
         break
       case 'count':
-        worker.tell({ bywash: 'total', listener: this.name, total: this.#total })
+        worker.send({ bywash: 'total', listener: this.name, total: this.#total })
         break
       case 'leaving':
-        this.#take(worker)
+        this.#reassignUntaken(worker)
         break
       case 'closed':
-        this.#forced += this.isClosing ? news.forced : 0
+        this.#forced += this.isClosing ? message.forced : 0
         worker.listeners.delete(this.name)
-        worker.tell({ bywash: 'dismissed', listener: this.name })
-        this.#check()
+        worker.send({ bywash: 'dismissed', listener: this.name })
+        this.#finishIfEmpty()
     }
   }
 
   onGone(worker: WorkerProcess, error: WorkerError): void {
-    this.#take(worker)
-    for (const open of this.#open.values()) if (open.worker === worker) this.#cut(open, 'worker-died', error)
-    this.#check()
+    this.#reassignUntaken(worker)
+    for (const open of this.#open.values()) {
+      if (open.worker === worker) this.#cutOff(open, 'worker-died', error)
+    }
+    this.#finishIfEmpty()
   }
 
   onFailure(error: WorkerError): void {
-    this.#fail(error)
-    // An error that nobody caught: the policy `uncaught` decides.
+    this.#rejectReady(error)
+    // `listen()` has resolved already, so this becomes an uncaught error, with which the policy `uncaught` deals.
     if (this.#isReady) {
       process.nextTick(() => {
         throw error
@@ -152,51 +159,51 @@ export class WorkerDispatcher implements Dispatcher, Member {
     }
   }
 
-  async #leave(): Promise<void> {
+  async #drain(): Promise<void> {
     this.isClosing = true
-    this.#begin()
+    this.#resolveReady()
     const closed = new Promise<void>(resolve => {
-      this.#finish = resolve
+      this.#resolveClosed = resolve
     })
-    for (const open of this.#open.values()) if (open.worker === undefined) this.#cut(open, 'shutdown')
-    this.#check()
+    for (const open of this.#open.values()) if (open.worker === undefined) this.#cutOff(open, 'shutdown')
+    this.#finishIfEmpty()
     await closed
-    await this.#pool.leave(this)
+    await this.#pool.remove(this)
     freeName(this.name)
   }
 
-  #check(): void {
-    if (this.#open.size === 0 && !this.#pool.has(this.name)) this.#finish?.()
+  #finishIfEmpty(): void {
+    if (this.#open.size === 0 && !this.#pool.isInUse(this.name)) this.#resolveClosed?.()
   }
 
-  #give(open: Open): void {
+  #assign(open: OpenConnection): void {
     const worker = this.#pool.choose(this.name)
     open.worker = worker
     if (worker !== undefined) {
       worker.connections++
-      worker.tell({ bywash: 'serve', listener: this.name, id: open.connection.id }, open.socket)
+      worker.send({ bywash: 'serve', listener: this.name, id: open.connection.id }, open.socket)
     } else if (this.isClosing) {
-      this.#cut(open, 'shutdown')
+      this.#cutOff(open, 'shutdown')
     }
   }
 
-  /** Gives to others what a worker has not taken. */
-  #take(worker: WorkerProcess): void {
+  /** Sends the connections that a worker has not taken to other workers. */
+  #reassignUntaken(worker: WorkerProcess): void {
     for (const open of this.#open.values()) {
       if (open.worker !== worker || open.socket === undefined) continue
       worker.connections--
-      this.#give(open)
+      this.#assign(open)
     }
   }
 
-  /** The worker has it, so it need not stay open here. */
-  #release(id: number): void {
-    const open = this.#open.get(id) as Open
+  /** Closes the primary's copy of a socket, since the worker has its own now. */
+  #onTaken(id: number): void {
+    const open = this.#open.get(id) as OpenConnection
     open.socket?.destroy()
     open.socket = undefined
   }
 
-  #cut(open: Open, reason: Reason, error?: WorkerError): void {
+  #cutOff(open: OpenConnection, reason: Reason, error?: WorkerError): void {
     const { connection, openedAt } = open
     const duration = Math.round(connection.clock.now() - openedAt)
     open.socket?.destroy()
@@ -207,15 +214,15 @@ export class WorkerDispatcher implements Dispatcher, Member {
   }
 
   #end(id: number, reason: Reason): void {
-    const { connection, worker } = this.#open.get(id) as Open
+    const { connection, worker } = this.#open.get(id) as OpenConnection
     this.#open.delete(id)
     if (worker !== undefined) worker.connections--
     this.#onGone(connection, reason)
   }
 }
 
-/** Messages are JSON, and PEM is text. */
-function asText(options: TlsOptions): TlsOptions {
+/** The options with PEM as text instead of bytes: messages between processes are JSON. */
+function withPemAsText(options: TlsOptions): TlsOptions {
   const text = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(text)
     return Buffer.isBuffer(value) ? value.toString('latin1') : value

@@ -1,70 +1,73 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { WorkerError } from '../../errors.js'
-import type { News, Order, Report } from './messages.js'
+import type { PrimaryMessage, WorkerListenerMessage, WorkerMessage } from './messages.js'
 
-/** How often a worker is asked for a sign of life. */
-export const PING_INTERVAL = 2_500
-/** So many questions in a row may stay unanswered: 10 s. They are counted, for the primary may have slept itself. */
-const MOST_UNANSWERED = 4
+/** Interval at which each worker is sent a ping. */
+export const PING_INTERVAL_MS = 2_500
+/**
+ * Pings in a row that may stay unanswered before a worker is killed: 10 s. Pings are counted, and no time is compared,
+ * since the primary may have been stopped itself.
+ */
+const MAX_UNANSWERED_PINGS = 4
 
-interface Events {
-  readonly onReport: (worker: WorkerProcess, news: News) => void
-  /** The process has ended, and all that it had reported before was heard. */
+interface WorkerEvents {
+  readonly onMessage: (worker: WorkerProcess, message: WorkerListenerMessage) => void
+  /** Called when the process has ended and all its messages have been handled. */
   readonly onGone: (worker: WorkerProcess, error: WorkerError) => void
 }
 
-/** A worker, as the primary sees it. */
+/** Process of a worker, seen from the primary. */
 export class WorkerProcess {
-  /** The listeners that it has called `listen()` for. */
+  /** Names of the listeners that are open in this worker. */
   readonly listeners = new Set<string>()
-  /** How many connections it has, with those that are on their way to it. */
+  /** Open connections of this worker, including those on their way to it. */
   connections = 0
-  /** Takes no more connections. */
+  /** True when the worker takes no more connections. */
   isLeaving = false
-  /** When it was first ready to serve. */
+  /** Time of the first `ready`; undefined before it. */
   readyAt: number | undefined
   readonly #child: ChildProcess
-  #unanswered = 0
+  #unansweredPings = 0
 
-  constructor(number: number, child: ChildProcess, { onReport, onGone }: Events) {
+  constructor(number: number, child: ChildProcess, { onMessage, onGone }: WorkerEvents) {
     this.#child = child
-    child.on('message', (message: Report | undefined) => {
-      if (message?.bywash === 'pong') this.#unanswered = 0
-      else if (message?.bywash !== undefined) onReport(this, message)
+    child.on('message', (message: WorkerMessage | undefined) => {
+      if (message?.bywash === 'pong') this.#unansweredPings = 0
+      else if (message?.bywash !== undefined) onMessage(this, message)
     })
-    const gone = (end: string) =>
+    const onEnd = (end: string) =>
       onGone(this, new WorkerError(`worker ${number} (process ${child.pid}) ${end}`))
     child.on('error', error => {
-      if (child.pid === undefined) gone(`could not be started: ${error.message}`)
+      if (child.pid === undefined) onEnd(`could not be started: ${error.message}`)
       else process.emitWarning(error)
     })
     child.on('exit', (code, signal) => {
       const end = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`
-      // What it had reported last may still be on its way.
-      if (child.connected) child.once('disconnect', () => gone(end))
-      else gone(end)
+      // Its last messages may still be in the channel.
+      if (child.connected) child.once('disconnect', () => onEnd(end))
+      else onEnd(end)
     })
   }
 
-  /** The socket stays open here too: who sends cannot know whether it arrives. */
-  tell(order: Order, socket?: Socket): void {
-    if (this.#child.connected) this.#child.send(order, socket, { keepOpen: true }, () => {})
+  /** Sends a message. A socket stays open in this process too, since nobody knows yet whether it arrives. */
+  send(message: PrimaryMessage, socket?: Socket): void {
+    if (this.#child.connected) this.#child.send(message, socket, { keepOpen: true }, () => {})
   }
 
-  /** Asks for a sign of life, or kills it when it has given none for too long. */
+  /** Sends a ping, or kills the worker if it has left too many unanswered. A worker that is not ready yet gets none. */
   ping(): void {
     if (this.readyAt === undefined) return
-    if (this.#unanswered === MOST_UNANSWERED) {
+    if (this.#unansweredPings === MAX_UNANSWERED_PINGS) {
       this.kill()
     } else {
-      this.#unanswered++
-      this.tell({ bywash: 'ping' })
+      this.#unansweredPings++
+      this.send({ bywash: 'ping' })
     }
   }
 
-  /** Ends it: a worker of node:cluster exits when it has lost its primary. */
-  dismiss(): void {
+  /** Ends the worker: a worker of node:cluster exits when its channel to the primary is closed. */
+  disconnect(): void {
     if (this.#child.connected) this.#child.disconnect()
   }
 

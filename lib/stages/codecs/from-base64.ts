@@ -7,21 +7,25 @@ const RULES: TextRules = {
   name: 'fromBase64',
   encoding: 'base64',
   groupLength: 4,
-  foreign: /[^A-Za-z0-9+/]/,
-  // The bits that stand for no byte are zero (RFC 4648 §3.5), so that bytes have one text only.
-  padded: {
+  nonDigit: /[^A-Za-z0-9+/]/,
+  // The unused bits of the last digit must be zero (RFC 4648 §3.5), so that the same bytes have only one encoding.
+  padding: {
     whole: /^[A-Za-z0-9+/](?:[AQgw]==|[A-Za-z0-9+/][AEIMQUYcgkosw048]=)$/,
     partial: /^[A-Za-z0-9+/][AQgw]=$/,
   },
 }
 
 /**
- * Turns base64 (RFC 4648 §4) back into bytes, up to three characters behind. It is strict: the padding must be there
- * and end the input, and other characters are refused, also `-` and `_`. So are line feeds, unless they are skipped,
- * as MIME (RFC 2045 §6.8) needs it.
+ * Decodes base64 (RFC 4648 §4). Takes base64 as bytes and emits the bytes that it stands for. `toBase64()` is the
+ * encoder.
+ *
+ * It is strict: the padding must be there and end the input, and other characters are refused, `-` and `_` of the
+ * URL-safe alphabet too. Line feeds and carriage returns are refused as well, unless `lineFeeds` is `'skip'`, as MIME
+ * (RFC 2045 §6.8) requires. Up to three characters wait for the rest of their group of four.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
- * @throws InvalidFrameError on the connection (outcome `invalid-frame`), behind the groups before the fault.
+ * @throws InvalidFrameError on the connection (outcome `invalid-frame`) for anything else, behind the bytes of the
+ * groups before it.
  * @example
  * pipeline().through(fromBase64({ lineFeeds: 'skip' }))
  */

@@ -2,44 +2,52 @@ import { Transform, type TransformCallback } from 'node:stream'
 import { crc32, createInflateRaw, type InflateRaw } from 'node:zlib'
 import { InvalidFrameError } from '../../errors.js'
 
+/** Name of the stage, for errors. */
 const NAME = 'gunzip'
 
-/** Flags of a header. */
+/** Flags of a member's header (RFC 1952 §2.3.1). */
 const FHCRC = 0x02
 const FEXTRA = 0x04
 const FNAME = 0x08
 const FCOMMENT = 0x10
 
-/** What zlib makes in one step at most. */
-const STEP = 16_384
+/** The most output that zlib makes in one step. */
+const OUTPUT_CHUNK_BYTES = 16_384
 
-/** From this much output on the ratio is judged: a short text of one character is no bomb. */
-const JUDGED_FROM = 65_536
+/** Output up to which `maxRatio` is not checked: a short text of one repeated character is no bomb. */
+const RATIO_CHECK_MIN_BYTES = 65_536
 
 /**
- * Reads gzip's own headers and trailers, and leaves to zlib what is between them. Node's Gunzip loses what it made
- * before a wrong trailer or header when that is in the same chunk, and takes zeros and then anything behind a member
- * for its end in one chunk, but not in two.
+ * Decompressor of one connection. It reads the headers and trailers of gzip members itself and leaves only the deflate
+ * data between them to zlib, since Node's Gunzip depends on how the input is cut: when a wrong header or trailer is in
+ * the same chunk, it loses the output before it, and in one chunk, but not in two, it takes zeros followed by anything
+ * behind a member for the end of the input.
+ *
+ * A fault ends the connection through `fail`, behind the output before it.
  */
 export class GunzipStream extends Transform {
   readonly #limits: { readonly maxOutput: number; readonly maxRatio: number }
   readonly #fail: (error: unknown) => void
-  /** Reads a header or a trailer byte by byte; between them there is `#inflate`. */
-  #frame: Generator<undefined, void, number> | undefined
+  /** Parser of the header or trailer under way, which takes it byte by byte. */
+  #parser: Generator<undefined, void, number> | undefined
+  /** Decompressor of the deflate data under way. */
   #inflate: InflateRaw | undefined
-  /** The deflate data are at their end. */
-  #inflated = false
+  /** Whether the deflate data of the member have ended, so that its trailer comes next. */
+  #deflateEnded = false
+  /** CRC-32 of the member's output so far. */
   #checksum = 0
-  #length = 0
-  /** What the connection has had, but for what `#inflate` has read. */
-  #input = 0
-  #output = 0
+  /** Output of the member so far. */
+  #memberBytes = 0
+  /** Input of the connection so far, without what `#inflate` has read. */
+  #inputBytes = 0
+  /** Output of the connection so far. */
+  #outputBytes = 0
   #failed = false
-  /** Asks for the next chunk. */
+  /** The callback of `_transform`: asks for the next chunk. */
   #resume: () => void = () => {}
 
   constructor(limits: { maxOutput: number; maxRatio: number }, fail: (error: unknown) => void) {
-    super({ highWaterMark: STEP })
+    super({ highWaterMark: OUTPUT_CHUNK_BYTES })
     this.#limits = limits
     this.#fail = fail
   }
@@ -50,7 +58,7 @@ export class GunzipStream extends Transform {
   }
 
   override _flush(callback: TransformCallback): void {
-    if (!this.#failed && (this.#inflate !== undefined || this.#frame !== undefined)) {
+    if (!this.#failed && (this.#inflate !== undefined || this.#parser !== undefined)) {
       this.#refuse(new InvalidFrameError(NAME, 'the input ends within a member'))
     }
     callback()
@@ -58,7 +66,7 @@ export class GunzipStream extends Transform {
 
   override _read(size: number): void {
     super._read(size)
-    // zlib stops when this stream is full, and goes on when it is read.
+    // zlib has stopped if this stream was full; now that it is read, zlib goes on.
     this.#inflate?._read(size)
   }
 
@@ -67,6 +75,7 @@ export class GunzipStream extends Transform {
     super._destroy(error, callback)
   }
 
+  /** Reads a chunk: headers and trailers byte by byte, deflate data by handing the rest of the chunk to zlib. */
   #step(chunk: Buffer): void {
     try {
       for (let at = 0; at < chunk.length && !this.#failed; at++) {
@@ -74,7 +83,7 @@ export class GunzipStream extends Transform {
           this.#decompress(this.#inflate, at === 0 ? chunk : chunk.subarray(at))
           return
         }
-        this.#input++
+        this.#inputBytes++
         this.#read(chunk[at] as number)
       }
     } catch (error) {
@@ -83,22 +92,24 @@ export class GunzipStream extends Transform {
     this.#resume()
   }
 
+  /** Reads one byte of a header or a trailer. */
   #read(byte: number): void {
-    this.#frame ??= begin(readHeader())
-    if (!this.#frame.next(byte).done) return
-    this.#frame = undefined
-    if (this.#inflated) this.#inflated = false
+    this.#parser ??= started(readHeader())
+    if (!this.#parser.next(byte).done) return
+    this.#parser = undefined
+    if (this.#deflateEnded) this.#deflateEnded = false
     else this.#open()
   }
 
+  /** Opens zlib for the deflate data behind a header. */
   #open(): void {
     this.#checksum = 0
-    this.#length = 0
-    const inflate = createInflateRaw({ chunkSize: STEP })
-    // Its own stream is not used: an error there would lose what waits in its buffer.
+    this.#memberBytes = 0
+    const inflate = createInflateRaw({ chunkSize: OUTPUT_CHUNK_BYTES })
+    // Its output does not go through its own readable side, whose buffer an error would discard.
     inflate.push = (made: Buffer | null) => {
-      if (made === null) this.#inflated = true
-      return made === null || this.#take(made, inflate)
+      if (made === null) this.#deflateEnded = true
+      return made === null || this.#handOn(made, inflate)
     }
     inflate.on('error', ({ message }) => {
       this.#refuse(new InvalidFrameError(NAME, `its deflate data are broken, ${message}`))
@@ -107,45 +118,48 @@ export class GunzipStream extends Transform {
     this.#inflate = inflate
   }
 
+  /** Gives zlib a chunk, and goes on behind the deflate data if they end in it. */
   #decompress(inflate: InflateRaw, chunk: Buffer): void {
     const before = inflate.bytesWritten
     inflate._transform(chunk, 'latin1', () => {
-      if (!this.#inflated || this.#failed) {
+      if (!this.#deflateEnded || this.#failed) {
         this.#resume()
         return
       }
       const read = inflate.bytesWritten - before
-      this.#input += inflate.bytesWritten
+      this.#inputBytes += inflate.bytesWritten
       this.#close()
-      this.#judge(this.#input)
-      this.#frame = begin(readTrailer(this.#checksum, this.#length))
+      this.#checkRatio(this.#inputBytes)
+      this.#parser = started(readTrailer(this.#checksum, this.#memberBytes))
       this.#step(chunk.subarray(read))
     })
   }
 
-  /** Hands on what zlib made, within the limits. False: it is to wait. */
-  #take(made: Buffer, inflate: InflateRaw): boolean {
+  /** Hands on what zlib made, within the limits. Returns false when zlib is to wait. */
+  #handOn(made: Buffer, inflate: InflateRaw): boolean {
     const { maxOutput } = this.#limits
-    const kept = made.subarray(0, maxOutput - this.#output)
+    const kept = made.subarray(0, maxOutput - this.#outputBytes)
     this.#checksum = crc32(made, this.#checksum)
-    this.#length += made.length
-    this.#output += kept.length
+    this.#memberBytes += made.length
+    this.#outputBytes += kept.length
     const open = kept.length === 0 || this.push(kept)
     if (kept.length < made.length) {
       this.#refuse(new InvalidFrameError(NAME, `it holds more than ${maxOutput} bytes ('maxOutput')`))
-    } else if (this.#length % STEP === 0) {
-      // Between steps zlib may have read less of the input, or more, as that was cut.
-      this.#judge(this.#input + inflate.bytesWritten)
+    } else if (this.#memberBytes % OUTPUT_CHUNK_BYTES === 0) {
+      // Checked only after whole steps: in between, how much of the input zlib has read depends on how that was cut.
+      this.#checkRatio(this.#inputBytes + inflate.bytesWritten)
     }
     return open
   }
 
-  #judge(input: number): void {
+  /** Refuses output over `maxRatio` times the input so far. */
+  #checkRatio(input: number): void {
     const { maxRatio } = this.#limits
-    if (this.#output <= JUDGED_FROM || this.#output <= maxRatio * input) return
+    if (this.#outputBytes <= RATIO_CHECK_MIN_BYTES || this.#outputBytes <= maxRatio * input) return
     this.#refuse(new InvalidFrameError(NAME, `it holds more than ${maxRatio} times its length ('maxRatio')`))
   }
 
+  /** Ends the connection with an error, behind the output so far. */
   #refuse(error: unknown): void {
     this.#failed = true
     this.#close()
@@ -158,13 +172,13 @@ export class GunzipStream extends Transform {
   }
 }
 
-/** Runs a reader up to where it waits for its first byte. */
-function begin<Reader extends Generator<undefined, void, number>>(reader: Reader): Reader {
+/** Runs a parser up to where it waits for its first byte, and returns it. */
+function started<Reader extends Generator<undefined, void, number>>(reader: Reader): Reader {
   reader.next()
   return reader
 }
 
-/** Reads a member's header (RFC 1952 §2.3): its flags say what it has, and nobody needs what that is. */
+/** Parser of a member's header (RFC 1952 §2.3): checks it, and skips the optional fields that its flags announce. */
 function* readHeader(): Generator<undefined, void, number> {
   const byte = Buffer.alloc(1)
   let checksum = 0
@@ -193,7 +207,7 @@ function* readHeader(): Generator<undefined, void, number> {
   }
 }
 
-/** Reads a member's trailer (RFC 1952 §2.3.1). */
+/** Parser of a member's trailer (RFC 1952 §2.3.1), which checks it. */
 function* readTrailer(checksum: number, length: number): Generator<undefined, void, number> {
   const trailer = Buffer.alloc(8)
   for (let index = 0; index < 8; index++) trailer[index] = yield

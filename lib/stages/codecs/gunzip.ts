@@ -24,15 +24,18 @@ const OPTIONS = {
 export type GunzipOptions = OptionsOf<typeof OPTIONS>
 
 /**
- * Decompresses gzip (RFC 1952): any number of members one after another, nothing else between or behind them. An input
- * of no bytes is no member, and gives nothing. zlib is opened with the first member and closed with the connection.
+ * Decompresses gzip (RFC 1952): any number of members one after another, with nothing else between or behind them.
+ * Takes and emits bytes. An empty input has no member and gives no output. `gzip()` compresses.
  *
- * Once deflate data turn out to be broken, what zlib had made of them in its last step (up to 16 KiB) is lost, so that
- * in this case how much comes out before the error depends on how the input was cut.
+ * It has a stream of its own, so it is not fused with its neighbours. zlib is opened with the first member and
+ * closed with the connection.
+ *
+ * When the deflate data themselves turn out to be broken, the output of zlib's last step (up to 16 KiB) is lost: in
+ * this one case the output before the error depends on how the input was cut.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
- * @throws InvalidFrameError on the connection (outcome `invalid-frame`) for what is no gzip, a wrong checksum or length,
- * an unfinished member at the end, and output over a limit, of which what is within `maxOutput` still comes.
+ * @throws InvalidFrameError on the connection (outcome `invalid-frame`) for input that is not gzip, a wrong checksum or
+ * length, an unfinished member at the end, and output over a limit. Output within `maxOutput` is emitted before it.
  * @example
  * pipeline().through(gunzip({ maxOutput: 1_048_576 })).through(lines()).through(toLines())
  */

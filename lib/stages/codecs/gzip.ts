@@ -17,11 +17,14 @@ const OPTIONS = {
 export type GzipOptions = OptionsOf<typeof OPTIONS>
 
 /**
- * Compresses bytes into one gzip member (RFC 1952). What a read from the peer caused is written out at once
- * (`Z_SYNC_FLUSH`), so that a peer can read each answer before the end; many small chunks compress badly. Which bytes
- * come depends on how the input was cut; what they decompress to does not. Costs about 270 KB for each connection.
+ * Compresses bytes into one gzip member (RFC 1952). Takes and emits bytes. `gunzip()` decompresses.
  *
- * A farewell is written behind the member, uncompressed.
+ * Everything that results from one read from the peer is written out at once (`Z_SYNC_FLUSH`), so that the peer can
+ * read each answer before the end. Many small chunks compress badly. The compressed bytes depend on how the input was
+ * cut; what they decompress to does not.
+ *
+ * It has a stream of its own, so it is not fused with its neighbours, and zlib takes about 270 KB for each
+ * connection. A farewell, the last line that tells a client of its fault, is written behind the member, uncompressed.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
@@ -35,7 +38,7 @@ export const gzip: StageFactory<(options?: GzipOptions) => StreamStage<Buffer, B
   options: OPTIONS,
   examples: ['lines | uppercase | to-lines | gzip --level 9'],
   make: ({ level }) => {
-    // zlib hands the marks to its Transform, though the type does not say so.
+    // zlib passes its options to the Transform that it is, so it takes a highWaterMark, which its type does not have.
     const settings: ZlibOptions & { highWaterMark: number } = {
       level,
       flush: constants.Z_SYNC_FLUSH,

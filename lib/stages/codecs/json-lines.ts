@@ -6,7 +6,7 @@ import { choice, orFunction } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../../stage.js'
 
-/** Gets a line that is no valid JSON, and what is wrong with it. */
+/** Called with a line that is not allowed, and the error that says why. */
 export type InvalidLine = (line: string, error: InvalidFrameError, connection: Connection) => void
 
 const OPTIONS = {
@@ -23,12 +23,14 @@ const OPTIONS = {
 export type JsonLinesOptions = OptionsOf<typeof OPTIONS>
 
 /**
- * Turns lines into values, one JSON text (RFC 8259) on each, as in JSON Lines (https://jsonlines.org) and NDJSON.
- * Stands behind `lines()`, whose `maxLength` (65,536 bytes by default) is the limit of a text.
+ * Parses each line as one JSON text (RFC 8259), as in JSON Lines (https://jsonlines.org) and NDJSON. Takes lines and
+ * emits values. `toJsonLines()` is the encoder. Stands behind `lines()`, whose `maxLength` (65,536 bytes by default)
+ * limits a text.
  *
- * Not allowed is a line that is no JSON, also an empty one; `null`, since a value that flows between stages is never
- * null; and an object with a `__proto__` key, or with a `constructor` that has a `prototype`, at any depth and however
- * the key is escaped, since copying it may change the prototype of other objects.
+ * Three sorts of lines are not allowed: a line that is not JSON, such as an empty one; `null`, since a value between
+ * two stages is never null; and an object with a `__proto__` key, or with a `constructor` that has a `prototype`, at
+ * any depth and however the key is escaped, since copying such an object may change the prototype of others. `invalid`
+ * says what happens to such a line.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @throws InvalidFrameError on the connection (outcome `invalid-frame`) with `invalid: 'error'`.
@@ -54,6 +56,7 @@ export const jsonLines: StageFactory<(options?: JsonLinesOptions) => Transformer
 
 type InvalidPolicy = NonNullable<JsonLinesOptions['invalid']>
 
+/** Decoder of one connection. */
 class JsonTransformer implements Transformer<string, unknown> {
   readonly #invalid: InvalidPolicy
   readonly #connection: Connection
@@ -63,7 +66,7 @@ class JsonTransformer implements Transformer<string, unknown> {
     this.#connection = connection
   }
 
-  /** What the function returns goes on to the engine, which refuses a promise. */
+  /** Returns what the function of `invalid` returns, so that the engine can refuse a promise. */
   transform(line: string, controller: Controller<unknown>): unknown {
     let value: unknown
     try {
@@ -80,13 +83,13 @@ class JsonTransformer implements Transformer<string, unknown> {
   }
 }
 
-/** What a line holds that needs a closer look; with a backslash, a key may be written in other letters. */
-const SUSPICIOUS = /__proto__|constructor|\\u/
+/** Pattern in every line with a key that is not allowed, and in some without: `\u` may escape any letter of a key. */
+const POSSIBLE_PROTOTYPE_KEY = /__proto__|constructor|\\u/
 
 function parse(line: string): unknown {
   const value = parseJson(line)
   if (value === null) throw new InvalidFrameError('jsonLines', 'the line is null')
-  if (SUSPICIOUS.test(line)) refusePrototypes(value)
+  if (POSSIBLE_PROTOTYPE_KEY.test(line)) refusePrototypes(value)
   return value
 }
 
@@ -94,22 +97,22 @@ function parseJson(line: string): unknown {
   try {
     return JSON.parse(line)
   } catch {
-    // V8's own message quotes the line, which does not belong in a log or a farewell.
+    // V8's own message quotes the line, which belongs neither in a log nor in what the client is told.
     throw new InvalidFrameError('jsonLines', 'the line is not JSON')
   }
 }
 
-/** With a list and not by recursion: a line may nest deeper than the stack. */
+/** Throws for a key that is not allowed, at any depth. No recursion: a line may nest deeper than the stack. */
 function refusePrototypes(value: unknown): void {
-  const rest = [value]
-  for (let item = rest.pop(); item !== undefined; item = rest.pop()) {
+  const pending = [value]
+  for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
     if (typeof item !== 'object' || item === null) continue
     if (Object.hasOwn(item, '__proto__')) refuse("it has a '__proto__' key")
     const inner = Object.hasOwn(item, 'constructor') && item.constructor
     if (typeof inner === 'object' && inner !== null && Object.hasOwn(inner, 'prototype')) {
       refuse("it has a 'constructor' with a 'prototype'")
     }
-    for (const each of Object.values(item)) rest.push(each)
+    for (const each of Object.values(item)) pending.push(each)
   }
 }
 

@@ -3,6 +3,7 @@ import { choice } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../../stage.js'
 
+/** The option of `fromBase64()` and `fromHex()`. */
 export const FROM_TEXT_OPTIONS = {
   lineFeeds: choice(['error', 'skip'], {
     default: 'error',
@@ -13,21 +14,22 @@ export const FROM_TEXT_OPTIONS = {
 /** Options of `fromBase64()` and `fromHex()`. */
 export type FromTextOptions = OptionsOf<typeof FROM_TEXT_OPTIONS>
 
-/** How bytes are written as text. */
+/** An encoding of bytes as text. */
 export interface TextRules {
+  /** Name of the stage, for errors. */
   readonly name: string
   readonly encoding: 'base64' | 'hex'
-  /** How many characters stand for whole bytes. */
+  /** Number of digits that together stand for whole bytes. */
   readonly groupLength: number
-  /** Finds what is no digit. */
-  readonly foreign: RegExp
-  /** What a last group looks like that holds less, and what the beginning of one that is still to come. */
-  readonly padded?: { readonly whole: RegExp; readonly partial: RegExp }
+  /** Matches a character that is not a digit. */
+  readonly nonDigit: RegExp
+  /** Matches a last group with padding: a `whole` one, and the beginning of one that is still to come (`partial`). */
+  readonly padding?: { readonly whole: RegExp; readonly partial: RegExp }
 }
 
 const LINE_FEEDS = /[\r\n]+/g
 
-/** A stage that turns text of an encoding back into bytes, strictly: what is no text of the encoding is an error. */
+/** Makes a stage that decodes text into bytes, and ends the connection for anything that is not of the encoding. */
 export function textDecoder(rules: TextRules, lineFeeds: 'error' | 'skip'): TransformerStage<Buffer, Buffer> {
   const { name } = rules
   const skips = lineFeeds === 'skip'
@@ -39,52 +41,54 @@ export function textDecoder(rules: TextRules, lineFeeds: 'error' | 'skip'): Tran
   })
 }
 
+/** Decoder of one connection. */
 class DecodeTransformer implements Transformer<Buffer, Buffer> {
   readonly #rules: TextRules
-  readonly #skips: boolean
-  /** An unfinished group. */
-  #carry = ''
-  #padded = false
+  readonly #skipsLineFeeds: boolean
+  /** Characters of a group that is not complete. */
+  #remainder = ''
+  /** Whether the padding has come; nothing may follow it. */
+  #paddingSeen = false
 
-  constructor(rules: TextRules, skips: boolean) {
+  constructor(rules: TextRules, skipsLineFeeds: boolean) {
     this.#rules = rules
-    this.#skips = skips
+    this.#skipsLineFeeds = skipsLineFeeds
   }
 
   transform(chunk: Buffer, controller: Controller<Buffer>): void {
-    const { groupLength, foreign } = this.#rules
+    const { groupLength, nonDigit } = this.#rules
     const read = chunk.toString('latin1')
-    const text = this.#carry + (this.#skips ? read.replace(LINE_FEEDS, '') : read)
-    if (this.#padded) {
+    const text = this.#remainder + (this.#skipsLineFeeds ? read.replace(LINE_FEEDS, '') : read)
+    if (this.#paddingSeen) {
       this.#refuseMore(text)
       return
     }
-    const at = text.search(foreign)
+    const at = text.search(nonDigit)
     const digits = at === -1 ? text.length : at
     const whole = digits - (digits % groupLength)
     if (whole > 0) this.#decode(text.slice(0, whole), controller)
-    this.#carry = at === -1 ? text.slice(whole) : this.#pad(text.slice(whole), controller)
+    this.#remainder = at === -1 ? text.slice(whole) : this.#pad(text.slice(whole), controller)
   }
 
   flush(): void {
-    if (this.#carry === '') return
+    if (this.#remainder === '') return
     throw this.#invalid(`the input ends within a group of ${this.#rules.groupLength} characters`)
   }
 
-  /** Takes a group that holds something else than digits, and what is behind it. Returns what waits for more. */
-  #pad(rest: string, controller: Controller<Buffer>): string {
-    const { groupLength, foreign, padded } = this.#rules
-    const group = rest.slice(0, groupLength)
-    if (padded?.whole.test(group)) {
+  /** Takes text whose first group has a character that is no digit. Returns what has to wait for more. */
+  #pad(remainder: string, controller: Controller<Buffer>): string {
+    const { groupLength, nonDigit, padding } = this.#rules
+    const group = remainder.slice(0, groupLength)
+    if (padding?.whole.test(group)) {
       this.#decode(group, controller)
-      this.#padded = true
-      this.#refuseMore(rest.slice(groupLength))
+      this.#paddingSeen = true
+      this.#refuseMore(remainder.slice(groupLength))
       return ''
     }
-    if (padded?.partial.test(group)) return group
-    const character = group.charCodeAt(group.search(foreign))
+    if (padding?.partial.test(group)) return group
+    const character = group.charCodeAt(group.search(nonDigit))
     throw this.#invalid(
-      padded !== undefined && character === 0x3d
+      padding !== undefined && character === 0x3d
         ? 'the padding is wrong'
         : `0x${character.toString(16).padStart(2, '0')} is no ${this.#rules.encoding} digit`,
     )

@@ -2,8 +2,9 @@ import { defineStage } from '../../define-stage.js'
 import { type Controller, stage, type Transformer } from '../../stage.js'
 
 /**
- * Turns bytes into base64 (RFC 4648 §4), padded at the end and without line feeds. Three bytes become four characters,
- * so up to two bytes wait for more, or for the end.
+ * Encodes bytes in base64 (RFC 4648 §4), padded at the end and without line feeds. Takes bytes and emits the characters
+ * as bytes. `fromBase64()` is the decoder. Three bytes become four characters, so up to two bytes wait for more, or for
+ * the end.
  *
  * @example
  * pipeline().through(toBase64())
@@ -23,18 +24,20 @@ export const toBase64 = defineStage({
     }),
 })
 
+/** Encoder of one connection. */
 class ToBase64Transformer implements Transformer<Buffer, Buffer> {
-  /** Up to two bytes, as latin1: a Buffer as small would keep a larger one alive. */
-  #carry = ''
+  /** Up to two bytes that wait, as a latin1 string: a small Buffer would keep the memory of a whole chunk alive. */
+  #remainder = ''
 
   transform(chunk: Buffer, controller: Controller<Buffer>): void {
-    const bytes = this.#carry === '' ? chunk : Buffer.concat([Buffer.from(this.#carry, 'latin1'), chunk])
+    const bytes =
+      this.#remainder === '' ? chunk : Buffer.concat([Buffer.from(this.#remainder, 'latin1'), chunk])
     const end = bytes.length - (bytes.length % 3)
-    this.#carry = bytes.toString('latin1', end)
+    this.#remainder = bytes.toString('latin1', end)
     if (end > 0) controller.enqueue(Buffer.from(bytes.toString('base64', 0, end), 'latin1'))
   }
 
   flush(controller: Controller<Buffer>): void {
-    if (this.#carry !== '') controller.enqueue(Buffer.from(btoa(this.#carry), 'latin1'))
+    if (this.#remainder !== '') controller.enqueue(Buffer.from(btoa(this.#remainder), 'latin1'))
   }
 }

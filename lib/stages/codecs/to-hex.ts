@@ -2,8 +2,8 @@ import { defineStage } from '../../define-stage.js'
 import { map } from '../../stage.js'
 
 /**
- * Turns each byte into two hexadecimal digits (RFC 4648 §8, base16), in lower case and without anything between them.
- * Holds nothing: what came in goes on at once.
+ * Encodes each byte as two hexadecimal digits (RFC 4648 §8, base16), in lower case and with nothing between them. Takes
+ * bytes and emits the digits as bytes, at once. `fromHex()` is the decoder.
  *
  * @example
  * pipeline().through(toHex())

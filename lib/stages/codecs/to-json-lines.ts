@@ -3,11 +3,12 @@ import { StageError } from '../../errors.js'
 import { map } from '../../stage.js'
 
 /**
- * Turns values into lines, one JSON text (RFC 8259) on each: the counterpart of `jsonLines()`. A line never holds a line
- * feed or a carriage return. As in `JSON.stringify`, a property that is undefined is left out, and `toJSON` is called.
+ * Writes each value as one JSON text (RFC 8259): the encoder for `jsonLines()`. Takes values and emits lines, which
+ * never contain a line feed or a carriage return. As in `JSON.stringify`, a property that is undefined is left out, and
+ * `toJSON` is called.
  *
- * A value that JSON cannot say fails the connection (outcome `stage-error`): a BigInt, a function, a cycle, NaN or
- * Infinity, or undefined in an array, and `null` by itself, which `jsonLines()` refuses.
+ * A value that JSON cannot represent fails the connection (outcome `stage-error`): a BigInt, a function, a cycle, NaN,
+ * Infinity, or undefined in an array, and also `null` by itself, which `jsonLines()` refuses.
  *
  * @example
  * pipeline().through(lines()).through(jsonLines()).through(toJsonLines()).through(toLines())
@@ -23,7 +24,8 @@ export const toJsonLines = defineStage({
 
 function encode(value: unknown): string {
   const text = stringify(value)
-  // Where null comes out, something else may have gone in.
+  // JSON.stringify turns NaN, Infinity and some items of arrays into null. So where the text has a null, the value is
+  // written again, with a replacer that throws for them.
   if (text?.includes('null')) stringify(value, refuseLoss)
   if (text !== undefined && text !== 'null') return text
   throw new StageError('toJsonLines', `was given what JSON Lines cannot say: ${text ?? typeof value}.`)
@@ -39,7 +41,9 @@ function stringify(value: unknown, replacer?: typeof refuseLoss): string | undef
   }
 }
 
-/** Called with what contains each item as `this`. */
+/**
+ * Replacer for `JSON.stringify` that throws for what would become null. `this` is the object or array with the item.
+ */
 function refuseLoss(this: unknown, _key: string, item: unknown): unknown {
   const isNoNumber = typeof item === 'number' && !Number.isFinite(item)
   if (isNoNumber || (Array.isArray(this) && ['undefined', 'function', 'symbol'].includes(typeof item))) {

@@ -5,11 +5,11 @@ import { callback } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
 import { stage, type TransformerStage } from '../../stage.js'
 
-/** What a counter knows of one connection. */
+/** Numbers that a counter has for one connection. */
 export interface Count {
   /** This connection's number: 1 for the first, then rising by one. */
   readonly number: number
-  /** How many connections the counter has seen so far, this one and later ones included. */
+  /** Number of connections that the counter has seen so far, this one and later ones included. */
   readonly total: number
 }
 
@@ -30,9 +30,11 @@ export type CounterOptions = OptionsOf<typeof OPTIONS>
 function ignore(): void {}
 
 /**
- * Counts connections and passes items of any kind on unchanged. Each `counter()` counts for itself, so a pipeline
- * that two listeners share has one count. In workers it counts what their listener serves in all of them, and
- * `onClose` is called a little later: when the primary has said how many there were.
+ * Counts connections. Takes items of any kind and emits them unchanged.
+ *
+ * Each call of `counter()` makes a count of its own, so two listeners that share a pipeline share its count. With
+ * worker processes the count is that of the listener in all of them, and `onClose` is called a little later: once the
+ * primary process has said how many there have been.
  *
  * @throws InvalidOptionError for an option that does not exist or is not a function.
  * @example

@@ -4,10 +4,10 @@ import { integer } from '../../options/option.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../../stage.js'
 
 /**
- * Leaves out a connection's first items, of any kind, and passes the others on. Of bytes an item is a chunk, whose
- * boundaries mean nothing: put it behind a stage that makes lines, frames or values.
+ * Drops the first items of each connection and passes the others on. Takes items of any kind. Where bytes flow, an item
+ * is a chunk, and where TCP cuts those is arbitrary: put it behind a stage that emits lines, frames or values.
  *
- * @param count - How many items.
+ * @param count - The number of items to drop.
  * @throws InvalidOptionError when `count` is not a whole number from 0.
  * @example
  * pipeline().through(lines()).through(skip(1)).through(toLines())
@@ -29,15 +29,16 @@ export const skip = defineStage({
     }),
 }) as StageFactory<<Item = string>(count: number) => TransformerStage<Item, Item>>
 
+/** The count of one connection. */
 class SkipTransformer<Item> implements Transformer<Item, Item> {
-  #left: number
+  #remaining: number
 
   constructor(count: number) {
-    this.#left = count
+    this.#remaining = count
   }
 
   transform(item: Item, controller: Controller<Item>): void {
-    if (this.#left > 0) this.#left--
+    if (this.#remaining > 0) this.#remaining--
     else controller.enqueue(item)
   }
 }

@@ -4,11 +4,11 @@ import { integer } from '../../options/option.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../../stage.js'
 
 /**
- * Passes a connection's first items on, of any kind, and then ends the connection in good order (outcome
- * `terminated`): what is behind it is flushed and written. Of bytes an item is a chunk, whose boundaries mean nothing:
- * put it behind a stage that makes lines, frames or values.
+ * Passes the first items of each connection on, and then ends the connection in good order (outcome `terminated`): the
+ * stages behind it are flushed, and their output is written. Takes items of any kind. Where bytes flow, an item is a
+ * chunk, and where TCP cuts those is arbitrary: put it behind a stage that emits lines, frames or values.
  *
- * @param count - How many items. With 0 the connection ends as soon as it is open.
+ * @param count - The number of items to pass on. With 0 the connection ends as soon as it is open.
  * @throws InvalidOptionError when `count` is not a whole number from 0.
  * @example
  * pipeline().through(lines()).through(take(1)).through(toLines())
@@ -26,19 +26,20 @@ export const take = defineStage({
     stage({ name: 'take', accepts: 'any', emits: 'same', open: () => new TakeTransformer<unknown>(count) }),
 }) as StageFactory<<Item = string>(count: number) => TransformerStage<Item, Item>>
 
+/** The count of one connection. */
 class TakeTransformer<Item> implements Transformer<Item, Item> {
-  #left: number
+  #remaining: number
 
   constructor(count: number) {
-    this.#left = count
+    this.#remaining = count
   }
 
   start(controller: Controller<Item>): void {
-    if (this.#left === 0) controller.terminate()
+    if (this.#remaining === 0) controller.terminate()
   }
 
   transform(item: Item, controller: Controller<Item>): void {
     controller.enqueue(item)
-    if (--this.#left === 0) controller.terminate()
+    if (--this.#remaining === 0) controller.terminate()
   }
 }

@@ -26,7 +26,9 @@ const OPTIONS = {
   onLag: dropOrFail(
     'what happens to an item when maxPending waits already: it is missing in the copy, or ends the connection with stage-error before it passes',
   ),
-  onError: dropOrFail('the same for an item that could not be written, then or later'),
+  onError: dropOrFail(
+    'what happens to an item that could not be written, then or later: it is missing in the copy, or ends the connection with stage-error',
+  ),
   maxPending: integer({
     unit: 'bytes',
     minimum: 1,
@@ -46,7 +48,7 @@ type Settings = SettingsOf<typeof OPTIONS> & Required<Pick<TeeOptions, 'onDrop'>
 
 function ignore(): void {}
 
-/** The Writables that have our listener, without which an 'error' event would end the process. */
+/** Writables that have our 'error' listener. Without one, an error of the sink would end the process. */
 const listenedTo = new WeakSet<Writable>()
 
 function listenTo(sink: Writable): Writable {
@@ -56,9 +58,12 @@ function listenTo(sink: Writable): Writable {
 }
 
 /**
- * Passes items of any kind on unchanged, and writes a copy to a second sink: bytes and frames as they are, each line
- * with a line feed behind it (UTF-8). An object-mode Writable gets the items themselves; values need one. A slow sink
- * holds nobody up: what waits in it is bounded by `maxPending` and one item.
+ * Passes items of any kind on unchanged, and writes a copy of each to a second sink: a file or a Writable. Bytes and
+ * frames are written as they are, each line with a line feed behind it (UTF-8). An object-mode Writable gets the items
+ * themselves; values need such a one.
+ *
+ * A slow sink does not slow down the connection: what waits in it is bounded by `maxPending` and one item, and beyond
+ * that `onLag` decides.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @throws StageError on the connection (outcome `stage-error`) with `fail`, when the sink lags or fails.
@@ -84,11 +89,15 @@ export const tee = defineStage({
   },
 }) as StageFactory<<Item = Buffer>(options: TeeOptions) => TransformerStage<Item, Item>>
 
+/** The copying of one connection. */
 class TeeTransformer<Item> implements Transformer<Item, Item> {
   readonly #settings: Settings
   readonly #connection: Connection
+  /** The Writable of `to`, or the file at that path, opened with the first item. */
   #sink: Writable | undefined
-  #written: ((error?: Error | null) => void) | undefined
+  /** Callback for each write, made once. */
+  #onWritten: ((error?: Error | null) => void) | undefined
+  /** Number of items that are missing in the copy. */
   #dropped = 0
 
   constructor(settings: Settings, connection: Connection) {
@@ -105,28 +114,29 @@ class TeeTransformer<Item> implements Transformer<Item, Item> {
     if (typeof this.#settings.to === 'string') this.#sink?.end()
   }
 
+  /** Writes an item to the sink, unless that is closed or full. */
   #copy(item: Item, controller: Controller<Item>): void {
     const { to, maxPending } = this.#settings
     this.#sink ??= listenTo(typeof to === 'string' ? createWriteStream(to, { flags: 'a' }) : to)
-    this.#written ??= error => this.#settle(error, controller)
+    this.#onWritten ??= error => this.#hearWritten(error, controller)
     const sink = this.#sink
     if (!sink.writable) {
-      this.#miss('onError', 'has a sink that has ended or failed', sink.errored)
+      this.#handleMissing('onError', 'has a sink that has ended or failed', sink.errored)
     } else if (sink.writableLength >= maxPending) {
       const unit = sink.writableObjectMode ? 'items' : 'bytes'
-      this.#miss('onLag', `has a sink that lags: ${maxPending} ${unit} wait ('maxPending')`)
+      this.#handleMissing('onLag', `has a sink that lags: ${maxPending} ${unit} wait ('maxPending')`)
     } else {
       const copy = typeof item === 'string' && !sink.writableObjectMode ? `${item}\n` : item
       try {
-        sink.write(copy, this.#written)
+        sink.write(copy, this.#onWritten)
       } catch (cause) {
         this.#refuse(cause)
       }
     }
   }
 
-  /** Hears of each item that was written, or was not; that may be after the connection's end. */
-  #settle(error: Error | null | undefined, controller: Controller<Item>): void {
+  /** Called when an item has been written or could not be, maybe after the end of the connection. */
+  #hearWritten(error: Error | null | undefined, controller: Controller<Item>): void {
     if (!error) return
     try {
       this.#refuse(error)
@@ -136,14 +146,15 @@ class TeeTransformer<Item> implements Transformer<Item, Item> {
   }
 
   #refuse(cause: unknown): void {
-    this.#miss(
+    this.#handleMissing(
       'onError',
       `could not write to its sink: ${cause instanceof Error ? cause.message : cause}`,
       cause,
     )
   }
 
-  #miss(policy: 'onError' | 'onLag', what: string, cause?: unknown): void {
+  /** Counts an item that is missing in the copy, or throws, as the policy says. */
+  #handleMissing(policy: 'onError' | 'onLag', what: string, cause?: unknown): void {
     const { onDrop, [policy]: choice } = this.#settings
     if (choice === 'fail') throw new StageError('tee', `${what}.`, { cause })
     onDrop(++this.#dropped, this.#connection)

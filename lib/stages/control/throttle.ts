@@ -8,22 +8,23 @@ import { integer } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
 import { fromStream, type StreamStage } from '../../stage.js'
 
-const RATE = { minimum: 1, maximum: 1_000_000_000_000 } as const
+/** Range of rates and bursts. */
+const RATE_RANGE = { minimum: 1, maximum: 1_000_000_000_000 } as const
 
 const OPTIONS = {
   bytesPerSecond: integer({
-    ...RATE,
+    ...RATE_RANGE,
     unit: 'bytes/s',
     absent: 'this or the other',
     help: 'how many bytes pass in a second in the long run; a chunk longer than the burst passes in pieces of that length',
   }),
   framesPerSecond: integer({
-    ...RATE,
+    ...RATE_RANGE,
     absent: 'this or the other',
     help: 'how many items pass in a second in the long run; of bytes an item is a chunk, whatever its length',
   }),
   burst: integer({
-    ...RATE,
+    ...RATE_RANGE,
     unit: 'bytes',
     absent: 'the rate',
     help: 'how many bytes or items may pass at once after a pause',
@@ -38,16 +39,20 @@ export type ByteThrottleOptions = Required<Pick<Options, 'bytesPerSecond'>> & Pi
 /** Options of `throttle()` for lines, frames and values. */
 export type FrameThrottleOptions = Required<Pick<Options, 'framesPerSecond'>> & Pick<Options, 'burst'>
 
-/** A timer cannot wait longer. */
-const LONGEST_WAIT = 2_147_483_647
+/** Longest time that a timer of Node can wait. */
+const MAX_TIMER_MS = 2_147_483_647
 
 /**
- * Lets no more pass in a second than it is told: a token bucket for each connection, full at the start. What must wait
- * is not gathered, but stops the reading from the peer. A chunk longer than the burst passes in pieces of that length.
- * Time is the connection's `clock`.
+ * Limits how much passes in a second: bytes with `bytesPerSecond`, items of any kind with `framesPerSecond`. Emits what
+ * it takes. Each connection has a token bucket of its own, which holds `burst` tokens (by default as many as the rate)
+ * and is full at the start.
  *
- * A piece waits up to `burst` / rate seconds; keep that under `halfCloseTimeout`, or a client that has ended its side
- * is given up as one that makes no progress.
+ * While an item waits, nothing is gathered behind it: reading from the peer stops. A chunk longer than the burst passes
+ * in pieces of that length. Time is that of the connection's `clock`. It has a stream of its own, so it is not
+ * fused with its neighbours.
+ *
+ * A piece waits for up to `burst` / rate seconds. Keep that under `halfCloseTimeout`, or a client that has ended its
+ * side is taken for one that makes no progress, and its connection is ended.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed, and unless exactly one
  * of the two rates is given.
@@ -83,22 +88,24 @@ export const throttle = defineStage({
   <Item = string>(options: FrameThrottleOptions): StreamStage<Item, Item>
 }>
 
-/** Holds one item until there are tokens for it, or for the next piece of it. */
+/** Token bucket of one connection: holds an item until there are tokens for it, or for the next piece of it. */
 class TokenBucket extends Transform {
   readonly #rate: number
-  /** What the bucket holds, in thousandths of a token: then whole milliseconds are counted without a rest. */
+  /** Size of the bucket, in thousandths of a token, so that the tokens of a millisecond are a whole number. */
   readonly #size: number
-  readonly #divides: boolean
+  /** Whether items are chunks, which may pass in pieces, and a token is a byte. */
+  readonly #splitsItems: boolean
   readonly #clock: Clock
+  /** Thousandths of a token in the bucket at `#filledAt`. */
   #tokens: number
   #filledAt: number
   #timer: Timer
 
-  constructor(rate: number, burst: number, divides: boolean, clock: Clock) {
+  constructor(rate: number, burst: number, splitsItems: boolean, clock: Clock) {
     super({ objectMode: true, highWaterMark: 1 })
     this.#rate = rate
     this.#size = 1000 * burst
-    this.#divides = divides
+    this.#splitsItems = splitsItems
     this.#clock = clock
     this.#tokens = this.#size
     this.#filledAt = clock.now()
@@ -113,28 +120,29 @@ class TokenBucket extends Transform {
     super._destroy(error, callback)
   }
 
+  /** Passes an item on, piece by piece, or waits until there are enough tokens for the next piece. */
   #pass(item: unknown, callback: TransformCallback): void {
-    let rest = item
+    let remainder = item
     for (;;) {
-      const length = this.#divides ? Math.min((rest as Buffer).length, this.#size / 1000) : 1
+      const length = this.#splitsItems ? Math.min((remainder as Buffer).length, this.#size / 1000) : 1
       const wait = this.#spend(1000 * length)
       if (wait > 0) {
-        const go = () => this.#pass(rest, callback)
-        this.#timer = this.#clock.setTimeout(go, Math.min(wait, LONGEST_WAIT))
+        const resume = () => this.#pass(remainder, callback)
+        this.#timer = this.#clock.setTimeout(resume, Math.min(wait, MAX_TIMER_MS))
         return
       }
-      if (!this.#divides || length === (rest as Buffer).length) {
-        callback(null, rest)
+      if (!this.#splitsItems || length === (remainder as Buffer).length) {
+        callback(null, remainder)
         return
       }
-      this.push((rest as Buffer).subarray(0, length))
-      // A stage behind this one may have ended the connection at that.
+      this.push((remainder as Buffer).subarray(0, length))
+      // A stage behind this one may have ended the connection with that piece.
       if (this.destroyed) return
-      rest = (rest as Buffer).subarray(length)
+      remainder = (remainder as Buffer).subarray(length)
     }
   }
 
-  /** Takes tokens, or says in how many milliseconds there will be enough. */
+  /** Takes tokens and returns 0, or takes none and returns in how many milliseconds there will be enough. */
   #spend(cost: number): number {
     const now = this.#clock.now()
     this.#tokens = Math.min(this.#size, this.#tokens + (now - this.#filledAt) * this.#rate)

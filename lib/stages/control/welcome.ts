@@ -4,10 +4,10 @@ import { bytes } from '../../options/option.js'
 import { stage, type Transformer, type TransformerStage } from '../../stage.js'
 
 /**
- * Sends a text before anything else, as soon as the connection is open, and passes bytes on unchanged. It acts where
- * it stands: put it last, and no other stage changes its text.
+ * Sends a greeting as soon as the connection is open, before anything else. Takes bytes and emits them unchanged behind
+ * the greeting. The stages behind it get the greeting too: put it last, so that none of them changes it.
  *
- * @param text - What to send, as text (UTF-8) or bytes. A line feed is not added.
+ * @param text - The greeting, a string (sent as UTF-8) or bytes. No line feed is added.
  * @throws InvalidOptionError when `text` is neither.
  * @example
  * pipeline().through(welcome('Hello! Type anything.\n'))
@@ -23,7 +23,7 @@ export const welcome: StageFactory<(text: string | Uint8Array) => TransformerSta
     make: ({ text }) => {
       // A copy, so that the caller's later changes do not reach clients.
       const copy = Buffer.from(text as string)
-      // It keeps nothing of a connection, so one serves all.
+      // One transformer serves all connections, since it has no state.
       const transformer: Transformer<Buffer, Buffer> = { start: controller => controller.enqueue(copy) }
       return stage<Buffer, Buffer>({
         name: 'welcome',

@@ -14,7 +14,7 @@ const OPTIONS = {
   delimiters: listOfBytes({
     required: true,
     minimum: 1,
-    help: 'what ends a frame, 4,096 bytes in all: the one that begins first, and the longest of those that begin at the same byte, which is waited for as long as it may still come',
+    help: 'what ends a frame, 4,096 bytes in all; of several the one that begins first counts, and of those that begin at the same byte the longest, for which the stage waits as long as it may still come',
   }),
   keep: boolean({ default: false, help: 'leaves the delimiter at the end of the frame' }),
   maxLength: maxLength('the longest frame, without its delimiter, finished or not'),
@@ -33,19 +33,25 @@ export type DelimitedOptions = OptionsOf<typeof OPTIONS>
 
 interface DelimitedRules extends Omit<SettingsOf<typeof OPTIONS>, 'delimiters'> {
   readonly search: DelimiterSearch
-  /** The longest delimiter. */
-  readonly longest: number
+  /** Length of the longest delimiter, in bytes. */
+  readonly maxDelimiterLength: number
 }
 
-const NOTHING: Buffer = Buffer.alloc(0)
-const LONGEST_DELIMITERS = 4_096
+const EMPTY: Buffer = Buffer.alloc(0)
+
+/** Limit of all delimiters together. Each has at least one byte, so it also limits how many there may be. */
+const MAX_DELIMITER_BYTES = 4_096
 
 /**
- * Cuts bytes into frames at a delimiter, or at several. The wire format is that of Netty's
- * `DelimiterBasedFrameDecoder`: a frame, a delimiter, a frame, and so on; two delimiters in a row are an empty frame.
- * Frames come out the same however their bytes were cut. A frame may be a view of a chunk: copy one that you keep.
+ * Cuts bytes into frames at a delimiter, or at any of several. Takes bytes and emits frames, without their delimiters
+ * unless `keep` is set. `toDelimited()` is the encoder.
  *
- * Costs linear time for every input; memory is bounded by `maxLength` and one chunk.
+ * The wire format is that of Netty's `DelimiterBasedFrameDecoder`: a delimiter follows each frame, and two delimiters
+ * in a row have an empty frame between them. Of several delimiters the one that begins first ends the frame, and of
+ * those that begin at the same byte the longest.
+ *
+ * The frames do not depend on how the input was cut into chunks. A frame may be a view of a chunk: copy one that you
+ * keep. Time is linear in the length of any input; memory is bounded by `maxLength` and one chunk.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @throws FrameTooLongError on the connection (outcome `frame-too-long`) with `overflow: 'error'`.
@@ -66,8 +72,8 @@ export const delimited: StageFactory<(options: DelimitedOptions) => TransformerS
       // A copy, so that the caller's later changes do not reach the stage.
       const list = [delimiters].flat().map(delimiter => Buffer.from(delimiter as string))
       checkTotal(list)
-      const longest = Math.max(...list.map(({ length }) => length))
-      const rules: DelimitedRules = { search: new DelimiterSearch(list), longest, ...settings }
+      const maxDelimiterLength = Math.max(...list.map(({ length }) => length))
+      const rules: DelimitedRules = { search: new DelimiterSearch(list), maxDelimiterLength, ...settings }
       return stage<Buffer, Frame>({
         name: 'delimited',
         accepts: 'bytes',
@@ -84,18 +90,23 @@ function checkTotal(delimiters: readonly Buffer[]): void {
     ['how many', delimiters.length],
     ['bytes in all', bytes],
   ] as const) {
-    checkInteger('delimited()', `delimiters (${what})`, count, 1, LONGEST_DELIMITERS)
+    checkInteger('delimited()', `delimiters (${what})`, count, 1, MAX_DELIMITER_BYTES)
   }
 }
 
+/**
+ * Decoder of one connection. Its positions are offsets in a chunk; negative ones lie in the bytes pending before it.
+ */
 class DelimitedTransformer implements Transformer<Buffer, Frame> {
   readonly #rules: DelimitedRules
-  /** What the search has seen and may still become a delimiter; it is not in `#unfinished`. */
+  /** State of the search. The bytes that it stands for may still become a delimiter and are not in `#unfinished`. */
   #state = 0
+  /** Content of the frame under way. */
   #unfinished: UnfinishedFrame | undefined
-  /** The unfinished frame is over the limit, and `#unfinished` holds only what is left of it. */
-  #over = false
-  #finished = 0
+  /** Whether the frame under way is longer than `maxLength`; `#unfinished` then holds only what is kept of it. */
+  #overLimit = false
+  /** Number of frames that have ended, so that each unfinished frame has a number of its own. */
+  #finishedFrames = 0
 
   constructor(rules: DelimitedRules) {
     this.#rules = rules
@@ -103,78 +114,86 @@ class DelimitedTransformer implements Transformer<Buffer, Frame> {
 
   transform(chunk: Buffer, controller: Controller<Frame>): void {
     const { search } = this.#rules
-    const before = search.path(this.#state)
-    let from = -before.length
+    const pending = search.prefix(this.#state)
+    let from = -pending.length
     this.#state = search.scan(this.#state, chunk, (start, end) => {
-      this.#finish(before, chunk, from, start, end, controller)
+      this.#finish(pending, chunk, from, start, end, controller)
       from = end
     })
-    this.#keep(before, chunk, from, chunk.length - search.path(this.#state).length, controller)
+    this.#appendContent(pending, chunk, from, chunk.length - search.prefix(this.#state).length, controller)
   }
 
   unfinished(): number {
-    const isFresh = this.#state === 0 && this.#unfinished === undefined && !this.#over
-    return isFresh ? 0 : this.#finished + 1
+    const isFresh = this.#state === 0 && this.#unfinished === undefined && !this.#overLimit
+    return isFresh ? 0 : this.#finishedFrames + 1
   }
 
   flush(controller: Controller<Frame>): void {
     const { search, partial } = this.#rules
-    const before = search.path(this.#state)
-    let from = -before.length
+    const pending = search.prefix(this.#state)
+    let from = -pending.length
     search.end(this.#state, (start, end) => {
-      this.#finish(before, NOTHING, from, start, end, controller)
+      this.#finish(pending, EMPTY, from, start, end, controller)
       from = end
     })
-    // Behind a delimiter that was only decided now there may be content already that no delimiter can save.
-    const open = search.path(search.scan(0, before.subarray(before.length + from), () => {})).length
-    this.#keep(before, NOTHING, from, -open, controller)
-    from = -open
-    if (from === 0 && this.#unfinished === undefined && !this.#over) return
+    // The end of the input has made the last delimiters certain. Of the bytes behind them, those that no delimiter can
+    // begin with are content: they count against the limit, also where `partial` then drops the frame.
+    const undecided = search.prefix(search.scan(0, pending.subarray(pending.length + from), () => {})).length
+    this.#appendContent(pending, EMPTY, from, -undecided, controller)
+    from = -undecided
+    if (from === 0 && this.#unfinished === undefined && !this.#overLimit) return
     if (partial === 'error') {
       throw new InvalidFrameError('delimited', 'the input ended in front of its delimiter')
     }
     if (partial === 'drop') return
-    this.#keep(before, NOTHING, from, 0, controller)
+    this.#appendContent(pending, EMPTY, from, 0, controller)
     if (this.#unfinished !== undefined) controller.enqueue(this.#unfinished.bytes)
   }
 
-  /** Ends the frame under way with the content up to `start` and the delimiter up to `end`. */
+  /** Ends the frame under way: its content goes on from `from` to `start`, and its delimiter from there to `end`. */
   #finish(
-    before: Buffer,
+    pending: Buffer,
     chunk: Buffer,
     from: number,
     start: number,
     end: number,
     controller: Controller<Frame>,
   ): void {
-    const { keep, maxLength, overflow, longest } = this.#rules
-    this.#finished++
-    if (this.#unfinished === undefined && !this.#over && from >= 0 && start - from <= maxLength) {
+    const { keep, maxLength, overflow, maxDelimiterLength } = this.#rules
+    this.#finishedFrames++
+    if (this.#unfinished === undefined && !this.#overLimit && from >= 0 && start - from <= maxLength) {
       controller.enqueue(chunk.subarray(from, keep ? end : start))
       return
     }
-    this.#keep(before, chunk, from, start, controller)
-    const isSkipped = this.#over && overflow !== 'truncate'
+    this.#appendContent(pending, chunk, from, start, controller)
+    const isSkipped = this.#overLimit && overflow !== 'truncate'
     if (keep && !isSkipped) {
       this.#unfinished ??= new UnfinishedFrame()
-      for (const part of parts(before, chunk, start, end)) this.#unfinished.append(part, maxLength + longest)
+      for (const part of parts(pending, chunk, start, end))
+        this.#unfinished.append(part, maxLength + maxDelimiterLength)
     }
-    const frame = this.#unfinished?.bytes ?? NOTHING
+    const frame = this.#unfinished?.bytes ?? EMPTY
     this.#unfinished = undefined
-    this.#over = false
+    this.#overLimit = false
     if (!isSkipped) controller.enqueue(frame)
   }
 
-  /** Adds content to the frame under way, up to the limit. */
-  #keep(before: Buffer, chunk: Buffer, from: number, to: number, controller: Controller<Frame>): void {
-    const { maxLength, overflow, longest } = this.#rules
-    for (const part of parts(before, chunk, from, to)) {
-      if (this.#over) return
+  /** Adds content to the frame under way. Content beyond the limit is dealt with as `overflow` says. */
+  #appendContent(
+    pending: Buffer,
+    chunk: Buffer,
+    from: number,
+    to: number,
+    controller: Controller<Frame>,
+  ): void {
+    const { maxLength, overflow, maxDelimiterLength } = this.#rules
+    for (const part of parts(pending, chunk, from, to)) {
+      if (this.#overLimit) return
       const room = maxLength - (this.#unfinished?.length ?? 0)
       if (part.length > room) {
         const error = new FrameTooLongError('delimited', 'frame', maxLength)
         if (overflow === 'error') throw error
-        this.#over = true
+        this.#overLimit = true
         if (overflow === 'report') controller.report(error)
         if (overflow !== 'truncate') {
           this.#unfinished = undefined
@@ -182,15 +201,15 @@ class DelimitedTransformer implements Transformer<Buffer, Frame> {
         }
       }
       this.#unfinished ??= new UnfinishedFrame()
-      this.#unfinished.append(part.subarray(0, room), maxLength + longest)
+      this.#unfinished.append(part.subarray(0, room), maxLength + maxDelimiterLength)
     }
   }
 }
 
-/** A range of a chunk that may begin, or lie, in the bytes before it. */
-function parts(before: Buffer, chunk: Buffer, from: number, to: number): Buffer[] {
-  const length = before.length
-  const early = from < 0 ? before.subarray(length + from, length + Math.min(to, 0)) : NOTHING
-  const late = to > 0 ? chunk.subarray(Math.max(from, 0), to) : NOTHING
-  return [early, late].filter(part => part.length > 0)
+/** The bytes of a range in one buffer or two: the range may begin, or lie as a whole, in the pending bytes. */
+function parts(pending: Buffer, chunk: Buffer, from: number, to: number): Buffer[] {
+  const length = pending.length
+  const fromPending = from < 0 ? pending.subarray(length + from, length + Math.min(to, 0)) : EMPTY
+  const fromChunk = to > 0 ? chunk.subarray(Math.max(from, 0), to) : EMPTY
+  return [fromPending, fromChunk].filter(part => part.length > 0)
 }

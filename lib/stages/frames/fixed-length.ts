@@ -18,10 +18,10 @@ const OPTIONS = {
 export type FixedLengthOptions = OptionsOf<typeof OPTIONS>
 
 /**
- * Cuts bytes into frames of one length, as Netty's `FixedLengthFrameDecoder` does. A frame may be a view of a chunk:
- * copy one that you keep.
+ * Cuts bytes into frames of one length, as Netty's `FixedLengthFrameDecoder` does. Takes bytes and emits frames.
+ * `toFixedLength()` is the encoder. A frame may be a view of a chunk: copy one that you keep.
  *
- * @param length - The length of each frame, from 1 to 268,435,456 bytes: it is also the limit of what is held.
+ * @param length - The length of each frame, from 1 to 268,435,456 bytes. At most that many are held for a connection.
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @throws InvalidFrameError on the connection (outcome `invalid-frame`) with `partial: 'error'`.
  * @example
@@ -39,7 +39,13 @@ export const fixedLength: StageFactory<
   options: OPTIONS,
   examples: ['fixed-length 16 --partial drop | to-fixed-length 16'],
   make: ({ length, partial }) => {
-    const rules: SizedRules = { stage: 'fixedLength', head: 0, maxLength: length, overflow: 'error', partial }
+    const rules: SizedRules = {
+      stage: 'fixedLength',
+      minHeaderLength: 0,
+      maxLength: length,
+      overflow: 'error',
+      partial,
+    }
     return stage<Buffer, Frame>({
       name: 'fixedLength',
       accepts: 'bytes',
@@ -51,7 +57,7 @@ export const fixedLength: StageFactory<
 })
 
 class FixedFrames extends SizedFrames<SizedRules> {
-  protected measure(): void {
-    this.total = this.rules.maxLength
+  protected readHeader(): void {
+    this.messageLength = this.rules.maxLength
   }
 }

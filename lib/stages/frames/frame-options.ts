@@ -1,25 +1,30 @@
 import { choice, integer } from '../../options/option.js'
-import { LARGEST_FRAME } from './unfinished-frame.js'
 
-/** The length that all frames have. */
+/** Largest `maxLength` of frames and lines. V8 limits the length of a string, and no protocol has longer lines. */
+export const MAX_FRAME_BYTES = 268_435_456
+
+/** `maxLength` of frames and lines where the option is not given. */
+export const DEFAULT_MAX_LENGTH_BYTES = 65_536
+
+/** The argument of `fixedLength()` and `toFixedLength()`. */
 export const frameLength = integer({
   unit: 'bytes',
   minimum: 1,
-  maximum: LARGEST_FRAME,
+  maximum: MAX_FRAME_BYTES,
   help: 'the length of each frame',
 })
 
-/** The option that limits a frame. */
+/** The option `maxLength` of a decoder of frames or lines; `help` says what it counts. */
 export const maxLength = (help: string) =>
-  integer({ unit: 'bytes', minimum: 1, maximum: LARGEST_FRAME, default: 65_536, help })
+  integer({ unit: 'bytes', minimum: 1, maximum: MAX_FRAME_BYTES, default: DEFAULT_MAX_LENGTH_BYTES, help })
 
-/** What decoders of frames that say how long they are, or that end with a mark, do with a longer one. */
+/** The option `overflow` of `lengthPrefixed()`, `netstring()` and `slip()`. */
 export const overflow = choice(['error', 'report', 'skip'], {
   default: 'error',
   help: 'what happens to a longer frame: it ends the connection behind the frames before it, goes to onError and is discarded, or is discarded without a word',
 })
 
-/** What happens to a frame that has not ended; `when` is how the format says so. */
+/** The option `partial` of the same decoders; `when` says in the words of a format where the input may not end. */
 export const partial = (when: string) =>
   choice(['error', 'drop'], {
     default: 'error',

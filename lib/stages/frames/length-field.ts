@@ -1,9 +1,9 @@
 import { InvalidFrameError } from '../../errors.js'
 import { boolean, choice, integer } from '../../options/option.js'
 import type { OptionsOf, SettingsOf } from '../../options/option-values.js'
-import { LARGEST_FRAME } from './unfinished-frame.js'
+import { MAX_FRAME_BYTES } from './frame-options.js'
 
-/** How a length is written; what `lengthPrefixed()` and `toLengthPrefixed()` have in common. */
+/** Options that say how a length is written, for `lengthPrefixed()` and `toLengthPrefixed()`. */
 export const LENGTH_FIELD_OPTIONS = {
   width: choice([1, 2, 3, 4, 8, 'varint'], {
     default: 4,
@@ -15,8 +15,8 @@ export const LENGTH_FIELD_OPTIONS = {
   }),
   adjustment: integer({
     unit: 'bytes',
-    minimum: -LARGEST_FRAME,
-    maximum: LARGEST_FRAME,
+    minimum: -MAX_FRAME_BYTES,
+    maximum: MAX_FRAME_BYTES,
     default: 0,
     help: 'what to add to the length to have the number of bytes behind it',
   }),
@@ -26,19 +26,25 @@ export const LENGTH_FIELD_OPTIONS = {
   }),
 }
 
+/** The options of a length, as a caller gives them. */
 export type LengthFieldOptions = OptionsOf<typeof LENGTH_FIELD_OPTIONS>
 
+/** The options of a length, checked and with their defaults. */
 export type LengthField = SettingsOf<typeof LENGTH_FIELD_OPTIONS>
 
-/** How many bytes a length takes. */
+/** Number of bytes that a length takes. */
 export function lengthSize(width: LengthField['width'], length: number): number {
   if (width !== 'varint') return width
   let size = 1
-  for (let rest = length; rest >= 0x80; rest = Math.floor(rest / 0x80)) size++
+  for (let remainder = length; remainder >= 0x80; remainder = Math.floor(remainder / 0x80)) size++
   return size
 }
 
-/** Reads a length; undefined when `end` comes before its own. */
+/**
+ * Reads the length that begins at `at`; undefined when it does not end before `end`, so that more bytes are needed.
+ *
+ * @throws InvalidFrameError for a length over 2^53 - 1, and for a varint with more bytes than it needs.
+ */
 export function readLength(
   stage: string,
   { width, order }: LengthField,
@@ -61,7 +67,8 @@ function readVarint(stage: string, bytes: Buffer, at: number, end: number): numb
     if (index === 9 && byte > 1) throw new InvalidFrameError(stage, 'the length is over 64 bits')
     value += (byte & 0x7f) * 2 ** (7 * index)
     if (byte >= 0x80) continue
-    // Protocol Buffers' own decoders take it, but then a length has many encodings, and a check of bytes is fooled.
+    // Protocol Buffers' own decoders accept it, but then one length has several encodings, and whoever compares or
+    // filters the bytes can be deceived.
     if (byte === 0 && index > 0) throw new InvalidFrameError(stage, 'the length has more bytes than it needs')
     return checkSafe(stage, value)
   }
@@ -73,12 +80,14 @@ function checkSafe(stage: string, length: number): number {
   return length
 }
 
+/** Writes a length at the beginning of `bytes`, which has room for it (`lengthSize()`). */
 export function writeLength({ width, order }: LengthField, bytes: Buffer, length: number): void {
   if (width === 'varint') {
-    let rest = length
+    let remainder = length
     let at = 0
-    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes[at++] = (rest % 0x80) + 0x80
-    bytes[at] = rest
+    for (; remainder >= 0x80; remainder = Math.floor(remainder / 0x80))
+      bytes[at++] = (remainder % 0x80) + 0x80
+    bytes[at] = remainder
   } else if (width === 8) {
     const high = Math.floor(length / 0x1_0000_0000)
     const low = length % 0x1_0000_0000

@@ -9,20 +9,20 @@ import { maxLength, overflow, partial } from './frame-options.js'
 import { LENGTH_FIELD_OPTIONS, type LengthField, lengthSize, readLength } from './length-field.js'
 import { SizedFrames, type SizedRules } from './sized-frames.js'
 
-const LARGEST_OFFSET = 65_535
-const LONGEST_VARINT = 10
+const MAX_OFFSET_BYTES = 65_535
+const MAX_VARINT_BYTES = 10
 
 const OPTIONS = {
   ...LENGTH_FIELD_OPTIONS,
   offset: integer({
     unit: 'bytes',
-    maximum: LARGEST_OFFSET,
+    maximum: MAX_OFFSET_BYTES,
     default: 0,
     help: 'how many bytes stand in front of the length',
   }),
   strip: integer({
     unit: 'bytes',
-    maximum: LARGEST_OFFSET + LONGEST_VARINT,
+    maximum: MAX_OFFSET_BYTES + MAX_VARINT_BYTES,
     absent: 'all up to the end of the length',
     help: 'how many bytes to take off the beginning of a message; what is left is the frame, and 0 keeps the length in it',
   }),
@@ -35,20 +35,26 @@ const OPTIONS = {
 export type LengthPrefixedOptions = OptionsOf<typeof OPTIONS>
 
 /**
- * Cuts bytes into frames that have their length in front of them. The model is Netty's `LengthFieldBasedFrameDecoder`:
- * a message is `offset` bytes, the length, and as many bytes as it says, plus `adjustment`, less its own with
- * `includesItself`; the frame is the message without its first `strip` bytes. The defaults are those of tokio-util's
- * `LengthDelimitedCodec`: a 4-byte length, highest byte first, and frames without it. (tokio-util counts from the end of
- * what is stripped: its `length_adjustment` is this `adjustment` plus `offset` plus `width` less `strip`.)
+ * Cuts bytes into frames that have their length in front of them. Takes bytes and emits frames. `toLengthPrefixed()` is
+ * the encoder.
  *
- * A length is unsigned. One that leaves less than nothing behind it, less than is stripped, over 2^53 - 1, or a varint
- * of more than 10 bytes or more than it needs, ends the connection. Nothing of a frame over the limit is kept, and of
- * another only what has come. A frame may be a view of a chunk: copy one that you keep.
+ * The model is Netty's `LengthFieldBasedFrameDecoder`. A message consists of `offset` bytes, the length, and a body.
+ * The body has as many bytes as the length says, plus `adjustment`, and with `includesItself` less the bytes of the
+ * length. The frame is the message without its first `strip` bytes.
+ *
+ * The defaults are those of tokio-util's `LengthDelimitedCodec`: a length of 4 bytes, highest byte first, which is not
+ * part of the frame. (tokio-util counts from the end of the stripped bytes: its `length_adjustment` is `adjustment` +
+ * `offset` + `width` - `strip` of this stage.)
+ *
+ * A length is unsigned. It ends the connection when the body would be shorter than 0 bytes or the message shorter than
+ * `strip`, when it is over 2^53 - 1, and when it is a varint of more than 10 bytes or of more bytes than it needs.
+ *
+ * Memory is taken only for bytes that have arrived, whatever length the peer announces, and for none of a frame over
+ * the limit. A frame may be a view of a chunk: copy one that you keep.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @throws FrameTooLongError on the connection (outcome `frame-too-long`) with `overflow: 'error'`.
- * @throws InvalidFrameError on the connection (outcome `invalid-frame`) for a length as above, and with
- * `partial: 'error'`.
+ * @throws InvalidFrameError on the connection (outcome `invalid-frame`) for such a length, and with `partial: 'error'`.
  * @example
  * pipeline().through(lengthPrefixed({ width: 2 })).through(toLengthPrefixed({ width: 2 }))
  */
@@ -63,16 +69,16 @@ export const lengthPrefixed: StageFactory<
   options: OPTIONS,
   examples: ['length-prefixed --width 2 | to-length-prefixed --width 2'],
   make: ({ offset, strip, maxLength, overflow, partial, ...field }) => {
-    const head = offset + (field.width === 'varint' ? 1 : field.width)
-    if (head - (strip ?? head) > maxLength) {
+    const minHeaderLength = offset + (field.width === 'varint' ? 1 : field.width)
+    if (minHeaderLength - (strip ?? minHeaderLength) > maxLength) {
       throw new InvalidOptionError(
-        `lengthPrefixed(): with a 'maxLength' of ${maxLength} no frame can hold the ${head} bytes of its head. Raise 'maxLength' or 'strip'.`,
+        `lengthPrefixed(): with a 'maxLength' of ${maxLength} no frame can hold the ${minHeaderLength} bytes of its head. Raise 'maxLength' or 'strip'.`,
       )
     }
     const name = 'lengthPrefixed'
     const rules: LengthPrefixedRules = {
       stage: name,
-      head,
+      minHeaderLength,
       field,
       offset,
       strip,
@@ -97,15 +103,16 @@ interface LengthPrefixedRules extends SizedRules {
 }
 
 class LengthPrefixedFrames extends SizedFrames<LengthPrefixedRules> {
-  protected measure(bytes: Buffer, from: number, end: number): void {
+  protected readHeader(bytes: Buffer, from: number, end: number): void {
     const { stage, field, offset, strip } = this.rules
     const length = readLength(stage, field, bytes, from + offset, end)
     if (length === undefined) return
     const size = lengthSize(field.width, length)
-    const behind = length + field.adjustment - (field.includesItself ? size : 0)
-    if (behind < 0) throw new InvalidFrameError(stage, 'the length is negative')
-    this.total = offset + size + behind
-    this.stripped = strip ?? offset + size
-    if (this.stripped > this.total) throw new InvalidFrameError(stage, 'it is shorter than its head')
+    const bodyLength = length + field.adjustment - (field.includesItself ? size : 0)
+    if (bodyLength < 0) throw new InvalidFrameError(stage, 'the length is negative')
+    this.messageLength = offset + size + bodyLength
+    this.strippedLength = strip ?? offset + size
+    if (this.strippedLength > this.messageLength)
+      throw new InvalidFrameError(stage, 'it is shorter than its head')
   }
 }

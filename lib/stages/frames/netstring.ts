@@ -16,18 +16,20 @@ const OPTIONS = {
 /** Options of `netstring()`. */
 export type NetstringOptions = OptionsOf<typeof OPTIONS>
 
-const ZERO = 0x30
-const NINE = 0x39
+const DIGIT_ZERO = 0x30
+const DIGIT_NINE = 0x39
 const COLON = 0x3a
 const COMMA = 0x2c
-/** As in the reference implementation. More would also be over every `maxLength`. */
-const MOST_DIGITS = 9
+/** Limit of the reference implementation. A length with more digits would be over every `maxLength` anyway. */
+const MAX_LENGTH_DIGITS = 9
 
 /**
- * Cuts bytes into frames that were sent as netstrings, `5:hello,`: the length in decimal, a colon, the bytes, a comma
- * (D. J. Bernstein, https://cr.yp.to/proto/netstrings.txt). The length has 1 to 9 digits and no leading zero. Anything
- * else, also a missing comma, ends the connection, since the next netstring cannot be found. A frame may be a view of a
- * chunk: copy one that you keep.
+ * Reads frames that are sent as netstrings, such as `5:hello,`: the length in decimal, a colon, the bytes, a comma
+ * (D. J. Bernstein, https://cr.yp.to/proto/netstrings.txt). Takes bytes and emits frames. `toNetstring()` is the
+ * encoder.
+ *
+ * The length has 1 to 9 digits and no leading zero. Anything else, a missing comma too, ends the connection, since
+ * nothing then says where the next netstring begins. A frame may be a view of a chunk: copy one that you keep.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @throws FrameTooLongError on the connection (outcome `frame-too-long`) with `overflow: 'error'`.
@@ -46,7 +48,7 @@ export const netstring: StageFactory<(options?: NetstringOptions) => Transformer
     options: OPTIONS,
     examples: ['netstring --max-length 4KiB | to-netstring'],
     make: settings => {
-      const rules: SizedRules = { stage: 'netstring', head: 2, last: COMMA, ...settings }
+      const rules: SizedRules = { stage: 'netstring', minHeaderLength: 2, terminator: COMMA, ...settings }
       return stage<Buffer, Frame>({
         name: 'netstring',
         accepts: 'bytes',
@@ -58,20 +60,20 @@ export const netstring: StageFactory<(options?: NetstringOptions) => Transformer
   })
 
 class NetstringFrames extends SizedFrames<SizedRules> {
-  protected measure(bytes: Buffer, from: number, end: number): void {
+  protected readHeader(bytes: Buffer, from: number, end: number): void {
     let length = 0
     for (let at = from; at < end; at++) {
       const byte = bytes[at] as number
       const digits = at - from
       if (byte === COLON && digits > 0) {
-        this.stripped = digits + 1
-        this.total = this.stripped + length + 1
+        this.strippedLength = digits + 1
+        this.messageLength = this.strippedLength + length + 1
         return
       }
-      if (byte < ZERO || byte > NINE) this.#refuse('its length is not a number')
-      if (digits === MOST_DIGITS) this.#refuse(`its length has more than ${MOST_DIGITS} digits`)
+      if (byte < DIGIT_ZERO || byte > DIGIT_NINE) this.#refuse('its length is not a number')
+      if (digits === MAX_LENGTH_DIGITS) this.#refuse(`its length has more than ${MAX_LENGTH_DIGITS} digits`)
       if (digits > 0 && length === 0) this.#refuse('its length has a leading zero')
-      length = 10 * length + (byte - ZERO)
+      length = 10 * length + (byte - DIGIT_ZERO)
     }
   }
 

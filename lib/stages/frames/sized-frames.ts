@@ -3,106 +3,121 @@ import type { Frame } from '../../kind.js'
 import type { Controller, Transformer } from '../../stage.js'
 import { UnfinishedFrame } from './unfinished-frame.js'
 
-/** What a decoder of messages that say how long they are goes by; the same object for all connections. */
+/** Settings of a decoder whose messages say how long they are. All connections share one object. */
 export interface SizedRules {
+  /** Name of the stage, for errors. */
   readonly stage: string
-  /** How many bytes it takes at least to know a message's length. */
-  readonly head: number
-  /** The byte that every message ends with, where the format has one. */
-  readonly last?: number
+  /** Least number of bytes from which the length of a message can be known. */
+  readonly minHeaderLength: number
+  /** Byte that every message ends with, in a format that has one. It is no part of the frame. */
+  readonly terminator?: number
+  /** Limit of a frame, in bytes. */
   readonly maxLength: number
   readonly overflow: 'error' | 'report' | 'skip'
   readonly partial: 'error' | 'drop' | 'emit'
 }
 
 /**
- * Takes messages whose length is known early. What is whole in a chunk is a view of it; only a message that a chunk
- * border cuts is copied, once.
+ * Decoder, for one connection, of messages that say at their beginning how long they are. A subclass reads that length.
+ * A message that lies in one chunk is emitted as a view of it; one that is cut by the end of a chunk is copied once.
  */
 export abstract class SizedFrames<Rules extends SizedRules> implements Transformer<Buffer, Frame> {
   protected readonly rules: Rules
-  /** The length of the message under way; 0 as long as it is not known. */
-  protected total = 0
-  /** How many bytes at its beginning are not the frame. */
-  protected stripped = 0
+  /** Length of the message under way, in bytes, header included; 0 as long as it is not known. */
+  protected messageLength = 0
+  /** Number of bytes at its beginning that are not part of the frame. */
+  protected strippedLength = 0
+  /** The message under way, if it began in an earlier chunk and is within the limit. */
   #unfinished: UnfinishedFrame | undefined
-  /** How many bytes of a message over the limit are still to come. */
-  #skip = 0
-  /** How many messages were unfinished at the end of a chunk. */
-  #begun = 0
+  /** Bytes of a message over the limit that are still to come. */
+  #bytesToDiscard = 0
+  /** Count of messages that were unfinished at the end of a chunk, so that each has a number of its own. */
+  #unfinishedCount = 0
 
   constructor(rules: Rules) {
     this.rules = rules
   }
 
-  /** Reads the head of a message at `from`: sets `total` and `stripped`, or leaves `total` 0 when it needs more bytes. */
-  protected abstract measure(bytes: Buffer, from: number, end: number): void
+  /**
+   * Reads the header of the message at `from`: sets `messageLength` and `strippedLength`, or leaves `messageLength` 0
+   * when it needs more bytes than there are before `end`.
+   */
+  protected abstract readHeader(bytes: Buffer, from: number, end: number): void
 
   transform(chunk: Buffer, controller: Controller<Frame>): void {
     let at = 0
     while (at < chunk.length) {
-      if (this.#skip > 0) at = this.#discard(chunk, at)
-      else if (this.#unfinished === undefined) at = this.#take(chunk, at, controller)
-      else at = this.#fill(this.#unfinished, chunk, at, controller)
+      if (this.#bytesToDiscard > 0) at = this.#discard(chunk, at)
+      else if (this.#unfinished === undefined) at = this.#beginMessage(chunk, at, controller)
+      else at = this.#continueMessage(this.#unfinished, chunk, at, controller)
     }
   }
 
   unfinished(): number {
-    return this.#unfinished === undefined && this.#skip === 0 ? 0 : this.#begun
+    return this.#unfinished === undefined && this.#bytesToDiscard === 0 ? 0 : this.#unfinishedCount
   }
 
   flush(controller: Controller<Frame>): void {
-    if (this.#unfinished === undefined && this.#skip === 0) return
+    if (this.#unfinished === undefined && this.#bytesToDiscard === 0) return
     const { stage, partial } = this.rules
     if (partial === 'error') throw new InvalidFrameError(stage, 'the input ended inside it')
     if (partial === 'emit' && this.#unfinished !== undefined) controller.enqueue(this.#unfinished.bytes)
   }
 
-  /** Takes a message that begins in this chunk. */
-  #take(chunk: Buffer, at: number, controller: Controller<Frame>): number {
-    this.measure(chunk, at, chunk.length)
-    if (this.#isOver(controller)) {
-      this.#skip = this.total
-      this.#begun++
-      this.total = 0
+  /** Reads a message that begins at `at`, and returns where to go on. */
+  #beginMessage(chunk: Buffer, at: number, controller: Controller<Frame>): number {
+    this.readHeader(chunk, at, chunk.length)
+    if (this.#exceedsLimit(controller)) {
+      this.#bytesToDiscard = this.messageLength
+      this.#unfinishedCount++
+      this.messageLength = 0
       return at
     }
-    const end = at + this.total
-    if (this.total > 0 && end <= chunk.length) {
+    const end = at + this.messageLength
+    if (this.messageLength > 0 && end <= chunk.length) {
       this.#emit(chunk.subarray(at, end), controller)
       return end
     }
     this.#unfinished = new UnfinishedFrame()
-    this.#begun++
-    this.#unfinished.append(chunk.subarray(at), this.total)
+    this.#unfinishedCount++
+    this.#unfinished.append(chunk.subarray(at), this.messageLength)
     return chunk.length
   }
 
-  /** Takes more of a message that began in an earlier chunk. */
-  #fill(unfinished: UnfinishedFrame, chunk: Buffer, at: number, controller: Controller<Frame>): number {
+  /** Reads on in a message that began in an earlier chunk, and returns where to go on. */
+  #continueMessage(
+    unfinished: UnfinishedFrame,
+    chunk: Buffer,
+    at: number,
+    controller: Controller<Frame>,
+  ): number {
     const wanted =
-      (this.total > 0 ? this.total : Math.max(this.rules.head, unfinished.length + 1)) - unfinished.length
+      (this.messageLength > 0
+        ? this.messageLength
+        : Math.max(this.rules.minHeaderLength, unfinished.length + 1)) - unfinished.length
     const part = chunk.subarray(at, at + wanted)
-    unfinished.append(part, Math.max(this.total, this.rules.head))
-    if (this.total === 0) {
-      this.measure(unfinished.bytes, 0, unfinished.length)
-      if (this.#isOver(controller)) {
-        this.#skip = this.total - unfinished.length
-        this.total = 0
+    unfinished.append(part, Math.max(this.messageLength, this.rules.minHeaderLength))
+    if (this.messageLength === 0) {
+      this.readHeader(unfinished.bytes, 0, unfinished.length)
+      if (this.#exceedsLimit(controller)) {
+        this.#bytesToDiscard = this.messageLength - unfinished.length
+        this.messageLength = 0
         this.#unfinished = undefined
         return at + part.length
       }
     }
-    if (this.total > 0 && unfinished.length === this.total) {
+    if (this.messageLength > 0 && unfinished.length === this.messageLength) {
       this.#unfinished = undefined
       this.#emit(unfinished.bytes, controller)
     }
     return at + part.length
   }
 
-  #isOver(controller: Controller<Frame>): boolean {
-    const { stage, last, maxLength, overflow } = this.rules
-    if (this.total - this.stripped - (last === undefined ? 0 : 1) <= maxLength) return false
+  /** Whether the message under way is over the limit. If so, throws or reports that, as `overflow` says. */
+  #exceedsLimit(controller: Controller<Frame>): boolean {
+    const { stage, terminator, maxLength, overflow } = this.rules
+    if (this.messageLength - this.strippedLength - (terminator === undefined ? 0 : 1) <= maxLength)
+      return false
     const error = new FrameTooLongError(stage, 'frame', maxLength)
     if (overflow === 'error') throw error
     if (overflow === 'report') controller.report(error)
@@ -110,24 +125,25 @@ export abstract class SizedFrames<Rules extends SizedRules> implements Transform
   }
 
   #emit(message: Buffer, controller: Controller<Frame>): void {
-    const { last } = this.rules
-    const end = last === undefined ? message.length : message.length - 1
-    this.total = 0
-    this.#checkLast(message[end])
-    controller.enqueue(message.subarray(this.stripped, end))
+    const { terminator } = this.rules
+    const end = terminator === undefined ? message.length : message.length - 1
+    this.messageLength = 0
+    this.#checkTerminator(message[end])
+    controller.enqueue(message.subarray(this.strippedLength, end))
   }
 
+  /** Skips bytes of a message over the limit, and returns where to go on. */
   #discard(chunk: Buffer, at: number): number {
-    const end = Math.min(at + this.#skip, chunk.length)
-    this.#skip -= end - at
-    if (this.#skip === 0) this.#checkLast(chunk[end - 1])
+    const end = Math.min(at + this.#bytesToDiscard, chunk.length)
+    this.#bytesToDiscard -= end - at
+    if (this.#bytesToDiscard === 0) this.#checkTerminator(chunk[end - 1])
     return end
   }
 
-  #checkLast(byte: number | undefined): void {
-    const { stage, last } = this.rules
-    if (last !== undefined && byte !== last) {
-      throw new InvalidFrameError(stage, `it does not end with '${String.fromCharCode(last)}'`)
+  #checkTerminator(byte: number | undefined): void {
+    const { stage, terminator } = this.rules
+    if (terminator !== undefined && byte !== terminator) {
+      throw new InvalidFrameError(stage, `it does not end with '${String.fromCharCode(terminator)}'`)
     }
   }
 }

@@ -8,6 +8,7 @@ import { type Controller, stage, type Transformer, type TransformerStage } from 
 import { maxLength, overflow, partial } from './frame-options.js'
 import { UnfinishedFrame } from './unfinished-frame.js'
 
+/** The special bytes of SLIP, with their names in RFC 1055. */
 export const END = 0xc0
 export const ESC = 0xdb
 export const ESC_END = 0xdc
@@ -20,7 +21,7 @@ const OPTIONS = {
   overflow,
   invalid: choice(['error', 'report', 'skip'], {
     default: 'error',
-    help: "the same for a frame with ESC in front of a byte that makes no escape; RFC 1055's own decoder keeps that byte, so that two inputs are one frame",
+    help: "what happens to a frame with ESC in front of a byte that makes no escape, as with overflow; RFC 1055's own decoder keeps that byte, so that two different inputs give the same frame",
   }),
   partial: partial('in front of an END'),
 }
@@ -29,14 +30,16 @@ const OPTIONS = {
 export type SlipOptions = OptionsOf<typeof OPTIONS>
 
 /**
- * Cuts bytes into frames that were sent with SLIP (RFC 1055): each ends with END (C0 hex); in a frame, END is sent as
- * ESC ESC_END (DB DC) and ESC as ESC ESC_ESC (DB DD). Empty frames are ignored, as the RFC suggests, so that an END in
- * front of a frame is allowed. A frame may be a view of a chunk: copy one that you keep.
+ * Reads frames that are sent in SLIP (RFC 1055). Takes bytes and emits frames, unescaped. `toSlip()` is the encoder.
+ *
+ * Each frame ends with END (C0 hex). Within a frame END is sent as ESC ESC_END (DB DC), and ESC as ESC ESC_ESC (DB DD).
+ * Empty frames are ignored, as the RFC suggests, so that senders may put an END in front of a frame too. A frame may be
+ * a view of a chunk: copy one that you keep.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @throws FrameTooLongError on the connection (outcome `frame-too-long`) with `overflow: 'error'`.
- * @throws InvalidFrameError on the connection (outcome `invalid-frame`) for a bad escape with `invalid: 'error'`, and
- * with `partial: 'error'`.
+ * @throws InvalidFrameError on the connection (outcome `invalid-frame`) for an invalid escape with `invalid: 'error'`,
+ * and with `partial: 'error'`.
  * @example
  * pipeline().through(slip({ maxLength: 1006 })).through(toSlip())
  */
@@ -60,10 +63,12 @@ export const slip: StageFactory<(options?: SlipOptions) => TransformerStage<Buff
 
 class SlipTransformer implements Transformer<Buffer, Frame> {
   readonly #rules: Required<SlipOptions>
+  /** Content of the frame under way, unescaped. */
   #unfinished: UnfinishedFrame | undefined
-  /** `escaped`: behind an ESC. `bad`: what is left of the frame is left out. */
-  #state: 'plain' | 'escaped' | 'bad' = 'plain'
-  #finished = 0
+  /** `escaped`: the last byte was an ESC. `discarding`: the frame was refused, and is skipped up to its END. */
+  #state: 'plain' | 'escaped' | 'discarding' = 'plain'
+  /** Number of frames that have ended, so that each unfinished frame has a number of its own. */
+  #finishedFrames = 0
 
   constructor(rules: Required<SlipOptions>) {
     this.#rules = rules
@@ -71,7 +76,8 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
 
   transform(chunk: Buffer, controller: Controller<Frame>): void {
     let from = 0
-    // Looked for only once behind each: otherwise each frame would search the whole chunk for an ESC again.
+    // The next ESC is looked up again only once it has been passed: a search for every frame would go through the rest
+    // of the chunk each time, which is quadratic.
     let nextEscape = chunk.indexOf(ESC)
     while (from < chunk.length) {
       const found = chunk.indexOf(END, from)
@@ -89,7 +95,7 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
   }
 
   unfinished(): number {
-    return this.#isFresh ? 0 : this.#finished + 1
+    return this.#isFresh ? 0 : this.#finishedFrames + 1
   }
 
   flush(): void {
@@ -102,10 +108,10 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
     return this.#unfinished === undefined && this.#state === 'plain'
   }
 
-  /** Adds bytes without an END to the frame under way. */
+  /** Unescapes bytes, which contain no END, and adds them to the frame under way. */
   #decode(bytes: Buffer, controller: Controller<Frame>): void {
     let at = 0
-    while (at < bytes.length && this.#state !== 'bad') {
+    while (at < bytes.length && this.#state !== 'discarding') {
       if (this.#state === 'escaped') {
         this.#unescape(bytes[at++], controller)
       } else {
@@ -118,6 +124,7 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
     }
   }
 
+  /** Takes the byte behind an ESC. */
   #unescape(byte: number | undefined, controller: Controller<Frame>): void {
     this.#state = 'plain'
     if (byte === ESC_END) this.#append(END_BYTE, controller)
@@ -140,10 +147,11 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
     this.#unfinished.append(bytes, maxLength)
   }
 
+  /** Throws or reports an error, as the policy says, and skips the rest of the frame. */
   #refuse(error: PeerError, policy: 'error' | 'report' | 'skip', controller: Controller<Frame>): void {
     if (policy === 'error') throw error
     this.#unfinished = undefined
-    this.#state = 'bad'
+    this.#state = 'discarding'
     if (policy === 'report') controller.report(error)
   }
 
@@ -152,7 +160,7 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
     const frame = this.#unfinished?.bytes
     this.#unfinished = undefined
     this.#state = 'plain'
-    this.#finished++
+    this.#finishedFrames++
     if (frame !== undefined) controller.enqueue(frame)
   }
 }

@@ -6,10 +6,11 @@ import { bytes } from '../../options/option.js'
 import { map, type TransformerStage } from '../../stage.js'
 
 /**
- * Turns frames into bytes, each with a delimiter behind it, as one chunk: the counterpart of `delimited()`.
+ * Turns frames into bytes, each frame with a delimiter behind it: the encoder for `delimited()`. Takes frames and emits
+ * one chunk for each.
  *
- * A frame that `delimited()` would cut elsewhere, since it holds the delimiter or makes an earlier one with it, fails
- * the connection (outcome `stage-error`): sent, it would be two frames.
+ * A frame fails the connection (outcome `stage-error`) when `delimited()` would cut it elsewhere, since it contains the
+ * delimiter, or its last bytes form one with the first bytes of the delimiter: it would arrive as two frames.
  *
  * @param delimiter - Text (UTF-8) or bytes, at least one.
  * @throws InvalidOptionError when it is neither, or empty.

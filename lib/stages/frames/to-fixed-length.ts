@@ -6,8 +6,9 @@ import { map, type TransformerStage } from '../../stage.js'
 import { frameLength } from './frame-options.js'
 
 /**
- * Turns frames of one length into bytes, unchanged: the counterpart of `fixedLength()`. A frame of any other length fails
- * the connection (outcome `stage-error`), since the peer would cut it, and all behind it, elsewhere.
+ * Turns frames of one length into bytes, unchanged: the encoder for `fixedLength()`. Takes frames and emits one chunk
+ * for each. A frame of any other length fails the connection (outcome `stage-error`), since the peer would cut it, and
+ * everything behind it, in the wrong places.
  *
  * @param length - The length of each frame, from 1 to 268,435,456 bytes.
  * @throws InvalidOptionError for a length that is not allowed.

@@ -11,15 +11,15 @@ import {
   writeLength,
 } from './length-field.js'
 
-/** Options of `toLengthPrefixed()`: those of `lengthPrefixed()` that say how a length is written. */
+/** Options of `toLengthPrefixed()`: the options of `lengthPrefixed()` that say how a length is written. */
 export type ToLengthPrefixedOptions = LengthFieldOptions
 
 /**
- * Turns frames into bytes, each with its length in front of it, as one chunk: the counterpart of `lengthPrefixed()` with
- * the same options. The length is that of the frame, less `adjustment`, plus its own with `includesItself`.
+ * Turns frames into bytes, each frame with its length in front of it: the encoder for `lengthPrefixed()` with the same
+ * options. Takes frames and emits one chunk for each.
  *
- * A frame whose length is negative then, or does not fit into `width` bytes, fails the connection (outcome
- * `stage-error`).
+ * The length is that of the frame, less `adjustment`, and with `includesItself` plus the bytes that the length takes. A
+ * frame for which this is negative, or does not fit into `width` bytes, fails the connection (outcome `stage-error`).
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
@@ -47,13 +47,14 @@ export const toLengthPrefixed: StageFactory<
   },
 })
 
+/** The value of the length in front of a frame. */
 function lengthOf(frame: Frame, { width, adjustment, includesItself }: LengthField): number {
-  const behind = frame.length - adjustment
-  let length = behind
+  const withoutItself = frame.length - adjustment
+  let length = withoutItself
   if (includesItself) {
-    // A varint that counts itself may need one byte more for doing so.
-    length = behind + lengthSize(width, behind)
-    length = behind + lengthSize(width, length)
+    // A varint that counts itself may need one byte more for that reason: hence twice.
+    length = withoutItself + lengthSize(width, withoutItself)
+    length = withoutItself + lengthSize(width, length)
   }
   if (length < 0) {
     throw new StageError(

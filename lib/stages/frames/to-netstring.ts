@@ -5,8 +5,8 @@ import { map } from '../../stage.js'
 const COMMA = Buffer.from(',')
 
 /**
- * Turns frames into netstrings, `5:hello,`, each as one chunk: the counterpart of `netstring()`
- * (D. J. Bernstein, https://cr.yp.to/proto/netstrings.txt).
+ * Turns frames into netstrings, such as `5:hello,` (D. J. Bernstein, https://cr.yp.to/proto/netstrings.txt): the
+ * encoder for `netstring()`. Takes frames and emits one chunk for each.
  *
  * @example
  * pipeline().through(netstring()).through(toNetstring())

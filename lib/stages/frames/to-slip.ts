@@ -18,9 +18,10 @@ const OPTIONS = {
 export type ToSlipOptions = OptionsOf<typeof OPTIONS>
 
 /**
- * Turns frames into bytes with SLIP (RFC 1055), each as one chunk that ends with END: the counterpart of `slip()`.
+ * Writes frames in SLIP (RFC 1055): the encoder for `slip()`. Takes frames and emits one chunk for each, which ends
+ * with END.
  *
- * An empty frame fails the connection (outcome `stage-error`): receivers ignore it.
+ * An empty frame fails the connection (outcome `stage-error`), since receivers would ignore it.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example

@@ -1,18 +1,20 @@
-/** The largest `maxLength` of a frame, in bytes; the same as that of a line. */
-export const LARGEST_FRAME = 268_435_456
-
-const NOTHING: Buffer = Buffer.alloc(0)
+const EMPTY: Buffer = Buffer.alloc(0)
 
 /**
- * The bytes of a frame that has not all come yet. Its buffer grows by doubling, so that a dribbled frame costs linear
- * time, and a peer that announces a long frame takes no memory before it sends one. Make it for the first byte and let
- * it go with the last: an idle connection holds none.
+ * The bytes of a frame that has not arrived completely. Its buffer grows by doubling, so that a frame that comes byte
+ * by byte takes linear time, and a peer takes no memory by announcing a long frame without sending it. Decoders make
+ * one with the first byte of a frame and drop it with the last, so that an idle connection holds none.
  */
 export class UnfinishedFrame {
-  #bytes = NOTHING
+  #bytes = EMPTY
+  /** Number of bytes so far. */
   length = 0
 
-  /** @param limit - How long the frame will get at most: the buffer does not double beyond it. */
+  /**
+   * Copies bytes to the end of the frame.
+   *
+   * @param limit - The most bytes that the frame can have: the buffer does not double beyond it.
+   */
   append(bytes: Buffer, limit: number): void {
     const needed = this.length + bytes.length
     if (needed > this.#bytes.length) {
@@ -24,7 +26,7 @@ export class UnfinishedFrame {
     this.length = needed
   }
 
-  /** What there is so far: a view, which the next `append` may leave behind. */
+  /** The bytes so far: a view, valid until the next `append`, which may move them to a larger buffer. */
   get bytes(): Buffer {
     return this.#bytes.subarray(0, this.length)
   }

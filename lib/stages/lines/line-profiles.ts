@@ -1,66 +1,77 @@
-/** What ends a line: LF alone (a CR is content), LF with at most one CR before it, or CR LF and nothing else. */
+import { DEFAULT_MAX_LENGTH_BYTES } from '../frames/frame-options.js'
+
+/** Delimiter of lines: LF alone (a CR is content), LF with at most one CR before it, or CR LF and nothing else. */
 export type LineDelimiter = '\n' | '\r?\n' | '\r\n'
 
-/** A line decoder whose rules `lines()` can follow. */
+/** Name of a line decoder of another language or framework whose rules `lines()` can follow. */
 export type LineProfile = 'go' | 'netty' | 'tokio' | 'twisted' | 'erlang' | 'split2'
 
-/** What a line decoder does. */
+/** Rules of a line decoder. */
 export interface ProfileRules {
   readonly delimiter: LineDelimiter
   /** Whether a line keeps its delimiter. */
   readonly keep: boolean
-  /** What `maxLength` counts: the `content`, also a `cr` in front of the LF, or the whole `delimiter`. */
+  /** Scope of `maxLength`: the `content` alone, with a `cr` in front of the LF, or with the whole `delimiter`. */
   readonly counts: 'content' | 'cr' | 'delimiter'
-  /** Used where the option is not given. */
+  /** Limit of a line, in bytes, where the option is not given. */
   readonly maxLength: number
-  /** What happens to a line over the limit; `split` cuts it into pieces of `maxLength` bytes. */
+  /** Policy for a line over the limit; `split` cuts it into pieces of `maxLength` bytes. */
   readonly overflow: 'error' | 'report' | 'truncate' | 'skip' | 'split'
   /**
-   * When an unfinished line is too long: as soon as it is `over`, when it is longer than the limit and a whole CR LF
-   * (`full`), or `never` before it is finished.
+   * Moment at which a line over the limit is refused: `at-limit`, as soon as its content is longer; `past-delimiter`,
+   * once it is longer than the limit and a CR LF; or `never` before its delimiter has arrived.
    */
-  readonly unfinished: 'over' | 'full' | 'never'
-  /** What happens to an unfinished last line. */
+  readonly earlyRefusal: 'at-limit' | 'past-delimiter' | 'never'
+  /** Policy for a last line without a delimiter. */
   readonly partial: 'emit' | 'drop' | 'error'
-  /** A CR at the end of an unfinished last line: is `content`, or `goes`; where it stood alone, an empty line is left, or none. */
-  readonly tailCr: 'content' | 'goes' | 'goes, or all of the line does'
-  /** What happens to a line that is not UTF-8. */
+  /**
+   * Policy for a CR at the end of an unfinished last line: `keep` it as content, or `strip` it. Where the line is
+   * nothing but that CR, `strip` emits an empty line and `strip-or-drop` emits none.
+   */
+  readonly finalCr: 'keep' | 'strip' | 'strip-or-drop'
+  /** Policy for a line that is not UTF-8. */
   readonly invalid: 'replace' | 'error' | 'report'
 }
 
-/** What `lines()` does unless told otherwise. */
+/** Rules of `lines()` without options. */
 export const DEFAULT_RULES: ProfileRules = {
   delimiter: '\r?\n',
   keep: false,
   counts: 'content',
-  maxLength: 65_536,
+  maxLength: DEFAULT_MAX_LENGTH_BYTES,
   overflow: 'error',
-  unfinished: 'over',
+  earlyRefusal: 'at-limit',
   partial: 'emit',
-  tailCr: 'content',
+  finalCr: 'keep',
   invalid: 'replace',
 }
 
 /**
- * The rules of each profile, from the sources: bufio.ScanLines and Scanner (Go), LineBasedFrameDecoder with its default
- * `failFast: false` (Netty), LinesCodec (tokio-util), LineReceiver (Twisted), `{packet, line}` (Erlang's inet_drv and
- * packet_parser), split2 4. A peer without a limit of its own gets ours.
+ * Rules of each profile, as found in the source code of its model: bufio.ScanLines and Scanner (Go),
+ * LineBasedFrameDecoder with its default `failFast: false` (Netty), LinesCodec (tokio-util), LineReceiver (Twisted),
+ * `{packet, line}` (Erlang's inet_drv and packet_parser), split2 4. A model without a limit of its own gets ours.
  *
- * Where a peer's answer depends on how its input was cut, it is the answer to the whole input: Netty counts a CR
- * that arrives before its LF, and split2 only limits what a chunk leaves unfinished.
+ * Where the lines of a model depend on how its input was cut, the profile follows what it does with the input in one
+ * piece: Netty counts a CR that arrives before its LF, and split2 only limits what a chunk leaves unfinished.
  */
 export const LINE_PROFILES: Readonly<Record<LineProfile, ProfileRules>> = {
   split2: DEFAULT_RULES,
-  go: { ...DEFAULT_RULES, counts: 'delimiter', tailCr: 'goes' },
-  netty: { ...DEFAULT_RULES, overflow: 'report', unfinished: 'never', partial: 'drop' },
+  go: { ...DEFAULT_RULES, counts: 'delimiter', finalCr: 'strip' },
+  netty: { ...DEFAULT_RULES, overflow: 'report', earlyRefusal: 'never', partial: 'drop' },
   tokio: {
     ...DEFAULT_RULES,
     counts: 'cr',
     overflow: 'report',
-    tailCr: 'goes, or all of the line does',
+    finalCr: 'strip-or-drop',
     invalid: 'report',
   },
-  twisted: { ...DEFAULT_RULES, delimiter: '\r\n', maxLength: 16_384, unfinished: 'full', partial: 'drop' },
+  twisted: {
+    ...DEFAULT_RULES,
+    delimiter: '\r\n',
+    maxLength: 16_384,
+    earlyRefusal: 'past-delimiter',
+    partial: 'drop',
+  },
   erlang: {
     ...DEFAULT_RULES,
     delimiter: '\n',

@@ -1,10 +1,8 @@
 import { InvalidOptionError } from '../../errors.js'
-import { boolean, choice, integer } from '../../options/option.js'
+import { boolean, choice } from '../../options/option.js'
 import type { OptionsOf, SettingsOf } from '../../options/option-values.js'
+import { maxLength as maxLengthOption } from '../frames/frame-options.js'
 import { DEFAULT_RULES, LINE_PROFILES, type LineProfile, type ProfileRules } from './line-profiles.js'
-
-/** What a line's length is at most. A string has a length limit in V8, and no protocol has longer lines. */
-const LARGEST_MAX_LENGTH = 268_435_456
 
 export const LINES_OPTIONS = {
   delimiter: choice(['\n', '\r?\n', '\r\n'], {
@@ -24,13 +22,7 @@ export const LINES_OPTIONS = {
     default: 'replace',
     help: 'what happens to a line that is not UTF-8: its invalid bytes become U+FFFD, it ends the connection behind the lines before it, or it goes to onError and is left out',
   }),
-  maxLength: integer({
-    unit: 'bytes',
-    minimum: 1,
-    maximum: LARGEST_MAX_LENGTH,
-    default: DEFAULT_RULES.maxLength,
-    help: 'the longest line, without its delimiter, finished or not',
-  }),
+  maxLength: maxLengthOption('the longest line, without its delimiter, finished or not'),
   overflow: choice(['error', 'report', 'truncate', 'skip'], {
     default: 'error',
     help: 'what happens to a longer line: it ends the connection behind the lines before it, goes to onError and is left out, is cut (never within a UTF-8 character), or is left out',
@@ -48,24 +40,28 @@ export const LINES_OPTIONS = {
 /** Options of `lines()`. */
 export type LinesOptions = OptionsOf<typeof LINES_OPTIONS>
 
-/** The options, checked, as all connections of a stage share them. */
+/** The options of `lines()`, checked, and what follows from them. All connections of a stage share one object. */
 export interface LineRules extends ProfileRules {
   readonly bare: 'data' | 'error'
   readonly encoding: 'utf8' | 'latin1' | 'buffer'
   readonly maxLength: number
-  /** `maxLength` as the most bytes before the LF, and before the CR where that is not counted. */
+  /** The most bytes in front of the LF, or in front of the CR where `maxLength` does not count it. */
   readonly limit: number
-  /** A CR in front of the LF belongs to the delimiter, and the limit does not count it. */
-  readonly sparesCr: boolean
-  /** Bytes that are not UTF-8 are a fault of the peer. */
+  /** Whether a CR in front of the LF belongs to the delimiter and is not counted by the limit. */
+  readonly excludesCr: boolean
+  /** Whether a line that is not UTF-8 is refused as a fault of the peer. */
   readonly isStrict: boolean
-  /** Text without delimiters, cut at every LF: what needs no more than a search for each line. */
+  /** Whether a block can be decoded as a whole and then split at every LF, without a look at the bytes of each line. */
   readonly isPlain: boolean
-  /** What becomes of a block of lines can be said of the block as bytes. */
+  /** Whether the stage may run on whole blocks of bytes, where the planner finds that nobody needs single lines. */
   readonly isBlockwise: boolean
 }
 
-/** Checks how the options of `lines()` go together. */
+/**
+ * Checks that the options of `lines()` go together, and works out the rules.
+ *
+ * @param given - The options that the caller gave, without defaults.
+ */
 export function lineRules(
   { profile, bare, encoding, ...settings }: SettingsOf<typeof LINES_OPTIONS>,
   given: LinesOptions,
@@ -75,7 +71,7 @@ export function lineRules(
     profile === undefined ? { ...DEFAULT_RULES, ...settings } : LINE_PROFILES[profile]
   const { delimiter, keep, counts, invalid, overflow } = rules
   const maxLength = given.maxLength ?? rules.maxLength
-  // An option without an effect would be a check that is silently not there.
+  // An option that has no effect is refused: the caller would count on a check that is not made.
   if (bare !== 'data' && delimiter !== '\r\n') {
     throw new InvalidOptionError(`lines(): 'bare' needs delimiter "\\r\\n".`)
   }
@@ -90,7 +86,7 @@ export function lineRules(
     encoding,
     maxLength,
     limit: counts === 'delimiter' ? maxLength - 1 : maxLength,
-    sparesCr: counts === 'content' && delimiter !== '\n',
+    excludesCr: counts === 'content' && delimiter !== '\n',
     isStrict,
     isPlain,
     isBlockwise: isPlain && overflow !== 'report' && (profile === undefined || profile === 'split2'),

@@ -3,18 +3,21 @@ import { defineStage } from '../../define-stage.js'
 import type { StageFactory } from '../../definition.js'
 import type { Frame } from '../../kind.js'
 import { decodeText } from '../../line-text.js'
-import { type Controller, stage, type Transformer, type TransformerStage } from '../../stage.js'
+import { type Controller, stage, type TransformerStage } from '../../stage.js'
 import { ExactTextLines, FrameLines } from './exact-lines.js'
-import { type LineBlocks, lineBlocks, PlainBlocks } from './line-blocks.js'
+import { lineBlocks, PlainBlocks } from './line-blocks.js'
+import { LineDecoder } from './line-decoder.js'
 import { LINES_OPTIONS, type LineRules, type LinesOptions, lineRules } from './line-rules.js'
 import { splitStream } from './split-stream.js'
 
 /**
- * Cuts bytes into lines. A line comes out the same however its bytes were cut; memory is bounded by `maxLength` and one
- * chunk. With `encoding: 'buffer'` it emits frames, otherwise text.
+ * Cuts bytes into lines. Takes bytes and emits lines as text, without their delimiter unless `keep` is set; with
+ * `encoding: 'buffer'` it emits each line as a frame. `toLines()` is the encoder.
  *
- * The wire format is that of POSIX text files (LF), of the network protocols since RFC 854 (CR LF), or either. With
- * `profile` it is that of a known decoder.
+ * The wire format is that of POSIX text files (LF), that of the network protocols since RFC 854 (CR LF), or either of
+ * them, which is the default. With `profile` the rules are those of another line decoder.
+ *
+ * The lines do not depend on how the input was cut into chunks. Memory is bounded by `maxLength` and one chunk.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @throws FrameTooLongError on the connection (outcome `frame-too-long`) with `overflow: 'error'`.
@@ -42,7 +45,7 @@ export const lines = defineStage({
 }>
 
 function frames(rules: LineRules): TransformerStage<Buffer, Frame> {
-  // No `stream`: split2 makes text only.
+  // No `stream`: split2 can only make text.
   return stage({
     name: 'lines',
     accepts: 'bytes',
@@ -59,7 +62,7 @@ function textLines(rules: LineRules, encoding: 'utf8' | 'latin1'): TransformerSt
     emits: 'line',
     lazy: true,
     open: () => (rules.isPlain ? new LineTransformer(rules) : new ExactTextLines(rules)),
-    // No `stream` for pieces of lines, which split2 would hold until the next delimiter.
+    // No `stream` where a line may be cut into pieces: split2 would hold a piece until the next delimiter.
     ...(rules.overflow === 'split'
       ? {}
       : { stream: (_connection, fail, report) => splitStream(lineBlocks(rules), rules, fail, { report }) }),
@@ -76,37 +79,21 @@ function textLines(rules: LineRules, encoding: 'utf8' | 'latin1'): TransformerSt
   })
 }
 
-class LineTransformer implements Transformer<Buffer, string> {
-  readonly #rules: LineRules
-  readonly #blocks: LineBlocks
-
-  constructor(rules: LineRules) {
-    this.#rules = rules
-    this.#blocks = lineBlocks(rules)
+/** Decoder that decodes a block of lines at once. */
+class LineTransformer extends LineDecoder<string> {
+  protected override emit(line: Buffer, controller: Controller<string>): void {
+    controller.enqueue(decodeText(line, this.rules.encoding as LineEncoding))
   }
 
-  transform(chunk: Buffer, controller: Controller<string>): void {
-    this.#blocks.push(chunk, block => this.#split(block, controller), controller)
-  }
-
-  unfinished(): number {
-    return this.#blocks.unfinished()
-  }
-
-  flush(controller: Controller<string>): void {
-    const rest = this.#blocks.end(controller)
-    if (rest !== undefined) controller.enqueue(decodeText(rest, this.#rules.encoding as LineEncoding))
-  }
-
-  /** A block of complete lines is decoded at once: no byte of a UTF-8 character is a line feed. */
-  #split(block: Buffer, controller: Controller<string>): void {
-    const { encoding, delimiter } = this.#rules
+  /** Decodes a block before splitting it, which is right since no byte of a longer UTF-8 character is a line feed. */
+  protected override split(block: Buffer, controller: Controller<string>): void {
+    const { encoding, delimiter } = this.rules
     const text = decodeText(block, encoding as LineEncoding)
     const stripsCr = delimiter === '\r?\n'
     let from = 0
     for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', from)) {
-      const cr = stripsCr && end > from && text.charCodeAt(end - 1) === 0x0d
-      controller.enqueue(text.slice(from, cr ? end - 1 : end))
+      const hasCr = stripsCr && end > from && text.charCodeAt(end - 1) === 0x0d
+      controller.enqueue(text.slice(from, hasCr ? end - 1 : end))
       from = end + 1
     }
   }

@@ -3,43 +3,46 @@ import { createRequire } from 'node:module'
 import type { Duplex, Transform, TransformCallback } from 'node:stream'
 import type split2 from 'split2'
 import { refuseInvalid } from './exact-lines.js'
-import type { LineBlocks, Reports } from './line-blocks.js'
+import type { LineBlocks, Reporter } from './line-blocks.js'
 import type { LineRules } from './line-rules.js'
 
-// Loaded by the first stream: a fused plan has no use for it.
+// split2 is loaded by the first stream: the fused plan never needs it.
 const require = createRequire(import.meta.url)
 
 /**
- * split2 behind a guard. split2 alone limits only the unfinished line, in UTF-16 units, searches an unfinished line
- * again with each chunk, and replaces bytes that are not UTF-8. So it gets blocks of complete lines within the limit,
- * as latin1 text, and a line is decoded behind it. A delimiter that is kept is put back there.
+ * The stream of `lines()` for one connection on plan `streams`: split2, with `LineBlocks` in front of it. split2 alone
+ * limits only the unfinished line, and in UTF-16 units, searches an unfinished line again with each chunk, and replaces
+ * bytes that are not UTF-8. So it is given blocks of complete lines within the limit, as latin1 text; its mapper
+ * decodes each line, and puts back the delimiter where that is kept.
+ *
+ * @param fail - Ends the connection with an error, behind what the stream has emitted.
  */
 export function splitStream(
   blocks: LineBlocks,
   rules: LineRules,
   fail: (error: unknown) => void,
-  to: Reports,
+  reporter: Reporter,
 ): Duplex {
   const { delimiter, encoding, keep, isStrict } = rules
   const strictCrlf = delimiter === '\r\n'
-  // To keep '\r?\n' as it came, the CR is content.
+  // With `keep` and '\r?\n' split2 splits at LF, so that a CR stays in the line.
   const matcher = strictCrlf ? '\r\n' : keep || delimiter === '\n' ? '\n' : /\r?\n/
-  const kept = keep ? (strictCrlf ? '\r\n' : '\n') : ''
-  let refusal: unknown
+  const keptDelimiter = keep ? (strictCrlf ? '\r\n' : '\n') : ''
+  let decodeError: unknown
   const decode = (line: string) => {
     if (encoding === 'latin1') return line
     const bytes = Buffer.from(line, 'latin1')
     if (!isStrict || isUtf8(bytes)) return bytes.toString()
-    refuseInvalid(rules, to)
+    refuseInvalid(rules, reporter)
     return undefined
   }
   const decodeWhole = (line: string) => {
-    if (refusal !== undefined) return undefined
+    if (decodeError !== undefined) return undefined
     try {
-      return decode(line + kept)
+      return decode(line + keptDelimiter)
     } catch (error) {
-      // split2 would make it an 'error' event, which loses what waits in the stream's buffer.
-      refusal = error
+      // Thrown here, split2 would make it an 'error' event, and what waits in the stream's buffer would be lost.
+      decodeError = error
       return undefined
     }
   }
@@ -48,18 +51,18 @@ export function splitStream(
     decodeStrings: false,
     readableHighWaterMark: 16,
   })
-  const splitBlock = stream._transform
-  const splitRest = stream._flush
-  const feed = (block: Buffer) => {
-    splitBlock.call(stream, block.toString('latin1'), 'latin1', () => {})
-    if (refusal !== undefined) throw refusal
+  const splitTransform = stream._transform
+  const splitFlush = stream._flush
+  const splitLines = (block: Buffer) => {
+    splitTransform.call(stream, block.toString('latin1'), 'latin1', () => {})
+    if (decodeError !== undefined) throw decodeError
   }
 
-  // What a transformer says with a method of this name.
+  // The engine asks a stream as it asks a transformer.
   Object.assign(stream, { unfinished: () => blocks.unfinished() })
   stream._transform = (chunk: Buffer, _encoding: string, callback: TransformCallback) => {
     try {
-      blocks.push(chunk, feed, to)
+      blocks.push(chunk, splitLines, reporter)
     } catch (error) {
       fail(error)
     }
@@ -67,14 +70,14 @@ export function splitStream(
   }
   stream._flush = callback => {
     try {
-      const rest = blocks.end(to)
-      // Not through split2, which leaves out an empty last line, also one that `truncate` left empty.
-      const line = rest && decode(rest.toString('latin1'))
+      const lastLine = blocks.end(reporter)
+      // split2 would leave out a last line that is empty, which it also is when `truncate` has left nothing of it.
+      const line = lastLine && decode(lastLine.toString('latin1'))
       if (line !== undefined) stream.push(line)
     } catch (error) {
       fail(error)
     }
-    splitRest.call(stream, callback)
+    splitFlush.call(stream, callback)
   }
   return stream
 }

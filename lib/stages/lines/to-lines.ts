@@ -18,8 +18,9 @@ const OPTIONS = {
 export type ToLinesOptions = OptionsOf<typeof OPTIONS>
 
 /**
- * Turns lines into bytes, each with a delimiter behind it, also where the line has one in it. What one read from the
- * peer caused becomes one chunk. With `encoding: 'buffer'` it takes frames, otherwise text.
+ * Turns lines into bytes, each line with a delimiter behind it: the encoder for `lines()`. Takes lines, or frames with
+ * `encoding: 'buffer'`, and emits bytes. All lines that result from one read from the peer become one chunk. A line
+ * that contains a delimiter is written as it is.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
@@ -62,9 +63,11 @@ function textLines(delimiter: string, encoding: 'utf8' | 'latin1'): TransformerS
   })
 }
 
+/** Encoder of lines, for one connection. */
 class ToLinesTransformer implements Transformer<string, Buffer> {
   readonly #delimiter: string
   readonly #encoding: 'utf8' | 'latin1'
+  /** Lines of the current turn, with their delimiters. */
   #text = ''
 
   constructor(delimiter: string, encoding: 'utf8' | 'latin1') {
@@ -85,9 +88,10 @@ class ToLinesTransformer implements Transformer<string, Buffer> {
   }
 }
 
+/** Encoder of frames, for one connection. */
 class FrameLinesTransformer implements Transformer<Frame, Buffer> {
   readonly #delimiter: Buffer
-  /** Undefined while there is nothing, so that an idle connection holds nothing. */
+  /** Frames and delimiters of the current turn; undefined between turns, so that an idle connection holds no list. */
   #frames: Buffer[] | undefined
 
   constructor(delimiter: Buffer) {

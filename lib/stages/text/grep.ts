@@ -10,11 +10,12 @@ const OPTIONS = { invert: boolean({ default: false, help: 'hands on the other li
 export type GrepOptions = OptionsOf<typeof OPTIONS>
 
 /**
- * Hands on the lines that contain a text, and leaves the others out. The text is literal: no character of it has a
- * meaning of its own, and its case counts.
+ * Passes on the lines that contain a string, or with `invert` the lines that do not, and drops the others. Takes and
+ * emits lines. The string is literal: no character of it is special, and upper and lower case differ.
  *
- * @param text - What to look for. Every line contains the empty text.
- * @throws InvalidOptionError when `text` is no text, for an option that does not exist or a value that is not allowed.
+ * @param text - The string to look for. Every line contains the empty string.
+ * @throws InvalidOptionError when `text` is not a string, for an option that does not exist or a value that is not
+ * allowed.
  * @example
  * pipeline().through(lines()).through(grep('ERROR')).through(toLines())
  */
@@ -28,7 +29,7 @@ export const grep: StageFactory<(text: string, options?: GrepOptions) => Transfo
     options: OPTIONS,
     examples: ['lines | grep ERROR | to-lines'],
     make: ({ text, invert }) => {
-      // It keeps nothing of a connection, so one serves all.
+      // One transformer serves all connections, since it has no state.
       const transformer: Transformer<string, string> = {
         transform(line: string, controller: Controller<string>) {
           if (line.includes(text) !== invert) controller.enqueue(line)

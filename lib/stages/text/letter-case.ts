@@ -2,6 +2,7 @@ import { choice } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
 import { map, type TransformerStage } from '../../stage.js'
 
+/** The option of `uppercase()` and `lowercase()`. */
 export const LETTER_CASE_OPTIONS = {
   mode: choice(['ascii', 'unicode'], {
     default: 'ascii',
@@ -12,10 +13,10 @@ export const LETTER_CASE_OPTIONS = {
 /** Options of `uppercase()` and `lowercase()`. */
 export type LetterCaseOptions = OptionsOf<typeof LETTER_CASE_OPTIONS>
 
-const BEYOND_ASCII = /[\u0080-\uffff]/
+const NON_ASCII = /[\u0080-\uffff]/
 const ASCII_RUN = /[^\u0080-\uffff]+/g
 
-/** A stage that gives letters another case; `change` is what JavaScript does to a text without a locale. */
+/** Makes a stage that changes the case of letters; `change` is `toUpperCase` or `toLowerCase` of a string. */
 export function letterCase(
   name: string,
   change: (text: string) => string,
@@ -24,6 +25,6 @@ export function letterCase(
   if (mode === 'unicode') return map(name, line => change(line))
   // `change` alone would reach é, ß, µ and ÿ, and give some of them more than one character.
   const asciiOnly = (line: string) =>
-    BEYOND_ASCII.test(line) ? line.replace(ASCII_RUN, run => change(run)) : change(line)
+    NON_ASCII.test(line) ? line.replace(ASCII_RUN, run => change(run)) : change(line)
   return map(name, asciiOnly, { bytewise: true })
 }

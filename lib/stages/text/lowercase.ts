@@ -4,8 +4,8 @@ import type { TransformerStage } from '../../stage.js'
 import { LETTER_CASE_OPTIONS, type LetterCaseOptions, letterCase } from './letter-case.js'
 
 /**
- * Lower-cases each line: A to Z, or with `mode: 'unicode'` every letter. Stands behind `lines()`: a raw chunk may cut
- * a character in half.
+ * Lower-cases each line: A to Z, or with `mode: 'unicode'` every letter. Takes and emits lines, and so stands behind
+ * `lines()`: the end of a raw chunk may cut a character in half.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example

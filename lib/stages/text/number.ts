@@ -22,7 +22,8 @@ const OPTIONS = {
 export type NumberOptions = OptionsOf<typeof OPTIONS>
 
 /**
- * Puts its number before each line. Each connection counts for itself.
+ * Puts before each line its number and a separator. Takes and emits lines. The lines of each connection are numbered on
+ * their own, from `start` (1 by default).
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
@@ -46,6 +47,7 @@ export const number: StageFactory<(options?: NumberOptions) => TransformerStage<
       }),
   })
 
+/** The counter of one connection. */
 class NumberTransformer implements Transformer<string, string> {
   readonly #separator: string
   readonly #width: number

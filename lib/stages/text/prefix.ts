@@ -4,10 +4,10 @@ import { text } from '../../options/option.js'
 import { map, type TransformerStage } from '../../stage.js'
 
 /**
- * Puts a text before each line.
+ * Puts a string before each line. Takes and emits lines.
  *
- * @param text - What to put there. Nothing is added between it and the line.
- * @throws InvalidOptionError when `text` is no text.
+ * @param text - The string. Nothing is added between it and the line.
+ * @throws InvalidOptionError when `text` is not a string.
  * @example
  * pipeline().through(lines()).through(prefix('> ')).through(toLines())
  */

@@ -4,12 +4,12 @@ import { text } from '../../options/option.js'
 import { map, type TransformerStage } from '../../stage.js'
 
 /**
- * Replaces each occurrence of a text in each line, from the left. Both texts are literal: no character of them has a
- * meaning of its own, and what was put in is not searched again.
+ * Replaces each occurrence of a string in each line, from left to right. Takes and emits lines. Both strings are
+ * literal: no character of them is special. A replacement is not searched again.
  *
- * @param text - What to look for, one character or more.
- * @param by - What to put in its place; the empty text takes it out.
- * @throws InvalidOptionError when one of them is no text, or `text` is empty.
+ * @param text - The string to look for, one character or more.
+ * @param by - The string to put in its place; the empty string removes it.
+ * @throws InvalidOptionError when one of them is not a string, or `text` is empty.
  * @example
  * pipeline().through(lines()).through(replace('colour', 'color')).through(toLines())
  */
@@ -25,7 +25,7 @@ export const replace: StageFactory<(text: string, by: string) => TransformerStag
     ],
     examples: ['lines | replace colour color | to-lines'],
     make: ({ text, by }) => {
-      // As text, `by` could mean more than itself: `$&` stands for what was found.
+      // As a string `by` could contain patterns: in replaceAll() `$&` stands for what was found.
       const put = () => by
       return map('replace', line => line.replaceAll(text, put))
     },

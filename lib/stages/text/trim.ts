@@ -2,9 +2,9 @@ import { defineStage } from '../../define-stage.js'
 import { map } from '../../stage.js'
 
 /**
- * Takes white space off both ends of each line: space, tab, line feed, vertical tab, form feed and carriage return
- * (0x20 and 0x09 to 0x0d, C's `isspace`). Other characters stay, also the no-break space: in a line of
- * `encoding: 'latin1'` its byte 0xa0 may belong to another character.
+ * Removes white space from both ends of each line: space, tab, line feed, vertical tab, form feed and carriage return
+ * (0x20 and 0x09 to 0x0d, as C's `isspace`). Takes and emits lines. Other characters stay, the no-break space too: in a
+ * line of `encoding: 'latin1'` its byte 0xa0 may be part of another character.
  *
  * @example
  * pipeline().through(lines()).through(trim()).through(toLines())

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { main } from '../../../lib/cli/main.js'
 import { fakeClock } from '../../../lib/testing/index.js'
+import { runs } from '../../runs.js'
 import { FakeIo } from '../fake-io.js'
 import { runCommand } from '../run-command.js'
 
@@ -38,7 +39,7 @@ t.test('gives back every byte', async t => {
     const { exitCode, printed } = await runCommand(['pipe', 'to-hex'], Buffer.from(input))
     return exitCode === 0 && printed === Buffer.from(input).toString('hex')
   })
-  await t.resolves(fc.assert(property, { numRuns: 20 }))
+  await t.resolves(fc.assert(property, { numRuns: runs(20) }))
 })
 
 t.test('waits for a reader that is slow', async t => {

@@ -10,12 +10,14 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { connect } from 'node:net'
+import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
 import { main } from '../../../lib/cli/main.js'
 import { loadFile } from '../../../lib/config/file/load-file.js'
 import { pipeline } from '../../../lib/index.js'
 import { Listener } from '../../../lib/listener/listener.js'
 import { serveLocally } from '../../listener/local-listener.js'
+import { scriptPath } from '../../script-path.js'
 import { connectTcp, exchange } from '../../tcp-client.js'
 import { FakeIo } from '../fake-io.js'
 import { runCommand } from '../run-command.js'
@@ -292,7 +294,7 @@ t.test('an address that cannot be bound at a reload leaves everything as it was'
 
 t.test('a fault of a stage is printed with the listener and the connection', async t => {
   const folder = t.testdir({
-    'stages.mjs': `import { map } from ${JSON.stringify(new URL('../../../lib/index.js', import.meta.url))}
+    'stages.mjs': `import { map } from ${JSON.stringify(pathToFileURL(scriptPath('lib/index')))}
 export const broken = map('broken', line => { throw new Error('bad\\u001b[31m ' + line) })
 `,
     'bywash.yaml': `import: ./stages.mjs\n${oneListener('broken')}`,

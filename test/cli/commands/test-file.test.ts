@@ -1,11 +1,13 @@
+import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
 import { runTest } from '../../../lib/cli/test-runs.js'
 import { loadFile } from '../../../lib/config/file/load-file.js'
 import { asyncMap, lines, pipeline, stage, toLines } from '../../../lib/index.js'
+import { scriptPath } from '../../script-path.js'
 import { FakeIo } from '../fake-io.js'
 import { runCommand } from '../run-command.js'
 
-const LIBRARY = JSON.stringify(new URL('../../../lib/index.js', import.meta.url))
+const LIBRARY = JSON.stringify(pathToFileURL(scriptPath('lib/index')))
 
 const STAGES = `import { map, stage } from ${LIBRARY}
 export const broken = map('broken', line => { throw new Error('no \\u001b' + line) })

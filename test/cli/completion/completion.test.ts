@@ -116,7 +116,7 @@ function place(t: Test) {
   chmodSync(join(folder, 'bin/bywash'), 0o755)
   // The process is not one of those whose coverage counts.
   const path = `${join(folder, 'bin')}:${process.env.PATH}`
-  const env = { PATH: path, HOME: folder, PS1: '> ', _TAPJS_PROCESSINFO_COVERAGE_: '0' }
+  const env = { PATH: path, HOME: folder, PS1: '> ', NODE_V8_COVERAGE: undefined }
   return { cwd: join(folder, 'files'), env }
 }
 

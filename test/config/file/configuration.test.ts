@@ -1,9 +1,12 @@
 import { readFileSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
 import fc from 'fast-check'
 import t from 'tap'
 import { type FileOptions, readConfiguration } from '../../../lib/config/file/configuration.js'
 import { loadFile } from '../../../lib/config/file/load-file.js'
 import { runStage } from '../../../lib/testing/index.js'
+import { runs } from '../../runs.js'
+import { scriptPath } from '../../script-path.js'
 
 const OPTIONS: FileOptions = { environment: {}, folder: process.cwd() }
 
@@ -267,7 +270,7 @@ t.test('what is nested too deep is refused before it is read', async t => {
 
 t.test('a module adds its stages, from the folder of the file', async t => {
   const folder = t.testdir({
-    'stages.mjs': `import { map } from ${JSON.stringify(new URL('../../../lib/index.js', import.meta.url))}
+    'stages.mjs': `import { map } from ${JSON.stringify(pathToFileURL(scriptPath('lib/index')))}
 export const twice = map('twice', line => line + line)
 `,
     'broken.mjs': 'throw undefined',
@@ -353,7 +356,7 @@ t.test(
           if (remedy !== '' && !/[.?]$/.test(remedy)) throw new Error(`no sentence: ${remedy}`)
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: runs(1000) },
     )
   },
 )

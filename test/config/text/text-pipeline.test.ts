@@ -8,6 +8,7 @@ import { formatText } from '../../../lib/config/text/format-text.js'
 import { pipelineOfText } from '../../../lib/config/text/text-pipeline.js'
 import { originOf } from '../../../lib/define-stage.js'
 import { runStage } from '../../../lib/testing/index.js'
+import { runs } from '../../runs.js'
 
 /** A text that has no problems, as a pipeline. */
 function read(text: string) {
@@ -252,7 +253,7 @@ t.test('any text is a pipeline or has problems, each with a place within the tex
           !/undefined/.test(message),
       )
     }),
-    { numRuns: 3000 },
+    { numRuns: runs(3000) },
   )
   t.pass()
 })
@@ -265,7 +266,7 @@ t.test('a text that has no problems, written anew, is the same pipeline', async 
       const again = read(formatText(pipeline.stages))
       return formatText(again.stages) === formatText(pipeline.stages)
     }),
-    { numRuns: 3000 },
+    { numRuns: runs(3000) },
   )
   t.pass()
 })

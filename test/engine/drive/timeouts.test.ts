@@ -32,6 +32,7 @@ import {
 import { connect, type FakeClock, fakeClock } from '../../../lib/testing/index.js'
 import { turn } from '../../../lib/testing/turns.js'
 import { PLANS } from '../../plans.js'
+import { runs } from '../../runs.js'
 
 /** A stream that takes its input, and never calls back. */
 class Deaf extends Duplex {
@@ -391,7 +392,7 @@ for (const plan of PLANS) {
         fc.integer({ min: 1, max: 7 }),
         (option, timeout, share, steps) => meetsDeadline({ plan, option, timeout, share, steps }),
       ),
-      { numRuns: 25 },
+      { numRuns: runs(25) },
     ),
   )
 }

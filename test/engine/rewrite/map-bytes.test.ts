@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import loadWabt from 'wabt'
 import { byteMapOf, mapBytes, moduleBytes } from '../../../lib/engine/rewrite/map-bytes.js'
+import { runs } from '../../runs.js'
 
 const IDENTITY = Uint8Array.from({ length: 256 }, (_, byte) => byte)
 
@@ -28,7 +29,7 @@ t.test('maps any bytes by any table, in place or not, and counts their line feed
         (inPlace || input.equals(before))
       )
     }),
-    { numRuns: 2000 },
+    { numRuns: runs(2000) },
   )
 })
 

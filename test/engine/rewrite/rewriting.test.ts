@@ -16,6 +16,7 @@ import {
 } from '../../../lib/index.js'
 import { chunkings, connect, fakeClock, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
+import { runs } from '../../runs.js'
 
 /** Swaps b and d. As a stage that says `bytewise` it is rewritten, and must give the same as the stage that does not. */
 const swap = (line: string) => line.replace(/[bd]/g, letter => (letter === 'b' ? 'd' : 'b'))
@@ -114,7 +115,7 @@ t.test('the bytes are the same as line by line, for every option, any bytes and 
           throw new Error(`got ${JSON.stringify(got)}, expected ${JSON.stringify(expected)}`)
       }
     }),
-    { numRuns: 300 },
+    { numRuns: runs(300) },
   )
 })
 
@@ -188,7 +189,7 @@ t.test(
           }
         }
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     )
     t.pass()
   },

@@ -1,15 +1,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { SCRIPT_FLAGS, scriptPath } from '../../script-path.js'
 
 t.setTimeout(60_000)
 
 /** What a program says that misuses workers in one way. */
 async function said(t: Test, way: string): Promise<string> {
-  const script = fileURLToPath(new URL('misused.ts', import.meta.url))
-  const child = spawn(process.execPath, ['--import=tsx', script, way], {
+  const child = spawn(process.execPath, [...SCRIPT_FLAGS, scriptPath('test/listener/workers/misused'), way], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   t.teardown(() => child.kill('SIGKILL'))

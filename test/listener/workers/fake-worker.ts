@@ -1,13 +1,13 @@
 import type { ChildProcess } from 'node:child_process'
 import { EventEmitter } from 'node:events'
-import type { Order, Report } from '../../../lib/listener/workers/messages.js'
+import type { PrimaryMessage, WorkerMessage } from '../../../lib/listener/workers/messages.js'
 
 /** Stands in for a worker's process. It does nothing by itself. */
 export class FakeWorker extends EventEmitter {
   readonly pid: number | undefined
   connected = true
   /** What it was told, and what was done to it. */
-  readonly heard: Order[] = []
+  readonly heard: PrimaryMessage[] = []
   readonly done: string[] = []
 
   constructor(pid: number | undefined) {
@@ -19,8 +19,8 @@ export class FakeWorker extends EventEmitter {
     return this as unknown as ChildProcess
   }
 
-  send(order: Order, _socket: unknown, _options: unknown, sent: () => void): void {
-    this.heard.push(order)
+  send(message: PrimaryMessage, _socket: unknown, _options: unknown, sent: () => void): void {
+    this.heard.push(message)
     sent()
   }
 
@@ -34,8 +34,8 @@ export class FakeWorker extends EventEmitter {
     this.done.push(signal)
   }
 
-  report(report: Report): void {
-    this.emit('message', report)
+  report(message: WorkerMessage): void {
+    this.emit('message', message)
   }
 
   /** Ends as a process does: its last reports have come when the channel closes. */

@@ -1,12 +1,12 @@
 import t from 'tap'
 import type { WorkerError } from '../../../lib/errors.js'
-import type { Report } from '../../../lib/listener/workers/messages.js'
-import { type Member, Pool } from '../../../lib/listener/workers/pool.js'
+import type { WorkerMessage } from '../../../lib/listener/workers/messages.js'
+import { type PoolUser, WorkerPool } from '../../../lib/listener/workers/pool.js'
 import type { WorkerProcess } from '../../../lib/listener/workers/worker-process.js'
 import { fakeClock } from '../../../lib/testing/index.js'
 import { FakeWorker } from './fake-worker.js'
 
-/** A pool of fake workers, with one member that writes down what it hears. */
+/** A pool of fake workers, with one user that writes down what it hears. */
 function pooled(count: number) {
   const clock = fakeClock()
   const children: FakeWorker[] = []
@@ -15,22 +15,22 @@ function pooled(count: number) {
     children.push(child)
     return child.process
   }
-  const pool = new Pool({ count, clock, fork })
+  const pool = new WorkerPool({ count, clock, fork })
   const ready: WorkerProcess[] = []
-  const reports: Report[] = []
+  const messages: WorkerMessage[] = []
   const gone: string[] = []
   const failures: WorkerError[] = []
-  const member = {
+  const user = {
     name: 'a',
     isClosing: false as boolean,
     onReady: (worker: WorkerProcess) => void ready.push(worker),
-    onReport: (_: WorkerProcess, report: Report) => void reports.push(report),
+    onMessage: (_: WorkerProcess, message: WorkerMessage) => void messages.push(message),
     onGone: (_: WorkerProcess, { message }: WorkerError) => void gone.push(message),
     onFailure: (error: WorkerError) => void failures.push(error),
-  } satisfies Member
-  pool.join(member)
+  } satisfies PoolUser
+  pool.add(user)
   const last = () => children.at(-1) as FakeWorker
-  return { clock, pool, member, children, last, ready, reports, gone, failures }
+  return { clock, pool, user, children, last, ready, messages, gone, failures }
 }
 
 t.test('a worker that dies has a successor at once, and later ones wait longer and longer', async t => {
@@ -92,12 +92,12 @@ t.test('a process that the system does not start counts as a try, and other erro
   t.match(await warning, { message: 'kill EPERM' })
   t.strictSame(gone, [])
   const failed: string[] = []
-  const pool = new Pool({ count: 1, clock: fakeClock(), fork: () => unborn.process })
-  pool.join({
+  const pool = new WorkerPool({ count: 1, clock: fakeClock(), fork: () => unborn.process })
+  pool.add({
     name: 'b',
     isClosing: false,
     onReady: () => {},
-    onReport: () => {},
+    onMessage: () => {},
     onGone: (_, { message }) => failed.push(message),
     onFailure: () => {},
   })
@@ -106,11 +106,11 @@ t.test('a process that the system does not start counts as a try, and other erro
 })
 
 t.test('what a worker has reported is heard before its end', async t => {
-  const { last, reports, gone } = pooled(1)
+  const { last, messages, gone } = pooled(1)
   last().emit('exit', 0, null)
   last().report({ bywash: 'over', listener: 'a', id: 1, reason: 'end' })
   t.strictSame(gone, [])
-  t.equal(reports.length, 1)
+  t.equal(messages.length, 1)
   last().disconnect()
   t.equal(gone.length, 1)
 })
@@ -162,16 +162,16 @@ t.test('a worker that leaves has its successor at once, and its end starts no ot
   t.equal(gone.length, 1)
 })
 
-t.test('the last member ends the workers, and one that does not end is killed', async t => {
-  const { clock, children, pool, member } = pooled(2)
+t.test('the last user ends the workers, and one that does not end is killed', async t => {
+  const { clock, children, pool, user } = pooled(2)
   const [obedient, stubborn] = children as [FakeWorker, FakeWorker]
-  const other = { ...member, name: 'b' }
-  pool.join(other)
-  await pool.leave(other)
-  t.strictSame(obedient.done, [], 'another member is left')
-  member.isClosing = true
+  const other = { ...user, name: 'b' }
+  pool.add(other)
+  await pool.remove(other)
+  t.strictSame(obedient.done, [], 'another user is left')
+  user.isClosing = true
   stubborn.connected = false
-  const left = pool.leave(member)
+  const left = pool.remove(user)
   t.strictSame(obedient.done, ['disconnect'])
   obedient.emit('exit', 0, null)
   clock.advance(999)
@@ -185,23 +185,23 @@ t.test('the last member ends the workers, and one that does not end is killed', 
 })
 
 t.test('a pool whose workers are all gone ends at once', async t => {
-  const { pool, member, last } = pooled(1)
-  member.isClosing = true
+  const { pool, user, last } = pooled(1)
+  user.isClosing = true
   last().die(0)
-  await t.resolves(pool.leave(member))
+  await t.resolves(pool.remove(user))
 })
 
-t.test('a member that comes later hears of the workers that wait for it', async t => {
-  const { last, pool, member, ready } = pooled(1)
+t.test('a user that comes later hears of the workers that wait for it', async t => {
+  const { last, pool, user, ready } = pooled(1)
   last().report({ bywash: 'ready', listener: 'a' })
   last().report({ bywash: 'ready', listener: 'b' })
   t.equal(ready.length, 1)
-  pool.join({ ...member, name: 'b' })
+  pool.add({ ...user, name: 'b' })
   t.equal(ready.length, 2)
 })
 
 t.test('messages of the script itself are left alone', async t => {
-  const { last, reports } = pooled(1)
+  const { last, messages } = pooled(1)
   for (const message of [undefined, null, 'text', 1, {}, { type: 'ready' }]) last().emit('message', message)
-  t.strictSame(reports, [])
+  t.strictSame(messages, [])
 })

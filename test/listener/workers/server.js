@@ -1,5 +1,5 @@
-// The server of test/workers/: it greets with the process that serves and the number of the connection, and echoes. It
-// is JavaScript and uses the build, since each of its processes would need half a second for tsx.
+// The server of test/listener/workers/: it greets with the process that serves and the number of the connection, and
+// echoes. It is JavaScript and uses the build, since each of its processes would need half a second for tsx.
 import { counter, listen, pipeline, stage } from 'bywash'
 import { fakeClock } from 'bywash/testing'
 

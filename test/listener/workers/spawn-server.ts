@@ -1,7 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import type { ListenOptions, TlsOptions } from '../../../lib/index.js'
 
@@ -56,11 +55,9 @@ export interface SpawnedServer {
   readonly ended: Promise<number | string>
 }
 
-/** Starts test/workers/server.js; resolves when its primary and all workers are up. */
+/** Starts test/listener/workers/server.js; resolves when its primary and all workers are up. */
 export async function spawnServer(t: Test, options: ServerOptions): Promise<SpawnedServer> {
-  const server = startServer(t, fileURLToPath(new URL('server.js', import.meta.url)), [
-    JSON.stringify(options),
-  ])
+  const server = startServer(t, 'test/listener/workers/server.js', [JSON.stringify(options)])
   const [up] = await server.heard(({ worker }) => worker === 0)
   await server.heard(({ worker = 0 }) => worker > 0, options.workers)
   const ports = up?.ports ?? []
@@ -76,7 +73,7 @@ export function startServer(
   const primary = fork(script, args, {
     execArgv: [],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-    env: { ...process.env, _TAPJS_PROCESSINFO_COVERAGE_: '0' },
+    env: { ...process.env, NODE_V8_COVERAGE: undefined },
   })
   t.teardown(() => primary.kill('SIGKILL'))
   const said: Said[] = []

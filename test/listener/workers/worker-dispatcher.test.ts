@@ -7,7 +7,7 @@ import { listenSettings } from '../../../lib/listener/listen-options.js'
 import type { ServerAcceptor } from '../../../lib/listener/server-acceptor.js'
 import { Handshakes } from '../../../lib/listener/tls/handshakes.js'
 import { takeName } from '../../../lib/listener/workers/listener-names.js'
-import { Pool } from '../../../lib/listener/workers/pool.js'
+import { WorkerPool } from '../../../lib/listener/workers/pool.js'
 import { WorkerDispatcher } from '../../../lib/listener/workers/worker-dispatcher.js'
 import { planOf } from '../../../lib/pipeline.js'
 import { fakeClock } from '../../../lib/testing/index.js'
@@ -25,11 +25,11 @@ class FakeSocket extends EventEmitter {
   }
 }
 
-/** A service whose workers are fakes. */
-function spread(options: ListenOptions = {}, count = 1) {
+/** A dispatcher whose workers are fakes. */
+function withFakeWorkers(options: ListenOptions = {}, count = 1) {
   const clock = fakeClock()
   const outcomes: [number, Outcome][] = []
-  const departed: [number, string][] = []
+  const gone: [number, string][] = []
   const onOutcome = (outcome: Outcome, { id }: Connection) => void outcomes.push([id, outcome])
   const settings = listenSettings({ ...options, clock, onOutcome })
   const children: FakeWorker[] = []
@@ -38,7 +38,7 @@ function spread(options: ListenOptions = {}, count = 1) {
     children.push(child)
     return child.process
   }
-  const pool = new Pool({ count, clock, fork })
+  const pool = new WorkerPool({ count, clock, fork })
   const local = {
     plan: planOf(pipeline(), 'listen()', 'fused'),
     settings,
@@ -48,7 +48,7 @@ function spread(options: ListenOptions = {}, count = 1) {
   const name = takeName(settings.bind)
   const acceptor = {
     address: ADDRESS,
-    onGone: ({ id }: Connection, reason: string) => void departed.push([id, reason]),
+    onGone: ({ id }: Connection, reason: string) => void gone.push([id, reason]),
   } as unknown as ServerAcceptor
   const dispatcher = new WorkerDispatcher(name, pool, local, acceptor)
   const serve = (id: number) => {
@@ -57,11 +57,11 @@ function spread(options: ListenOptions = {}, count = 1) {
     return socket
   }
   const told = (child: FakeWorker | undefined) => child?.heard.map(({ bywash }) => bywash)
-  return { clock, dispatcher, children, serve, outcomes, departed, told, listener: name }
+  return { clock, dispatcher, children, serve, outcomes, gone, told, listener: name }
 }
 
 t.test('connections wait for a worker, and are handed over in their order', async t => {
-  const { dispatcher, children, serve, told, listener } = spread()
+  const { dispatcher, children, serve, told, listener } = withFakeWorkers()
   const sockets = [serve(1), serve(2)]
   t.equal(dispatcher.connections, 2)
   const [worker] = children as [FakeWorker]
@@ -79,14 +79,14 @@ t.test('connections wait for a worker, and are handed over in their order', asyn
   t.equal(dispatcher.connections, 1)
   worker.report({ bywash: 'count', listener })
   t.strictSame(worker.heard.at(-1), { bywash: 'total', listener, total: 2 })
-  t.equal(dispatcher.blame(), false)
+  t.equal(dispatcher.failConnection(), false)
   t.strictSame(told(worker), ['bound', 'serve', 'serve', 'total'])
 })
 
 t.test(
   'a connection whose worker dies before it has taken it goes to another one, with its number',
   async t => {
-    const { clock, dispatcher, children, serve, outcomes, departed, listener } = spread()
+    const { clock, dispatcher, children, serve, outcomes, gone, listener } = withFakeWorkers()
     const [worker] = children as [FakeWorker]
     worker.report({ bywash: 'ready', listener })
     const sockets = [serve(1), serve(2)]
@@ -94,7 +94,7 @@ t.test(
     clock.advance(5)
     worker.die(null, 'SIGKILL')
     t.match(outcomes, [[1, { reason: 'worker-died', duration: 5, error: { message: /killed by SIGKILL/ } }]])
-    t.strictSame(departed, [[1, 'worker-died']])
+    t.strictSame(gone, [[1, 'worker-died']])
     t.equal(dispatcher.connections, 1)
     clock.advance(0)
     const successor = children[1] as FakeWorker
@@ -105,7 +105,7 @@ t.test(
 )
 
 t.test('a worker that leaves gives back what it has not taken', async t => {
-  const { children, serve, listener } = spread({}, 2)
+  const { children, serve, listener } = withFakeWorkers({}, 2)
   const [one, two] = children as [FakeWorker, FakeWorker]
   one.report({ bywash: 'ready', listener })
   serve(1)
@@ -117,7 +117,7 @@ t.test('a worker that leaves gives back what it has not taken', async t => {
 })
 
 t.test('a close asks all workers, counts what they cut off, and ends them', async t => {
-  const { dispatcher, children, serve, listener, told } = spread({}, 2)
+  const { dispatcher, children, serve, listener, told } = withFakeWorkers({}, 2)
   const [one, two] = children as [FakeWorker, FakeWorker]
   for (const worker of [one, two]) worker.report({ bywash: 'ready', listener })
   serve(1)
@@ -137,7 +137,7 @@ t.test('a close asks all workers, counts what they cut off, and ends them', asyn
 })
 
 t.test('a close cuts off connections that no worker has, or whose worker hangs or dies', async t => {
-  const { clock, dispatcher, children, serve, listener, outcomes } = spread({}, 2)
+  const { clock, dispatcher, children, serve, listener, outcomes } = withFakeWorkers({}, 2)
   const [one, late] = children as [FakeWorker, FakeWorker]
   const waiting = serve(1)
   one.report({ bywash: 'ready', listener })
@@ -155,7 +155,7 @@ t.test('a close cuts off connections that no worker has, or whose worker hangs o
 })
 
 t.test('a connection that its worker gives back while the listener closes is cut off', async t => {
-  const { dispatcher, children, serve, listener } = spread()
+  const { dispatcher, children, serve, listener } = withFakeWorkers()
   const [worker] = children as [FakeWorker]
   worker.report({ bywash: 'ready', listener })
   const [taken, socket] = [serve(1), serve(2)]
@@ -169,7 +169,7 @@ t.test('a connection that its worker gives back while the listener closes is cut
 })
 
 t.test('a close before any worker is ready ends the wait for one', async t => {
-  const { dispatcher, children } = spread()
+  const { dispatcher, children } = withFakeWorkers()
   const closed = dispatcher.close(0)
   await dispatcher.ready
   await new Promise(setImmediate)
@@ -178,14 +178,14 @@ t.test('a close before any worker is ready ends the wait for one', async t => {
 })
 
 t.test('workers that cannot start fail the listener, before it is ready and later', async t => {
-  const { clock, dispatcher, children } = spread()
+  const { clock, dispatcher, children } = withFakeWorkers()
   const failed = t.rejects(dispatcher.ready, { code: 'ERR_BYWASH_WORKER', message: /in 5 tries/ })
   for (let tries = 0; tries < 5; tries++) {
     children.at(-1)?.die(1)
     clock.advance(1_000)
   }
   await failed
-  const running = spread()
+  const running = withFakeWorkers()
   running.children[0]?.report({ bywash: 'ready', listener: running.listener })
   await running.dispatcher.ready
   const uncaught = new Promise(resolve => process.once('uncaughtException', resolve))
@@ -197,7 +197,7 @@ t.test('workers that cannot start fail the listener, before it is ready and late
 })
 
 t.test('new certificates are checked, and sent as text to workers of now and later', async t => {
-  const { dispatcher, children, listener } = spread({ tls: identity('server') }, 2)
+  const { dispatcher, children, listener } = withFakeWorkers({ tls: identity('server') }, 2)
   const [now, later] = children as [FakeWorker, FakeWorker]
   now.report({ bywash: 'ready', listener })
   t.throws(() => dispatcher.setSecureContext({ cert: 'none', key: 'none' }), /PEM/)
@@ -207,9 +207,9 @@ t.test('new certificates are checked, and sent as text to workers of now and lat
   const tls = { cert, key: [key], handshakeTimeout: 1 }
   t.strictSame(now.heard.slice(1), [{ bywash: 'secure', listener, tls }])
   t.strictSame(later.heard, [{ bywash: 'bound', listener, address: ADDRESS, tls }])
-  t.throws(() => spread().dispatcher.setSecureContext(identity('server')), /does not speak TLS/)
+  t.throws(() => withFakeWorkers().dispatcher.setSecureContext(identity('server')), /does not speak TLS/)
 })
 
 t.test('a pipeline cannot be sent to workers', async t => {
-  await t.rejects(spread().dispatcher.replace(), { code: 'ERR_BYWASH_INVALID_OPTION' })
+  await t.rejects(withFakeWorkers().dispatcher.replace(), { code: 'ERR_BYWASH_INVALID_OPTION' })
 })

@@ -4,6 +4,7 @@ import type { InvalidFrameError, Stage } from '../../../lib/index.js'
 import { fromBase64, fromHex, toBase64, toHex } from '../../../lib/stages/index.js'
 import { chunkings, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
+import { runs } from '../../runs.js'
 
 type Bytes = Stage<Buffer, Buffer>
 
@@ -62,7 +63,7 @@ for (const plan of PLANS) {
           }
         }
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     )
   })
 
@@ -103,7 +104,7 @@ for (const plan of PLANS) {
             if (messages.size !== 1) throw new Error([...messages].join(' and '))
           }
         }),
-        { numRuns: 150 },
+        { numRuns: runs(150) },
       )
     },
   )

@@ -18,6 +18,7 @@ import { GunzipStream } from '../../../lib/stages/codecs/gunzip-stream.js'
 import { gunzip, gzip, take } from '../../../lib/stages/index.js'
 import { chunkings, connect, runStage, type TestClient } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
+import { runs } from '../../runs.js'
 
 type Bytes = Stage<Buffer, Buffer>
 
@@ -95,7 +96,7 @@ for (const plan of PLANS) {
         if (back.error !== undefined || !back.output.equals(bytes))
           throw new Error('gunzip gives something else')
       }),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     )
   })
 

@@ -4,6 +4,7 @@ import { Connection, lines, pipeline, toLines } from '../../../lib/index.js'
 import { jsonLines, toJsonLines } from '../../../lib/stages/index.js'
 import { chunkings, connect, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
+import { runs } from '../../runs.js'
 
 /** Lines that are refused, and why. */
 const BAD: readonly [string, RegExp][] = [
@@ -107,7 +108,7 @@ for (const plan of PLANS) {
           if (output !== text) throw new Error(`got ${output}, expected ${text}`)
         }
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     )
   })
 

@@ -4,6 +4,7 @@ import { lines, type Outcome, pipeline, stage, toLines, welcome } from '../../..
 import { skip, take } from '../../../lib/stages/index.js'
 import { connect, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
+import { runs } from '../../runs.js'
 
 for (const plan of PLANS) {
   t.test(`${plan}: take and skip part the items where they say, for every kind`, async t => {
@@ -19,7 +20,7 @@ for (const plan of PLANS) {
         const rest = await runStage(skip(count), lines, { plan })
         return JSON.stringify([first, rest]) === JSON.stringify([lines.slice(0, count), lines.slice(count)])
       }),
-      { numRuns: 30 },
+      { numRuns: runs(30) },
     )
   })
 

@@ -16,6 +16,7 @@ import {
 import { take, throttle } from '../../../lib/stages/index.js'
 import { connect, fakeClock, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
+import { runs } from '../../runs.js'
 
 /** A fake clock that moves as soon as somebody waits for it. */
 function eagerClock(): Clock & { readonly pending: number } {
@@ -125,7 +126,7 @@ for (const plan of PLANS) {
           if (table.join() !== expected.join()) throw new Error(`got ${table}, expected ${expected}`)
         },
       ),
-      { numRuns: 60 },
+      { numRuns: runs(60) },
     )
   })
 

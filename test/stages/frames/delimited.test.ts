@@ -5,6 +5,7 @@ import { DelimiterSearch } from '../../../lib/stages/frames/delimiter-search.js'
 import { type DelimitedOptions, delimited, toDelimited } from '../../../lib/stages/index.js'
 import { chunkings, connect, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
+import { runs } from '../../runs.js'
 import { copied, type Decoded, decode, dribble, frames as toFrames } from '../encoded.js'
 
 type Options = Required<Omit<DelimitedOptions, 'delimiters'>> & { delimiters: string[] }
@@ -108,7 +109,7 @@ for (const plan of PLANS) {
           }
         },
       ),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     )
   })
 
@@ -127,7 +128,7 @@ for (const plan of PLANS) {
           if (JSON.stringify(frames) !== JSON.stringify(sent)) throw new Error(JSON.stringify(frames))
         }
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     )
   })
 

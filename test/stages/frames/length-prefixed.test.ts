@@ -3,6 +3,7 @@ import t from 'tap'
 import { type LengthPrefixedOptions, lengthPrefixed, toLengthPrefixed } from '../../../lib/stages/index.js'
 import { chunkings, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
+import { runs } from '../../runs.js'
 import { copied, type Decoded, decode, dribble, frames } from '../encoded.js'
 
 type Options = LengthPrefixedOptions
@@ -151,7 +152,7 @@ for (const plan of PLANS) {
           if (got !== expected) throw new Error(`${JSON.stringify(chunks)}: got ${got}, expected ${expected}`)
         }
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     )
   })
 
@@ -175,7 +176,7 @@ for (const plan of PLANS) {
           if (JSON.stringify(got.frames) !== JSON.stringify(sent)) throw new Error(JSON.stringify(got))
         }
       }),
-      { numRuns: 200 },
+      { numRuns: runs(200) },
     )
   })
 

@@ -3,6 +3,7 @@ import t from 'tap'
 import { netstring, toNetstring } from '../../../lib/stages/index.js'
 import { chunkings, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
+import { runs } from '../../runs.js'
 import { copied, type Decoded, decode, dribble, frames } from '../encoded.js'
 
 /** A second, slow reading: the whole input at once, with a regular expression. */
@@ -68,7 +69,7 @@ for (const plan of PLANS) {
           if (got !== expected) throw new Error(`${JSON.stringify(chunks)}: got ${got}, expected ${expected}`)
         }
       }),
-      { numRuns: 300 },
+      { numRuns: runs(300) },
     )
   })
 
@@ -84,7 +85,7 @@ for (const plan of PLANS) {
           if (JSON.stringify(got.frames) !== JSON.stringify(sent)) throw new Error(JSON.stringify(got))
         }
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     )
   })
 

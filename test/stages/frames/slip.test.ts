@@ -3,6 +3,7 @@ import t from 'tap'
 import { type SlipOptions, slip, toSlip } from '../../../lib/stages/index.js'
 import { chunkings, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
+import { runs } from '../../runs.js'
 import { copied, type Decoded, decode, dribble, frames } from '../encoded.js'
 
 const [END, ESC] = ['\xc0', '\xdb']
@@ -69,7 +70,7 @@ for (const plan of PLANS) {
           if (got !== expected) throw new Error(`${JSON.stringify(chunks)}: got ${got}, expected ${expected}`)
         }
       }),
-      { numRuns: 400 },
+      { numRuns: runs(400) },
     )
   })
 
@@ -93,7 +94,7 @@ for (const plan of PLANS) {
           if (JSON.stringify(got.frames) !== JSON.stringify(texts)) throw new Error(JSON.stringify(got))
         }
       }),
-      { numRuns: 100 },
+      { numRuns: runs(100) },
     )
   })
 

@@ -11,6 +11,7 @@ import {
 } from '../../../lib/index.js'
 import { chunkings, connect, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
+import { runs } from '../../runs.js'
 import { type Reading, referenceLines } from './reference-lines.js'
 
 /** What a run gives: lines as latin1 text of their bytes, and faults. */
@@ -95,7 +96,7 @@ for (const plan of PLANS) {
       fc.asyncProperty(bytes, options, fc.integer({ min: 0, max: 0xffff }), (input, options, seed) =>
         agree(referenceLines(input, options), input, options, plan, seed),
       ),
-      { numRuns: 600 },
+      { numRuns: runs(600) },
     )
   })
 }

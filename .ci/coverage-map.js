@@ -1,2 +1,0 @@
-// Coverage is of lib/, and not of what tests run of dist/ or examples/.
-export default () => ['lib/**/*.ts']
