@@ -1,4 +1,4 @@
-/** Calls a function of the user. What it throws is uncaught, as from a listener of an event, but breaks no connection. */
+/** Calls a function of the user. If it throws, the error is rethrown on the next tick, as uncaught, and the connection goes on. */
 export function guarded<Result>(call: () => Result): Result | undefined {
   try {
     return call()

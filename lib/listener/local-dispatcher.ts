@@ -75,9 +75,9 @@ export class LocalDispatcher implements Dispatcher {
   }
 
   failConnection(asyncId: number, error: unknown): boolean {
-    for (const driver of this.#watch.known) {
+    for (const driver of this.#watch.traceable) {
       if (!driver.started(asyncId)) continue
-      driver.blame(error)
+      driver.onUncaught(error)
       return true
     }
     return false
@@ -88,11 +88,11 @@ export class LocalDispatcher implements Dispatcher {
     this.#watch.add(driver)
     driver.start(this.#plan)
     // The listener was closed during the handshake of this connection.
-    if (this.#closed !== undefined) driver.leave()
+    if (this.#closed !== undefined) driver.drain()
   }
 
   #drain(): Promise<void> {
-    for (const driver of this.#watch.items) driver.leave()
+    for (const driver of this.#watch.items) driver.drain()
     return new Promise(resolve => {
       this.#resolveClosed = resolve
       if (this.connections === 0) resolve()

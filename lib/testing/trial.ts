@@ -62,10 +62,10 @@ export class Trial {
         this.output.push(item)
         given(item)
       },
-      settle: reading,
-      isDone: false,
-      resume: () => this.#wake(),
-      ending: () => {},
+      endTurn: reading,
+      isFlushed: false,
+      drained: () => this.#wake(),
+      inputClosed: () => {},
       report: error => {
         this.reports.push(error.code)
         report(error)
@@ -118,7 +118,7 @@ export class Trial {
 
   /** The reader takes more again. */
   resume(): void {
-    this.#flow.drain()
+    this.#flow.resume()
   }
 
   /** Closes the stages, in the middle of anything; returns what one of them threw. */

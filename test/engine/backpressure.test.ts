@@ -3,7 +3,7 @@ import t from 'tap'
 import { asyncMap, lines, map, type Pipeline, pipeline, toLines, uppercase } from '../../lib/index.js'
 import { PLANS } from '../plans.js'
 
-/** A connection whose client reads only when it is told to, and which counts what is held between the two. */
+/** A duplex whose client reads nothing before `read()` is called; it counts the bytes that went in and out. */
 function stalledClient(chunk: Buffer, chunks: number) {
   const counts = { read: 0, written: 0, pauses: 0, resumes: 0, writes: 0 }
   let release: (() => void) | undefined
@@ -54,11 +54,11 @@ async function stalled(counts: { read: number }): Promise<void> {
 const chunk = Buffer.from(`${'x'.repeat(63)}\n`.repeat(256))
 const decoded = pipeline().through(lines())
 const pipelines: Record<string, [Pipeline<Buffer, Buffer>, number]> = {
-  // What may be held: the chunk whose answer is not read, and the one that Node had read already.
+  // The most chunks that may be held: one whose answer is not read, and one that Node had read already.
   echo: [pipeline(), 2],
   'lines on blocks': [decoded.through(uppercase()).through(toLines()), 2],
   'line by line': [decoded.through(map('same', line => line)).through(toLines()), 2],
-  // And in front of and behind a stream one more each, of chunks and of what 16 lines fill.
+  // A stream may hold more: on each side a chunk, and as much as 16 lines fill.
   'a stream stage': [decoded.through(asyncMap('wait', async line => line)).through(toLines()), 8],
 }
 
@@ -90,7 +90,7 @@ t.test('fused: one write for each chunk, and as many pauses as resumes', async t
   for (const [served] of Object.values(pipelines).slice(0, 3)) {
     const { duplex, counts, read } = stalledClient(chunk, 20)
     read()
-    // Starting to flow is a resume, and behind the end the last pause needs none.
+    // The start is a resume without a pause before it; the last pause, at the end, has none behind it.
     await served.handle(duplex)
     t.equal(counts.writes, 20)
     t.equal(counts.resumes - counts.pauses, 0)

@@ -20,12 +20,12 @@ import { connect, fakeClock, runStage } from '../../lib/testing/index.js'
 import { PLANS } from '../plans.js'
 import { serveLines } from './serve-lines.js'
 
-/** A stage of lines whose transformer is given. */
+/** Makes a stage of lines with this transformer. */
 function lineStage(name: string, open: () => Transformer<string, string>): Stage<string, string> {
   return stage<string, string>({ name, accepts: 'line', emits: 'line', open })
 }
 
-/** Notes what is called on it, and passes lines on. */
+/** Makes a stage that notes each call of its transformer, and passes lines on. */
 function noting(
   name: string,
   notes: string[],

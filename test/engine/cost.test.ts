@@ -73,7 +73,7 @@ t.test('the bytes of a socket are mapped in place, where no stage before may hav
   const give = (stages: Pipeline<Buffer, Buffer>, ownsChunks: boolean) => {
     const chunk = Buffer.from('ab\n')
     const written: unknown[] = []
-    const sink = { write: (item: unknown) => written.push(item), settle: () => true } as unknown as Sink
+    const sink = { write: (item: unknown) => written.push(item), endTurn: () => true } as unknown as Sink
     const flow = flowOf(planOf(stages, 'a test', 'fused'), sink, ownsChunks)
     flow.open(new Connection(1), new AsyncResource('a test'))
     flow.write(chunk)
@@ -148,7 +148,7 @@ t.test(
         void pipeline()
           .through(welcome('Hello!\n'))
           .handle(new Duplex({ read() {}, write }))
-        // It has started when its promises have gone through.
+        // The connection starts behind the promises of handle().
         await new Promise(resolve => process.nextTick(resolve))
       }
       await turn()
@@ -242,7 +242,7 @@ t.test('an idle connection has no timer of its own, no signal and no buffer', as
   const [other, peer] = duplexPair()
   const handledToo = shout.handle(peer, { connection: new Connection(2, {}, clock) })
   const turn = () => new Promise(resolve => setImmediate(resolve))
-  // The greeting waits for some, in case that the client speaks.
+  // The greeting waits some turns, for a first line of the client.
   for (let turns = 0; turns < 8; turns++) await turn()
   t.strictSame(
     { timers: clock.pending, controllers, allocations },
@@ -282,7 +282,7 @@ t.test(
   "importing 'bywash' reads few files, no package, and nothing that is needed later or elsewhere",
   async t => {
     const folder = t.testdir({ coverage: {} })
-    // The names of all loaded files are in what V8 writes about coverage; the test runner's own loader stays out.
+    // V8's coverage names all loaded files. The environment is without the loader of the test runner.
     const bare = ['-u', 'NODE_OPTIONS', `NODE_V8_COVERAGE=${folder}/coverage`, process.execPath]
     const child = spawn('env', [...bare, '--input-type=module', '--eval', "await import('bywash')"], {
       stdio: 'inherit',
@@ -299,7 +299,7 @@ t.test(
     t.ok(loaded.length <= 5, `${loaded.length} files, of about 0.75 ms each`)
     const packages = loaded.map(url => /.*\/node_modules\/([^/]+)/.exec(url)?.[1])
     t.strictSame([...new Set(packages.filter(name => name !== undefined))], [])
-    // What several entries share has no name of its own; what is imported late is named after its file.
+    // Chunks that several entries share have a hash for a name; a chunk that is imported late has the name of its file.
     const others = loaded.filter(url => !/\/dist\/(index|chunks\/chunk-\w+)\.js$|\/node_modules\//.test(url))
     t.strictSame(others, [])
   },

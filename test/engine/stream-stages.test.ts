@@ -234,7 +234,7 @@ for (const plan of PLANS) {
       open: () => {
         let left = 50
         return {
-          // Where it drops lines it takes them out of its own buffer, with more behind the last.
+          // It drops the last ten lines, so it takes them out of its own buffer without a pause, with more lines behind them.
           transform: (line, controller) => {
             if (left > 10) controller.enqueue(line)
             if (--left === 0) controller.terminate()
@@ -302,7 +302,7 @@ for (const plan of PLANS) {
     const running = runStage(slow, ['a', 'b', 'c', 'd', 'e'], { plan })
     for (let finished = 0; finished < 5; ) {
       await new Promise(resolve => setImmediate(resolve))
-      // The last that began is the first to be ready.
+      // The call that began last ends first.
       const resolve = waiting.pop()
       if (resolve === undefined) continue
       resolve()

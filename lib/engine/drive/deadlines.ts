@@ -1,39 +1,40 @@
 import { type Clock, type Timer, unref } from '../../clock.js'
 
-/** The times after which a connection is given up, in milliseconds; 0 is for ever. */
+/** The timeouts that a watch checks, in milliseconds; 0 is for ever. */
 interface Timeouts {
   readonly idleTimeout: number
   readonly frameTimeout: number
   readonly drainTimeout: number
 }
 
-/** The same, counted in ticks of a watch; Infinity is for ever. */
+/** The timeouts, and the same counted in ticks of a watch; Infinity is for ever. */
 export interface Deadlines extends Timeouts {
-  /** Milliseconds from tick to tick; Infinity where there is no deadline. */
+  /** Milliseconds from tick to tick; Infinity where no timeout is set. */
   readonly interval: number
   readonly idle: number
   readonly frame: number
   readonly drain: number
 }
 
-/** What a watch looks at. */
+/** Something with deadlines: a connection. */
 export interface Watched {
-  /** Something that was started in it may still run when it has gone. */
+  /** Whether a stage has started something that may still run, and throw, when the connection is closed. */
   readonly isTraceable: boolean
   tick: (deadlines: Deadlines) => void
 }
 
-const LONGEST_INTERVAL = 1_000
-/** So many that have gone are still known: one of them may have left a timer behind. */
-const KNOWN = 256
-/** How many ticks the shortest deadline has at least, unless that is under a millisecond. */
-const TICKS = 4
+const MAX_INTERVAL_MS = 1_000
+/** Closed connections that are remembered, so that a late timer can be traced to its connection. */
+const MAX_REMEMBERED = 256
+/** Ticks that the shortest timeout is cut into at least, unless a tick would be less than a millisecond. */
+const MIN_TICKS = 4
 
-/** Cuts deadlines into ticks: of at most a second, and at most a quarter of the shortest deadline. */
+/** Cuts timeouts into ticks: of at most a second, and at most a quarter of the shortest timeout. */
 export function deadlines(timeouts: Timeouts): Deadlines {
   const { idleTimeout, frameTimeout, drainTimeout } = timeouts
   const shortest = Math.min(...[idleTimeout, frameTimeout, drainTimeout].map(time => time || Infinity))
-  const interval = shortest === Infinity ? Infinity : Math.ceil(Math.min(shortest / TICKS, LONGEST_INTERVAL))
+  const interval =
+    shortest === Infinity ? Infinity : Math.ceil(Math.min(shortest / MIN_TICKS, MAX_INTERVAL_MS))
   const ticks = (timeout: number) => (timeout === 0 ? Infinity : Math.ceil(timeout / interval))
   return {
     ...timeouts,
@@ -47,14 +48,15 @@ export function deadlines(timeouts: Timeouts): Deadlines {
 const shared = new WeakMap<Clock, Map<string, DeadlineWatch<Watched>>>()
 
 /**
- * Looks at all connections of a listener once a tick, so that no connection needs a timer, and a byte that comes costs
- * nothing. A deadline is found at its time or up to two ticks later, and never earlier.
+ * Checks all connections of a listener once a tick, so that no connection needs a timer, and a byte that arrives costs
+ * nothing. A timeout is noticed when it is over or up to two ticks later, and never earlier.
  */
 export class DeadlineWatch<Item extends Watched> {
   readonly #deadlines: Deadlines
   readonly #clock: Clock
   readonly #items = new Set<Item>()
-  readonly #gone: Item[] = []
+  /** The last items that were removed and are traceable, oldest first. */
+  readonly #remembered: Item[] = []
   #timer: Timer
 
   constructor(deadlines: Deadlines, clock: Clock) {
@@ -62,7 +64,7 @@ export class DeadlineWatch<Item extends Watched> {
     this.#clock = clock
   }
 
-  /** The watch that all with the same deadlines and clock share. */
+  /** Returns the one watch of these timeouts on this clock. */
   static shared(deadlines: Deadlines, clock: Clock): DeadlineWatch<Watched> {
     const { idleTimeout, frameTimeout, drainTimeout } = deadlines
     const key = [idleTimeout, frameTimeout, drainTimeout].join()
@@ -76,33 +78,33 @@ export class DeadlineWatch<Item extends Watched> {
     return this.#items
   }
 
-  /** Those that are looked at, and the last that were. */
-  get known(): readonly Item[] {
-    return [...this.#items, ...this.#gone]
+  /** The watched items, and those that are remembered: an error that nobody caught may belong to any of them. */
+  get traceable(): readonly Item[] {
+    return [...this.#items, ...this.#remembered]
   }
 
   add(item: Item): void {
     this.#items.add(item)
-    this.#wait()
+    this.#schedule()
   }
 
   delete(item: Item): void {
     this.#items.delete(item)
-    if (item.isTraceable && this.#gone.push(item) > KNOWN) this.#gone.shift()
+    if (item.isTraceable && this.#remembered.push(item) > MAX_REMEMBERED) this.#remembered.shift()
     if (this.#items.size > 0) return
     this.#clock.clearTimeout(this.#timer)
     this.#timer = undefined
   }
 
-  #wait(): void {
+  #schedule(): void {
     const { interval } = this.#deadlines
     if (this.#timer !== undefined || this.#items.size === 0 || interval === Infinity) return
     this.#timer = this.#clock.setTimeout(() => {
       this.#timer = undefined
       for (const item of this.#items) item.tick(this.#deadlines)
-      this.#wait()
+      this.#schedule()
     }, interval)
-    // It is the sockets that keep a process alive, and not that somebody looks at them.
+    // The sockets keep the process alive; this timer must not.
     unref(this.#timer)
   }
 }

@@ -4,60 +4,90 @@ import { type Connection, countWith, endConnection } from '../../connection.js'
 import { type BywashError, type RefusedError, reasonOf } from '../../errors.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { StageCounts } from '../../stage-counts.js'
-import { DormantFlow } from '../flow/dormant-flow.js'
+import type { DormantFlow } from '../flow/dormant-flow.js'
 import type { Flow, Sink } from '../flow/flow.js'
 import { flowOf, wakeFlow } from '../flow/open-flow.js'
 import { guarded } from '../guarded.js'
 import type { Plan } from '../plan.js'
+import { CloseState } from './close-state.js'
 import type { Deadlines, Watched } from './deadlines.js'
-import { Ending } from './ending.js'
-import { OutputEnd } from './output.js'
-import { onClose, onData, onDrain, onEnd, onError, onFinish, setDriver } from './socket-events.js'
+import {
+  onClose,
+  onData,
+  onDrain,
+  onEnd,
+  onError,
+  onFinish,
+  type SocketEvents,
+  setDriver,
+} from './socket-events.js'
 import { drainTimedOut, frameTimedOut, idleTimedOut, noAnswer, strayFailure } from './timeout-errors.js'
+import { TurnWriter } from './turn-writer.js'
 
-/** How long after our FIN we wait for the peer's. */
+/** The time to wait for the peer's FIN after ours. */
 const LINGER_MS = 2_000
 
-/** How often a connection that is asked to leave is looked at for bytes that have come already. */
-const LOOKS = 10
+/** Checks in a row that may find new input before a connection that drains is ended in spite of it. */
+const MAX_DRAIN_CHECKS = 10
 
-/** What the ends of a connection are told to do; the same object for all connections of a listener. */
+/** The settings that all connections of a listener share. */
 export interface DriverSettings {
   readonly halfCloseTimeout: number
   readonly farewell: (error: BywashError, connection: Connection) => string | undefined
   readonly onError: ((error: BywashError, connection: Connection) => void) | undefined
-  readonly onDone: (outcome: Outcome, connection: Connection, drive: ConnectionDriver) => void
-  /** Nobody else has the chunks that are read, as those of a socket, so that they may be changed. */
+  readonly onDone: (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => void
+  /** Whether nobody else holds the chunks that are read, as with those of a socket, so that stages may change them in place. */
   readonly ownsChunks?: boolean
 }
 
-/** What runs in it has an async id of its own, by which it is found again. */
+/**
+ * The state of a connection; ARCHITECTURE.md has a diagram.
+ *
+ * - `new`: not started
+ * - `open`: input goes through the flow
+ * - `draining`: as `open`, but the listener closes; a check is scheduled whether everything that has come is answered
+ * - `drain-waiting`: as `draining`, but the next check waits for the rest of a frame, or for output to be taken
+ * - `half-closed`: the peer has sent FIN, and the flow gives the rest of its output
+ * - `flushing`: drained: the flow gives the rest of its output, and input is discarded
+ * - `lingering`: our FIN follows the last output; input is discarded until the peer's FIN
+ * - `closed`: the outcome was reported
+ */
+type State =
+  | 'new'
+  | 'open'
+  | 'draining'
+  | 'drain-waiting'
+  | 'half-closed'
+  | 'flushing'
+  | 'lingering'
+  | 'closed'
+
+/** Makes a scope for calls of stages. Its async id tells later which connection has started a timer or a callback. */
 function newScope(): AsyncResource {
   return new AsyncResource('bywash.connection', { requireManualDestroy: true })
 }
 
 /**
- * Drives one duplex through a flow, from the first byte to the outcome: reads with backpressure, one write for each
- * turn, and an end of our own making (`stream.pipeline` destroys at the first error, which loses what was made before).
+ * Drives one duplex through a flow, from the first byte to the outcome: reads with backpressure, writes once for each
+ * turn, and ends both sides itself (`stream.pipeline` destroys at the first error, which loses the output from before).
  */
-export class ConnectionDriver extends OutputEnd implements Sink, Watched {
+export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, Watched {
   readonly #connection: Connection
   readonly #settings: DriverSettings
   readonly #openedAt: number
-  #flow: Flow | DormantFlow | undefined
-  /** What is opened with the first chunk. */
+  /** Made at the start, or by the first chunk where the plan has a dormant flow. */
+  #flow: Flow | undefined
+  /** Stands in for the flow until the first chunk. */
   #dormant: DormantFlow | undefined
+  /** The flow takes no more before it calls `drained`. */
   #flowFull = false
-  /**
-   * `looking` and `waiting` have been asked to leave: they look for what has come already, or wait for an event. To
-   * `deaf`, what comes is discarded.
-   */
-  #state: 'open' | 'looking' | 'waiting' | 'deaf' | 'closed' = 'open'
-  #ending: Ending | undefined
-  /** What had passed at the last tick, and for how many ticks nothing has. */
-  #passed = -1
-  #quiet = 0
-  /** The async ids of the socket, and of what ran when the stages were opened. */
+  #state: State = 'new'
+  /** Made when the connection begins to end. */
+  #closeState: CloseState | undefined
+  /** Progress at the last tick, and the number of ticks in a row without any more. */
+  #lastProgress = -1
+  #quietTicks = 0
+  /** Async ids of the socket and of the scope in which the stages were opened; set where they may start something. */
   #socketId: number | undefined
   #openedIn: number | undefined
 
@@ -70,22 +100,25 @@ export class ConnectionDriver extends OutputEnd implements Sink, Watched {
     duplex.on('error', onError).on('close', onClose)
   }
 
-  /** Opens the stages, or leaves them to the first chunk, and starts to read. */
+  // Called by the listener, or by handle()
+
+  /** Opens the stages, or leaves that to the first chunk, and begins to read. */
   start(plan: Plan): void {
-    if (this.duplex.destroyed) this.closed()
+    if (this.duplex.destroyed) this.onClose()
     if (this.#state === 'closed') return
+    this.#state = 'open'
     const duplex = this.duplex
     duplex.on('drain', onDrain).on('end', onEnd)
     countWith(this.#connection, this)
     if (plan.dormant === undefined) this.#open(plan)
-    else this.#openLater(plan.dormant)
+    else this.#greet(plan.dormant)
     duplex.on('data', onData)
-    // A duplex that was used before may have been paused, or have ended, which it says only once.
+    // A duplex that was used before may be paused, or have ended, which it says only once.
     if (duplex.readableFlowing === false && !this.outputFull) duplex.resume()
-    if (duplex.readableEnded) this.end()
+    if (duplex.readableEnded) this.onEnd()
   }
 
-  /** Tells the peer that it is not served, instead of `start`. */
+  /** Sends the farewell of a refusal, instead of `start`. Without `lingers` the connection is destroyed at once. */
   refuse(error: RefusedError, lingers: boolean): void {
     this.duplex.on('end', onEnd)
     this.fail(error)
@@ -93,271 +126,106 @@ export class ConnectionDriver extends OutputEnd implements Sink, Watched {
     if (!lingers) this.duplex.destroy()
   }
 
-  /** Timers that the stages start here belong to this connection, and not to the listening socket. */
-  #open(plan: Plan): void {
-    const scope = newScope()
-    this.#openedIn = scope.asyncId()
-    this.#socketId = this.duplex._handle?.getAsyncId?.()
-    const flow = flowOf(plan, this, this.#settings.ownsChunks)
-    this.#flow = flow
-    this.holding = true
-    scope.runInAsyncScope(flow.open, flow, this.#connection, scope)
-    if (this.holding) this.settleSoon()
+  /** Ends the connection when everything that has come is answered; the rest of a frame that has begun is waited for. */
+  drain(): void {
+    if (this.#state === 'open') this.#scheduleDrainCheck(MAX_DRAIN_CHECKS)
   }
 
-  #openLater(dormant: DormantFlow): void {
-    this.#flow = dormant
-    this.#dormant = dormant
-    if (dormant.greeting === undefined) return
-    this.write(dormant.greeting)
-    this.settleSoon()
-  }
-
-  #openNow(dormant: DormantFlow): void {
-    this.#dormant = undefined
-    if (!dormant.isInert) this.#socketId = this.duplex._handle?.getAsyncId?.()
-    this.#flow = wakeFlow(dormant, this, this.#settings.ownsChunks, this.#connection)
-  }
-
-  #flush(): void {
-    const flow = this.#flow
-    if (flow instanceof DormantFlow) {
-      this.finish(false)
-    } else if (this.isTraceable) {
-      const scope = newScope()
-      this.#end.flushedIn = scope.asyncId()
-      scope.runInAsyncScope((flow as Flow).end, flow)
-    } else {
-      flow?.end()
+  /** Destroys the connection; false if that has happened already. An earlier failure stays the reason. */
+  abort(reason: Reason, error?: BywashError): boolean {
+    if (this.duplex.destroyed) return false
+    const closing = this.#closing
+    if (closing.error === undefined) {
+      closing.reason = reason
+      closing.error = error
     }
+    this.duplex.destroy()
+    return true
   }
 
   get isTraceable(): boolean {
     return this.#socketId !== undefined || this.#openedIn !== undefined
   }
 
-  /** Whether something was started by a stage of this connection, also one that is over, by the async id of what started it. */
+  /** Whether `asyncId`, the id of what triggered a callback, belongs to this connection: then one of its stages started it. */
   started(asyncId: number): boolean {
-    return asyncId === this.#openedIn || asyncId === this.#socketId || asyncId === this.#ending?.flushedIn
+    return asyncId === this.#openedIn || asyncId === this.#socketId || asyncId === this.#closeState?.flushedIn
   }
 
-  /** What has passed each stage so far. */
+  /** Ends the connection for an error that nobody caught, in something that one of its stages had started. */
+  onUncaught(cause: unknown): void {
+    this.#abortFlow(strayFailure(this.#connection.counts, cause))
+  }
+
+  /** The counts of each stage so far; called by the connection. */
   counts(): readonly StageCounts[] {
-    return this.#ending?.counts ?? (this.#flow as Flow | DormantFlow).counts()
+    return this.#closeState?.counts ?? (this.#flow ?? (this.#dormant as DormantFlow)).counts()
   }
 
-  get #end(): Ending {
-    this.#ending ??= new Ending(this.#connection.clock)
-    return this.#ending
-  }
+  // SocketEvents
 
-  get #isDeaf(): boolean {
-    return this.#state === 'deaf' || this.#state === 'closed'
-  }
-
-  read(chunk: Buffer): void {
-    if (this.#isDeaf) {
-      if (!this.#end.discard(chunk)) this.duplex.pause()
+  onData(chunk: Buffer): void {
+    if (this.#isDiscarding) {
+      if (!this.#closing.discard(chunk)) this.duplex.pause()
       return
     }
-    if (this.#dormant !== undefined) this.#openNow(this.#dormant)
-    const flow = this.#flow as Flow
-    if (!flow.write(chunk)) this.#hold()
-    if (this.#state === 'waiting') this.#look(LOOKS)
+    const flow = this.#flow ?? this.#wake()
+    if (!flow.write(chunk)) {
+      this.#flowFull = true
+      this.pause()
+    }
+    if (this.#state === 'drain-waiting') this.#scheduleDrainCheck(MAX_DRAIN_CHECKS)
   }
 
-  end(): void {
-    if (!this.#isDeaf) {
-      this.#flush()
-      if (this.#ending?.reason === undefined) this.#watch()
+  onEnd(): void {
+    if (!this.#isDiscarding) {
+      this.#state = 'half-closed'
+      this.#endFlow()
     } else if (this.duplex.writableFinished) {
       this.duplex.destroy()
     }
   }
 
-  /** The flow takes more again. */
-  resume(): void {
-    this.#flowFull = false
-    if (!this.outputFull) this.#resume()
-  }
-
-  drain(): void {
+  onDrain(): void {
     this.outputFull = false
-    this.#flow?.drain()
+    this.#flow?.resume()
     if (!this.#flowFull) this.#resume()
   }
 
-  #resume(): void {
-    this.duplex.resume()
-    if (this.#state === 'waiting') this.#look(LOOKS)
-  }
-
-  #hold(): void {
-    this.#flowFull = true
-    this.pause()
-  }
-
-  protected override pause(): void {
-    if (!this.#isDeaf) this.duplex.pause()
-  }
-
-  finish(terminated: boolean): void {
-    this.#conclude(terminated ? 'terminated' : this.#isDeaf ? 'shutdown' : 'end', undefined)
-  }
-
-  fail(error: BywashError): void {
-    const reason = reasonOf(error)
-    if (reason === 'stage-error') this.report(error)
-    if (this.#state === 'closed') return
-    const ending = this.#end
-    if (ending.reason === undefined) {
-      this.release()
-      const text = guarded(() => this.#settings.farewell(error, this.#connection))
-      if (typeof text === 'string') this.send(Buffer.from(text))
-      this.#conclude(reason, error)
-    } else if (this.#isDeaf && ending.error === undefined) {
-      ending.reason = reason
-      ending.error = error
-    }
-  }
-
-  report(error: BywashError): void {
-    guarded(() => this.#settings.onError?.(error, this.#connection))
-  }
-
-  ending(): void {
-    this.#watch()
-  }
-
-  /** Ends our side; what the peer still sends is discarded. */
-  #conclude(reason: Reason, error: Error | undefined): void {
-    this.release()
-    const duplex = this.duplex
-    this.#end.reason = reason
-    this.#end.error = error
-    this.#state = 'deaf'
-    if (duplex.writableLength > 0 || !duplex.readableEnded) this.#watch()
-    duplex.on('finish', onFinish)
-    duplex.end()
-    if (!duplex.readableEnded) duplex.resume()
-  }
-
-  finished(): void {
+  onFinish(): void {
     if (this.duplex.readableEnded) this.duplex.destroy()
-    else this.#end.wait(() => this.duplex.destroy(), LINGER_MS)
-  }
-
-  /** From the end of input on, output must make progress. */
-  #watch(): void {
-    const before = this.progress
-    this.#end.wait(() => {
-      if (this.progress !== before) this.#watch()
-      else if (!this.#blameHolder(this.#settings.halfCloseTimeout)) this.abort('half-close-timeout')
-    }, this.#settings.halfCloseTimeout)
-  }
-
-  /** Ends the connection in the name of a stage that has taken input and does not answer. */
-  #blameHolder(timeout: number): boolean {
-    const holder =
-      this.#ending?.reason === undefined && this.duplex.writableLength === 0 && this.#flow?.holding()
-    if (!holder) return false
-    this.#giveUp(noAnswer(holder, timeout))
-    return true
-  }
-
-  /** Ends the connection for what was thrown in something that one of its stages had started. */
-  blame(cause: unknown): void {
-    this.#giveUp(strayFailure(this.#connection.counts, cause))
-  }
-
-  #giveUp(error: BywashError): void {
-    this.#flow?.stop()
-    this.fail(error)
-  }
-
-  /** Looks whether a deadline has passed. */
-  tick({ idle, frame, drain, idleTimeout, frameTimeout, drainTimeout }: Deadlines): void {
-    const flow = this.#flow
-    if (this.#isDeaf || flow === undefined || this.duplex.readableEnded) return
-    const isWaiting = this.duplex.writableLength > 0
-    const passed = this.progress + (isWaiting ? 0 : flow.bytes)
-    this.#quiet = passed === this.#passed ? this.#quiet + 1 : 0
-    this.#passed = passed
-    if (isWaiting && this.#quiet >= drain) {
-      this.abort('drain-timeout', drainTimedOut(drainTimeout))
-    } else if (!isWaiting && this.#quiet >= idle) {
-      if (!this.#blameHolder(idleTimeout)) this.#giveUp(idleTimedOut(idleTimeout))
-    } else if (!this.outputFull && !this.#flowFull) {
-      const stage = flow.overdue(frame)
-      if (stage !== undefined) this.#giveUp(frameTimedOut(stage, frameTimeout))
-    }
-  }
-
-  /** Ends the connection when what has come is answered; a frame that has begun is waited for. */
-  leave(): void {
-    if (this.#state === 'open') this.#look(LOOKS)
-  }
-
-  /** Two turns of the event loop later the socket has been read if there was something to read. */
-  #look(looks: number): void {
-    if (this.duplex.readableEnded) return
-    this.#state = 'looking'
-    const before = (this.#flow as Flow).bytes
-    setImmediate(() => setImmediate(() => this.#looked(looks, before)))
-  }
-
-  #looked(looks: number, before: number): void {
-    if (this.#isDeaf || this.duplex.readableEnded) return
-    const flow = this.#flow as Flow | DormantFlow
-    if (flow.bytes !== before && looks > 0) {
-      this.#look(looks - 1)
-    } else if (this.outputFull || this.#flowFull || flow.unfinished()) {
-      this.#state = 'waiting'
-    } else {
-      this.#state = 'deaf'
-      this.#flush()
-      if (this.#ending?.reason === undefined) this.#watch()
-    }
-  }
-
-  /** Destroys the connection, if it is not destroyed yet; an earlier failure stays the reason. */
-  abort(reason: Reason, error?: BywashError): boolean {
-    if (this.duplex.destroyed) return false
-    if (this.#end.error === undefined) {
-      this.#end.reason = reason
-      this.#end.error = error
-    }
-    this.duplex.destroy()
-    return true
+    else this.#closing.setTimer(() => this.duplex.destroy(), LINGER_MS)
   }
 
   /** The transport failed. After a good end that only matters while output was still on its way. */
-  lost(error: Error): void {
-    if (this.#ending?.error !== undefined || this.duplex.writableFinished) return
-    this.#end.reason = 'client-reset'
-    this.#end.error = error
+  onError(error: Error): void {
+    if (this.#closeState?.error !== undefined || this.duplex.writableFinished) return
+    const closing = this.#closing
+    closing.reason = 'client-reset'
+    closing.error = error
   }
 
-  closed(): void {
+  onClose(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     const { clock } = this.#connection
-    const { reason = 'client-reset', error } = this.#end
-    this.#end.stopWaiting()
+    const closing = this.#closing
+    const { reason = 'client-reset', error } = closing
+    closing.clearTimer()
     const outcome: Outcome = {
       reason,
       error,
-      bytesRead: this.#flow?.bytes ?? 0,
+      bytesRead: this.#bytesRead,
       bytesWritten: this.bytesWritten,
       duration: Math.round(clock.now()) - this.#openedAt,
     }
     endConnection(this.#connection)
     const failure = this.#flow?.close(outcome)
-    // It may be remembered for a while, but not with its socket, or what its stages hold.
-    this.leaveDuplex()
-    this.#end.error = undefined
+    // This driver may be remembered for a while, but not with its socket, or with what its stages hold.
+    this.dropDuplex()
+    closing.error = undefined
     if (this.isTraceable) {
-      this.#end.counts = this.counts()
+      closing.counts = this.counts()
       this.#flow = undefined
     }
     if (failure !== undefined) this.report(failure)
@@ -368,5 +236,184 @@ export class ConnectionDriver extends OutputEnd implements Sink, Watched {
       this.#connection,
       this,
     )
+  }
+
+  // Sink: called by the flow. `write`, `endTurn` and `isFlushed` are those of TurnWriter.
+
+  drained(): void {
+    this.#flowFull = false
+    if (!this.outputFull) this.#resume()
+  }
+
+  inputClosed(): void {
+    this.#startHalfCloseTimer()
+  }
+
+  finish(terminated: boolean): void {
+    this.#linger(terminated ? 'terminated' : this.#isDiscarding ? 'shutdown' : 'end', undefined)
+  }
+
+  report(error: BywashError): void {
+    guarded(() => this.#settings.onError?.(error, this.#connection))
+  }
+
+  fail(error: BywashError): void {
+    const reason = reasonOf(error)
+    if (reason === 'stage-error') this.report(error)
+    if (this.#state === 'closed') return
+    const closing = this.#closing
+    if (closing.reason === undefined) {
+      this.uncork()
+      const text = guarded(() => this.#settings.farewell(error, this.#connection))
+      if (typeof text === 'string') this.send(Buffer.from(text))
+      this.#linger(reason, error)
+    } else if (this.#isDiscarding && closing.error === undefined) {
+      closing.reason = reason
+      closing.error = error
+    }
+  }
+
+  // Watched: called by the deadline watch
+
+  /** Ends the connection if one of its deadlines has passed. */
+  tick({ idle, frame, drain, idleTimeout, frameTimeout, drainTimeout }: Deadlines): void {
+    if (!this.#isReading) return
+    const hasOutput = this.duplex.writableLength > 0
+    const progress = this.progress + (hasOutput ? 0 : this.#bytesRead)
+    this.#quietTicks = progress === this.#lastProgress ? this.#quietTicks + 1 : 0
+    this.#lastProgress = progress
+    if (hasOutput && this.#quietTicks >= drain) {
+      this.abort('drain-timeout', drainTimedOut(drainTimeout))
+    } else if (!hasOutput && this.#quietTicks >= idle) {
+      if (!this.#failPendingStage(idleTimeout)) this.#abortFlow(idleTimedOut(idleTimeout))
+    } else if (!this.outputFull && !this.#flowFull) {
+      const stage = this.#flow?.overdue(frame)
+      if (stage !== undefined) this.#abortFlow(frameTimedOut(stage, frameTimeout))
+    }
+  }
+
+  get #isReading(): boolean {
+    return this.#state === 'open' || this.#state === 'draining' || this.#state === 'drain-waiting'
+  }
+
+  get #isDiscarding(): boolean {
+    return this.#state === 'flushing' || this.#state === 'lingering' || this.#state === 'closed'
+  }
+
+  get #bytesRead(): number {
+    return this.#flow?.bytes ?? 0
+  }
+
+  get #closing(): CloseState {
+    this.#closeState ??= new CloseState(this.#connection.clock)
+    return this.#closeState
+  }
+
+  /** Opens the stages in a scope, so that their timers belong to this connection, and not to the listening socket. */
+  #open(plan: Plan): void {
+    const scope = newScope()
+    this.#openedIn = scope.asyncId()
+    this.#socketId = this.duplex._handle?.getAsyncId?.()
+    const flow = flowOf(plan, this, this.#settings.ownsChunks)
+    this.#flow = flow
+    this.corked = true
+    scope.runInAsyncScope(flow.open, flow, this.#connection, scope)
+    if (this.corked) this.uncorkSoon()
+  }
+
+  #greet(dormant: DormantFlow): void {
+    this.#dormant = dormant
+    if (dormant.greeting === undefined) return
+    this.write(dormant.greeting)
+    this.uncorkSoon()
+  }
+
+  #wake(): Flow {
+    const dormant = this.#dormant as DormantFlow
+    if (!dormant.isInert) this.#socketId = this.duplex._handle?.getAsyncId?.()
+    const flow = wakeFlow(dormant, this, this.#settings.ownsChunks, this.#connection)
+    this.#flow = flow
+    this.#dormant = undefined
+    return flow
+  }
+
+  protected override pause(): void {
+    if (!this.#isDiscarding) this.duplex.pause()
+  }
+
+  #resume(): void {
+    this.duplex.resume()
+    if (this.#state === 'drain-waiting') this.#scheduleDrainCheck(MAX_DRAIN_CHECKS)
+  }
+
+  /** Checks two turns of the event loop later: by then the socket was read, if the kernel had anything for it. */
+  #scheduleDrainCheck(checksLeft: number): void {
+    this.#state = 'draining'
+    const before = this.#bytesRead
+    setImmediate(() => setImmediate(() => this.#checkDrained(checksLeft, before)))
+  }
+
+  #checkDrained(checksLeft: number, before: number): void {
+    if (this.#state !== 'draining') return
+    if (this.#bytesRead !== before && checksLeft > 0) {
+      this.#scheduleDrainCheck(checksLeft - 1)
+    } else if (this.outputFull || this.#flowFull || this.#flow?.unfinished()) {
+      this.#state = 'drain-waiting'
+    } else {
+      this.#state = 'flushing'
+      this.#endFlow()
+    }
+  }
+
+  /** Ends the input of the flow. Unless that ends it at once, the output that is still to come must make progress. */
+  #endFlow(): void {
+    const flow = this.#flow
+    if (flow === undefined) {
+      this.finish(false)
+    } else if (this.isTraceable) {
+      const scope = newScope()
+      this.#closing.flushedIn = scope.asyncId()
+      scope.runInAsyncScope(flow.end, flow)
+    } else {
+      flow.end()
+    }
+    if (this.#closeState?.reason === undefined) this.#startHalfCloseTimer()
+  }
+
+  /** Ends our side with a FIN behind the output; from now on input is discarded. */
+  #linger(reason: Reason, error: Error | undefined): void {
+    this.uncork()
+    const duplex = this.duplex
+    const closing = this.#closing
+    closing.reason = reason
+    closing.error = error
+    this.#state = 'lingering'
+    if (duplex.writableLength > 0 || !duplex.readableEnded) this.#startHalfCloseTimer()
+    duplex.on('finish', onFinish)
+    duplex.end()
+    if (!duplex.readableEnded) duplex.resume()
+  }
+
+  /** Ends the connection unless output makes progress within each `halfCloseTimeout`. */
+  #startHalfCloseTimer(): void {
+    const before = this.progress
+    this.#closing.setTimer(() => {
+      if (this.progress !== before) this.#startHalfCloseTimer()
+      else if (!this.#failPendingStage(this.#settings.halfCloseTimeout)) this.abort('half-close-timeout')
+    }, this.#settings.halfCloseTimeout)
+  }
+
+  /** Fails the stage that has taken input and does not answer; false where it is not a stage that is waited for. */
+  #failPendingStage(timeout: number): boolean {
+    const isPending = this.#closeState?.reason === undefined && this.duplex.writableLength === 0
+    const stage = isPending ? this.#flow?.pendingStage() : undefined
+    if (stage === undefined) return false
+    this.#abortFlow(noAnswer(stage, timeout))
+    return true
+  }
+
+  #abortFlow(error: BywashError): void {
+    this.#flow?.abort()
+    this.fail(error)
   }
 }

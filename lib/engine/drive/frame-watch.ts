@@ -1,10 +1,13 @@
-/** A frame that was unfinished at the last tick, and for how many ticks it has been. */
+/** An unfinished frame, and the number of ticks since it was first seen. */
 export interface FrameWatch {
   readonly frame: number
   ticks: number
 }
 
-/** Looks, once a tick, whether what a stage says of its unfinished frame has been the same for `limit` ticks. */
+/**
+ * Called once a tick with the number of the frame that a stage has not finished, or 0 for none. True when it has been the
+ * same frame for `limit` ticks.
+ */
 export function isOverdue(watcher: { watch: FrameWatch | undefined }, frame: number, limit: number): boolean {
   const { watch } = watcher
   if (frame === 0) watcher.watch = undefined

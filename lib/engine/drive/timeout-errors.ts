@@ -1,4 +1,4 @@
-// Why a connection is ended when neither its peer nor a stage has said so. Times are in milliseconds.
+// The errors of connections that end because of time, or for an error that nobody caught. Times are in milliseconds.
 
 import { StageError, TimeoutError } from '../../errors.js'
 import { formatDuration } from '../../options/format-duration.js'
@@ -23,12 +23,12 @@ export function frameTimedOut({ name, emits }: PlannedStage, time: number): Time
   return new TimeoutError('frame-timeout', message, `${unit} took longer than ${duration}`)
 }
 
-/** A stage took input and stays silent. */
+/** The error of a stage that has taken input and given no answer. */
 export function noAnswer(stage: string, time: number): StageError {
   return new StageError(stage, `has not answered for ${formatDuration(time)}: it may not have called back.`)
 }
 
-/** Something failed that one of these stages had started. */
+/** The error of a timer or callback that one of these stages had started. */
 export function strayFailure(stages: readonly StageCounts[], cause: unknown): StageError {
   const names = stages.map(({ name }) => name).join(' | ')
   const text = cause instanceof Error ? cause.message : String(cause)

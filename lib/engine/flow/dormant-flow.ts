@@ -4,15 +4,14 @@ import type { PlannedStage } from '../planned-stage.js'
 const NOTHING: Passed = { items: 0, bytes: 0 }
 
 /**
- * Stands for the flow of a connection from which nothing has come yet, where all stages are lazy. It keeps nothing, so
- * all connections of a plan share it, and an idle one has no flow of its own.
+ * Stands in for the flow of a connection that has sent nothing yet, where all stages are lazy. It has no state, so all
+ * connections of a plan share one, and an idle connection has no flow of its own.
  */
 export class DormantFlow {
-  /** What a connection gets at once. */
+  /** Bytes that each connection is sent at its start. */
   readonly greeting: Buffer | undefined
-  /** Nothing runs in the stages that could go on by itself, and throw when the connection is over. */
+  /** Whether no stage starts anything, such as a timer, that could still throw when the connection is closed. */
   readonly isInert: boolean
-  readonly bytes = 0
   readonly stages: readonly PlannedStage[]
 
   constructor(stages: readonly PlannedStage[]) {
@@ -21,20 +20,7 @@ export class DormantFlow {
     this.greeting = stages.at(-1)?.stage.greeting
   }
 
-  overdue(): undefined {}
-
-  unfinished(): boolean {
-    return false
-  }
-
-  holding(): undefined {}
-
-  stop(): void {}
-
-  drain(): void {}
-
-  close(): undefined {}
-
+  /** The counts of a connection that was greeted, and nothing else. */
   counts(): readonly StageCounts[] {
     const greeted: Passed = { items: 1, bytes: this.greeting?.length ?? 0 }
     return this.stages
@@ -47,7 +33,7 @@ export class DormantFlow {
   }
 }
 
-/** Makes the flow that stands for an dormant one, where one can: all stages are lazy, but the last may greet. */
+/** Makes the dormant flow of a plan's direct stages, if all of them are lazy, or all but the last, which only greets. */
 export function dormantFlow(stages: readonly PlannedStage[] | undefined): DormantFlow | undefined {
   if (stages === undefined) return undefined
   const isLazy = ({ stage: { lazy, greeting } }: PlannedStage, index: number) =>

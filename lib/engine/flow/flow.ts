@@ -5,50 +5,47 @@ import type { Outcome } from '../../outcome.js'
 import type { StageCounts } from '../../stage-counts.js'
 import type { PlannedStage } from '../planned-stage.js'
 
-/** Where a flow's output goes, and how it says that it is over. */
+/** The receiver of a flow's output, and of how the flow ends. A connection's driver is one. */
 export interface Sink {
-  /** One item left the last stage. */
+  /** Takes one item that left the last stage. */
   write: (item: unknown) => void
-  /** A turn is over: what it wrote can go out as one. False asks the flow to hold until `drain()`. */
-  settle: () => boolean
-  /** Nobody has any more of what was written. */
-  readonly isDone: boolean
-  /** The flow takes more again, after a `write` that returned false. */
-  resume: () => void
-  /** The flow takes nothing more, though what it holds still comes. */
-  ending: () => void
-  /** Every stage was flushed, and everything came. */
+  /** Ends a turn: what was written in it may go out as one. False asks the flow to hold back until its `resume()`. */
+  endTurn: () => boolean
+  /** True when the sink holds nothing of what was written, so that its memory may be used again. */
+  readonly isFlushed: boolean
+  /** Called when the flow takes input again, after a `write` that returned false. */
+  drained: () => void
+  /** Called when the flow takes no more input, though output still comes. */
+  inputClosed: () => void
+  /** Called after all output, when every stage was flushed, or one has terminated the connection. */
   finish: (terminated: boolean) => void
-  /** A stage tells of a fault of the peer, and goes on. */
+  /** Called with a fault of the peer that a stage reports; the connection goes on. */
   report: (error: PeerError) => void
-  /** A stage failed, and what was made before came. May also be called after `finish`. */
+  /** Called when a stage failed, after the output from before the failure. May also be called after `finish`. */
   fail: (error: BywashError) => void
 }
 
-/** The stages of one connection at work: bytes (or items) in, items to a sink. */
+/** A plan at work for one connection: takes its input, and gives the output to a sink. */
 export interface Flow {
-  /** Opens the stages and starts them. Whoever calls one later does so in the scope. */
+  /** Opens the stages and starts them. Stages that are called later are called in the scope. */
   open: (connection: Connection, scope: AsyncResource) => void
-  /** Takes one item. False: no more until the sink's `resume` is called. */
+  /** Takes one item. False asks the source to hold back until the sink's `drained()`. */
   write: (item: unknown) => boolean
-  /** The source has ended. */
+  /** Ends the input: the stages are flushed, and then the sink is told to finish. */
   end: () => void
-  /** The sink takes more again. */
-  drain: () => void
-  /**
-   * Called once a tick. Gives the stage in which the same frame has been unfinished for `limit` ticks, if there is one.
-   */
+  /** Called when the sink takes output again, after an `endTurn` that returned false. */
+  resume: () => void
+  /** Called once a tick. Returns the stage in which the same frame has been unfinished for `limit` ticks, if there is one. */
   overdue: (limit: number) => PlannedStage | undefined
-  /** Whether a frame has begun and not ended. */
+  /** Whether any stage holds an unfinished frame. */
   unfinished: () => boolean
-  /** The stage that took input and has neither answered nor said that it is done with it, where one is a stream. */
-  holding: () => string | undefined
-  /** Takes and gives nothing more: the connection ends for a reason that no stage has. */
-  stop: () => void
-  /** How much has come in. */
+  /** The name of the stage that has taken input and not answered yet; only a stage that is a stream can be one. */
+  pendingStage: () => string | undefined
+  /** Stops all stages: input is ignored, and output dropped. For an end that no stage has caused. */
+  abort: () => void
+  /** Bytes that have come in. */
   readonly bytes: number
-  /** What has passed each stage so far. */
   counts: () => readonly StageCounts[]
-  /** Closes every transformer, once; returns the first thing that one threw. */
+  /** Closes every transformer, once; returns the first error that one threw. */
   close: (outcome: Outcome) => BywashError | undefined
 }

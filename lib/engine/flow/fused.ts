@@ -15,15 +15,15 @@ import type { Flow, Sink } from './flow.js'
 type AnyTransformer = Transformer<unknown, unknown>
 type Step = 'start' | 'readComplete' | 'flush'
 
-/** One stage of a segment: calls its transformer, and is the controller that the transformer gets. */
+/** One stage of a segment at work: calls the transformer, and is the controller that the transformer is given. */
 class Link implements Controller<unknown> {
   /** The next stage. */
   after: Link | undefined
-  /** The next stage that transforms; undefined is the sink. */
+  /** The next stage that has a `transform`; undefined where items go to the sink. */
   next: Link | undefined
-  /** `stopped` by another stage: what it still enqueues is dropped. `ended` by itself: that is an error. */
+  /** `stopped` by another stage: items that it still enqueues are dropped. `ended` by itself: such items are an error. */
   state: 'open' | 'stopped' | 'ended' = 'open'
-  /** What the transformer has enqueued. */
+  /** Items and bytes that the transformer has enqueued. */
   items = 0
   bytes = 0
   watch: FrameWatch | undefined
@@ -72,7 +72,7 @@ class Link implements Controller<unknown> {
       `returned a promise from ${when}. Use asyncMap() for what takes time.`,
     )
     this.segment.fail(this, refusal, when)
-    // The refusal above is the first cause; a rejection of the promise adds nothing, but would end the process.
+    // The connection has failed already; an unhandled rejection would end the process.
     result.then(undefined, () => {})
   }
 
@@ -117,26 +117,27 @@ function openTransformer({ name, stage }: PlannedStage, connection: Connection):
 }
 
 /**
- * Runs neighbouring synchronous stages as direct calls. A *turn* is everything that one call from outside causes
- * (an item, the end, a timer of a stage that enqueues); when it is over the sink is told to settle.
+ * Runs neighbouring synchronous stages as direct calls. A *turn* is everything that one call from outside causes (an item,
+ * the end, a timer of a stage that enqueues); the sink is told when it ends.
  */
 export class FusedSegment implements Flow {
   readonly #stages: readonly PlannedStage[]
   readonly #sink: Sink
   readonly #ownsItems: boolean
-  /** What the sink gets and tells when it is done with it. */
-  #lent: TextOutput | undefined
-  /** The first stage; each leads to the one after it. */
+  /** The output that lends its memory to the sink, where the last stage has one; it is told whether the memory is free again. */
+  #lender: TextOutput | undefined
+  /** The first stage. */
   #head: Link | undefined
-  /** The first stage that transforms. */
+  /** The first stage that has a `transform`. */
   #first: Link | undefined
-  /** A stage wants to know when a turn has brought all its items. */
+  /** Whether a stage has a `readComplete`. */
   #completes = false
+  /** Whether a turn is under way. */
   #busy = false
-  /** `ending` and `terminating` flush the stages that are still open; `done` takes nothing more. */
+  /** In `ending` and `terminating` the stages that are still open are flushed at the end of the turn; `done` takes no item. */
   #state: 'open' | 'ending' | 'terminating' | 'done' = 'open'
   #failure: BywashError | undefined
-  /** What came in. */
+  /** Items and bytes that have come in. */
   #items = 0
   bytes = 0
 
@@ -152,7 +153,7 @@ export class FusedSegment implements Flow {
     else this.#sink.fail(failure)
   }
 
-  /** Opens the stages without a start, since the last of them has sent its greeting already. */
+  /** Opens the stages of a dormant flow. None is started: lazy stages have no start, and the greeting was sent already. */
   openGreeted(connection: Connection, greeting: Buffer | undefined): void {
     const failure = this.openStages(connection)
     if (failure !== undefined) this.#sink.fail(failure)
@@ -166,7 +167,7 @@ export class FusedSegment implements Flow {
     last.bytes = greeting.length
   }
 
-  /** Opens a transformer of each stage, last to first, up to the first that fails. */
+  /** Opens a transformer for each stage, last to first; returns the error of the first that fails. */
   openStages(connection: Connection): BywashError | undefined {
     for (let index = this.#stages.length - 1; index >= 0; index--) {
       const planned = this.#stages[index] as PlannedStage
@@ -178,7 +179,7 @@ export class FusedSegment implements Flow {
         if (link.transformer.transform !== undefined) this.#first = link
         if (link.transformer.readComplete !== undefined) this.#completes = true
       } catch (cause) {
-        this.abandon()
+        this.abort()
         return blame(planned.name, 'open', cause)
       }
     }
@@ -186,18 +187,18 @@ export class FusedSegment implements Flow {
     return undefined
   }
 
-  /** The first stage may change what comes, and the last one may lend the sink what it makes. */
+  /** Lets a rewritten stage change the chunks in place, and one whose output goes straight to the sink lend its memory. */
   #useOwnership(): void {
     const { transformer, next } = this.#first ?? {}
     if (transformer instanceof BlockTransformer) transformer.inPlace = true
-    if (transformer instanceof LoopTransformer && next === undefined) this.#lent = transformer.lend()
+    if (transformer instanceof LoopTransformer && next === undefined) this.#lender = transformer.lend()
   }
 
   /** Starts the stages, last to first. */
   start(): void {
     this.#busy = true
     this.#startFrom(this.#head)
-    this.#settle()
+    this.#endTurn()
   }
 
   #startFrom(link: Link | undefined): void {
@@ -212,17 +213,17 @@ export class FusedSegment implements Flow {
     this.#items++
     this.bytes += sizeOf(this.#stages[0]?.accepts ?? 'bytes', item)
     this.#hand(this.#first, item)
-    this.#settle()
+    this.#endTurn()
     return true
   }
 
   end(): void {
     if (this.#state !== 'open') return
     this.#state = 'ending'
-    this.#settle()
+    this.#endTurn()
   }
 
-  drain(): void {}
+  resume(): void {}
 
   overdue(limit: number): PlannedStage | undefined {
     for (let link = this.#head; link !== undefined; link = link.after) {
@@ -236,10 +237,11 @@ export class FusedSegment implements Flow {
     return false
   }
 
-  holding(): undefined {}
+  pendingStage(): undefined {}
 
-  stop(): void {
-    this.abandon()
+  abort(): void {
+    this.#state = 'done'
+    for (let link = this.#head; link !== undefined; link = link.after) link.state = 'stopped'
   }
 
   counts(): readonly StageCounts[] {
@@ -274,7 +276,7 @@ export class FusedSegment implements Flow {
     else link.receive(item)
   }
 
-  /** Takes an item from a link to the next; outside a turn (a timer of the stage) this is a turn of its own. */
+  /** Hands an item from a link to the next. Outside a turn, as from a timer of the stage, this is a turn of its own. */
   pass(from: Link, item: unknown): void {
     if (this.#busy) {
       this.#hand(from.next, item)
@@ -283,7 +285,7 @@ export class FusedSegment implements Flow {
     } else {
       this.#busy = true
       this.#hand(from.next, item)
-      this.#settle()
+      this.#endTurn()
     }
   }
 
@@ -301,27 +303,22 @@ export class FusedSegment implements Flow {
     link.state = 'ended'
     this.#state = 'terminating'
     this.#failure = undefined
-    if (!this.#busy) this.#settle()
+    if (!this.#busy) this.#endTurn()
   }
 
   fail(link: Link, cause: unknown, when: string): void {
     const error = blame(link.planned.name, when, cause)
     if (this.#state === 'done') {
-      // Once is enough: a timer that was left running would go on for ever.
+      // Reported once only: a timer that was left running would fail again and again.
       if (link.state !== 'stopped') this.#sink.fail(error)
       link.state = 'stopped'
     } else if (link.state !== 'stopped') {
-      // Later stages still take what was made before a failure: one that fails or ends then comes first in the bytes.
+      // The stages behind it still get the items from before the failure. If one of them fails or terminates on those, that
+      // comes first in the order of the bytes, and replaces this failure.
       this.#failure = error
       this.#stopThrough(link)
-      if (!this.#busy) this.#settle()
+      if (!this.#busy) this.#endTurn()
     }
-  }
-
-  /** Drops whatever still comes. */
-  abandon(): void {
-    this.#state = 'done'
-    for (let link = this.#head; link !== undefined; link = link.after) link.state = 'stopped'
   }
 
   #stopThrough(last: Link): void {
@@ -331,16 +328,16 @@ export class FusedSegment implements Flow {
     }
   }
 
-  /** Ends a turn: gathered items go on, an end is carried through, then the sink hears of it. */
-  #settle(): void {
+  /** Ends a turn: gathered items go on, the stages are flushed if this is the end, and then the sink is told. */
+  #endTurn(): void {
     this.#busy = true
     this.#complete()
     while (this.#state !== 'open' && this.#failure === undefined && !this.#flush()) this.#complete()
     this.#busy = false
-    this.#sink.settle()
-    this.#lent?.settle(this.#sink.isDone)
+    this.#sink.endTurn()
+    this.#lender?.reclaim(this.#sink.isFlushed)
     if (this.#failure !== undefined) {
-      this.abandon()
+      this.abort()
       this.#sink.fail(this.#failure)
     } else if (this.#state !== 'open') {
       const terminated = this.#state === 'terminating'
@@ -356,7 +353,7 @@ export class FusedSegment implements Flow {
     }
   }
 
-  /** Flushes the stages that are open, up to one that fails. */
+  /** Flushes the stages that are open; false when one has failed. */
   #flush(): boolean {
     for (let link = this.#head; link !== undefined; link = link.after) {
       if (link.state === 'open') link.call('readComplete')

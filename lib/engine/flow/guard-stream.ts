@@ -11,9 +11,9 @@ export function asError(cause: unknown): Error {
 }
 
 /**
- * Makes every fault of a stage's own stream an 'error' event of that stream. Without it a throw in `_transform` is an
+ * Makes every fault of a stage's own stream an 'error' event of that stream. Without this a throw in `_transform` is an
  * uncaught exception on Node 20 and 22 (nodejs/node#55270), a rejection is one on every version, and a callback that
- * is called twice repeats data without a word. What the stream starts belongs to the scope.
+ * is called twice repeats data without an error. The methods run in the scope, so that their timers belong to it.
  */
 export function guardStream(stage: string, stream: Duplex, scope: AsyncResource): void {
   if (

@@ -6,15 +6,15 @@ import { FusedSegment } from './fused.js'
 
 let streams: typeof import('./streams.js') | undefined
 
-/** Loads what a plan runs on. through2 takes longer to import than the rest together, and a direct plan has no use for it. */
+/** Loads the modules that a plan runs on. through2 takes longer to import than all the rest, and a direct plan needs no stream. */
 export async function load(plan: Plan): Promise<void> {
   /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
   if (plan.direct === undefined) streams ??= await import('./streams.js')
 }
 
 /**
- * Makes the flow of a plan that was loaded. `ownsChunks` says that nobody else has the chunks that will be written to
- * it, as those of a socket, so that they may be changed.
+ * Makes the flow of a plan that was loaded. With `ownsChunks` nobody else holds the chunks that will be written to it, as
+ * with those of a socket, so that stages may change them in place.
  */
 export function flowOf(plan: Plan, sink: Sink, ownsChunks = false): Flow {
   if (plan.direct !== undefined) return new FusedSegment(plan.direct, sink, ownsChunks)
@@ -22,7 +22,7 @@ export function flowOf(plan: Plan, sink: Sink, ownsChunks = false): Flow {
   return new StreamChain(plan, sink)
 }
 
-/** Makes the flow of a connection that had an dormant one, when its first item has come. */
+/** Makes and opens the flow that a dormant one stood in for; its greeting was sent already. */
 export function wakeFlow(
   { greeting, stages }: DormantFlow,
   sink: Sink,

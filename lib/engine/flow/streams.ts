@@ -13,23 +13,23 @@ import { FusedSegment } from './fused.js'
 import { asError, guardStream } from './guard-stream.js'
 import { through } from './through.js'
 
-/** Items that wait on each side of a stream. Chunks can be large, so of those only one. */
+/** Items that may wait on each side of a stream. Chunks can be large, so only one of them. */
 const HIGH_WATER_MARK: Record<Kind, number> = { bytes: 1, line: 16, frame: 16, value: 16 }
 
-/** One segment as a stream. */
+/** A segment at work as a stream. */
 interface Part {
   readonly stream: Duplex & { readonly unfinished?: () => number }
   /** Set where the stream wraps a fused segment. */
   readonly segment: FusedSegment | undefined
   /** The stage whose output leaves the part. */
   readonly last: PlannedStage
-  /** What has left it. */
+  /** Items and bytes that have left the part. */
   items: number
   bytes: number
-  /** What follows its output in place of an end in good order. */
+  /** The error to deliver behind this part's output. */
   failure: BywashError | undefined
   watch: FrameWatch | undefined
-  /** Its output has ended, and the next part was told. */
+  /** The output has ended, and the next part was told; later events of the stream mean nothing. */
   over: boolean
 }
 
@@ -37,7 +37,7 @@ function newPart(stream: Duplex, segment: FusedSegment | undefined, last: Planne
   return { stream, segment, last, items: 0, bytes: 0, failure: undefined, watch: undefined, over: false }
 }
 
-/** The number of the frame that a stage's own stream has not finished, or 0. */
+/** The number of the frame that the stream of a stage has not finished, or 0. */
 function frameOf({ stream }: Part): number {
   try {
     return stream.unfinished?.() ?? 0
@@ -47,7 +47,7 @@ function frameOf({ stream }: Part): number {
   }
 }
 
-/** A stage that could be fused is not flushed after a failure, as a stage that is fused is not. */
+/** Skips `_flush` after a failure. For the stream of a stage that has `open` too: when it is fused, it is not flushed then. */
 function flushUnlessFailed(part: Part): void {
   const stream = part.stream as Transform
   const flush: Transform['_flush'] | undefined = stream._flush
@@ -59,20 +59,21 @@ function flushUnlessFailed(part: Part): void {
 }
 
 /**
- * Runs segments as streams, each feeding the next. Joined here and not with `stream.pipeline`, so that what was made
- * before a failure still arrives: a part that fails or terminates ends its output, and the parts after it drain. So a
- * failure travels behind the bytes, and where there are several the first in the order of the bytes is the cause.
+ * Runs segments as streams, each feeding the next. They are joined here and not with `stream.pipeline`, so that output from
+ * before a failure still arrives: a part that fails or terminates ends its output, and the parts behind it drain. So a
+ * failure travels behind the bytes, and of several failures the first in the order of the bytes is the cause.
  */
 export class StreamChain implements Flow {
   readonly #plan: Plan
   readonly #sink: Sink
   readonly #parts: Part[] = []
-  /** The parts before this index take no more input. */
+  /** The number of parts, from the first on, that take no more input. */
   #stopped = 0
-  /** What came in. */
+  /** Items and bytes that have come in. */
   #items = 0
   bytes = 0
   #terminated = false
+  /** The sink was told of the end, or must not be. */
   #over = false
 
   constructor(plan: Plan, sink: Sink) {
@@ -87,7 +88,7 @@ export class StreamChain implements Flow {
       if (failure === undefined) continue
       this.#stopped = segments.length
       this.#over = true
-      // Parts that were opened for nothing may still fail, which must not end the process.
+      // The parts that were opened before the failure may still emit 'error', which must not end the process.
       for (const part of this.#parts) {
         part.over = true
         part.stream.on('error', () => {})
@@ -107,10 +108,10 @@ export class StreamChain implements Flow {
     if (type === 'fused') {
       const segment = new FusedSegment(stages, {
         write: item => stream.push(item),
-        settle: () => true,
-        isDone: false,
-        resume: () => {},
-        ending: () => {},
+        endTurn: () => true,
+        isFlushed: false,
+        drained: () => {},
+        inputClosed: () => {},
         finish: terminated => {
           if (terminated) this.#terminate(index)
         },
@@ -147,7 +148,7 @@ export class StreamChain implements Flow {
     }
   }
 
-  /** Moves what a part gives to the next part, or to the sink. */
+  /** Connects the output of a part to the next part, or to the sink. */
   #join(index: number): void {
     const part = this.#parts[index] as Part
     const { stream, last } = part
@@ -173,12 +174,12 @@ export class StreamChain implements Flow {
     })
   }
 
-  /** Gives an item to a part, or to the sink behind the last. False: wait for 'drain'. */
+  /** Gives an item to a part, or to the sink behind the last part. False: hold back until 'drain' or `resume()`. */
   #give(index: number, item: unknown): boolean {
     const part = this.#parts[index]
     if (part !== undefined) return part.stream.write(item)
     this.#sink.write(item)
-    return this.#sink.settle()
+    return this.#sink.endTurn()
   }
 
   write(item: unknown): boolean {
@@ -186,7 +187,7 @@ export class StreamChain implements Flow {
     this.#items++
     this.bytes += sizeOf(this.#plan.accepts, item)
     const open = this.#give(0, item)
-    if (!open) this.#parts[0]?.stream.once('drain', () => this.#sink.resume())
+    if (!open) this.#parts[0]?.stream.once('drain', () => this.#sink.drained())
     return open
   }
 
@@ -194,7 +195,7 @@ export class StreamChain implements Flow {
     if (this.#stopped === 0) this.#parts[0]?.stream.end()
   }
 
-  drain(): void {
+  resume(): void {
     this.#parts.at(-1)?.stream.resume()
   }
 
@@ -211,19 +212,19 @@ export class StreamChain implements Flow {
     return this.#parts.some(part => part.segment?.unfinished() || frameOf(part) !== 0)
   }
 
-  holding(): string | undefined {
-    // Looked for from the end: whoever stands before it waits for it.
+  pendingStage(): string | undefined {
+    // The last one with input is the cause: those before it wait for it.
     return this.#parts.findLast(
       ({ stream, over }) => !over && (stream.writableLength > 0 || stream.writableEnded),
     )?.last.name
   }
 
-  stop(): void {
+  abort(): void {
     this.#stopped = this.#parts.length
     this.#over = true
     for (const part of this.#parts) {
       part.over = true
-      part.segment?.abandon()
+      part.segment?.abort()
       part.stream.destroy()
     }
   }
@@ -263,24 +264,24 @@ export class StreamChain implements Flow {
     } else if (index >= this.#stopped) {
       this.#stop(index, error)
     } else if (index === this.#stopped - 1) {
-      // A part that has terminated, and fails before its output has ended.
+      // A part that has terminated fails before its output has ended.
       const part = this.#parts[index] as Part
       part.failure ??= error
     }
   }
 
-  /** Ends the output of a part behind what it has made; the parts before it are dropped. */
+  /** Ends the output of a part behind what it has made, and destroys the parts before it. */
   #stop(index: number, failure: BywashError | undefined): void {
     this.#stopped = index + 1
     for (const { stream, segment } of this.#parts.slice(0, index)) {
-      segment?.abandon()
+      segment?.abort()
       stream.destroy()
     }
     const part = this.#parts[index] as Part
     const { stream } = part
     part.failure = failure
     if (!stream.destroyed) stream.push(null)
-    this.#sink.ending()
+    this.#sink.inputClosed()
   }
 
   close(outcome: Outcome): BywashError | undefined {

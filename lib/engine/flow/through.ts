@@ -2,9 +2,9 @@ import type { Duplex } from 'node:stream'
 import { transform as through2 } from 'through2'
 
 /**
- * A through2 Transform in object mode, with through2's and readable-stream's types kept inside this file.
- * Both sides are in object mode also for bytes: a byte stream would throw out of reach at a wrong item (on Node 20
- * and 22 as an uncaught exception), so kinds are checked around it. The marks count items.
+ * Makes a through2 Transform; the types of through2 and readable-stream stay inside this file. Both sides are in object
+ * mode, also for bytes: at a wrong item a byte stream throws where nobody can catch it (on Node 20 and 22 as an uncaught
+ * exception). So the kinds are checked around it, and the high-water marks count items.
  */
 export function through(
   marks: { readonly writableHighWaterMark: number; readonly readableHighWaterMark: number },

@@ -11,30 +11,31 @@ import { RewrittenTransformer } from './rewritten.js'
 
 type Role<R extends BlockRole['role']> = Extract<BlockRole, { role: R }>
 
-/** What all connections share of a rewritten run. */
+/** The part of a rewritten run that all connections share. */
 interface BlockWork {
+  /** The stages that the block transformer replaces: a decoder, bytewise maps, an encoder. */
   readonly run: readonly PlannedStage[]
   readonly encoding: LineEncoding
   readonly maps: readonly NamedMap[]
-  /** What all of them together do to bytes. */
+  /** The tables of all maps as one. */
   readonly byteMap: ByteMap
-  /** True where it is checked that each block becomes what its lines one by one would. */
+  /** Whether each block is also mapped line by line, to check that this gives the same. */
   readonly checked: boolean
 }
 
 interface NamedMap {
   readonly name: string
   readonly table: ByteTable
-  /** What has a table is asked without a connection. */
+  /** A bytewise map gets no connection: its table is made once, before there is one. */
   readonly line: (line: string) => string
 }
 
 const DELIMITER = Buffer.from('\n')
 
 /**
- * Replaces each `decode · map … map · encode` of one encoding by a stage of its own: one that works on whole blocks of
- * lines, where every map has a table, and otherwise one loop over the lines. Found by what the stages declare, so that a
- * stage of your own takes part.
+ * Replaces each run of a decoder, any number of maps, and an encoder of the same encoding by one stage. Where every map has
+ * a table this stage works on whole blocks of lines, and otherwise in a loop over the lines. It goes by the roles that
+ * stages declare (`blocks`), so a user's stage takes part.
  */
 export function rewriteBlocks(stages: readonly PlannedStage[]): readonly PlannedStage[] {
   const rewritten: PlannedStage[] = []
@@ -51,7 +52,7 @@ function roleOf(planned: PlannedStage | undefined): BlockRole | undefined {
   return planned?.stage.blocks
 }
 
-/** How many stages from `start` can run on blocks; 0 for none. */
+/** The length of the run that begins at `start`; 0 where none does. */
 function blockRun(stages: readonly PlannedStage[], start: number): number {
   const decode = roleOf(stages[start])
   if (decode?.role !== 'decode') return 0
@@ -89,7 +90,7 @@ function blockOpener(
   maps: readonly NamedMap[],
 ) {
   const byteMap = byteMapOf(composed(maps.map(({ table }) => table)))
-  // To make the lines as well costs what the blocks save, so it is for development.
+  // The check makes every line, which is what blocks are there to avoid. So it is for development.
   const checked = ['development', 'test'].includes(process.env.NODE_ENV ?? '')
   const work: BlockWork = { run, encoding, maps, byteMap, checked }
   return () => new BlockTransformer(open(), work)
@@ -101,12 +102,12 @@ function loopOpener(run: readonly PlannedStage[], decode: Role<'decode'>, maps: 
   return (connection: Connection) => new LoopTransformer(open(), work, connection)
 }
 
-/** Runs on blocks what its stages would do line by line. */
+/** Does on whole blocks of lines what its stages would do line by line. */
 export class BlockTransformer extends RewrittenTransformer {
   readonly #decoder: BlockDecoder
   readonly #work: BlockWork
   #lines = 0
-  /** The chunks that come are nobody else's, so they may be changed. */
+  /** Whether chunks may be changed, since nobody else holds them. */
   inPlace = false
 
   constructor(decoder: BlockDecoder, work: BlockWork) {
@@ -147,7 +148,7 @@ export class BlockTransformer extends RewrittenTransformer {
   }
 }
 
-/** Throws where a stage makes of a line something else than of its characters one by one. */
+/** Throws if a map does not change each character of a line as its table says. */
 function checkLines(block: Buffer, { maps, encoding }: BlockWork): void {
   let lines = block.toString(encoding).split('\n').slice(0, -1)
   for (const { name, line, table } of maps) {

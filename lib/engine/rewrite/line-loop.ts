@@ -9,11 +9,12 @@ import type { PlannedStage } from '../planned-stage.js'
 import { RewrittenTransformer } from './rewritten.js'
 import { TextOutput } from './text-output.js'
 
-/** What all connections share of a rewritten run. */
+/** The part of a rewritten run that all connections share. */
 export interface LoopWork {
+  /** The stages that the loop replaces: a decoder, maps, an encoder. */
   readonly run: readonly PlannedStage[]
   readonly encoding: LineEncoding
-  /** A CR in front of the line feed is part of the delimiter. */
+  /** Whether a CR in front of the line feed is part of the delimiter. */
   readonly stripsCr: boolean
   readonly maps: readonly LineMap[]
 }
@@ -24,16 +25,16 @@ export interface LineMap {
 }
 
 const CR = 0x0d
-/** From this length on, a line becomes bytes by itself, and no part of a longer text. */
-const LONG = 1_024
+/** From this length on a line is encoded by itself; shorter lines are joined first. */
+const MIN_LONG_LINE_CHARACTERS = 1_024
 
-/** Takes each line through all maps in one loop, where its stages would hand it from one to the next. */
+/** Takes each line through all maps in one loop, in place of the calls from stage to stage. */
 export class LoopTransformer extends RewrittenTransformer {
   readonly #decoder: BlockDecoder
   readonly #work: LoopWork
   readonly #connection: Connection
   readonly #output: TextOutput
-  /** How many lines, and how many of their characters, the decoder and each map have given. */
+  /** Lines and their characters that have left the decoder (index 0) and each map. */
   readonly #items: number[]
   readonly #characters: number[]
 
@@ -61,7 +62,7 @@ export class LoopTransformer extends RewrittenTransformer {
     })
   }
 
-  /** Lends what it makes to whoever tells when it is done with it. */
+  /** Returns the output, from now on in memory that it lends: the caller must call `reclaim` after each turn. */
   lend(): TextOutput {
     this.#output.lends = true
     return this.#output
@@ -71,7 +72,7 @@ export class LoopTransformer extends RewrittenTransformer {
     try {
       this.#decoder.push(chunk, block => this.#take(decodeText(block, this.#work.encoding)))
     } catch (cause) {
-      // What was made before a failure still leaves.
+      // The output from before the failure still leaves.
       this.readComplete(controller)
       throw cause
     }
@@ -89,12 +90,12 @@ export class LoopTransformer extends RewrittenTransformer {
   flush(controller: Controller<Buffer>): void {
     const rest = this.#decoder.end()
     if (rest === undefined) return
-    // Its CR, if it has one, is not part of a delimiter, or is gone already.
+    // Without a line feed behind it, a CR at the end is no part of a delimiter.
     this.#take(`${decodeText(rest, this.#work.encoding)}\n`, false)
     this.readComplete(controller)
   }
 
-  /** Takes complete lines. */
+  /** Maps complete lines, each with a line feed at its end. */
   #take(text: string, stripsCr = this.#work.stripsCr): void {
     const { maps } = this.#work
     const characters = this.#characters
@@ -115,7 +116,7 @@ export class LoopTransformer extends RewrittenTransformer {
           if (typeof line !== 'string') throw wrongKind(name, 'line', line)
           ;(characters[at + 1] as number) += line.length
         }
-        if (line.length < LONG) {
+        if (line.length < MIN_LONG_LINE_CHARACTERS) {
           made += line
           made += '\n'
         } else {
@@ -133,7 +134,7 @@ export class LoopTransformer extends RewrittenTransformer {
     } finally {
       if (made !== '') this.#output.add(made)
       characters[0] = first + length
-      // The line that failed has come as far as the map that failed.
+      // The line that failed has left the stages before the map at index `at`. Without a failure `at` is -1.
       for (const index of this.#items.keys()) (this.#items[index] as number) += lines + (index <= at ? 1 : 0)
     }
   }

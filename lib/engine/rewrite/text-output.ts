@@ -1,33 +1,34 @@
 import type { LineEncoding } from '../../block-role.js'
 
-/** As much as one read gives, and a little more. */
-const USUAL = 66_560
-/** More is not kept for later. */
-const LARGEST = 2 * USUAL
+/** The size of a fresh buffer: what one read of a socket gives, and a little more. */
+const BUFFER_BYTES = 66_560
+/** A buffer that has grown beyond this is not kept for later. */
+const MAX_SPARE_BYTES = 2 * BUFFER_BYTES
 
-/** Up to this length a text by itself becomes bytes of its own, which Node makes in its pool. */
-const SHORT = 1_024
-/** So many times its own length an output may hold. */
-const MOST = 3
-/** The most bytes of a character. */
-const MORE = 4
+/** Up to this length a text that is the only one becomes a Buffer of its own, which Node takes from its pool. */
+const MAX_POOLED_CHARACTERS = 1_024
+/** A buffer is lent to the sink only if it is at most this many times as long as the output in it. */
+const MAX_BUFFER_RATIO = 3
+/** The most bytes of a character in UTF-8. */
+const MAX_UTF8_BYTES = 4
 const LINE_FEED = 0x0a
 
-/** The bytes that the last output was made in, when nobody has them any more. */
+/** A buffer that nobody holds any more, for the next output of any connection. */
 let spare: Buffer | undefined
 
 /**
- * Makes bytes of text. What a socket takes at once leaves room that is used again, by any connection: it is still in the
- * processor's cache, and fresh memory would have to be fetched, counted and collected.
+ * Encodes text to bytes, in buffers that are used again once the sink has sent them. A buffer that was just used is still
+ * in the processor's cache; a fresh one has to be fetched, counted and collected.
  */
 export class TextOutput {
   readonly #encoding: LineEncoding
-  /** Whoever takes the output says when it is done with it. */
+  /** Whether the sink tells, with `reclaim`, when it has sent an output. Without it each output is a copy. */
   lends = false
-  /** The first text, as long as there is no other and it is short. */
+  /** The first text, as long as it is the only one and short; it is not in `#bytes` yet. */
   #text = ''
   #bytes: Buffer | undefined
   #length = 0
+  /** The buffer of the last output, which the sink may still hold. */
   #lent: Buffer | undefined
 
   constructor(encoding: LineEncoding) {
@@ -35,14 +36,14 @@ export class TextOutput {
   }
 
   add(text: string): void {
-    if (this.#bytes === undefined && this.#text === '' && text.length < SHORT) {
+    if (this.#bytes === undefined && this.#text === '' && text.length < MAX_POOLED_CHARACTERS) {
       this.#text = text
       return
     }
     this.#append(text)
   }
 
-  /** Adds a line that is not short, and the line feed behind it. */
+  /** Adds a long line, and a line feed behind it. */
   addLine(line: string): void {
     this.#append(line)
     this.#room(1)[this.#length++] = LINE_FEED
@@ -54,8 +55,9 @@ export class TextOutput {
       this.#text = ''
       this.#append(first)
     }
-    // Most text is ASCII, which is copied; the room for more shows whether there is more to write.
-    const size = text.length + (this.#encoding === 'utf8' ? MORE : 0)
+    // Most text is ASCII, with as many bytes as characters. The room for one character more makes `write` return more than
+    // `text.length` for any other text, which is then written again, with enough room.
+    const size = text.length + (this.#encoding === 'utf8' ? MAX_UTF8_BYTES : 0)
     const written = this.#room(size).write(text, this.#length, size, this.#encoding)
     this.#length += written === text.length ? written : this.#write(text)
   }
@@ -65,7 +67,7 @@ export class TextOutput {
     return this.#room(size).write(text, this.#length, size)
   }
 
-  /** All that was added since the last time. */
+  /** Returns everything that was added since the last call. */
   take(): Buffer | undefined {
     const [text, bytes] = [this.#text, this.#bytes]
     this.#text = ''
@@ -73,27 +75,27 @@ export class TextOutput {
     const output = bytes.subarray(0, this.#length)
     this.#bytes = undefined
     this.#length = 0
-    // If it is not taken at once, a small output holds all the room.
-    if (this.lends && MOST * output.length >= bytes.length) {
+    // A small output is copied: a client that is slow to read it would keep all of the buffer.
+    if (this.lends && MAX_BUFFER_RATIO * output.length >= bytes.length) {
       this.#lent = bytes
       return output
     }
-    giveBack(bytes)
+    keepSpare(bytes)
     return Buffer.from(output)
   }
 
-  /** Whoever took the output has it no more, or keeps it. */
-  settle(isDone: boolean): void {
-    if (isDone && this.#lent !== undefined) giveBack(this.#lent)
+  /** Called after an output was taken: takes its buffer back if the sink has sent it, and else leaves it to the sink. */
+  reclaim(isFlushed: boolean): void {
+    if (isFlushed && this.#lent !== undefined) keepSpare(this.#lent)
     this.#lent = undefined
   }
 
-  /** Somewhere with room for so many bytes more. */
+  /** Returns the buffer, with room for `size` more bytes. */
   #room(size: number): Buffer {
     const needed = this.#length + size
     let bytes = this.#bytes
     if (bytes === undefined) {
-      bytes = spare ?? Buffer.allocUnsafeSlow(USUAL)
+      bytes = spare ?? Buffer.allocUnsafeSlow(BUFFER_BYTES)
       spare = undefined
     }
     if (bytes.length < needed) {
@@ -106,6 +108,6 @@ export class TextOutput {
   }
 }
 
-function giveBack(bytes: Buffer): void {
-  if (bytes.length <= LARGEST) spare = bytes
+function keepSpare(bytes: Buffer): void {
+  if (bytes.length <= MAX_SPARE_BYTES) spare = bytes
 }

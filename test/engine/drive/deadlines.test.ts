@@ -11,8 +11,8 @@ import { fakeClock } from '../../../lib/testing/index.js'
 const cut = (idleTimeout: number, frameTimeout: number, drainTimeout: number) =>
   deadlines({ idleTimeout, frameTimeout, drainTimeout })
 
-/** Notes when it is looked at. */
-function swept(now: () => number, isTraceable = true): Watched & { readonly times: number[] } {
+/** A watched item that notes the times of its ticks. */
+function watched(now: () => number, isTraceable = true): Watched & { readonly times: number[] } {
   const times: number[] = []
   return { times, isTraceable, tick: () => void times.push(now()) }
 }
@@ -32,7 +32,7 @@ t.test('deadlines are cut into ticks of at most a second and a quarter of the sh
 t.test('one timer looks at all that were added, and stops when the last has gone', async t => {
   const clock = fakeClock()
   const watch = new DeadlineWatch(cut(0, 4000, 0), clock)
-  const [one, other] = [swept(clock.now), swept(clock.now)]
+  const [one, other] = [watched(clock.now), watched(clock.now)]
   t.equal(clock.pending, 0)
   watch.add(one)
   clock.advance(400)
@@ -63,37 +63,37 @@ t.test('one timer looks at all that were added, and stops when the last has gone
 t.test('the last 256 that have gone are still known', async t => {
   const clock = fakeClock()
   const watch = new DeadlineWatch(cut(0, 0, 0), clock)
-  const items = Array.from({ length: 300 }, () => swept(clock.now))
+  const items = Array.from({ length: 300 }, () => watched(clock.now))
   for (const item of items) watch.add(item)
   for (const item of items.slice(0, 299)) watch.delete(item)
-  t.strictSame(new Set(watch.known), new Set(items.slice(299 - 256)))
-  const inert = swept(clock.now, false)
+  t.strictSame(new Set(watch.traceable), new Set(items.slice(299 - 256)))
+  const inert = watched(clock.now, false)
   watch.add(inert)
-  t.ok(watch.known.includes(inert))
+  t.ok(watch.traceable.includes(inert))
   watch.delete(inert)
-  t.notOk(watch.known.includes(inert), 'nothing of it can still run')
+  t.notOk(watch.traceable.includes(inert), 'nothing of it can still run')
 })
 
 t.test('what is deleted while it is looked at is not looked at again', async t => {
   const clock = fakeClock()
   const watch = new DeadlineWatch(cut(0, 4000, 0), clock)
-  let looks = 0
+  let ticks = 0
   const item: Watched = {
     isTraceable: true,
     tick: () => {
-      looks++
+      ticks++
       watch.delete(item)
     },
   }
   watch.add(item)
   clock.advance(10_000)
-  t.equal(looks, 1)
+  t.equal(ticks, 1)
   t.equal(clock.pending, 0)
 })
 
 t.test('without a deadline there is no timer', async t => {
   const clock = fakeClock()
-  new DeadlineWatch(cut(0, 0, 0), clock).add(swept(clock.now))
+  new DeadlineWatch(cut(0, 0, 0), clock).add(watched(clock.now))
   t.equal(clock.pending, 0)
 })
 
@@ -109,7 +109,7 @@ t.test('a timer of the system does not keep the process alive', async t => {
   let unrefs = 0
   const clock = { ...fakeClock(), setTimeout: () => ({ unref: () => unrefs++ }), clearTimeout: () => {} }
   const watch = new DeadlineWatch(cut(0, 4000, 0), clock)
-  watch.add(swept(clock.now))
+  watch.add(watched(clock.now))
   t.equal(unrefs, 1)
 })
 

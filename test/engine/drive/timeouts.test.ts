@@ -35,7 +35,7 @@ import { turn } from '../../../lib/testing/turns.js'
 import { PLANS } from '../../plans.js'
 import { runs } from '../../runs.js'
 
-/** A stream that takes what comes, and never calls back. */
+/** A stream that takes its input, and never calls back. */
 class Deaf extends Duplex {
   override _read(): void {}
   override _write(): void {}
@@ -50,7 +50,7 @@ interface Timed extends HandleOptions {
   readonly clock?: FakeClock
 }
 
-/** A client of a pipeline whose deadlines go by a clock of their own. */
+/** A client of a pipeline, with a fake clock for the deadlines. */
 function serve(stages: Pipeline<Buffer, Buffer>, { clock = fakeClock(), ...options }: Timed = {}) {
   const errors: BywashError[] = []
   let opened = () => {}
@@ -76,7 +76,7 @@ function serve(stages: Pipeline<Buffer, Buffer>, { clock = fakeClock(), ...optio
     client,
     clock,
     errors,
-    /** Moves the time, lets happen what then happens, and says how the connection ended if it did. */
+    /** Advances the clock, waits some turns of the event loop, and returns the reason if the connection has ended. */
     async pass(milliseconds: number): Promise<string | undefined> {
       await started
       clock.advance(milliseconds)
@@ -86,7 +86,7 @@ function serve(stages: Pipeline<Buffer, Buffer>, { clock = fakeClock(), ...optio
   }
 }
 
-/** Every decoder, with what begins a frame but does not end it, and what ends it. */
+/** Every decoder, with bytes that begin a frame and the bytes that end it. */
 const decoders: Record<string, { pipeline: () => Pipeline<Buffer, Buffer>; begun: string; rest: string }> = {
   lines: { pipeline: echoLines, begun: 'abc', rest: '\n' },
   'lines as blocks': {
@@ -398,7 +398,7 @@ for (const plan of PLANS) {
   )
 }
 
-/** Lets the time of a deadline pass in steps, beginning anywhere within a tick. */
+/** Checks that a timeout is neither early nor late: the clock advances in steps, from anywhere within a tick. */
 async function meetsDeadline({
   plan,
   option,

@@ -1,13 +1,17 @@
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
-import { byteMapOf, mapBytes } from '../../../lib/engine/rewrite/map-bytes.js'
+import loadWabt from 'wabt'
+import { byteMapOf, mapBytes, moduleBytes } from '../../../lib/engine/rewrite/map-bytes.js'
 import { runs } from '../../runs.js'
 
 const IDENTITY = Uint8Array.from({ length: 256 }, (_, byte) => byte)
 
 t.test('maps any bytes by any table, in place or not, and counts their line feeds', async () => {
-  const bytes = fc.uint8Array({ maxLength: 200 }).map(Buffer.from)
-  const feeds = fc.array(fc.constantFrom(0x0a, 0x0a, 0x0b, 0x8a, 0x61), { maxLength: 200 }).map(Buffer.from)
+  const bytes = fc.uint8Array({ maxLength: 200, size: 'max' }).map(Buffer.from)
+  const feeds = fc
+    .array(fc.constantFrom(0x0a, 0x0a, 0x0b, 0x8a, 0x61), { maxLength: 200, size: 'max' })
+    .map(Buffer.from)
   const table = fc.oneof(
     fc.constant(IDENTITY),
     fc.uint8Array({ minLength: 256, maxLength: 256 }),
@@ -42,4 +46,13 @@ t.test('takes in pieces what is longer than its memory', async t => {
     t.equal(mapBytes(bytes.fill('x'), map, bytes), 0)
     t.ok(bytes.every(byte => byte === 0x79))
   }
+})
+
+t.test('the text source assembles to the bytes that the code holds', async t => {
+  const wabt = await loadWabt()
+  const module = wabt.parseWat('map-bytes.wat', readFileSync('lib/engine/rewrite/map-bytes.wat', 'utf8'), {
+    simd: true,
+  })
+  const { buffer } = module.toBinary({})
+  t.equal(Buffer.from(buffer).toString('hex'), moduleBytes().toString('hex'))
 })

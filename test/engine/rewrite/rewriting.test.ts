@@ -18,7 +18,7 @@ import { chunkings, connect, fakeClock, runStage } from '../../../lib/testing/in
 import { PLANS } from '../../plans.js'
 import { runs } from '../../runs.js'
 
-/** Swaps b and d, and says that it is bytewise; the stage that does not is what the rewritten one must equal. */
+/** Swaps b and d. As a stage that says `bytewise` it is rewritten, and must give the same as the stage that does not. */
 const swap = (line: string) => line.replace(/[bd]/g, letter => (letter === 'b' ? 'd' : 'b'))
 const bytewise = true
 const upperByLine = map('uppercase by line', line => uppercaseLine(line))
@@ -119,7 +119,7 @@ t.test('the bytes are the same as line by line, for every option, any bytes and 
   )
 })
 
-/** What comes out, how it ends, and what each stage has counted. */
+/** Runs the stages; returns their output, how they ended, and the counts of each. */
 async function outcomeOf(built: ReturnType<typeof build>, plan: PlanMode, chunks: readonly Buffer[]) {
   const connection = new Connection(1)
   const run = runStage(built, chunks, { plan, connection })
@@ -132,7 +132,7 @@ async function outcomeOf(built: ReturnType<typeof build>, plan: PlanMode, chunks
   const size = (bytes: number) => (isAscii ? bytes : 0)
   const counts = connection.counts.map(({ name, in: { bytes, items }, out }, index, { length }) => ({
     name,
-    // How bytes are cut into chunks is each plan's own business.
+    // The number of chunks is left out at both ends: the plans may cut bytes into chunks as they like.
     in: [size(bytes), index === 0 ? 0 : items],
     out: [size(out.bytes), index === length - 1 ? 0 : out.items],
   }))
@@ -184,7 +184,7 @@ t.test(
           if (expected.code === 'none') {
             assert.deepEqual(got, expected)
           } else {
-            // Behind a failure a plan may have handed on more to a stage that came before it.
+            // The counts may differ: a plan may have given more items to the stages before the one that failed.
             assert.deepEqual({ ...got, counts: [] }, { ...expected, counts: [] })
           }
         }

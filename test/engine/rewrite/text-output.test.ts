@@ -23,12 +23,12 @@ t.test('the bytes are those of all that was added, in either encoding', async ()
 
 t.test('what is taken at once leaves its room to the next, and what is kept does not', async t => {
   const full = 'a'.repeat(60_000)
-  const made = (isDone: boolean) => {
+  const made = (isFlushed: boolean) => {
     const output = new TextOutput('utf8')
     output.lends = true
     output.add(full)
     const bytes = output.take() as Buffer
-    output.settle(isDone)
+    output.reclaim(isFlushed)
     return bytes
   }
   const first = made(true)
@@ -44,13 +44,13 @@ t.test('a small output does not hold the room of a large one, and a very large r
   output.lends = true
   output.add('small')
   const small = output.take() as Buffer
-  output.settle(true)
+  output.reclaim(true)
   output.add('a'.repeat(60_000))
   t.not(output.take()?.buffer, small.buffer)
-  output.settle(true)
+  output.reclaim(true)
   output.add('a'.repeat(2_000_000))
   const large = output.take() as Buffer
-  output.settle(true)
+  output.reclaim(true)
   output.add('b'.repeat(60_000))
   t.not(output.take()?.buffer, large.buffer)
 })
