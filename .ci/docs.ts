@@ -1,5 +1,5 @@
-// Writes what docs/ says of stages and listeners from their definitions, and of commands from their help: npm run docs.
-// With --check it only says whether they are current.
+// Writes the generated parts of docs/: stages and listeners from their definitions, commands from their help (npm run
+// docs). With --check it only says whether they are current.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { catalogue } from '../lib/stages/catalogue.js'
 import { cliDocs } from './cli-docs.js'

@@ -1,12 +1,12 @@
 import type { Option } from '../lib/options/option.js'
 
-/** A number as people read it: 65,536. */
+/** Writes a number as people read it: 65,536. */
 export function digits(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ',')
 }
 
-/** What an option's values are, in Markdown. */
-export function valuesOf(option: Option): string {
+/** Describes the values of an option, in Markdown. */
+export function valuesInMarkdown(option: Option): string {
   const { type, inCode, isList, choices = [], minimum = 0, maximum = Number.MAX_SAFE_INTEGER } = option
   const words = {
     boolean: '`true`, `false`',
@@ -27,19 +27,19 @@ function integers(minimum: number, maximum: number, unit: string | undefined): s
   return `${unit === undefined ? '' : `${unit}, `}from ${digits(minimum)}`
 }
 
-/** What stands for an option that is absent, in Markdown. */
-export function defaultOf({ presence, absent, default: value }: Option): string {
+/** Describes the default of an option, in Markdown. */
+export function defaultInMarkdown({ presence, absent, default: value }: Option): string {
   if (presence === 'required') return 'none, it is required'
   if (value === undefined) return absent ?? 'none'
   return typeof value === 'number' ? digits(value) : quoted(value)
 }
 
-/** A value as code, in Markdown. */
+/** Writes a value as code, in Markdown. */
 export function quoted(value: unknown): string {
   return typeof value === 'number' ? String(value) : `\`${inCode(value)}\``
 }
 
-/** A value as JavaScript has it. */
+/** Writes a value as JavaScript does. */
 export function inCode(value: unknown): string {
   return typeof value === 'string'
     ? `'${JSON.stringify(value).slice(1, -1).replaceAll("'", "\\'")}'`

@@ -1,6 +1,6 @@
 import type { Definition, StageFactory } from '../lib/definition.js'
 import type { Option } from '../lib/options/option.js'
-import { defaultOf, quoted, valuesOf } from './option-markdown.js'
+import { defaultInMarkdown, quoted, valuesInMarkdown } from './option-markdown.js'
 
 const BY_HAND = '<!-- by hand -->'
 const KINDS = {
@@ -60,13 +60,13 @@ function optionsTable({ arguments: list, options }: Definition): string {
     ...Object.entries(list).map(([name, option]) =>
       row(`\`${name}\`, an argument`, option, 'none, it is required'),
     ),
-    ...Object.entries(options).map(([name, option]) => row(`\`${name}\``, option, defaultOf(option))),
+    ...Object.entries(options).map(([name, option]) => row(`\`${name}\``, option, defaultInMarkdown(option))),
   ]
   return rows.length === 0 ? '' : ['| option | values | default | |', '|---|---|---|---|', ...rows].join('\n')
 }
 
-function row(name: string, option: Option, standard: string): string {
-  const cells = [name, valuesOf(option), standard, option.help]
+function row(name: string, option: Option, defaultValue: string): string {
+  const cells = [name, valuesInMarkdown(option), defaultValue, option.help]
   return `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`
 }
 

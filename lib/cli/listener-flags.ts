@@ -5,37 +5,41 @@ import type { ListenOption, ListenOptions } from '../listener/listen-options.js'
 import { LOG_FORMATS, type LogSettings } from './log/log.js'
 import { addFlags, valuesFrom } from './option-flags.js'
 
-/** What the flags of a command that serves give. */
+/** The settings that the flags of a serving command give. */
 export interface ListenerSettings {
   readonly listen: ListenOptions
-  /** The certificates, where TLS is spoken. */
+  /** The options of TLS, where it is spoken. */
   readonly tls: TlsFiles | undefined
   readonly log: LogSettings
 }
 
-/** `cert` of TLS is `--tls-cert`. */
+/** Gives `tlsCert` for `cert` of TLS: its flag is `--tls-cert`. */
 const tlsFlag = (name: string) => `tls${name.replace(/^./, letter => letter.toUpperCase())}`
 
 const FLAGS: ListenerOptions = {
   ...LISTENER_FLAGS,
-  host: defaultInWords(LISTENER_FLAGS.host),
-  port: defaultInWords(LISTENER_FLAGS.port),
+  host: withDefaultInHelp(LISTENER_FLAGS.host),
+  port: withDefaultInHelp(LISTENER_FLAGS.port),
   ...Object.fromEntries(
     Object.entries(TLS_FILE_OPTIONS).map(([name, option]) => [tlsFlag(name), { ...option, group: 'TLS' }]),
   ),
 }
 
-/** A default that only the help has: who gives another address has given no port. `listen()` has the same. */
-function defaultInWords(option: ListenOption | undefined): ListenOption {
+/**
+ * Turns a default value into words of the help. `host` and `port` must stay absent where another address is given, and
+ * `listen()` has the same defaults.
+ */
+function withDefaultInHelp(option: ListenOption | undefined): ListenOption {
   const { default: defaultValue, ...others } = option as ListenOption
   return { ...others, absent: JSON.stringify(defaultValue) }
 }
 
-/** Adds the flags of everything that listens. */
+/** Adds the flags of a command that listens. */
 export function listenerFlags(command: Command): Command {
   return logFlags(addFlags(command, FLAGS))
 }
 
+/** Reads the flags that `listenerFlags` added. */
 export function listenerSettings(flags: Readonly<Record<string, unknown>>): ListenerSettings {
   const files = Object.keys(TLS_FILE_OPTIONS).map(name => [name, flags[tlsFlag(name)]])
   const tls: TlsFiles = Object.fromEntries(files)
@@ -46,7 +50,7 @@ export function listenerSettings(flags: Readonly<Record<string, unknown>>): List
   }
 }
 
-/** Adds the flags that say what is logged. */
+/** Adds the flags of the log. */
 export function logFlags(command: Command): Command {
   return command
     .optionsGroup('Log:')
@@ -59,6 +63,7 @@ export function logFlags(command: Command): Command {
     .option('--quiet', 'log errors only')
 }
 
+/** Reads the flags that `logFlags` added. */
 export function logSettings(flags: Readonly<Record<string, unknown>>): LogSettings {
   return { format: flags.log as LogSettings['format'], quiet: flags.quiet === true }
 }

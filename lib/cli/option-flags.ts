@@ -5,7 +5,7 @@ import { optionValue } from '../config/value.js'
 import type { Option, OptionTable } from '../options/option.js'
 import { formatQuantity } from '../options/quantity.js'
 
-/** What stands for a value in the help where neither its unit nor its name says it. */
+/** The words for values in the help, by the unit, the name or the type of the option; without one it is the name. */
 const PLACEHOLDERS: Readonly<Record<string, string>> = {
   bytes: 'bytes',
   ms: 'time',
@@ -34,7 +34,7 @@ export function addFlags(command: Command, table: ListenerOptions): Command {
   return command
 }
 
-/** The values of a table's options among the flags that were given. */
+/** Picks the values of a table's options from the flags that were given. */
 export function valuesFrom(
   table: OptionTable,
   flags: Readonly<Record<string, unknown>>,
@@ -53,9 +53,9 @@ function flagFor(name: string, option: Option): Flag {
   if (type === 'boolean') return switchFor(name, option)
   const placeholder = PLACEHOLDERS[unit ?? name] ?? PLACEHOLDERS[type] ?? kebabCase(name)
   const flag = new Flag(`--${kebabCase(name)} <${placeholder}>`, helpFor(option))
-  const standard = option.default
-  if (standard !== undefined) {
-    flag.default(standard, unit === 'ms' ? formatQuantity(standard as number, unit) : undefined)
+  const defaultValue = option.default
+  if (defaultValue !== undefined) {
+    flag.default(defaultValue, unit === 'ms' ? formatQuantity(defaultValue as number, unit) : undefined)
   }
   if (choices !== undefined) return flag.choices(choices.map(String))
   return flag.argParser((text: string, before: unknown) => {
@@ -64,19 +64,19 @@ function flagFor(name: string, option: Option): Flag {
   })
 }
 
-/** Where the parser has no default to show, the option's own words stand for it. */
+/** The help of an option. Where the parser has no default value to show, the words of the option stand for it. */
 function helpFor({ help, isList, absent }: Option): string {
   return [help, isList ? '; may be repeated' : '', absent === undefined ? '' : ` (default: ${absent})`].join(
     '',
   )
 }
 
-/** A flag that turns off what is on by default, as each of them is. */
+/** A flag that turns off a boolean; each of them is on by default. */
 function switchFor(name: string, { help }: Option): Flag {
   return new Flag(`--${kebabCase(oppositeOf(name) ?? `no-${name}`)}`, `turn off: ${help}`)
 }
 
-/** `delay` for `noDelay`, whose own flag would say the opposite to the parser. */
+/** `delay` for `noDelay`: the parser would take `--no-delay` as the opposite of an option `delay`. */
 function oppositeOf(name: string): string | undefined {
   const [, letter = '', rest = ''] = /^no([A-Z])(.*)$/.exec(name) ?? []
   return letter === '' ? undefined : letter.toLowerCase() + rest
@@ -88,7 +88,7 @@ function parse(option: Option, text: string): unknown {
   throw new InvalidArgumentError(option.type === 'integer' ? range(option) : `It ${read.refusal.slice(3)}.`)
 }
 
-/** Says which numbers are allowed, as people write them. */
+/** Says which numbers are allowed, with units. */
 function range({ unit, minimum = 0, maximum }: Option): string {
   if (unit === 'ms') {
     return `It must be a time such as 500ms, 15s or 5m, ${minimum === 0 ? '' : `from ${minimum}ms on, `}at most 24 days.`

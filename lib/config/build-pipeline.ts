@@ -7,25 +7,25 @@ import { orderProblems, type Placed } from './kind-order.js'
 import type { Problem } from './problem.js'
 import { find, namesOf, PRESET, type Registry, type Spelling } from './registry.js'
 import type { Step } from './step.js'
-import { valuesOf } from './step-values.js'
+import { stepValues } from './step-values.js'
 
-/** What becomes of a list of steps: a pipeline, or problems. */
+/** The result of building a pipeline from steps: the pipeline, or the problems that prevent one. */
 export interface Built {
   readonly pipeline: Pipeline<Buffer, Buffer> | undefined
   readonly problems: readonly Problem[]
 }
 
-/** The time that it takes to make a pipeline grows with the square of their number. */
-const MOST_STAGES = 256
+/** Far more stages than a person writes. It bounds the time that checking a text or a file takes. */
+const MAX_STAGES = 256
 
 /**
- * Makes a pipeline of a list of steps, and finds all that is wrong with it. A list of one bare name that is a preset's
- * is that preset.
+ * Builds a pipeline from the steps of a text or a file, and collects every problem instead of stopping at the first. A
+ * list whose only step is the bare name of a preset is that preset.
  */
 export function pipelineOf(steps: readonly Step[], registry: Registry, spelling: Spelling): Built {
-  const surplus = steps[MOST_STAGES]
+  const surplus = steps[MAX_STAGES]
   if (surplus !== undefined) {
-    const message = `A pipeline has at most ${MOST_STAGES} stages; this is one more.`
+    const message = `A pipeline has at most ${MAX_STAGES} stages; this is one more.`
     return { pipeline: undefined, problems: [{ at: surplus.at, message, remedy: '' }] }
   }
   const problems: Problem[] = []
@@ -37,7 +37,7 @@ export function pipelineOf(steps: readonly Step[], registry: Registry, spelling:
     }
     const { definition } = factory
     const before = problems.length
-    const values = valuesOf(step, definition, spelling, problems)
+    const values = stepValues(step, definition, spelling, problems)
     if (problems.length > before) return { step, definition }
     try {
       return { step, definition, stage: stageFrom(factory, values) }
@@ -54,7 +54,10 @@ export function pipelineOf(steps: readonly Step[], registry: Registry, spelling:
   return { pipeline: whole, problems }
 }
 
-/** `uppercase` alone cannot be the stage, which takes lines: it is the preset. */
+/**
+ * The name to look up for a step. A stage and a preset may share one, such as `uppercase`: a bare name that is the whole
+ * list means the preset, which is a complete server.
+ */
 function nameIn(
   steps: readonly Step[],
   { name, arguments: list, options }: Step,

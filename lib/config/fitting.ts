@@ -3,8 +3,8 @@ import type { Kind } from '../kind.js'
 import type { Registry } from './registry.js'
 
 /**
- * The stages that lead from one kind to another: each way is a list of names, and all are of the shortest length. None
- * when the stages that are known do not lead there.
+ * Finds the shortest lists of stages that turn one kind into another, as lists of their names: all of the shortest, or
+ * none where no known stages lead there. A breadth-first search over the kinds.
  */
 export function waysBetween({ stages }: Registry, from: Kind, to: Kind): readonly (readonly string[])[] {
   const steps = [...stages.values()].filter(changesKind)

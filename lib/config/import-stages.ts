@@ -5,8 +5,8 @@ import { InvalidOptionError } from '../errors.js'
 import { find, type Registry } from './registry.js'
 
 /**
- * Adds what modules export to what can be named: functions made by `defineStage()`, and stages. A path is taken from
- * the folder `base`.
+ * Adds the stages that modules export to a registry: functions made by `defineStage()`, stages and pipelines. Relative
+ * paths start from the folder `base`.
  *
  * @throws InvalidOptionError when a module cannot be loaded, exports no stage, or one whose name is taken.
  */
@@ -38,7 +38,7 @@ export async function withImports(
 
 async function stagesOf(path: string, base: string): Promise<readonly StageFactory[]> {
   const exports = Object.entries(await load(path, base))
-  // What a module exports under two names is one stage.
+  // A stage that is exported under two names is added once.
   const seen = new Set<unknown>()
   return exports.flatMap(([name, value]) => {
     if (seen.has(value)) return []

@@ -8,7 +8,7 @@ import type { Problem } from './problem.js'
 import { PRESET, type Registry, type Spelling, spelt } from './registry.js'
 import type { Step } from './step.js'
 
-/** A step with what is known of its stage: less where it has problems of its own. */
+/** A step with its stage; the definition, and the stage, are missing where the step has problems of its own. */
 export interface Placed {
   readonly step: Step
   readonly definition?: Definition
@@ -17,14 +17,17 @@ export interface Placed {
 
 const CONNECTION = 'a connection'
 
-/** Finds where stages do not fit together, from bytes to bytes; each with the stages that would fit between. */
+/**
+ * Finds each place where a stage does not take what the one before it gives, from the bytes of the connection to the
+ * bytes that go back, and proposes the stages that would fit between them.
+ */
 export function orderProblems(
   placed: readonly Placed[],
   registry: Registry,
   spelling: Spelling,
 ): readonly Problem[] {
   const problems: Problem[] = []
-  // Unknown behind a stage that is not there, or may be of several kinds.
+  // Undefined behind a stage that has problems: then it is unknown what the next one is given.
   let kind: Kind | undefined = 'bytes'
   let giver = CONNECTION
   for (const { step, definition, stage } of placed) {
@@ -54,7 +57,7 @@ export function orderProblems(
   return problems
 }
 
-/** What a stage takes or gives; unknown where its options would say it and are wrong. */
+/** The kind that a stage takes or gives; undefined where it depends on an option and the options are wrong. */
 function sideOf<Side extends 'accepts' | 'emits'>(
   side: Side,
   stage: AnyStage | undefined,

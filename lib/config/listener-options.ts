@@ -5,20 +5,20 @@ export type ListenerOptions = Readonly<Record<string, ListenOption>>
 
 const { idleTimeout } = LISTEN_OPTIONS
 
-/** The defaults are those of `listen()`, but that a server that nobody programs closes idle connections. */
+/** The options of `listen()`. Only one default differs: a server without code of its own closes idle connections. */
 const TABLE: ListenerOptions = {
   ...LISTEN_OPTIONS,
   idleTimeout: Object.freeze({ ...idleTimeout, default: 300_000 }),
 }
 
-/** The options of `listen()` that the command line can say. */
+/** The options of `listen()` that have a flag. */
 export const LISTENER_FLAGS: ListenerOptions = Object.fromEntries(
   HEADINGS.flatMap(heading =>
     Object.entries(TABLE).filter(([, { type, group }]) => group === heading && type !== 'code'),
   ),
 )
 
-/** Those of them that a file can say too. */
+/** The options of `listen()` that have a key under `listen:` in a file. */
 export const LISTENER_OPTIONS: ListenerOptions = Object.fromEntries(
   Object.entries(LISTENER_FLAGS).filter(([, { reload }]) => reload !== undefined),
 )

@@ -2,22 +2,22 @@ import { originOf } from '../define-stage.js'
 import type { Pipeline } from '../pipeline.js'
 import type { AnyStage } from '../stage.js'
 
-/** A socket gives at most so many bytes at once. */
-const READ_BYTES = 65_536
+/** The most bytes that a socket hands over in one read. */
+const MAX_READ_BYTES = 65_536
 
-/** What a pipeline keeps of what has come on one connection, before backpressure stops the peer. */
+/** The input of one connection that a pipeline holds at most, before backpressure stops the peer. */
 export interface MemoryBound {
-  /** Bytes that one read and the stages that say so keep at most. */
+  /** The bytes of one read, and those of the holders. */
   readonly bytes: number
-  /** Those stages, with their shares. */
+  /** The stages that declare an upper limit of what they hold, with their limits. */
   readonly holders: readonly { readonly stage: string; readonly bytes: number }[]
-  /** Stages that are streams: each has buffers of its own besides. */
+  /** The stages that are streams: each has buffers of its own on top. */
   readonly streams: readonly string[]
-  /** Stages that do not say what they keep. */
+  /** The stages that no `defineStage()` made, which declare nothing. */
   readonly unknown: readonly string[]
 }
 
-/** Finds what bounds the memory of one connection. */
+/** Adds up how much of its input one connection can hold. */
 export function memoryBound({ stages }: Pipeline<Buffer, Buffer>): MemoryBound {
   const holders = stages.flatMap(stage => {
     const bytes = heldBy(stage)
@@ -25,7 +25,7 @@ export function memoryBound({ stages }: Pipeline<Buffer, Buffer>): MemoryBound {
   })
   const namesOf = (chosen: readonly AnyStage[]) => chosen.map(({ name }) => name)
   return {
-    bytes: holders.reduce((sum, { bytes }) => sum + bytes, READ_BYTES),
+    bytes: holders.reduce((sum, { bytes }) => sum + bytes, MAX_READ_BYTES),
     holders,
     streams: namesOf(stages.filter(({ open }) => open === undefined)),
     unknown: namesOf(stages.filter(stage => stage.open !== undefined && originOf(stage) === undefined)),

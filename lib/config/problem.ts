@@ -1,6 +1,6 @@
 import columns from 'string-width'
 
-/** Where something stands in a text: offsets as `slice()` takes them. */
+/** A range of a text or a file: offsets as `slice()` takes them. */
 export interface Span {
   readonly start: number
   readonly end: number
@@ -9,26 +9,24 @@ export interface Span {
 /** Something to correct in a text or a file. */
 export interface Problem {
   readonly at: Span
-  /** What is wrong: a sentence. */
+  /** A sentence that says what is wrong. */
   readonly message: string
-  /** What to change: a sentence, or nothing. */
+  /** A sentence that says what to change; may be empty. */
   readonly remedy: string
 }
 
-/** So many problems are shown; who has more reads the first ones first. */
-const MOST_SHOWN = 20
+/** The number of problems that are shown; the others are only counted. */
+const MAX_SHOWN = 20
 
-/** What is quoted in a message may be as long as the text. */
-const LONGEST_MESSAGE = 500
+/** A message may quote a word that is as long as the whole text. */
+const MAX_MESSAGE_CHARACTERS = 500
 
-/** How many characters of a long line are shown: before the place, of the place, and behind it. */
-const BEFORE = 60
-const MARKED = 60
-const BEHIND = 60
+/** The characters that are shown of a long line: before the marked place, of the place itself, and behind it. */
+const MAX_CHARACTERS = { before: 60, marked: 60, behind: 60 }
 
-/** Shows problems below the line that they stand in, with a caret under the place. */
+/** Shows each problem with the line that it stands in, and carets under the place. */
 export function showProblems(text: string, problems: readonly Problem[]): string {
-  const shown = problems.slice(0, MOST_SHOWN).map(problem => showProblem(text, problem))
+  const shown = problems.slice(0, MAX_SHOWN).map(problem => showProblem(text, problem))
   const others = problems.length - shown.length
   return [...shown, ...(others === 0 ? [] : [`and ${others} more`])].join('\n')
 }
@@ -38,21 +36,24 @@ function showProblem(text: string, { at, message, remedy }: Problem): string {
   const before = [...visible(text.slice(line.start, at.start))]
   const marked = [...visible(text.slice(at.start, Math.min(at.end, line.end)))]
   const behind = [...visible(text.slice(Math.max(at.start, Math.min(at.end, line.end)), line.end))]
-  const indent = before.length > BEFORE ? `…${before.slice(-BEFORE).join('')}` : before.join('')
-  const place = cut(marked, MARKED)
+  const indent =
+    before.length > MAX_CHARACTERS.before
+      ? `…${before.slice(-MAX_CHARACTERS.before).join('')}`
+      : before.join('')
+  const place = cut(marked, MAX_CHARACTERS.marked)
   return [
-    `error: ${cut([...visible(message)], LONGEST_MESSAGE)}${remedy === '' ? '' : ` ${remedy}`}`,
-    `  ${indent}${place}${cut(behind, BEHIND)}`.trimEnd(),
+    `error: ${cut([...visible(message)], MAX_MESSAGE_CHARACTERS)}${remedy === '' ? '' : ` ${remedy}`}`,
+    `  ${indent}${place}${cut(behind, MAX_CHARACTERS.behind)}`.trimEnd(),
     `  ${' '.repeat(columns(indent))}${'^'.repeat(Math.max(1, columns(place)))}`,
   ].join('\n')
 }
 
-/** A text of the user's own, without characters that would move what a terminal shows. */
+/** Replaces control characters and the like, which could move the cursor of the terminal or hide text. */
 function visible(text: string): string {
   return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '\u{fffd}')
 }
 
-/** The line that a place stands in; a line feed stands at the end of its line. */
+/** The line around an offset; a line feed belongs to the line that it ends. */
 function lineAround(text: string, at: number): Span {
   const end = text.indexOf('\n', at)
   return {

@@ -2,16 +2,16 @@ import type { StageFactory } from '../definition.js'
 import { type Preset, presets } from '../presets/index.js'
 import { catalogue } from '../stages/catalogue.js'
 
-/** What a text or a file can name. */
+/** The stages and presets that a text or a file can name. */
 export interface Registry {
-  /** By their names, as in code. */
+  /** By name, in camel case as in code. */
   readonly stages: ReadonlyMap<string, StageFactory>
   readonly presets: ReadonlyMap<string, Preset>
-  /** Where presets print lines of their own, such as those of `counter`. @default nowhere */
+  /** Gets the lines that presets print, such as those of `counter`. @default nobody */
   readonly log?: ((line: string) => void) | undefined
 }
 
-/** What a preset is called where a stage may have its name. */
+/** The prefix that makes a name mean the preset where a stage has the same name. */
 export const PRESET = 'preset:'
 
 let stock: Registry | undefined
@@ -34,15 +34,15 @@ export function find({ stages, presets, log }: Registry, name: string): StageFac
   return stages.get(name) ?? stages.get(camelCase(name)) ?? (preset && stageOf(preset, log))
 }
 
-/** How names are written: `max-length` in a text, `maxLength` in a file. */
+/** The place that a name is written in: it is `max-length` in a text, and `maxLength` in a file. */
 export type Spelling = 'text' | 'file'
 
-/** A name as it is written there. */
+/** Writes a name as it is in a text or in a file. */
 export function spelt(name: string, spelling: Spelling): string {
   return spelling === 'text' ? kebabCase(name) : name
 }
 
-/** Everything that `find` knows. */
+/** All names that `find` knows; a preset that shares its name with a stage has the prefix. */
 export function namesOf({ stages, presets }: Registry, spelling: Spelling): readonly string[] {
   const own = [...stages.keys()].map(name => spelt(name, spelling))
   return [...own, ...[...presets.keys()].map(name => (own.includes(name) ? PRESET + name : name))]
@@ -55,12 +55,12 @@ function stageOf({ definition, pipeline }: Preset, log: Registry['log']): StageF
   })
 }
 
-/** `max-length` as `maxLength`. */
+/** Turns `max-length` into `maxLength`. */
 export function camelCase(name: string): string {
   return name.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
 }
 
-/** `maxLength` as `max-length`. */
+/** Turns `maxLength` into `max-length`. */
 export function kebabCase(name: string): string {
   return name.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
 }

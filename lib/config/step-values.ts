@@ -3,11 +3,14 @@ import type { Option, OptionTable } from '../options/option.js'
 import { didYouMean } from './did-you-mean.js'
 import type { Problem } from './problem.js'
 import { kebabCase, type Spelling } from './registry.js'
-import type { Given, GivenOption, Step } from './step.js'
+import type { GivenOption, GivenValue, Step } from './step.js'
 import { optionValue } from './value.js'
 
-/** The values of a step by the names of its arguments and options, for `stageFrom`; those that are wrong are left out. */
-export function valuesOf(
+/**
+ * Reads and checks the values of a step, by the names of its arguments and options, as `stageFrom` takes them. A wrong
+ * value is left out and adds a problem.
+ */
+export function stepValues(
   step: Step,
   definition: Definition,
   spelling: Spelling,
@@ -16,6 +19,7 @@ export function valuesOf(
   return new StepValues(step, definition, spelling, problems).read()
 }
 
+/** One reading of the values of a step. */
 class StepValues {
   readonly #step: Step
   readonly #names: readonly string[]
@@ -41,7 +45,7 @@ class StepValues {
       if (one !== undefined && option !== undefined) this.#take(name, option, one)
     }
     const surplus = given[this.#names.length]
-    // Behind an option that nobody knows it may be the value of that.
+    // Where an option is unknown, one argument too many may be its value.
     if (surplus !== undefined && isClear) this.#surplus(surplus)
     for (const option of options) this.#option(option)
     if (!isClear) return {}
@@ -52,7 +56,7 @@ class StepValues {
     return Object.fromEntries(this.#values)
   }
 
-  #surplus(given: Given): void {
+  #surplus(given: GivenValue): void {
     const list = this.#names.map(name => `'${name}'`).join(' and ')
     const takes = list === '' ? 'no argument' : `only ${list}`
     const near = didYouMean(
@@ -78,7 +82,7 @@ class StepValues {
     }
   }
 
-  #take(name: string, option: Option, { value, at }: Given): void {
+  #take(name: string, option: Option, { value, at }: GivenValue): void {
     this.#seen.add(name)
     const read = optionValue(this.#spell(name), option, value)
     if ('value' in read) this.#values.set(name, read.value)
@@ -91,15 +95,15 @@ class StepValues {
   }
 
   #missing(name: string, help: string): void {
-    // Up to its details.
+    // The first part of the help is enough here.
     this.#refuse(this.#step, `needs '${this.#spell(name)}': ${help.replace(/[:;].*/s, '')}.`, '')
   }
 
-  #refuse({ at }: Pick<Given, 'at'>, message: string, remedy: string): void {
+  #refuse({ at }: Pick<GivenValue, 'at'>, message: string, remedy: string): void {
     this.#problems.push({ at, message: `Stage '${this.#step.name}' ${message}`, remedy })
   }
 
-  /** A name as it is written: options of a text begin with two dashes. */
+  /** Writes a name as the user would: an option of a text begins with two dashes. */
   #spell(name: string): string {
     return this.#spelling === 'file' || this.#names.includes(name) ? name : `--${kebabCase(name)}`
   }

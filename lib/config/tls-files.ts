@@ -8,7 +8,7 @@ import type { OptionsOf } from '../options/option-values.js'
 
 const { minVersion, handshakeTimeout } = TLS_OPTIONS
 
-/** The options of TLS that a file, or the command line, can say; certificates by the paths of their files. */
+/** The options of TLS in a file and on the command line, where certificates are the paths of their files. */
 export const TLS_FILE_OPTIONS = {
   cert: text({ help: 'file with the certificate and its chain, in PEM; with it TLS is spoken', minimum: 1 }),
   key: text({ help: 'file with the private key of the certificate, in PEM', minimum: 1 }),
@@ -24,13 +24,13 @@ export const TLS_FILE_OPTIONS = {
 /** The values of these options. */
 export type TlsFiles = OptionsOf<typeof TLS_FILE_OPTIONS>
 
-/** Whether TLS is meant: the other options have defaults. */
+/** Whether the options ask for TLS; those with a default, such as `minVersion`, do not. */
 export function asksForTls({ cert, key, ca }: TlsFiles): boolean {
   return (cert ?? key ?? ca) !== undefined
 }
 
 /**
- * Reads the certificates, whose relative paths start from a folder.
+ * Reads the certificates. Relative paths start from `folder`.
  *
  * @throws InvalidOptionError when a file is missing, cannot be read, or does not hold what it should.
  */
@@ -39,7 +39,7 @@ export async function readTls(files: TlsFiles, folder: string): Promise<TlsSetti
   const contents = Object.entries({ cert, key, ca }).flatMap(([name, path]) =>
     path === undefined ? [] : [[name, read(name, path, folder)]],
   )
-  // Most servers do not speak TLS.
+  // Loaded late: most servers do not speak TLS.
   /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
   const { tlsSettings } = await import('../listener/tls/tls-settings.js')
   return tlsSettings('tls', { ...others, ...Object.fromEntries(contents) })

@@ -3,15 +3,15 @@ import { parseQuantity, QUANTITY_EXAMPLES } from '../options/quantity.js'
 import { didYouMean } from './did-you-mean.js'
 import { escapeBytes } from './text/escapes.js'
 
-/** What an option takes, or why it does not take what was given. */
-export type Reading = { readonly value: unknown } | { readonly refusal: string; readonly remedy: string }
+/** The value of an option, or the reason why the given one is refused. */
+export type OptionValue = { readonly value: unknown } | { readonly refusal: string; readonly remedy: string }
 
 /**
- * Reads the value of an option as a text or a file gives it: `4KiB`, `30s`, `true` and numbers may be written as text.
+ * Reads and checks the value of an option in a text or a file, where `4KiB`, `30s`, `true` and numbers may be text.
  *
- * @param name - What the refusal calls the option.
+ * @param name - The name of the option in the refusal.
  */
-export function optionValue(name: string, option: Option, given: unknown): Reading {
+export function optionValue(name: string, option: Option, given: unknown): OptionValue {
   if (option.type === 'code') {
     return { refusal: `'${name}' can be given in code only`, remedy: '' }
   }
@@ -23,7 +23,7 @@ export function optionValue(name: string, option: Option, given: unknown): Readi
   return { value: fromWritten === undefined ? value : fromWritten(value) }
 }
 
-/** A text as the option's type; what it cannot be stays as it is, to be refused. */
+/** Converts text to the type of the option. Text that cannot be converted stays as it is, and the check refuses it. */
 function typed({ type, unit, choices = [] }: Option, given: unknown): unknown {
   if (typeof given !== 'string') return given
   switch (type) {
@@ -39,7 +39,7 @@ function typed({ type, unit, choices = [] }: Option, given: unknown): unknown {
 }
 
 function remedyFor({ type, unit, choices }: Option, given: unknown): string {
-  // YAML takes some words for numbers and booleans.
+  // YAML reads some words, such as 5 or true, as numbers and booleans.
   const isWord = typeof given === 'number' || typeof given === 'boolean'
   if (isWord && (type === 'text' || type === 'bytes')) return 'Put it in quotes.'
   if (type === 'text' && given instanceof Uint8Array) return 'Text is UTF-8, which these bytes are not.'

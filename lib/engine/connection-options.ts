@@ -32,7 +32,7 @@ export const CONNECTION_TIMES = {
   }),
 }
 
-/** The functions that hear of a connection, which only code can give. */
+/** The callbacks of a connection, which only code can give. */
 export const CONNECTION_CALLBACKS = {
   farewell: callback<(error: BywashError, connection: Connection) => string | undefined>({
     help: 'the last text that a failing connection sends, or undefined for none',
@@ -49,15 +49,15 @@ export const CONNECTION_CALLBACKS = {
 /** The options that `handle()` and `listen()` both take. */
 export const CONNECTION_OPTIONS = { ...CONNECTION_CALLBACKS, ...CONNECTION_TIMES }
 
-/** What both `handle()` and `listen()` take for each connection. Times are in milliseconds. */
+/** Options of each connection, which `handle()` and `listen()` both take. Times are in milliseconds. */
 export interface ConnectionOptions extends OptionsOf<typeof CONNECTION_OPTIONS> {}
 
-/** Speaks to the client of its own faults, and is silent about ours. */
+/** The default farewell: a line that tells the client what it did wrong, and nothing about faults of the server. */
 export function farewell(error: BywashError): string | undefined {
   return isClientFault(error) ? `error: ${error.farewell}\n` : undefined
 }
 
-/** All that a driver and its deadlines need, but for what to do at the end. */
+/** The settings of a driver and its deadlines; `onDone` is added for each connection. */
 export interface ConnectionSettings {
   readonly drive: Omit<DriverSettings, 'onDone'>
   readonly deadlines: Deadlines

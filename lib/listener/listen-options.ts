@@ -26,10 +26,10 @@ import { defaultMaxConnections } from './open-files.js'
 import type { TlsOptions } from './tls/tls-options.js'
 import { UNCAUGHT_POLICIES, type UncaughtHandler, type UncaughtPolicy } from './uncaught.js'
 
-/** More connections than a process can have. */
+/** A limit beyond the number of connections that any process can have. */
 const MAX_CONNECTIONS = 2_147_483_647
 
-/** More processes than a machine has cores. */
+/** A limit beyond the number of cores of any machine. */
 const MAX_WORKERS = 1024
 
 /** The headings of the flags, in the order of the help. */
@@ -40,15 +40,16 @@ export interface ListenOption extends Option {
   /** The heading of its flag in the help of a command; none for an option that has no flag. */
   readonly group?: (typeof HEADINGS)[number]
   /**
-   * What a reload of the file does to change it: `live` gives the new value to new connections while the address stays
-   * bound, and `rebind` binds the address anew. None for an option that no file can have.
+   * The way in which a reload of the file changes it: `live` gives the new value to new connections while the address
+   * stays bound, and `rebind` binds the address anew. None for an option that no file can have.
    */
   readonly reload?: 'live' | 'rebind'
 }
 
 /**
- * Every option of `listen()`. What code may give, the checks and the defaults, the flags of the command line, the keys
- * of a file, the JSON Schema and the tables of docs/file.md all come from here. An option of no group is for code only.
+ * Every option of `listen()`. The type `ListenOptions`, the checks and defaults, the flags of the command line, the keys
+ * of a file, the JSON Schema and the tables of docs/file.md all come from here. An option without a group is for code
+ * only.
  */
 export const LISTEN_OPTIONS = {
   ...group('Address', 'rebind', ADDRESS_OPTIONS),
@@ -114,7 +115,7 @@ export const LISTEN_OPTIONS = {
     ),
     plan: choice(PLAN_MODES, { help: 'how the stages run', default: 'fused' }),
   }),
-  // What runs in several processes cannot be reloaded in one.
+  // No key of a file: listeners in several processes cannot be reloaded from one.
   ...group('Process', undefined, {
     workers: writtenAs<number | 'auto'>(
       text({
@@ -168,12 +169,12 @@ export function isLive(name: string): boolean {
   return reload === 'live'
 }
 
-/** The callbacks that are handed a connection, also when its peer has gone. */
-const TOLD = ['onOpen', 'onOutcome', 'onError', 'farewell'] as const
+/** The options that are called with a connection, whose address they may ask for when the peer has gone. */
+const CALLBACKS = ['onOpen', 'onOutcome', 'onError', 'farewell'] as const
 
 export type ListenSettings = ReturnType<typeof listenSettings>
 
-/** The options of the accepting side, checked, with their defaults filled in. */
+/** Checks the options of the accepting side and fills in their defaults. */
 export function listenSettings(options: ListenOptions) {
   const owner = 'listen()'
   checkNames(owner, options, Object.keys(LISTEN_OPTIONS))
@@ -207,7 +208,7 @@ export function listenSettings(options: ListenOptions) {
     signal: settings.signal,
     onOpen,
     onOutcome,
-    tells: TOLD.some(name => options[name] !== undefined),
+    tells: CALLBACKS.some(name => options[name] !== undefined),
     clock,
   }
 }

@@ -1,6 +1,6 @@
 import type { Option, Presence } from './option.js'
 
-/** How an option is checked and read that people write in another form than code. */
+/** The checks of an option that has one form in code and another in texts and files. */
 interface Forms<Value> {
   /** Checks the value that code gives. */
   readonly refusal: Option['refusal']
@@ -10,7 +10,7 @@ interface Forms<Value> {
   readonly fromWritten?: (value: unknown) => Value
 }
 
-/** An option that flags and files give in one form and code in another, such as permission bits: `660` and `0o660`. */
+/** An option that has one form in texts and files and another in code, such as permission bits: `660` and `0o660`. */
 export function writtenAs<Value, Present extends Presence = 'optional'>(
   written: Option<unknown, Present>,
   { refusal, writtenRefusal = written.refusal, ...reading }: Forms<Value>,

@@ -11,7 +11,7 @@ export const counter = preset({
   summary: 'send back the exact bytes, and log each client that comes and goes',
   title: echo.title,
   trial: echo.trial,
-  options: { log: callback<(line: string) => void>({ help: 'gets the lines', inCode: '(line) => void' }) },
+  options: { log: callback<(line: string) => void>({ help: 'gets each line', inCode: '(line) => void' }) },
   make: ({ log = () => {} }) =>
     pipeline().through(
       count({

@@ -7,5 +7,5 @@ import { welcome } from './welcome.js'
 export type { Preset, PresetOptions } from './preset.js'
 export { counter, echo, uppercase, welcome }
 
-/** Every preset; the command line offers what stands here. */
+/** All presets, in the order of the command line. */
 export const presets: readonly Preset[] = [echo, welcome, counter, uppercase]

@@ -12,7 +12,7 @@ export interface PresetOptions {
   readonly maxLength?: number
   /** What happens to a longer line. */
   readonly overflow?: NonNullable<LinesOptions['overflow']>
-  /** Where the preset's own lines go, such as those of the counter. @default nowhere */
+  /** Gets the lines that the preset prints, such as those of `counter`. @default nobody */
   readonly log?: (line: string) => void
 }
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import t from 'tap'
 import { LISTENER_OPTIONS } from '../../lib/config/listener-options.js'
 import { CONNECTION_TIMES, connectionSettings } from '../../lib/engine/connection-options.js'
@@ -17,6 +18,15 @@ t.test('flags and files say options of listen(), with its defaults but for idleT
   }
   t.equal(LISTENER_OPTIONS.idleTimeout?.default, 300_000)
   t.equal(CONNECTION_TIMES.idleTimeout.default, 0)
+})
+
+t.test('workers is a number of processes, or auto for one on each core', async t => {
+  t.equal(listenSettings({ workers: 3 }).workers, 3)
+  t.equal(listenSettings({ workers: 'auto' }).workers, availableParallelism())
+  for (const workers of [0, 1025, 1.5, '3', null]) {
+    const message = `listen(): 'workers' is a whole number, from 1 to 1024; got ${JSON.stringify(workers)}.`
+    t.throws(() => listenSettings({ workers } as object), { message })
+  }
 })
 
 t.test('what an editor shows of an option is its default', async t => {

@@ -5,7 +5,7 @@ import { listenerFlags, listenerSettings } from '../listener-flags.js'
 import { addFlags, valuesFrom } from '../option-flags.js'
 import { serve } from '../serving/serve.js'
 
-/** Configures the command of a preset: the flags of every listener, and those of the options that the preset takes. */
+/** Configures the command of a preset, which has the flags of the preset's options and those of every listener. */
 export function presetCommand(preset: Preset): CommandModule['configure'] {
   const table = lineByLine(preset.definition.options)
   return (command, io, exit) => {
@@ -21,7 +21,7 @@ export function presetCommand(preset: Preset): CommandModule['configure'] {
   }
 }
 
-/** A shell has no easy way to write a line feed, so the command adds it. */
+/** Describes the banner as a line: a shell has no easy way to write a line feed, so the command adds it. */
 function lineByLine({ banner, ...table }: OptionTable): OptionTable {
   if (banner === undefined) return table
   const text = String(banner.default).trimEnd()

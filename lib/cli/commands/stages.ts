@@ -1,6 +1,6 @@
 import { didYouMean } from '../../config/did-you-mean.js'
 import { camelCase, kebabCase, type Registry } from '../../config/registry.js'
-import { defaultOf, valuesOf } from '../../config/text/option-words.js'
+import { defaultInWords, valuesInWords } from '../../config/text/option-words.js'
 import type { Definition } from '../../definition.js'
 import { KIND_NAMES } from '../../engine/planned-stage.js'
 import { InvalidOptionError } from '../../errors.js'
@@ -77,9 +77,9 @@ function description(definition: Definition, width: number): string {
 }
 
 function optionText(option: Option): string {
-  const defaultText = defaultOf(option)
+  const defaultText = defaultInWords(option)
   const isPlain = defaultText === '' || defaultText === 'required'
-  const facts = [valuesOf(option), isPlain ? defaultText : `default: ${defaultText}`]
+  const facts = [valuesInWords(option), isPlain ? defaultText : `default: ${defaultText}`]
   return `${option.help} (${facts.filter(fact => fact !== '').join('; ')})`
 }
 

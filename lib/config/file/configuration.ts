@@ -9,26 +9,26 @@ import type { Reading } from './reading.js'
 import { readTests, type TestEntry } from './tests.js'
 import { type Node, parseTree } from './tree.js'
 
-/** What a file without problems says. */
+/** The content of a file without problems. */
 export interface Configuration {
   readonly listeners: readonly Complete<ListenerEntry>[]
   readonly tests: readonly Complete<TestEntry>[]
 }
 
-/** A part of a file without problems. */
+/** A part of a file without problems, which has its pipeline. */
 type Complete<Part extends Pick<ReadPipeline, 'pipeline'>> = Part & {
   readonly pipeline: NonNullable<Part['pipeline']>
 }
 
-/** What a file is read with. */
+/** The surroundings in which a file is read. */
 export interface FileOptions {
-  /** Where `${NAME}` takes its values from. */
+  /** The source of the values of `${NAME}`. */
   readonly environment: Environment
   /** The folder that relative paths start from. */
   readonly folder: string
-  /** Whether certificates are read, which who serves needs, and who tests a pipeline has not. @default false */
+  /** Whether certificates are read: to serve needs them, and to test pipelines does not. @default false */
   readonly readsCertificates?: boolean
-  /** Where presets print lines of their own. @default nowhere */
+  /** Gets the lines that presets print, such as those of `counter`. @default nobody */
   readonly log?: (line: string) => void
 }
 
@@ -40,7 +40,10 @@ export interface ReadFile {
 
 const KEYS = { $schema: false, import: false, listeners: true, tests: false }
 
-/** Reads the text of a file: YAML, or JSON, which is a part of it. It collects all problems, and rejects for none. */
+/**
+ * Reads the text of a file: YAML, of which JSON is a subset. All problems are collected; the promise rejects for none of
+ * them.
+ */
 export async function readConfiguration(text: string, options: FileOptions): Promise<ReadFile> {
   const { root, problems } = parseTree(text)
   if (problems.length > 0) return { configuration: undefined, problems }

@@ -1,17 +1,18 @@
 import type { Problem } from '../problem.js'
 import type { Node } from './tree.js'
 
-/** Where `${NAME}` takes its values from; `process.env` is one. */
+/** Environment variables, such as `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** The escape, or a reference up to its brace; one that is not closed reaches to the end. */
+/** The escape `$${`, or a reference up to its closing brace; without one it extends to the end of the text. */
 const REFERENCE = /\$\$\{|\$\{([^}]*)(\}?)/g
 const REMEDY = `Write \${NAME} or \${NAME:-default}, and $\${ where '\${' is meant.`
+/** A name of the environment, and the default behind `:-`. */
 const NAME = /^([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?$/s
 
 /**
- * Puts the environment's values in the place of `${NAME}` and `${NAME:-default}`, in texts and nowhere else: the file is
- * parsed before, and nothing is parsed or replaced again, so that a value stays one text whatever is in it. `$${` is `${`.
+ * Replaces `${NAME}` and `${NAME:-default}` by values of the environment, in the texts of a parsed file. A value is
+ * neither parsed nor searched for references, so it stays one text whatever is in it. `$${` stands for `${`.
  */
 export function replaceReferences(node: Node, environment: Environment, problems: Problem[]): Node {
   switch (node.type) {
@@ -39,7 +40,7 @@ export function replaceReferences(node: Node, environment: Environment, problems
           return ''
         }
         const found = Object.hasOwn(environment, name) ? environment[name] : undefined
-        // As in a shell, a default is also for what is set and empty.
+        // As in a shell, the default also replaces a variable that is set and empty.
         if (found !== undefined && (found !== '' || otherwise === undefined)) return found
         if (otherwise !== undefined) return otherwise
         const message = `The environment has no '${name}'.`
@@ -51,7 +52,7 @@ export function replaceReferences(node: Node, environment: Environment, problems
   }
 }
 
-/** Whether a text holds a reference: what names code takes none. */
+/** Whether a text contains a reference. Names of stages, presets and modules must not. */
 export function hasReference(text: string): boolean {
   return text.includes('${')
 }

@@ -2,10 +2,10 @@ import { didYouMean, nearest } from '../did-you-mean.js'
 import type { Problem, Span } from '../problem.js'
 import type { Entry, MapNode, Node } from './tree.js'
 
-/** The keys that a part of a file takes: true for those that it needs. */
+/** The keys of a mapping in a file; true for those that are required. */
 export type Keys = Readonly<Record<string, boolean>>
 
-/** The entries of a map by key, or undefined when it is none. What it lacks, or should not have, is a problem. */
+/** Gives the entries of a mapping by key; undefined for any other node. Missing and unknown keys are problems. */
 export function fields(
   node: Node,
   what: string,
@@ -27,7 +27,7 @@ export function fields(
   return found
 }
 
-/** A node that is a map; anything else is a problem. */
+/** Gives a mapping; any other node is a problem. */
 export function mapOf(
   node: Node,
   what: string,
@@ -40,12 +40,12 @@ export function mapOf(
   return undefined
 }
 
-export function unknownKey({ name, nameAt }: Entry, what: string, keys: readonly string[]): Problem {
+function unknownKey({ name, nameAt }: Entry, what: string, keys: readonly string[]): Problem {
   const remedy = didYouMean(name, keys) || `Its keys are ${keys.join(', ')}.`
   return { at: nameAt, message: `${what} takes no '${name}'.`, remedy }
 }
 
-/** The items of a list; anything else, and an empty one, is a problem. */
+/** Gives the items of a list; any other node, and an empty list, is a problem. */
 export function itemsOf(node: Node, what: string, problems: Problem[]): readonly Node[] {
   if (node.type === 'list' && node.items.length > 0) return node.items
   const got = node.type === 'list' ? 'an empty one' : kindOf(node)
@@ -57,7 +57,7 @@ export function itemsOf(node: Node, what: string, problems: Problem[]): readonly
   return []
 }
 
-/** A text; anything else is a problem. */
+/** Gives a text; any other node is a problem. */
 export function textOf(node: Node, what: string, problems: Problem[]): string | undefined {
   if (node.type === 'scalar' && typeof node.value === 'string') return node.value
   const remedy = node.type === 'scalar' && node.value !== null ? 'Put it in quotes.' : 'Write a text.'
@@ -65,14 +65,14 @@ export function textOf(node: Node, what: string, problems: Problem[]): string | 
   return undefined
 }
 
-/** What a node is, for the end of a message. */
+/** Describes a node, for the end of a message. */
 export function kindOf(node: Node): string {
   if (node.type === 'map') return 'a mapping'
   if (node.type === 'list') return 'a list'
   return node.value === null ? 'nothing' : JSON.stringify(node.value)
 }
 
-/** Refuses a name that stood before. */
+/** Adds a problem for a name that an earlier item has. */
 export function refuseDuplicate(
   seen: Set<string>,
   name: string,

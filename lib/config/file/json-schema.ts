@@ -4,12 +4,13 @@ import { LISTENER_OPTIONS } from '../listener-options.js'
 import { find, kebabCase, PRESET, type Registry } from '../registry.js'
 import { TLS_FILE_OPTIONS } from '../tls-files.js'
 
-/** A JSON Schema, draft 7, which editors know for YAML too. */
+/** A JSON Schema of draft 7, which editors also use for YAML. */
 export type JsonSchema = Readonly<Record<string, unknown>>
 
-/** A value that the environment gives, such as `${PORT:-8080}`. */
+/** The pattern of a text with a reference to the environment, such as `${PORT:-8080}`. */
 const REFERENCE = '\\$\\{'
 
+/** The pattern of what may stand behind a number. */
 const UNITS: Readonly<Record<Unit, string>> = {
   bytes: '(B|KiB|MiB|GiB)',
   'bytes/s': '(B|KiB|MiB|GiB)(/s)?',
@@ -17,8 +18,8 @@ const UNITS: Readonly<Record<Unit, string>> = {
 }
 
 /**
- * What a file may be, as far as a schema can say it: not how stages follow each other, which names are given, and how
- * options go together. Everything that `readConfiguration` takes fits it.
+ * Makes the schema of files. Every file that `readConfiguration` accepts matches it; it cannot express which stage may
+ * follow which, which listeners and presets there are, and which options go together.
  */
 export function fileSchema(registry: Registry): JsonSchema {
   const stages = namedStages(registry)
@@ -89,7 +90,7 @@ function listen(): JsonSchema {
 const TEXT = { type: 'string', minLength: 1 }
 
 function reference(name: string): JsonSchema {
-  // Beside a $ref draft 7 reads nothing.
+  // Draft 7 ignores every key beside a $ref.
   return { allOf: [{ $ref: `#/definitions/${name}` }] }
 }
 
@@ -105,7 +106,7 @@ function oneOrMore(one: JsonSchema): JsonSchema {
   return { anyOf: [one, list(one)] }
 }
 
-/** The name of a listener or a preset, or a list of names, each with or without values. */
+/** A pipeline of any stages: the name of a listener or a preset, or a list of names with or without values. */
 function anyPipeline(): JsonSchema {
   return {
     description: "A list of stages, from top to bottom; or the name of a preset, such as 'echo'.",
@@ -116,12 +117,12 @@ function anyPipeline(): JsonSchema {
   }
 }
 
-/** Everything that a step can name. */
+/** All stages and presets that a step can name. */
 function namedStages(registry: Registry): readonly NamedStage[] {
   const presets = [...registry.presets.keys()]
   return [...registry.stages.keys(), ...presets.map(name => PRESET + name), ...presets].map(name => {
     const { definition } = find(registry, name) as StageFactory
-    // A preset's name alone means the preset, also where a stage has it.
+    // The bare name of a preset means the preset, even where a stage has the same name.
     return { name, definition, isBare: presets.includes(name) || neededBy(definition).length === 0 }
   })
 }
@@ -129,11 +130,11 @@ function namedStages(registry: Registry): readonly NamedStage[] {
 interface NamedStage {
   readonly name: string
   readonly definition: Definition
-  /** It may stand without any values. */
+  /** Whether the name may stand without any values. */
   readonly isBare: boolean
 }
 
-/** One step of a pipeline: a name, or a name with arguments and options. */
+/** One step: a name, or a name with arguments and options. */
 function step(stages: readonly NamedStage[]): JsonSchema {
   const spelt = stages.flatMap(stage =>
     [stage.name, kebabCase(stage.name)].map(spelling => ({ ...stage, spelling })),
@@ -148,12 +149,12 @@ function step(stages: readonly NamedStage[]): JsonSchema {
   }
 }
 
-/** The names of the arguments and options that must be given. */
+/** The names of the arguments and options that are required. */
 function neededBy({ arguments: list, options: table }: Definition): readonly string[] {
   return [...Object.keys(list), ...Object.keys(table).filter(name => table[name]?.presence === 'required')]
 }
 
-/** What may stand behind the name of a stage: values by name, a list of arguments with options at its end, or one argument. */
+/** The values behind the name of a stage: by name, a list of arguments with options at its end, or a single argument. */
 function values({ definition, isBare }: NamedStage): JsonSchema {
   const table = { ...definition.arguments, ...definition.options }
   const inOrder = Object.values(definition.arguments).map(writtenValue)
@@ -161,7 +162,7 @@ function values({ definition, isBare }: NamedStage): JsonSchema {
     description: sentence(definition.summary),
     anyOf: [
       options(table, neededBy(definition)),
-      // Arguments may be among the options too, so that their places in the list say little.
+      // An argument may be given by name too, so its place in the list is not fixed.
       { ...list({ anyOf: [...inOrder, options(table)] }), maxItems: inOrder.length + 1 },
       ...(inOrder.length === 1 ? inOrder : []),
       ...(isBare ? [{ enum: [null, {}, []] }] : []),
@@ -169,7 +170,7 @@ function values({ definition, isBare }: NamedStage): JsonSchema {
   }
 }
 
-/** An object of options by name. */
+/** A mapping of options by name. */
 function options(table: OptionTable, required: readonly string[] = []): JsonSchema {
   return mapping(properties(table), required)
 }
@@ -179,14 +180,14 @@ function properties(table: OptionTable): Readonly<Record<string, JsonSchema>> {
   return Object.fromEntries(written.map(([name, option]) => [name, writtenValue(option)]))
 }
 
-/** What a file may give for an option. */
+/** The value of an option in a file. */
 function writtenValue(option: Option): JsonSchema {
-  const { help, isList, default: standard } = option
+  const { help, isList, default: defaultValue } = option
   const one = oneValue(option)
   return {
     description: sentence(help),
     ...(isList ? oneOrMore(one) : one),
-    ...(standard === undefined ? {} : { default: standard }),
+    ...(defaultValue === undefined ? {} : { default: defaultValue }),
   }
 }
 
@@ -207,7 +208,7 @@ function isNumber(value: unknown): boolean {
   return typeof value === 'number'
 }
 
-/** A value, or a text that stands for one; the environment may give any. */
+/** A value, or a text that stands for one; a reference to the environment may stand for any. */
 function orText(value: JsonSchema, ...patterns: readonly string[]): JsonSchema {
   return { anyOf: [value, { type: 'string', pattern: [...patterns, REFERENCE].join('|') }] }
 }

@@ -17,7 +17,7 @@ const DEFAULTS: ListenOptions = Object.fromEntries(
   Object.entries(defaultsOf(LISTENER_OPTIONS)).filter(([, value]) => value !== undefined),
 )
 
-/** Reads where a listener listens, and the rest of what `listen()` takes, with the defaults of the command line. */
+/** Reads the options of a listener, with the defaults of the command line. */
 export async function readListen(node: Node | undefined, reading: Reading): Promise<ListenOptions> {
   if (node === undefined) return DEFAULTS
   const { problems, folder } = reading
@@ -38,7 +38,7 @@ export async function readListen(node: Node | undefined, reading: Reading): Prom
   return options
 }
 
-/** Refuses what is no address, or more than one. */
+/** Adds a problem where the options give no valid address, or more than one. */
 function refuseAddress(options: ListenOptions, at: Span, { problems }: Reading): void {
   try {
     listenAddress("'listen'", options, 1)
@@ -47,10 +47,10 @@ function refuseAddress(options: ListenOptions, at: Span, { problems }: Reading):
   }
 }
 
-/** Where a listener of the file listens. */
+/** The address of a listener. */
 export type Address = Pick<ListenOptions, 'host' | 'port' | 'path' | 'fd'>
 
-/** Refuses an address that another listener of the file has, also as a part of all addresses. */
+/** Adds a problem where another listener of the file has the address, or listens on all addresses with that port. */
 export function refuseTakenAddress(taken: Address[], wanted: Address, at: Span, { problems }: Reading): void {
   const other = taken.find(each => overlap(each, wanted))
   taken.push(wanted)
@@ -68,7 +68,7 @@ function inWords(address: Address): string {
   return address.path ?? `descriptor ${address.fd}`
 }
 
-/** Whether two listeners cannot be bound at the same time. */
+/** Whether two addresses cannot be bound at the same time. */
 export function overlap(one: Address, other: Address): boolean {
   if (!isTcp(one) || !isTcp(other)) {
     return one.port === other.port && one.path === other.path && one.fd === other.fd
@@ -84,7 +84,7 @@ function isTcp(address: Address): address is Pick<TcpAddress, 'host' | 'port'> {
   return address.port !== undefined
 }
 
-/** `::` takes IPv4 too. */
+/** Whether one host includes another; `::` includes IPv4 addresses too. */
 function covers(all: string, one: string): boolean {
   return all === one || all === '::' || (all === '0.0.0.0' && !one.includes(':'))
 }

@@ -14,7 +14,7 @@ export interface ListenerEntry extends ReadPipeline {
 
 const KEYS = { name: true, listen: false, pipeline: true }
 
-/** What log lines and tests can call it by. */
+/** The form of names, which log lines and tests use. */
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
 export async function readListeners(list: Node, reading: Reading): Promise<readonly ListenerEntry[]> {
@@ -32,13 +32,13 @@ export async function readListeners(list: Node, reading: Reading): Promise<reado
     const listen = await readListen(listenNode, reading)
     refuseTakenAddress(taken, listen, (listenNode ?? item).at, reading)
     const chosen = found.get('pipeline')?.value
-    const { pipeline, written } = chosen === undefined ? NOTHING : readPipeline(chosen, reading)
+    const { pipeline, written } = chosen === undefined ? NO_PIPELINE : readPipeline(chosen, reading)
     listeners.push({ name: name ?? '', listen, pipeline, written })
   }
   return listeners
 }
 
-const NOTHING = { pipeline: undefined, written: '' }
+const NO_PIPELINE = { pipeline: undefined, written: '' }
 
 function readName(node: Node | undefined, { environment, problems }: Reading): string | undefined {
   if (node === undefined) return undefined

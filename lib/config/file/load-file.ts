@@ -4,20 +4,20 @@ import { dirname, resolve } from 'node:path'
 import type { Problem } from '../problem.js'
 import { type Configuration, type FileOptions, readConfiguration } from './configuration.js'
 
-/** What came of a file. */
+/** The result of loading a file. */
 export interface LoadedFile {
-  /** Undefined where there are problems. */
+  /** The content; undefined where there are problems. */
   readonly configuration: Configuration | undefined
-  /** One line for each problem, in the order of the file: `file:line:column: message`. */
+  /** One line `file:line:column: message` for each problem, in the order of the file. */
   readonly problems: readonly string[]
-  /** What the file held; undefined where it could not be read. */
+  /** The text of the file; undefined where it could not be read. */
   readonly text: string | undefined
 }
 
-/** A file of listeners and tests is a few pages long. */
-const LONGEST = 1_048_576
+/** The longest file; one of listeners and tests is a few pages long. */
+const MAX_FILE_BYTES = 1_048_576
 
-/** Reads a file. It rejects for nothing that a file, or a path, can be. */
+/** Loads a file. Whatever is wrong with it, or with its path, is a problem and no rejection. */
 export async function loadFile(path: string, options: Omit<FileOptions, 'folder'>): Promise<LoadedFile> {
   const { text, refusal } = await readText(path)
   if (refusal !== undefined) return { configuration: undefined, problems: [`${path}:1:1: ${refusal}`], text }
@@ -33,8 +33,9 @@ type ReadText =
 async function readText(path: string): Promise<ReadText> {
   try {
     const bytes = await readBytes(path)
-    if (bytes.length > LONGEST) return refuse(`The file is longer than ${LONGEST} bytes. Make several of it.`)
-    // Editors count columns without the mark.
+    if (bytes.length > MAX_FILE_BYTES)
+      return refuse(`The file is longer than ${MAX_FILE_BYTES} bytes. Make several of it.`)
+    // Editors count columns without the byte order mark.
     return isUtf8(bytes)
       ? { text: bytes.toString().replace(/^\ufeff/, '') }
       : refuse('The file is not UTF-8. Save it as UTF-8.')
@@ -46,10 +47,10 @@ async function readText(path: string): Promise<ReadText> {
   }
 }
 
-/** Reads one byte too many at most: a device or a pipe does not say how long it is, and need not end. */
+/** Reads at most one byte more than allowed: a device or a pipe has no length, and may never end. */
 async function readBytes(path: string): Promise<Buffer> {
   const chunks: Buffer[] = []
-  for await (const chunk of createReadStream(path, { end: LONGEST })) chunks.push(chunk)
+  for await (const chunk of createReadStream(path, { end: MAX_FILE_BYTES })) chunks.push(chunk)
   return Buffer.concat(chunks)
 }
 
@@ -57,7 +58,7 @@ function refuse(refusal: string): ReadText {
   return { text: undefined, refusal }
 }
 
-/** What a problem says, in one line that editors and tools can jump from. */
+/** Formats a problem as one line, in the form that editors and CI can jump from. */
 function lineOf(path: string, text: string, { at, message, remedy }: Problem): string {
   const before = text.slice(0, at.start).split('\n')
   const column = (before.at(-1) as string).length + 1

@@ -5,7 +5,7 @@ import type { Reading } from './reading.js'
 import type { Entry, Node } from './tree.js'
 import { plain } from './tree.js'
 
-/** The values of a table's options among the entries of a mapping; what is wrong with one is a problem. */
+/** Reads the options of a table from the entries of a mapping. A wrong value is a problem, and is left out. */
 export function readOptions(
   entries: ReadonlyMap<string, Entry>,
   table: OptionTable,

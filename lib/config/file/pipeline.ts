@@ -3,7 +3,7 @@ import { pipelineOf } from '../build-pipeline.js'
 import { didYouMean } from '../did-you-mean.js'
 import type { Problem, Span } from '../problem.js'
 import { PRESET } from '../registry.js'
-import type { Given, GivenOption, Step } from '../step.js'
+import type { GivenOption, GivenValue, Step } from '../step.js'
 import { hasReference, replaceReferences } from './environment.js'
 import { itemsOf, kindOf } from './fields.js'
 import type { Reading } from './reading.js'
@@ -15,14 +15,14 @@ const REMEDY = "Write '- uppercase', '- lines: { maxLength: 4KiB }' or '- welcom
 /** A pipeline of a file; undefined where it has problems. */
 export interface ReadPipeline {
   readonly pipeline: Pipeline<Buffer, Buffer> | undefined
-  /** What it is made of: two that are equal make equal pipelines. */
+  /** The steps as JSON, without their places: two that are equal make equal pipelines. */
   readonly written: string
 }
 
-/** A pipeline that can be meant by its name. */
+/** The pipeline of a listener, which a test can name. */
 type NamedPipeline = ReadPipeline & { readonly name: string }
 
-/** Reads a list of stages, or the name of a listener or else of a preset. */
+/** Reads a pipeline: a list of stages, or the name of a listener or of a preset. */
 export function readPipeline(
   node: Node,
   reading: Reading,
@@ -33,7 +33,7 @@ export function readPipeline(
   if (listener) return listener
   const steps = node.type === 'scalar' ? readPreset(node, reading, listeners) : readSteps(node, reading)
   const built = pipelineOf(steps, registry, 'file')
-  // Where something is wrong already, what follows from it says nothing new.
+  // A place that has a problem already gets no second one, which would only follow from the first.
   const places = new Set(problems.map(({ at }) => at.start))
   problems.push(...built.problems.filter(({ at }) => !places.has(at.start)))
   return { pipeline: built.pipeline, written: JSON.stringify(steps, withoutPlaces) }
@@ -66,7 +66,7 @@ function readPreset(
   return []
 }
 
-/** The stages of a list. What is none keeps its place. */
+/** Reads a list of stages. An item that is no stage becomes a step without a name, to keep its place. */
 function readSteps(list: Node, reading: Reading): readonly Step[] {
   return itemsOf(list, "'pipeline'", reading.problems).map(item => {
     const step = readStep(item, reading)
@@ -100,7 +100,7 @@ function named(name: string, at: Span): Step {
   return { name, at, arguments: [], options: [] }
 }
 
-/** What is written behind a name: options, one argument, or a list of arguments with options at its end. */
+/** Reads the values behind a name: options, one argument, or a list of arguments with options at its end. */
 function argumentsOf(values: Node): Pick<Step, 'arguments' | 'options'> {
   if (values.type === 'map') return { arguments: [], options: optionsOf(values.entries) }
   if (values.type === 'list') {
@@ -116,11 +116,11 @@ function optionsOf(entries: readonly Entry[]): GivenOption[] {
   return entries.map(({ name, nameAt, value }) => ({ name, nameAt, ...givenBy(value) }))
 }
 
-function givenBy(node: Node): Given {
+function givenBy(node: Node): GivenValue {
   return { value: plain(node), at: node.at }
 }
 
-/** What names code is taken as it is written: the environment chooses values, and never what runs. */
+/** The problem of a reference in a name: the environment may choose values, but never the code that runs. */
 export function refuseReference(at: Span): Problem {
   const message = 'The environment cannot choose what runs: no stage, pipeline or module.'
   return { at, message, remedy: `Write its name, and \${NAME} in values only.` }

@@ -2,14 +2,16 @@ import type { Problem } from '../problem.js'
 import type { Registry } from '../registry.js'
 import type { Environment } from './environment.js'
 
-/** What every part of the reader gets. */
+/** The surroundings of one reading of a file, which every function that reads a part of it gets. */
 export interface Reading {
+  /** The source of the values of `${NAME}`. */
   readonly environment: Environment
+  /** The stages and presets that the file can name. */
   readonly registry: Registry
   /** The folder that relative paths start from. */
   readonly folder: string
-  /** Whether the certificates that the file names are read. */
+  /** Whether the certificates that the file names are read from disk. */
   readonly readsCertificates: boolean
-  /** Grows while the file is read. */
+  /** The problems so far; each part adds its own. */
   readonly problems: Problem[]
 }

@@ -6,10 +6,10 @@ import { readPipeline } from './pipeline.js'
 import type { Reading } from './reading.js'
 import type { Node } from './tree.js'
 
-/** One test of a file: what a client sends before it ends its side, and all that it is to get. */
+/** One test of a file: a client sends `send` and then FIN, and must get exactly `expect`. */
 export interface TestEntry {
   readonly name: string
-  /** Undefined where it has problems. */
+  /** Undefined where the pipeline has problems. */
   readonly pipeline: Pipeline<Buffer, Buffer> | undefined
   readonly send: Buffer
   readonly expect: Buffer
@@ -22,8 +22,8 @@ const ENCODINGS = {
   hex: /^(?:[0-9a-fA-F]{2})*$/,
 }
 
-/** The time that a test takes grows with the square of the length. */
-const LONGEST = 65_536
+/** The longest input or output: the time that a test takes grows with the square of the length. */
+const MAX_BYTES = 65_536
 
 const WRITE_BYTES = 'Write a text in quotes, { base64: … }, { hex: … }, or a list of these.'
 
@@ -63,8 +63,8 @@ function readBytes(node: Node, what: string, reading: Reading): Buffer {
   const before = problems.length
   const given = replaceReferences(node, environment, problems)
   const bytes = problems.length > before ? Buffer.alloc(0) : bytesOf(given, what, reading)
-  if (bytes.length > LONGEST) {
-    const message = `${what} is ${bytes.length} bytes long, but at most ${LONGEST} are cut in every way.`
+  if (bytes.length > MAX_BYTES) {
+    const message = `${what} is ${bytes.length} bytes long, but at most ${MAX_BYTES} are cut in every way.`
     problems.push({ at: node.at, message, remedy: "Test longer ones in code, with 'bywash/testing'." })
   }
   return bytes

@@ -11,7 +11,7 @@ const KEYS = {
   key: true,
 }
 
-/** Reads TLS, with its certificates where they are wanted; undefined otherwise, and where something is wrong. */
+/** Reads the options of TLS with their certificates; undefined where those are not to be read, or something is wrong. */
 export async function readTlsNode(node: Node, reading: Reading): Promise<TlsOptions | undefined> {
   const { problems, folder, readsCertificates } = reading
   const before = problems.length

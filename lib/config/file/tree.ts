@@ -15,7 +15,7 @@ import {
 } from 'yaml'
 import type { Problem, Span } from '../problem.js'
 
-/** What stands in a file, with its places. */
+/** A value of a parsed file, with its place. */
 export type Node = MapNode | ListNode | ScalarNode
 
 export interface MapNode {
@@ -42,22 +42,22 @@ export interface ScalarNode {
   readonly value: string | number | boolean | null
 }
 
-/** A tree, or problems without a tree. An empty file has neither. */
+/** The root of a parsed file, or problems without a root. An empty file has neither. */
 export interface Tree {
   readonly root: Node | undefined
   readonly problems: readonly Problem[]
 }
 
-/** No file that a person writes is nested deeper; what comes after the parser calls itself for each level. */
-const DEEPEST = 64
+/** The deepest nesting, far more than people write: the functions behind the parser recurse once for each level. */
+const MAX_DEPTH = 64
 
-/** How many nodes a file may have, those of an alias counted as often as it is used. */
-const MOST_NODES = 100_000
+/** The most nodes of a file. Those of an alias count each time that it is used. */
+const MAX_NODES = 100_000
 
-/** They would reach the prototype of the objects that stages get. */
+/** Keys that would reach the prototype of the objects that stages get. */
 const FORBIDDEN_KEYS = ['__proto__', 'constructor', 'prototype']
 
-/** What helps against the mistakes that the parser names by a code. */
+/** The remedies of mistakes, by the error code of the parser. */
 const REMEDIES: Readonly<Record<string, string>> = {
   TAB_AS_INDENT: 'Indent with spaces.',
   BAD_INDENT: 'Compare the indentation, and the brackets, with the lines around it.',
@@ -69,7 +69,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   MULTIPLE_DOCS: "Remove the line '---' between them.",
 }
 
-/** Reads YAML, and so JSON too. */
+/** Parses YAML, of which JSON is a subset. */
 export function parseTree(text: string): Tree {
   const tokens = tokensOf(text)
   if (!Array.isArray(tokens)) return { root: undefined, problems: [tokens] }
@@ -82,7 +82,7 @@ export function parseTree(text: string): Tree {
   } as const
   const [document, second] = new Composer(options).compose(tokens, true, text.length)
   const { errors, warnings, contents } = document as Document.Parsed
-  const problems = [...errors.filter(isNews), ...warnings].map(error => syntaxProblem(text, error))
+  const problems = [...errors.filter(isOriginal), ...warnings].map(error => syntaxProblem(text, error))
   if (second !== undefined) {
     const at = { start: second.range[0], end: second.range[0] }
     problems.push({
@@ -95,8 +95,8 @@ export function parseTree(text: string): Tree {
   return new TreeBuilder().build(contents)
 }
 
-/** A token in the wrong place is news only where nothing was wrong before. */
-function isNews({ code, pos: [start] }: YAMLError, index: number, errors: readonly YAMLError[]): boolean {
+/** Whether an error is more than a consequence of those before it: no stray token, and in a place of its own. */
+function isOriginal({ code, pos: [start] }: YAMLError, index: number, errors: readonly YAMLError[]): boolean {
   return index === 0 || (code !== 'UNEXPECTED_TOKEN' && errors[index - 1]?.pos[0] !== start)
 }
 
@@ -105,9 +105,9 @@ function tokensOf(text: string): CST.Token[] | Problem {
   const tokens: CST.Token[] = []
   for (const lexeme of new Lexer().lex(text)) {
     tokens.push(...parser.next(lexeme))
-    if (parser.stack.length <= DEEPEST) continue
+    if (parser.stack.length <= MAX_DEPTH) continue
     const at = { start: parser.offset, end: parser.offset }
-    return { at, message: `This is nested more than ${DEEPEST} levels deep.`, remedy: 'Make it flatter.' }
+    return { at, message: `This is nested more than ${MAX_DEPTH} levels deep.`, remedy: 'Make it flatter.' }
   }
   tokens.push(...parser.end())
   return tokens
@@ -121,16 +121,16 @@ function syntaxProblem(text: string, { code, message, pos: [start, end] }: YAMLE
   return { at: { start, end }, message: `${message.replace(/\s+/g, ' ').replace(/\.$/, '')}.`, remedy }
 }
 
-/** Turns the parser's nodes into plain ones, with aliases in their places. */
+/** Turns the parser's nodes into ours, and puts the anchored value in the place of each alias. */
 class TreeBuilder {
   readonly #problems: Problem[] = []
-  /** What the last anchor of each name is at. The library would search the document for each alias. */
+  /** The node with the latest anchor of each name. The library would search the document for each alias. */
   readonly #anchors = new Map<string, unknown>()
-  /** What each alias stands for, also where it comes again with another alias. */
+  /** The node that each alias stands for, also where the alias comes again as a part of another one. */
   readonly #targets = new Map<Alias, unknown>()
-  /** The anchored values that are being built: an alias within what it names has no end. */
+  /** The anchored nodes that are being built: an alias to one of them would never end. */
   readonly #open = new Set<unknown>()
-  /** So many aliases lead here. */
+  /** The number of aliases around the node that is being built. */
   #aliases = 0
   #count = 0
 
@@ -140,9 +140,9 @@ class TreeBuilder {
   }
 
   #node(node: unknown, at: Span): Node {
-    if (++this.#count > MOST_NODES) {
-      if (this.#count === MOST_NODES + 1) {
-        const message = `The file has more than ${MOST_NODES} values.`
+    if (++this.#count > MAX_NODES) {
+      if (this.#count === MAX_NODES + 1) {
+        const message = `The file has more than ${MAX_NODES} values.`
         this.#problems.push({ at, message, remedy: 'Use fewer aliases, or several files.' })
       }
       return { type: 'scalar', at, value: null }
@@ -166,7 +166,7 @@ class TreeBuilder {
     return { type: 'scalar', at, value: value as ScalarNode['value'] }
   }
 
-  /** What an alias stands for is reported where the alias is. */
+  /** Builds the node that an alias stands for. Its problems get the place of the alias. */
   #alias(alias: Alias, at: Span): Node {
     if (this.#aliases === 0) this.#targets.set(alias, this.#anchors.get(alias.source))
     const target = this.#targets.get(alias)
@@ -202,12 +202,12 @@ class TreeBuilder {
     })
   }
 
-  /** Where a node stands; all that an alias brings stands where the alias is. */
+  /** The place of a node; inside of an alias it is that of the alias. */
   #place(node: unknown, within: Span): Span {
     return this.#aliases > 0 ? within : spanOf(node, within)
   }
 
-  /** What an alias brings is refused where it is written. */
+  /** Adds a problem. Inside of an alias it is known already, from where the anchored value is written. */
   #refuse(at: Span, message: string, remedy: string): void {
     if (this.#aliases === 0) this.#problems.push({ at, message, remedy })
   }
@@ -218,7 +218,7 @@ function spanOf(node: unknown, otherwise: Span = { start: 0, end: 0 }): Span {
   return range ? { start: range[0], end: range[1] } : otherwise
 }
 
-/** A node as what it would be in code. */
+/** Turns a node into the value that it would be in code. */
 export function plain(node: Node): unknown {
   switch (node.type) {
     case 'map':

@@ -1,12 +1,14 @@
 import { isUtf8 } from 'node:buffer'
 import { escapeOf, printable } from '../../printable.js'
 
+/** The characters of the escapes of one letter. */
 const NAMED: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', 0: '\0', '\\': '\\' }
 
+/** An escape, also one that does not exist. */
 const ESCAPE = /\\(?:x([0-9a-fA-F]{2})|(.?))/gs
 
 /**
- * Gives the bytes of a text that may hold escapes: `\n`, `\r`, `\t`, `\0`, `\\`, and `\xHH`, which is one byte.
+ * Turns a text with escapes into bytes. The escapes are `\n`, `\r`, `\t`, `\0`, `\\`, and `\xHH`, which is one byte.
  *
  * @throws Error that names an escape which is none of these.
  */
@@ -22,7 +24,7 @@ export function unescapeBytes(text: string): Buffer {
   return Buffer.concat([...parts, Buffer.from(text.slice(from))])
 }
 
-/** The opposite: text on one line, without control characters, that `unescapeBytes` turns into the same bytes. */
+/** Writes bytes as one line without control characters, which `unescapeBytes` turns into the same bytes again. */
 export function escapeBytes(bytes: string | Uint8Array): string {
   const buffer = Buffer.from(bytes as Uint8Array)
   if (!isUtf8(buffer)) return printable(buffer)

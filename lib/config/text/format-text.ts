@@ -6,18 +6,18 @@ import { escapeBytes } from './escapes.js'
 import { splitWords } from './words.js'
 
 /**
- * Writes a list of stages, such as those of a pipeline, as a text that gives the same list again. A stage that
- * `defineStage()` did not make is only its name. What only code can give, such as a function, is left out.
+ * Writes a list of stages, such as those of a pipeline, as a text that gives the same list again. For a stage that
+ * `defineStage()` did not make, only its name is written, and values that only code can give are left out.
  *
  * @example
  * formatText(pipeline().through(lines({ maxLength: 4096 })).stages) // lines --max-length 4096
  */
 export function formatText(stages: readonly AnyStage[]): string {
-  // No stage at all is what the preset 'echo' has.
+  // A text cannot be empty; the preset 'echo' has no stage.
   return stages.length === 0 ? 'echo' : stages.map(formatStage).join(' | ')
 }
 
-/** Writes one stage of such a list. */
+/** Writes one stage, with its arguments and options. */
 export function formatStage(stage: AnyStage): string {
   const origin = originOf(stage)
   return origin === undefined ? quoted(stage.name) : formatCall(origin.definition, origin.given)
@@ -29,7 +29,7 @@ function formatCall(definition: Definition, values: Readonly<Record<string, unkn
     return isText(value) ? escaped(value) : []
   })
   const options = Object.keys(definition.options).flatMap(name => formatOption(name, values[name]))
-  // Behind '--' nothing is an option.
+  // Behind '--' every word is an argument.
   const end = given.some(value => value.startsWith('--')) ? ['--'] : []
   return [kebabCase(definition.name), ...options, ...end, ...given].map(quoted).join(' ')
 }
@@ -42,7 +42,7 @@ function formatOption(name: string, value: unknown): readonly string[] {
 
 type Text = string | number | Uint8Array
 
-/** Whether a text can say it: functions and streams are for code only. */
+/** Whether a text can give the value; functions and streams are for code only. */
 function isText(value: unknown): value is Text {
   return typeof value === 'string' || typeof value === 'number' || value instanceof Uint8Array
 }
@@ -51,7 +51,7 @@ function escaped(value: Text): string {
   return typeof value === 'number' ? String(value) : escapeBytes(value)
 }
 
-/** A word with the quotes that it needs. */
+/** Puts a word in quotes where it needs them. */
 function quoted(word: string): string {
   const { stages, problems } = splitWords(word)
   const isPlain = problems.length === 0 && stages[0]?.name.value === word

@@ -2,8 +2,8 @@ import type { Option } from '../../options/option.js'
 import { formatQuantity } from '../../options/quantity.js'
 import { escapeBytes } from './escapes.js'
 
-/** What an option's values are, as a text has them. */
-export function valuesOf({
+/** Describes the values of an option as a text writes them: `1 to 256MiB`. */
+export function valuesInWords({
   type,
   choices = [],
   minimum = 0,
@@ -29,8 +29,8 @@ export function valuesOf({
   }
 }
 
-/** What stands for an option that is absent, as a text would say it. */
-export function defaultOf({ presence, absent = '', default: value, unit }: Option): string {
+/** Describes the default of an option as a text would write it; empty where there is none. */
+export function defaultInWords({ presence, absent = '', default: value, unit }: Option): string {
   if (presence === 'required') return 'required'
   if (value === undefined || typeof value === 'boolean')
     return typeof value === 'boolean' ? (value ? 'on' : 'off') : absent

@@ -4,15 +4,15 @@ import type { Option, OptionTable } from '../../options/option.js'
 import { type Built, pipelineOf } from '../build-pipeline.js'
 import type { Problem } from '../problem.js'
 import { camelCase, find, type Registry } from '../registry.js'
-import type { Given, GivenOption, Step } from '../step.js'
+import type { GivenOption, GivenValue, Step } from '../step.js'
 import { unescapeBytes } from './escapes.js'
-import { valuesOf } from './option-words.js'
+import { valuesInWords } from './option-words.js'
 import { splitWords, type Word } from './words.js'
 
 /**
- * Makes a pipeline of a text such as `lines --max-length 4KiB | uppercase | to-lines`.
+ * Builds the pipeline that a text describes, such as `lines --max-length 4KiB | uppercase | to-lines`.
  *
- * @param log - Where presets print lines of their own. @default where the registry says
+ * @param log - Gets the lines that presets print. @default the log of the registry
  */
 export function pipelineOfText(text: string, registry: Registry, log = registry.log): Built {
   const { steps, problems } = stepsOfText(text, registry)
@@ -30,35 +30,35 @@ export function pipelineOfText(text: string, registry: Registry, log = registry.
       }
 }
 
-/** Longer ones are no texts that anybody wrote. */
-const LONGEST = 65_536
+/** The longest text, far more than people write. */
+const MAX_CHARACTERS = 65_536
 
-/** The steps of a text; values are text, or bytes where an escape makes them so. */
+/** Splits a text into steps. A value is a string, or bytes where its escapes are not UTF-8. */
 export function stepsOfText(
   text: string,
   registry: Registry,
 ): { readonly steps: readonly Step[]; readonly problems: readonly Problem[] } {
-  if (text.length > LONGEST) {
-    const at = { start: LONGEST, end: text.length }
+  if (text.length > MAX_CHARACTERS) {
+    const at = { start: MAX_CHARACTERS, end: text.length }
     const remedy = 'Write a file.'
     return {
       steps: [],
-      problems: [{ at, message: `The text is longer than ${LONGEST} characters.`, remedy }],
+      problems: [{ at, message: `The text is longer than ${MAX_CHARACTERS} characters.`, remedy }],
     }
   }
   const { stages, problems } = splitWords(text)
   const wrong = [...problems]
   const steps = stages.map(({ name, words }) => {
     const definition = find(registry, name.value)?.definition
-    const values = definition === undefined ? NONE : readWords(words, definition, wrong)
+    const values = definition === undefined ? NO_VALUES : readWords(words, definition, wrong)
     return { name: name.value, at: name.at, ...values }
   })
   return { steps, problems: wrong }
 }
 
-const NONE = { arguments: [], options: [] }
+const NO_VALUES = { arguments: [], options: [] }
 
-/** Tells options from arguments, and which words are the values of options. */
+/** Sorts the words of a stage into arguments and options with their values. */
 function readWords(
   words: readonly Word[],
   definition: Definition,
@@ -66,7 +66,7 @@ function readWords(
 ): Pick<Step, 'arguments' | 'options'> {
   const names = Object.keys(definition.arguments)
   const table: OptionTable = { ...definition.arguments, ...definition.options }
-  const given: Given[] = []
+  const given: GivenValue[] = []
   const options: GivenOption[] = []
   const left = [...words]
   let onlyArguments = false
@@ -83,7 +83,7 @@ function readWords(
   return { arguments: given, options: lists(options, table) }
 }
 
-/** Reads an option, and its value from the words that are left. */
+/** Reads one option; its value may be the next of the words that are left. */
 function readOption(
   word: Word,
   table: OptionTable,
@@ -108,7 +108,7 @@ function readOption(
   const next = left.shift()
   if (next !== undefined) return [{ name, nameAt, ...readValue(option, next, problems) }]
   if (option.type === 'code') return [{ name, nameAt, value: undefined, at }]
-  problems.push({ at, message: `'--${flag}' needs a value: ${valuesOf(option)}.`, remedy: '' })
+  problems.push({ at, message: `'--${flag}' needs a value: ${valuesInWords(option)}.`, remedy: '' })
   return []
 }
 
@@ -116,8 +116,8 @@ function ownOf(table: OptionTable, name: string): Option | undefined {
   return Object.hasOwn(table, name) ? table[name] : undefined
 }
 
-/** A word as the value of an option; texts may hold escapes. */
-function readValue({ type }: Option, { value, at }: Word, problems: Problem[]): Given {
+/** Reads a word as the value of an option, and replaces the escapes where that is text or bytes. */
+function readValue({ type }: Option, { value, at }: Word, problems: Problem[]): GivenValue {
   if (type !== 'text' && type !== 'bytes' && type !== 'choice') return { value, at }
   try {
     const bytes = unescapeBytes(value)
@@ -129,7 +129,7 @@ function readValue({ type }: Option, { value, at }: Word, problems: Problem[]): 
   }
 }
 
-/** Puts the values of an option that is given several times into one list, where it takes one. */
+/** Joins the values of an option that is given several times, where the option takes a list. */
 function lists(options: readonly GivenOption[], table: OptionTable): readonly GivenOption[] {
   const together = new Map<string, GivenOption>()
   const others: GivenOption[] = []

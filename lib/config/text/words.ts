@@ -1,7 +1,7 @@
 import { type Command, parse, type Word as ShellWord, type Statement, type WordPart } from 'unbash'
 import type { Problem, Span } from '../problem.js'
 
-/** One word of a text, without its quotes. */
+/** One word of a text, with its quotes removed. */
 export interface Word {
   readonly value: string
   readonly at: Span
@@ -10,22 +10,22 @@ export interface Word {
 /** The words of one stage. */
 export interface StageWords {
   readonly name: Word
-  /** Those behind the name. */
+  /** The words behind the name. */
   readonly words: readonly Word[]
 }
 
-/** The words of each stage of a text; none when the text has problems. */
+/** The words of each stage of a text; no stages where there are problems. */
 export interface Words {
   readonly stages: readonly StageWords[]
   readonly problems: readonly Problem[]
 }
 
-/** The parts of a word that stand for themselves; a shell would replace any other by something else. */
-const PLAIN = ['Literal', 'SingleQuoted', 'DoubleQuoted', 'AnsiCQuoted', 'Glob']
+/** The parts of a word that are plain text; a shell would replace every other part. */
+const PLAIN_PARTS = ['Literal', 'SingleQuoted', 'DoubleQuoted', 'AnsiCQuoted', 'Glob']
 
 /**
- * Splits a text at `|` and into words, with the quotes of a shell. Nothing is evaluated: what a shell would replace by
- * something else is a problem, except that `*`, `?` and `[` are plain text.
+ * Splits a text into stages at each `|`, and these into words, with the quotes of a shell. Nothing is evaluated: where a
+ * shell would replace something there is a problem. Only `*`, `?` and `[` are plain text.
  */
 export function splitWords(text: string): Words {
   const { commands: statements, errors = [] } = parse(text)
@@ -37,7 +37,7 @@ export function splitWords(text: string): Words {
   return { stages: problems.length > 0 ? [] : stages.map(stageWords), problems }
 }
 
-/** The plain commands of a statement; what else a shell knows is left out, and then stands between the words. */
+/** The plain commands of a statement. Any other syntax is left out here, and `betweenWords` finds it. */
 function commandsOf({ command }: Statement): readonly Command[] {
   const parts = command.type === 'AndOr' ? command.commands : [command]
   return parts
@@ -45,7 +45,7 @@ function commandsOf({ command }: Statement): readonly Command[] {
     .filter((part): part is Command => part.type === 'Command')
 }
 
-/** Without a name it is no stage. */
+/** The words of a command; none where it has no name, such as a bare redirection. */
 function wordsOf({ name, suffix }: Command): readonly [NamedWords] | readonly [] {
   const isWord = (part: { readonly type: string }): part is ShellWord => part.type === 'Word'
   return name === undefined ? [] : [[name, ...suffix.filter(isWord)]]
@@ -58,7 +58,7 @@ function stageWords([name, ...others]: NamedWords): StageWords {
   return { name: unquoted(name), words: others.map(unquoted) }
 }
 
-/** Between two stages stands one `|`, and anywhere else nothing but white space: what the parser left out is found here. */
+/** Finds what the parser did not take as a word: one `|` must stand between two stages, and elsewhere only white space. */
 function betweenWords(text: string, stages: readonly NamedWords[]): Problem | undefined {
   let from = 0
   for (const [index, words] of stages.entries()) {
@@ -71,7 +71,7 @@ function betweenWords(text: string, stages: readonly NamedWords[]): Problem | un
   return gap(text, from, text.length, 0)
 }
 
-/** What is wrong with a gap that is to have so many `|`. */
+/** Finds what is wrong with the gap between two words, in which a number of `|` must stand. */
 function gap(text: string, from: number, until: number, pipes: number): Problem | undefined {
   // A backslash at the end of a line joins it with the next one.
   const signs = [...text.slice(from, until).matchAll(/\|[|&]?|(?!\\\n)[^\s|][^\s|]*/g)].map(
@@ -127,11 +127,11 @@ function notClosed(text: string, start: number): Problem {
       }
 }
 
-/** What a shell would replace, in a word and inside its quotes. */
+/** The problems of the parts of a word that a shell would replace, also inside its quotes. */
 function replaced(word: ShellWord | WordPart): readonly Problem[] {
   const { type, pos, text } = word
-  if (type !== 'Word' && !PLAIN.includes(type)) {
-    // The parser's own end may lie behind the text's.
+  if (type !== 'Word' && !PLAIN_PARTS.includes(type)) {
+    // The end that the parser gives may lie behind that of the text.
     return [notReplaced(text, { start: pos, end: pos + text.length })]
   }
   return 'parts' in word ? (word.parts ?? []).flatMap(replaced) : []

@@ -61,7 +61,7 @@ export const ADDRESS_OPTIONS = {
         Number.isInteger(mode) && Number(mode) >= 0 && Number(mode) <= 0o777
           ? undefined
           : `'${name}' is permission bits, such as 0o660; got ${showValue(mode)}`,
-      // No number: YAML reads 660 as decimal and 0o660 as 432, and people mean the same by both.
+      // A number is refused: YAML reads 660 as decimal and 0o660 as 432, and people mean the same by both.
       writtenRefusal: (name, mode) =>
         typeof mode === 'string' && /^0?[0-7]{3}$/.test(mode)
           ? undefined

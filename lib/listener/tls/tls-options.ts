@@ -22,7 +22,7 @@ export const TLS_OPTIONS = {
   handshakeTimeout: time('how long a TLS handshake may take, from the accept on', 5_000, { minimum: 1 }),
 }
 
-/** What TLS needs; the names are those of `tls.createServer()`. Times are in milliseconds. */
+/** Options of TLS, with the names that `tls.createServer()` has for them. Times are in milliseconds. */
 export interface TlsOptions extends OptionsOf<typeof TLS_OPTIONS> {}
 
 function required<Value>(help: string): Option<Value, 'required'> {

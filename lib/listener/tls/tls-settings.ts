@@ -23,7 +23,7 @@ export function tlsSettings(owner: string, options: TlsOptions): TlsSettings {
   check(`${owner}: 'key' is no private key in PEM, or has another 'passphrase'`, () => {
     for (const one of listOf(key)) createPrivateKey({ key: one, passphrase })
   })
-  // Node takes no certificates at all, too: then it would trust every public authority, or nobody.
+  // Node also accepts an empty list of certificates, and then trusts every public authority, or nobody.
   if (ca !== undefined) check(`${owner}: 'ca' is no certificate in PEM`, () => checkCertificates(ca))
   check(`${owner}: the certificate and key cannot be used`, () =>
     createSecureContext(nodeTlsOptions(settings)),
@@ -50,7 +50,10 @@ function listOf(pem: Pem): readonly (string | Buffer)[] {
   return list
 }
 
-/** The settings as Node takes them. Node's own deadline is the socket's idle timer, which any byte renews: it is turned off. */
+/**
+ * Gives the settings in the form that Node takes. Node's own deadline is the socket's idle timer, which any byte renews,
+ * so it is set to its maximum; `handshakes.ts` keeps the time.
+ */
 export function nodeTlsOptions(settings: TlsSettings): NodeTlsOptions {
   return {
     ...settings,

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream'
 import t from 'tap'
 import { memoryBound } from '../../../lib/config/memory-bound.js'
 import { formatStage, formatText } from '../../../lib/config/text/format-text.js'
-import { defaultOf, valuesOf } from '../../../lib/config/text/option-words.js'
+import { defaultInWords, valuesInWords } from '../../../lib/config/text/option-words.js'
 import {
   counter,
   defineStage,
@@ -60,9 +60,9 @@ t.test('the values and the default of an option have words', async t => {
     [option.listOfBytes({ help, required: true }), 'text, may be repeated', 'required'],
     [option.callback({ help, inCode: '() => void' }), 'in code only', ''],
   ] as const
-  for (const [one, values, standard] of words) {
-    t.equal(valuesOf(one), values)
-    t.equal(defaultOf(one), standard)
+  for (const [one, values, defaultValue] of words) {
+    t.equal(valuesInWords(one), values)
+    t.equal(defaultInWords(one), defaultValue)
   }
 })
 
