@@ -14,6 +14,8 @@ import type { Flow, Sink } from './flow.js'
 
 type AnyTransformer = Transformer<unknown, unknown>
 type Step = 'start' | 'readComplete' | 'flush'
+/** The part of a sink that a fused segment calls: it takes all input at once, and its output ends in the turn of its end. */
+type FusedSink = Omit<Sink, 'drained' | 'inputClosed'>
 
 /** One stage of a segment at work: calls the transformer, and is the controller that the transformer is given. */
 class Link implements Controller<unknown> {
@@ -122,7 +124,7 @@ function openTransformer({ name, stage }: PlannedStage, connection: Connection):
  */
 export class FusedSegment implements Flow {
   readonly #stages: readonly PlannedStage[]
-  readonly #sink: Sink
+  readonly #sink: FusedSink
   readonly #ownsItems: boolean
   /** The output that lends its memory to the sink, where the last stage has one; it is told whether the memory is free again. */
   #lender: TextOutput | undefined
@@ -141,7 +143,7 @@ export class FusedSegment implements Flow {
   #items = 0
   bytes = 0
 
-  constructor(stages: readonly PlannedStage[], sink: Sink, ownsItems = false) {
+  constructor(stages: readonly PlannedStage[], sink: FusedSink, ownsItems = false) {
     this.#stages = stages
     this.#sink = sink
     this.#ownsItems = ownsItems

@@ -110,8 +110,6 @@ export class StreamChain implements Flow {
         write: item => stream.push(item),
         endTurn: () => true,
         isFlushed: false,
-        drained: () => {},
-        inputClosed: () => {},
         finish: terminated => {
           if (terminated) this.#terminate(index)
         },
