@@ -45,12 +45,12 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
   readonly #plans = new Map<PlanMode, Plan>()
 
   /** @internal Made by `pipeline()` and `through()`. */
-  constructor(accepts: Kind, stages: readonly AnyStage[]) {
-    this.#placed = place(accepts, stages)
-    this.stages = Object.freeze([...stages])
-    this.name = stages.map(stage => stage.name).join(' | ')
+  constructor(accepts: Kind, placed: readonly PlannedStage[]) {
+    this.#placed = placed
+    this.stages = Object.freeze(placed.map(({ stage }) => stage))
+    this.name = placed.map(({ name }) => name).join(' | ')
     this.accepts = accepts as KindOf<In>
-    this.emits = (this.#placed.at(-1)?.emits ?? accepts) as KindOf<Out>
+    this.emits = (placed.at(-1)?.emits ?? accepts) as KindOf<Out>
   }
 
   /**
@@ -65,7 +65,9 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
         'through() takes a stage. Call the function that makes it, as in through(lines()), or make one with stage().',
       )
     }
-    return new Pipeline<In, Next>(this.accepts, [...this.stages, ...(stages ?? [stage as AnyStage])])
+    const last = this.#placed.at(-1)
+    const added = place(this.emits, stages ?? [stage as AnyStage], last && `stage '${last.name}'`)
+    return new Pipeline<In, Next>(this.accepts, [...this.#placed, ...added])
   }
 
   /**

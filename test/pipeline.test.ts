@@ -36,6 +36,24 @@ t.test('a pipeline does not change when another is made of it', async t => {
   t.throws(() => (decoded.stages as unknown[]).push(1), TypeError)
 })
 
+t.test('a stage is put in its place once, however many come behind it', async t => {
+  let placed = 0
+  const watched = {
+    ...tap<Buffer>('watched', () => {}),
+    get accepts() {
+      placed++
+      return 'bytes' as const
+    },
+  }
+  const one = pipeline().through(watched)
+  const once = placed
+  t.equal(one.through(counter()).through(counter()).name, 'watched | counter | counter')
+  t.equal(placed, once)
+  t.throws(() => one.through(uppercase() as never), {
+    message: /^Stage 'uppercase' takes lines, but stage 'watched' gives bytes\./,
+  })
+})
+
 t.test('explain says how a pipeline will run', async t => {
   const mixed = pipeline()
     .through(counter())
