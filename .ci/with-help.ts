@@ -15,6 +15,6 @@ function comment({ help, unit, minimum, maximum, default: value }: Option): stri
       ? ''
       : ` From ${digits(minimum ?? 0)} to ${digits(maximum)}.`
   const counted = unit === undefined ? '' : ` In ${unit}.`
-  const standard = value === undefined ? '' : ` @default ${JSON.stringify(value)}`
-  return `${sentence}.${counted}${range}${standard}`.replaceAll('*/', '*\\/')
+  const defaultText = value === undefined ? '' : ` @default ${JSON.stringify(value)}`
+  return `${sentence}.${counted}${range}${defaultText}`.replaceAll('*/', '*\\/')
 }

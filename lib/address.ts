@@ -14,16 +14,18 @@ export function parseAddress(text: string): { readonly host: string; readonly po
   return port >= 1 && port <= 65_535 ? { host: v6 || name || 'localhost', port } : undefined
 }
 
-const UNIX = 'unix'
+const UNIX_FAMILY = 'unix'
 
 /** Where a server listens, in the shape of a TCP address also when it has none. */
 export function boundAddress(server: Server): AddressInfo {
   const bound = server.address() as AddressInfo | string | null | undefined
   // Of an inherited unix socket Node does not know the path.
-  return typeof bound === 'object' && bound !== null ? bound : { address: bound ?? '', family: UNIX, port: 0 }
+  return typeof bound === 'object' && bound !== null
+    ? bound
+    : { address: bound ?? '', family: UNIX_FAMILY, port: 0 }
 }
 
 /** Writes where a listener listens. */
 export function formatBound({ address, family, port }: AddressInfo): string {
-  return family === UNIX ? address || 'an inherited unix socket' : formatAddress(address, port)
+  return family === UNIX_FAMILY ? address || 'an inherited unix socket' : formatAddress(address, port)
 }

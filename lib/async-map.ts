@@ -56,7 +56,7 @@ export function asyncMap<In, Out>(
 }
 
 /** One item's place in the order; `settle` is there when its promise is. */
-interface Slot {
+interface PendingItem {
   settle?: () => void
 }
 
@@ -65,7 +65,7 @@ class OrderedMap<In, Out> extends Transform {
   readonly #concurrency: number
   readonly #work: (item: In) => Promise<Out>
   readonly #fail: (error: unknown) => void
-  readonly #slots: Slot[] = []
+  readonly #slots: PendingItem[] = []
   #failed = false
   /** The callback of an item that filled the last slot, or of the flush: called when there is room, or nothing left. */
   #waiting: TransformCallback | undefined
@@ -79,7 +79,7 @@ class OrderedMap<In, Out> extends Transform {
   }
 
   override _transform(item: In, _encoding: BufferEncoding, callback: TransformCallback): void {
-    const slot: Slot = {}
+    const slot: PendingItem = {}
     this.#slots.push(slot)
     this.#work(item).then(
       result => this.#settle(slot, () => this.push(result)),
@@ -97,7 +97,7 @@ class OrderedMap<In, Out> extends Transform {
     this.#wait(callback)
   }
 
-  #settle(slot: Slot, settle: () => void): void {
+  #settle(slot: PendingItem, settle: () => void): void {
     slot.settle = settle
     for (let first = this.#slots[0]; first?.settle !== undefined; first = this.#slots[0]) {
       this.#slots.shift()

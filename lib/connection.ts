@@ -24,16 +24,16 @@ export let countWith: (connection: Connection, counter: Counter) => void
 type AskTotal = (answer: (total: number) => void) => void
 
 /** Those of a listener whose connections are spread over several processes. */
-const shared = new WeakMap<Connection, AskTotal>()
+const totals = new WeakMap<Connection, AskTotal>()
 
 /** Says that a listener's connections are spread over several processes, and whom to ask how many there were. */
 export function shareCount(connection: Connection, askTotal: AskTotal): void {
-  shared.set(connection, askTotal)
+  totals.set(connection, askTotal)
 }
 
 /** Whom to ask; undefined where this process has all connections. */
 export function sharedCount(connection: Connection): AskTotal | undefined {
-  return shared.get(connection)
+  return totals.get(connection)
 }
 
 /**

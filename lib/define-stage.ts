@@ -1,6 +1,6 @@
 import type { Definition, StageFactory } from './definition.js'
 import type { Option, OptionTable } from './options/option.js'
-import type { Given, OptionsOf, RequiredNames, SettingsOf, ValueOf } from './options/option-values.js'
+import type { OptionsOf, OptionValues, RequiredNames, SettingsOf, ValueOf } from './options/option-values.js'
 import { checkValue, defaultsOf, givenOptions, type Values } from './options/option-values.js'
 import type { AnyStage } from './stage.js'
 
@@ -8,7 +8,7 @@ import type { AnyStage } from './stage.js'
 type Argument = OptionTable
 
 type ArgumentSettings<Arguments> = Arguments extends readonly [infer First, ...infer Others]
-  ? Given<First, keyof First> & ArgumentSettings<Others>
+  ? OptionValues<First, keyof First> & ArgumentSettings<Others>
   : unknown
 
 type ArgumentValues<Arguments> = Arguments extends readonly [infer First, ...infer Others]
@@ -69,7 +69,7 @@ export function defineStage<
     options: Object.freeze({ ...options }),
   })
   const factory = (...parameters: unknown[]): Made => {
-    const { settings, given } = check(definition, parameters)
+    const { settings, given } = checkParameters(definition, parameters)
     const made = make(settings as Parameters<typeof make>[0], given as Parameters<typeof make>[1])
     remember(made, definition, settings, given)
     return made
@@ -101,7 +101,10 @@ function remember(stage: AnyStage, definition: Definition, settings: Values, opt
 }
 
 /** Checks what a factory was called with, at once, so that the stack leads to the line to change. */
-function check(definition: Definition, parameters: readonly unknown[]): { settings: Values; given: Values } {
+function checkParameters(
+  definition: Definition,
+  parameters: readonly unknown[],
+): { settings: Values; given: Values } {
   const owner = `${definition.name}()`
   const names = Object.keys(definition.arguments)
   const values = names.map((name, index) => [name, parameters[index]])

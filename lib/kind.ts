@@ -42,14 +42,14 @@ export function sizeOf(kind: Kind, item: unknown): number {
   return Buffer.isBuffer(item) ? item.length : -1
 }
 
-const NOUNS: Record<Kind, string> = {
+const ITEM_NOUNS: Record<Kind, string> = {
   bytes: 'a Buffer',
   line: 'a string',
   frame: 'a Buffer',
   value: 'a value that is not null or undefined',
 }
 
-function describe(item: unknown): string {
+function describeItem(item: unknown): string {
   if (item === null || item === undefined) return String(item)
   if (isThenable(item)) return 'a promise (use asyncMap() to wait for one)'
   return typeof item === 'object'
@@ -61,6 +61,6 @@ function describe(item: unknown): string {
 export function wrongKind(stage: string, kind: Kind, item: unknown): StageError {
   return new StageError(
     stage,
-    `emitted ${describe(item)}, but its 'emits: ${kind}' stands for ${NOUNS[kind]}.`,
+    `emitted ${describeItem(item)}, but its 'emits: ${kind}' stands for ${ITEM_NOUNS[kind]}.`,
   )
 }

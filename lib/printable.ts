@@ -1,4 +1,4 @@
-const LETTERS = new Map([
+const ESCAPE_LETTERS = new Map([
   ['\n', 'n'],
   ['\r', 'r'],
   ['\t', 't'],
@@ -8,7 +8,7 @@ const LETTERS = new Map([
 
 /** The escape of a character: `\n` and the like, or `\xHH` for each of its bytes. */
 export function escapeOf(character: string, encoding: 'utf8' | 'latin1'): string {
-  const letter = LETTERS.get(character)
+  const letter = ESCAPE_LETTERS.get(character)
   return letter === undefined
     ? Buffer.from(character, encoding).toString('hex').replace(/../g, '\\x$&')
     : `\\${letter}`

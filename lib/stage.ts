@@ -134,7 +134,7 @@ export interface AnyStage extends StageTraits {
 }
 
 /** Freezes a checked description into a stage. */
-function describe<Description extends AnyStage>(description: Description): Readonly<Description> {
+function freezeStage<Description extends AnyStage>(description: Description): Readonly<Description> {
   const { name, accepts, emits, asks = true } = description
   if (typeof name !== 'string' || name === '') {
     throw new InvalidOptionError(
@@ -184,13 +184,13 @@ export interface StageDefinition<In, Out> extends StageTraits {
  */
 export function stage<In, Out>(definition: StageDefinition<In, Out>): TransformerStage<In, Out> {
   const { name, stream, lazy = false } = definition
-  checkNames(`stage('${name}')`, definition, DEFINITION_NAMES)
+  checkNames(`stage('${name}')`, definition, STAGE_OPTIONS)
   checkBoolean(`Stage '${name}'`, 'lazy', lazy)
   if (stream !== undefined) needFunction(name, "a function as its 'stream'", stream)
   return internalStage(definition)
 }
 
-const DEFINITION_NAMES: readonly string[] = ['name', 'accepts', 'emits', 'open', 'stream', 'lazy', 'asks']
+const STAGE_OPTIONS: readonly string[] = ['name', 'accepts', 'emits', 'open', 'stream', 'lazy', 'asks']
 
 /**
  * Makes a stage as `stage()` does, with traits that it refuses: the planner relies on them, and nothing checks them at run
@@ -202,7 +202,7 @@ export function internalStage<In, Out>(
   definition: StageDefinition<In, Out> & Pick<AnyStage, 'blocks' | 'greeting' | 'inert'>,
 ): TransformerStage<In, Out> {
   needFunction(definition.name, "an 'open' function", definition.open)
-  return describe(definition)
+  return freezeStage(definition)
 }
 
 /** Options of `map()` for lines. */
@@ -325,5 +325,11 @@ export function fromStream<In, Out>(
   const { accepts = 'bytes', emits = 'bytes', asks = true } = options
   needFunction(name, 'a function that opens a Duplex', open)
   checkNames(`fromStream('${name}')`, options, ['accepts', 'emits', 'asks'])
-  return describe({ name, accepts: accepts as KindOf<In>, emits: emits as KindOf<Out>, asks, stream: open })
+  return freezeStage({
+    name,
+    accepts: accepts as KindOf<In>,
+    emits: emits as KindOf<Out>,
+    asks,
+    stream: open,
+  })
 }

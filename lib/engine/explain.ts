@@ -32,7 +32,7 @@ export interface ExplainedStage {
   readonly runs: Rewriting | undefined
 }
 
-function reasonOf(segment: Segment, mode: PlanMode): string | undefined {
+function streamReason(segment: Segment, mode: PlanMode): string | undefined {
   if (mode === 'streams') return "plan 'streams' runs each stage as a stream"
   return segment.type === 'stream' ? 'the stage is a stream' : undefined
 }
@@ -50,7 +50,7 @@ export function explain(plan: Plan): Explanation {
         runs: planned.runs,
       })),
     ),
-    reason: reasonOf(segment, mode),
+    reason: streamReason(segment, mode),
   }))
   const isDirect = plan.direct !== undefined
   return {

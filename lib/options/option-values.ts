@@ -59,11 +59,13 @@ export type RequiredNames<Options> = {
 }[keyof Options]
 
 /** Homomorphic, so that an editor shows what is written at each option. */
-export type Given<Options, Names extends keyof Options> = { readonly [Name in Names]: ValueOf<Options[Name]> }
+export type OptionValues<Options, Names extends keyof Options> = {
+  readonly [Name in Names]: ValueOf<Options[Name]>
+}
 
 /** The type of the object that a factory with these options takes. */
-export type OptionsOf<Options> = Given<Options, RequiredNames<Options>> &
-  Partial<Given<Options, Exclude<keyof Options, RequiredNames<Options>>>>
+export type OptionsOf<Options> = OptionValues<Options, RequiredNames<Options>> &
+  Partial<OptionValues<Options, Exclude<keyof Options, RequiredNames<Options>>>>
 
 /** The same with defaults filled in: what `make` gets. */
 export type SettingsOf<Options> = {

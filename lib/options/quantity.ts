@@ -1,11 +1,11 @@
 import type { Unit } from './option.js'
 
-const SIZES = { B: 1, KiB: 1_024, MiB: 1_048_576, GiB: 1_073_741_824 }
+const BYTE_SCALES = { B: 1, KiB: 1_024, MiB: 1_048_576, GiB: 1_073_741_824 }
 
 /** What may stand behind a number, by what the number counts. */
 const SCALES: Readonly<Record<Unit, Readonly<Record<string, number>>>> = {
-  bytes: SIZES,
-  'bytes/s': Object.fromEntries(Object.entries(SIZES).map(([name, scale]) => [`${name}/s`, scale])),
+  bytes: BYTE_SCALES,
+  'bytes/s': Object.fromEntries(Object.entries(BYTE_SCALES).map(([name, scale]) => [`${name}/s`, scale])),
   ms: { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 },
 }
 
@@ -15,9 +15,9 @@ const SCALES: Readonly<Record<Unit, Readonly<Record<string, number>>>> = {
  * milliseconds, or too large for a safe integer.
  */
 export function parseQuantity(text: string, unit?: Unit): number | undefined {
-  const { sign, whole, fraction = '', name } = QUANTITY.exec(text)?.groups ?? {}
+  const { sign, whole, fraction = '', name } = QUANTITY_PATTERN.exec(text)?.groups ?? {}
   if (whole === undefined || (name === undefined && fraction !== '')) return undefined
-  const scale = name === undefined ? 1 : scaleOf(name, unit)
+  const scale = name === undefined ? 1 : unitScale(name, unit)
   if (scale === undefined) return undefined
   // Not in floating point, where 1.1 times 1000 is 1100.0000000000002.
   const product = BigInt(whole + fraction) * BigInt(scale)
@@ -28,9 +28,10 @@ export function parseQuantity(text: string, unit?: Unit): number | undefined {
 }
 
 /** More digits than anybody writes would cost more time than they are worth. */
-const QUANTITY = /^(?<sign>-?)(?<whole>\d{1,20})(?:\.(?<fraction>\d{1,20}))? ?(?<name>[A-Za-z]+(?:\/s)?)?$/
+const QUANTITY_PATTERN =
+  /^(?<sign>-?)(?<whole>\d{1,20})(?:\.(?<fraction>\d{1,20}))? ?(?<name>[A-Za-z]+(?:\/s)?)?$/
 
-function scaleOf(name: string, unit: Unit | undefined): number | undefined {
+function unitScale(name: string, unit: Unit | undefined): number | undefined {
   if (unit === undefined) return undefined
   const scales = SCALES[unit]
   // What a rate is of is a second, also where nobody says so.

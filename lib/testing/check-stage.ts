@@ -14,7 +14,7 @@ import { LIFE_LAWS } from './laws/life.js'
 import { OUTPUT_LAWS } from './laws/output.js'
 import { STALLED_LAWS } from './laws/stalled.js'
 import { brief } from './show.js'
-import { EndlessRun, type Sample, type Settings, Subject } from './subject.js'
+import { type CheckSettings, EndlessRun, type Sample, Subject } from './subject.js'
 
 /** What goes in or comes out: text (UTF-8) or bytes for a stage of bytes, a list for one of lines, frames or values. */
 export type Items<Item> = KindOf<Item> extends 'bytes' ? string | Uint8Array : readonly Item[]
@@ -51,8 +51,8 @@ export interface CheckStageOptions {
 /** The first law that is broken is the one that is told. */
 const LAWS: readonly Law[] = [...OUTPUT_LAWS, ...LIFE_LAWS, ...STALLED_LAWS, ...BYTEWISE_LAWS]
 /** What is seen beside the others. */
-const END = { name: 'end', says: 'every run ends' }
-const PARAMETERS = { name: 'unchanged', says: 'the options of the caller are not changed' }
+const END_LAW = { name: 'end', says: 'every run ends' }
+const PARAMETERS_LAW = { name: 'unchanged', says: 'the options of the caller are not changed' }
 
 /**
  * Checks that a stage (or a pipeline) obeys the laws of stages, on both plans:
@@ -92,7 +92,7 @@ export async function checkStage<In, Out>(
   checkInteger('checkStage()', 'random', random, 0, 1_000_000)
   if (held !== Number.POSITIVE_INFINITY) checkInteger('checkStage()', 'held', held, 1, 1_000_000_000)
   checkInteger('checkStage()', 'timeout', timeout, 1, 2_147_483_647)
-  const settings: Settings = { seed, random, held, timeout, endpoints }
+  const settings: CheckSettings = { seed, random, held, timeout, endpoints }
   const before = copyOf(parameters)
   const made = (typeof stage === 'function' ? stage(...(parameters as never[])) : stage) as AnyStage
   if (examples.length === 0) throw new InvalidOptionError('checkStage() needs at least one example.')
@@ -110,19 +110,19 @@ export async function checkStage<In, Out>(
       expected: before,
       actual: parameters,
     }
-    throw failure(PARAMETERS, made.name, undefined, breach)
+    throw failure(PARAMETERS_LAW, made.name, undefined, breach)
   }
 }
 
 /** A stage with one of its examples, on each plan. */
-function subjectsOf(stage: AnyStage, example: Example<unknown, unknown>, settings: Settings): Subject[] {
+function subjectsOf(stage: AnyStage, example: Example<unknown, unknown>, settings: CheckSettings): Subject[] {
   checkNames('checkStage(): an example', example, ['input', 'output', 'error', 'reports'])
   const { stages = [stage], name } = stage
   const { error, reports = [] } = example
-  const accepts = stage.accepts === 'any' ? kindOf(example.input) : stage.accepts
+  const accepts = stage.accepts === 'any' ? kindOfInput(example.input) : stage.accepts
   const emits = place(accepts, stages).at(-1)?.emits ?? accepts
-  const items = itemsOf(name, 'input', accepts, example.input)
-  const output = itemsOf(name, 'output', emits, example.output)
+  const items = exampleItems(name, 'input', accepts, example.input)
+  const output = exampleItems(name, 'output', emits, example.output)
   const sample: Sample = {
     items,
     expected: { output: emits === 'bytes' ? output[0] : output, error, reports },
@@ -130,12 +130,12 @@ function subjectsOf(stage: AnyStage, example: Example<unknown, unknown>, setting
   return PLAN_MODES.map(plan => new Subject(stages, name, accepts, emits, plan, sample, settings))
 }
 
-function kindOf(input: unknown): Kind {
+function kindOfInput(input: unknown): Kind {
   if (!Array.isArray(input)) return 'bytes'
   return typeof input[0] === 'string' ? 'line' : Buffer.isBuffer(input[0]) ? 'frame' : 'value'
 }
 
-function itemsOf(stage: string, what: string, kind: Kind, given: unknown): readonly unknown[] {
+function exampleItems(stage: string, what: string, kind: Kind, given: unknown): readonly unknown[] {
   if (kind === 'bytes' && (typeof given === 'string' || given instanceof Uint8Array)) {
     return [Buffer.from(given as string)]
   }
@@ -154,7 +154,7 @@ async function obey(law: Law, subject: Subject): Promise<void> {
   } catch (error) {
     if (!(error instanceof EndlessRun)) throw error
     const detail = `Nothing had happened for ${settings.timeout} ms (option 'timeout').`
-    throw failure(END, name, plan, { detail, input: sample.items })
+    throw failure(END_LAW, name, plan, { detail, input: sample.items })
   }
   if (breach !== undefined) throw failure(law, name, plan, breach)
 }

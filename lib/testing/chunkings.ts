@@ -3,7 +3,7 @@ import { checkInteger, checkNames } from '../options/check-option.js'
 type IsCut = (bytes: Buffer, place: number) => boolean
 
 /** Which places are cut together. */
-const MANY_PLACES: readonly IsCut[] = [
+const CUT_PATTERNS: readonly IsCut[] = [
   (bytes, place) => bytes[place - 1] === 0x0d && bytes[place] === 0x0a,
   (bytes, place) => ((bytes[place] as number) & 0xc0) === 0x80,
   ...[2, 3, 4, 5, 7].map(
@@ -49,21 +49,21 @@ export function* chunkings(
   checkInteger('chunkings()', 'places', most, 1, Number.MAX_SAFE_INTEGER)
   const bytes = Buffer.from(input)
   const places = Array.from({ length: Math.max(bytes.length - 1, 0) }, (_, index) => index + 1)
-  yield cut(bytes, [])
-  yield [Buffer.alloc(0), ...cut(bytes, []), Buffer.alloc(0)]
-  yield cut(bytes, places)
-  yield cut(bytes, places).flatMap(chunk => [chunk, Buffer.alloc(0)])
-  for (const isCut of MANY_PLACES) {
+  yield cutAt(bytes, [])
+  yield [Buffer.alloc(0), ...cutAt(bytes, []), Buffer.alloc(0)]
+  yield cutAt(bytes, places)
+  yield cutAt(bytes, places).flatMap(chunk => [chunk, Buffer.alloc(0)])
+  for (const isCut of CUT_PATTERNS) {
     const many = places.filter(place => isCut(bytes, place))
     // One place alone comes below.
-    if (many.length > 1) yield cut(bytes, many)
+    if (many.length > 1) yield cutAt(bytes, many)
   }
   const each = Math.ceil(places.length / most)
-  for (const [index, place] of places.entries()) if (index % each === 0) yield cut(bytes, [place])
-  const next = numbers(seed)
+  for (const [index, place] of places.entries()) if (index % each === 0) yield cutAt(bytes, [place])
+  const next = randomNumbers(seed)
   for (let round = 0; round < random; round++) {
     const often = next()
-    yield cut(
+    yield cutAt(
       bytes,
       places.filter(() => next() < often),
     )
@@ -71,12 +71,12 @@ export function* chunkings(
 }
 
 /** Each chunk is a copy, so that a stage that keeps or changes one is found out. */
-function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
+function cutAt(bytes: Buffer, places: readonly number[]): Buffer[] {
   return [0, ...places].map((from, index) => Buffer.from(bytes.subarray(from, places[index])))
 }
 
 /** Marsaglia's xorshift32: repeatable numbers from 0 to 1. */
-export function numbers(seed: number): () => number {
+export function randomNumbers(seed: number): () => number {
   let state = seed || 1
   return () => {
     state ^= state << 13

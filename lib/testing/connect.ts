@@ -65,7 +65,7 @@ export function connect(pipeline: Pipeline<Buffer, Buffer>, options: HandleOptio
       socket.stall(false)
       for (;;) {
         const { received, isOver } = socket
-        const length = lengthOf(received, until)
+        const length = answerLength(received, until)
         if (length !== undefined || (isOver && until === undefined)) {
           return socket.takeReceived(length ?? received.length)
         }
@@ -81,7 +81,7 @@ export function connect(pipeline: Pipeline<Buffer, Buffer>, options: HandleOptio
 }
 
 /** How much of what was received answers a `receive`; undefined when it is not enough. */
-function lengthOf(received: Buffer, until: number | string | undefined): number | undefined {
+function answerLength(received: Buffer, until: number | string | undefined): number | undefined {
   if (typeof until === 'number') return received.length >= until ? until : undefined
   const at = until === undefined ? -1 : received.indexOf(until)
   return at === -1 ? undefined : at + Buffer.byteLength(until as string)

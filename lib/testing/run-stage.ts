@@ -4,7 +4,7 @@ import { InvalidOptionError, type PeerError } from '../errors.js'
 import { type Kind, sizeOf } from '../kind.js'
 import { checkChoice, checkInteger, checkNames } from '../options/check-option.js'
 import type { AnyStage, Stage } from '../stage.js'
-import { batches, Trial, unbatch } from './trial.js'
+import { batchesOf, Trial, unbatch } from './trial.js'
 
 /** Options of `runStage()`. */
 export interface RunStageOptions {
@@ -39,7 +39,7 @@ export async function runStage<In, Out>(
   checkInteger('runStage()', 'batch', batch, 1, 1_000_000)
   const inputs = [...items]
   const { accepts, stages = [stage as AnyStage] } = stage as AnyStage
-  const kind = accepts === 'any' ? kindOf(inputs[0]) : accepts
+  const kind = accepts === 'any' ? kindOfItem(inputs[0]) : accepts
   for (const item of inputs) {
     if (sizeOf(kind, item) !== -1) continue
     throw new InvalidOptionError(`runStage(): stage '${stage.name}' takes ${kind}, but got ${String(item)}.`)
@@ -49,7 +49,7 @@ export async function runStage<In, Out>(
     batch === 1
       ? await Trial.open(stages, kind, plan, connection, hooks)
       : await Trial.open([unbatch(kind), ...stages], 'value', plan, connection, hooks)
-  await trial.feed(batch === 1 ? inputs : batches(inputs, batch))
+  await trial.feed(batch === 1 ? inputs : batchesOf(inputs, batch))
   await trial.end()
   const failure = trial.close()
   const error = trial.error ?? trial.late ?? failure
@@ -58,6 +58,6 @@ export async function runStage<In, Out>(
 }
 
 /** A stage that takes any kind is fed with what the first item is. */
-function kindOf(item: unknown): Kind {
+function kindOfItem(item: unknown): Kind {
   return typeof item === 'string' ? 'line' : item === undefined || Buffer.isBuffer(item) ? 'bytes' : 'value'
 }

@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 
 /** What cannot be seen, moves the text around it, or looks like a fault of the terminal. */
 const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}\ufffd]/gu
-const LONGEST = 300
+const MAX_BRIEF_CHARACTERS = 300
 
 /** A value as code, ready to paste. */
 export function show(value: unknown): string {
@@ -21,7 +21,9 @@ export function show(value: unknown): string {
 /** The same for a message: what is very long is cut. */
 export function brief(value: unknown): string {
   const text = show(value)
-  return text.length <= LONGEST ? text : `${text.slice(0, LONGEST)}… (${text.length} characters)`
+  return text.length <= MAX_BRIEF_CHARACTERS
+    ? text
+    : `${text.slice(0, MAX_BRIEF_CHARACTERS)}… (${text.length} characters)`
 }
 
 function quote(text: string): string {

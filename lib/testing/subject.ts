@@ -4,11 +4,11 @@ import type { PlanMode } from '../engine/planned-stage.js'
 import type { Kind } from '../kind.js'
 import type { AnyStage } from '../stage.js'
 import { type FakeClock, fakeClock } from './fake-clock.js'
-import { batches, Trial, type TrialHooks, unbatch } from './trial.js'
+import { batchesOf, Trial, type TrialHooks, unbatch } from './trial.js'
 import { turn } from './turns.js'
 
 /** How a stage is checked; the options of `checkStage()` with their defaults. */
-export interface Settings {
+export interface CheckSettings {
   readonly seed: number
   readonly random: number
   readonly held: number
@@ -35,13 +35,13 @@ export interface Sample {
 /** A run that is not over within `timeout`. */
 export class EndlessRun extends Error {}
 
-export function isSame(one: Result, other: Result): boolean {
+export function isSameResult(one: Result, other: Result): boolean {
   const compared = ({ output, error, reports }: Result) => [output, error, reports]
   return isDeepStrictEqual(compared(one), compared(other))
 }
 
 /** Turns of the event loop without a sign of life after which time moves on. */
-const PATIENCE = 20
+const IDLE_TURNS = 20
 
 /** A stage on one plan with one of its examples: what a law is checked of. */
 export class Subject {
@@ -52,7 +52,7 @@ export class Subject {
     readonly emits: Kind,
     readonly plan: PlanMode,
     readonly sample: Sample,
-    readonly settings: Settings,
+    readonly settings: CheckSettings,
   ) {}
 
   /** Opens the stages for a connection of their own, with a clock that moves on when nothing else does. */
@@ -76,7 +76,7 @@ export class Subject {
       batch === 1
         ? await this.open()
         : await this.open({}, { stages: [unbatch(this.accepts), ...this.stages], kind: 'value' })
-    await trial.feed(batch === 1 ? items : batches(items, batch))
+    await trial.feed(batch === 1 ? items : batchesOf(items, batch))
     await trial.end()
     trial.close()
     return this.resultOf(trial)
@@ -100,7 +100,7 @@ export class Subject {
     await Promise.race([done, turn()])
     const deadline = performance.now() + this.settings.timeout
     for (let turns = 0; waiting; turns++) {
-      if (turns > PATIENCE && clock.pending > 0) clock.advance(1000)
+      if (turns > IDLE_TURNS && clock.pending > 0) clock.advance(1000)
       if (performance.now() > deadline) throw new EndlessRun()
       await turn()
     }

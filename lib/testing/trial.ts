@@ -145,7 +145,7 @@ export function unbatch(kind: Kind): AnyStage {
 }
 
 /** Items in batches of a size. */
-export function batches(items: readonly unknown[], size: number): unknown[][] {
+export function batchesOf(items: readonly unknown[], size: number): unknown[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
     items.slice(index * size, (index + 1) * size),
   )

@@ -33,7 +33,7 @@ interface Ended {
 }
 
 /** A stage behind the checked one, which ends the connection at its first item. */
-function behind(end: (controller: Controller<unknown>) => void): AnyStage {
+function endingStage(end: (controller: Controller<unknown>) => void): AnyStage {
   return stage<unknown, unknown>({
     name: 'behind',
     accepts: 'any',
@@ -43,9 +43,9 @@ function behind(end: (controller: Controller<unknown>) => void): AnyStage {
 }
 
 /** How often much input is an input. */
-const MUCH = 20
+const MANY_INPUTS = 20
 
-interface Ending {
+interface EndingCase {
   /** What ends the connection, if not the input. */
   readonly behind?: AnyStage
   /** How much of the input comes before a reset. */
@@ -54,15 +54,17 @@ interface Ending {
 }
 
 /** Every way in which a connection ends. */
-const ENDINGS: Readonly<Record<string, Ending>> = {
+const ENDINGS: Readonly<Record<string, EndingCase>> = {
   'the end of the input': {},
-  'much input': { repeated: MUCH },
+  'much input': { repeated: MANY_INPUTS },
   'a reset before the first item': { fed: 0 },
   'a reset in the middle': { fed: 0.5 },
   'a reset behind the last item': { fed: 1 },
-  'an early end by the stage behind it': { behind: behind(controller => controller.terminate()) },
+  'an early end by the stage behind it': {
+    behind: endingStage(controller => controller.terminate()),
+  },
   'a failure of the stage behind it': {
-    behind: behind(() => {
+    behind: endingStage(() => {
       throw new Error('a failure of the stage behind it')
     }),
   },
@@ -123,7 +125,7 @@ function watchTransformer(transformer: Transformer<never, unknown>, life: Life):
 }
 
 /** Runs one connection to one of its ends. */
-async function live(subject: Subject, ending: Ending): Promise<() => Promise<Ended>> {
+async function runToEnd(subject: Subject, ending: EndingCase): Promise<() => Promise<Ended>> {
   const { behind, fed, repeated = 1 } = ending
   const lives: Life[] = []
   const stages = subject.stages.map(each => watch(each, lives))
@@ -131,7 +133,7 @@ async function live(subject: Subject, ending: Ending): Promise<() => Promise<End
     {},
     { stages: behind === undefined ? stages : [...stages, behind], kind: subject.accepts },
   )
-  const items = Array.from({ length: repeated }, () => itemsOf(subject)).flat()
+  const items = Array.from({ length: repeated }, () => halvedItems(subject)).flat()
   await trial.feed(items.slice(0, fed === undefined ? items.length : Math.ceil(fed * items.length)))
   if (fed === undefined) await trial.end()
   else await turn()
@@ -156,7 +158,7 @@ async function endsOf(subject: Subject): Promise<Map<string, Ended>> {
   const ends = seen.get(subject) ?? new Map<string, Ended>()
   if (!seen.has(subject)) {
     for (const [name, ending] of Object.entries(ENDINGS)) {
-      const settled = await live(subject, ending)
+      const settled = await runToEnd(subject, ending)
       ends.set(name, await settled())
     }
     seen.set(subject, ends)
@@ -165,7 +167,7 @@ async function endsOf(subject: Subject): Promise<Map<string, Ended>> {
 }
 
 /** Enough for a middle, also of bytes. */
-function itemsOf({ accepts, sample }: Subject): unknown[] {
+function halvedItems({ accepts, sample }: Subject): unknown[] {
   const [input] = sample.items
   if (accepts !== 'bytes') return sample.items.map(copyOf)
   const middle = Math.ceil((input as Buffer).length / 2)
@@ -199,11 +201,13 @@ function disorder({ lives, failure, reason }: Ended): string | undefined {
 function leak({ timers, listening, listeners }: Ended): string | undefined {
   if (timers > 0) return `timers of connection.clock were not cleared: ${timers}.`
   if (listeners > 0) return `listeners on connection.signal were not removed: ${listeners}.`
-  return listening < MUCH ? undefined : `listeners on connection.signal had grown to ${listening} before.`
+  return listening < MANY_INPUTS
+    ? undefined
+    : `listeners on connection.signal had grown to ${listening} before.`
 }
 
 /** Connections that a handle must be left by before it counts: others may open some at the same time. */
-const ROUNDS = 8
+const HANDLE_ROUNDS = 8
 
 /** What would keep the process alive, and listeners on the process itself. */
 function handles(): Map<string, number> {
@@ -217,9 +221,9 @@ function handles(): Map<string, number> {
 
 async function checkHandles(subject: Subject): Promise<Breach | undefined> {
   const before = handles()
-  const left = () => [...handles()].find(([type, count]) => count - (before.get(type) ?? 0) >= ROUNDS)
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const ending of Object.values(ENDINGS)) await live(subject, ending)
+  const left = () => [...handles()].find(([type, count]) => count - (before.get(type) ?? 0) >= HANDLE_ROUNDS)
+  for (let round = 0; round < HANDLE_ROUNDS; round++) {
+    for (const ending of Object.values(ENDINGS)) await runToEnd(subject, ending)
   }
   // Some handles take a while to close.
   await until(() => left() === undefined)

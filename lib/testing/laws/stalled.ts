@@ -1,16 +1,16 @@
 import { copyOf } from '../copy.js'
-import { isSame, type Result, type Subject } from '../subject.js'
+import { isSameResult, type Result, type Subject } from '../subject.js'
 import type { Trial } from '../trial.js'
 import { quiet, turn } from '../turns.js'
 import type { Breach, Law } from './law.js'
 
 /** What one read from a socket gives at most. */
-const READ = 65_536
-const CHUNK = 4096
+const READ_BYTES = 65_536
+const CHUNK_BYTES = 4096
 /** What comes when the reader goes on. */
-const MORE = 4
+const ITEMS_AFTER_STALL = 4
 
-function sizeOf(item: unknown): number {
+function heldSize(item: unknown): number {
   return typeof item === 'string' || item instanceof Uint8Array ? Math.max(item.length, 1) : 1
 }
 
@@ -19,7 +19,7 @@ function* supply({ accepts, sample }: Subject): Generator<unknown, never> {
   const [input] = sample.items
   const items =
     accepts === 'bytes'
-      ? [Buffer.concat(Array(Math.ceil(CHUNK / (input as Buffer).length)).fill(input))]
+      ? [Buffer.concat(Array(Math.ceil(CHUNK_BYTES / (input as Buffer).length)).fill(input))]
       : sample.items
   for (;;) yield* items.map(copyOf)
 }
@@ -28,11 +28,11 @@ function* supply({ accepts, sample }: Subject): Generator<unknown, never> {
 async function feedStalled(trial: Trial, items: Iterator<unknown>, limit: number): Promise<unknown[]> {
   const fed: unknown[] = []
   let taken = 0
-  let turnAt = READ
+  let turnAt = READ_BYTES
   while (!trial.over && trial.output.length === 0 && taken < limit) {
     const item = items.next().value
     fed.push(item)
-    taken += sizeOf(item)
+    taken += heldSize(item)
     if (!trial.write(item)) {
       let isWaiting = true
       const changed = trial.changed().then(() => {
@@ -41,7 +41,7 @@ async function feedStalled(trial: Trial, items: Iterator<unknown>, limit: number
       await Promise.race([changed, quiet(() => trial.output.length)])
       if (isWaiting) break
     } else if (taken >= turnAt) {
-      turnAt += READ
+      turnAt += READ_BYTES
       await turn()
     }
   }
@@ -58,20 +58,20 @@ async function checkStalled(subject: Subject): Promise<Breach | undefined> {
   const { trial } = await subject.open({
     reading: () => isReading,
     given: item => {
-      late += sizeOf(item)
+      late += heldSize(item)
     },
   })
   const items = supply(subject)
   const limit = 2 * held
   const fed = await feedStalled(trial, items, limit)
-  const taken = fed.reduce<number>((sum, item) => sum + sizeOf(item), 0)
+  const taken = fed.reduce<number>((sum, item) => sum + heldSize(item), 0)
   const read = late
   await quiet(() => late)
   isReading = true
   trial.resume()
   if (taken < limit) {
     await quiet(() => late)
-    const more = Array.from({ length: MORE }, () => items.next().value)
+    const more = Array.from({ length: ITEMS_AFTER_STALL }, () => items.next().value)
     fed.push(...more)
     await trial.feed(more)
   }
@@ -88,7 +88,7 @@ async function checkStalled(subject: Subject): Promise<Breach | undefined> {
 }
 
 function lost(expected: Result, actual: Result): Breach | undefined {
-  if (isSame(expected, actual)) return undefined
+  if (isSameResult(expected, actual)) return undefined
   return { detail: 'A reader that stalled and went on got something else.', expected, actual }
 }
 
