@@ -6,7 +6,7 @@ import { fromStream, type StageOptions, type StreamStage } from './stage.js'
 
 /** Options of `asyncMap()` for lines. */
 export interface AsyncMapOptions extends StageOptions {
-  /** How many items may be worked on at the same time, for each connection. @default 1 */
+  /** The number of items of a connection that are worked on at the same time. @default 1 */
   readonly concurrency?: number
 }
 
@@ -14,7 +14,8 @@ export interface AsyncMapOptions extends StageOptions {
  * Makes a stage that waits for a promise for each item. Results leave in the order of the items, and no more than
  * `concurrency` (and 32 that wait in stream buffers) are held when the client does not read. Lines to lines by
  * default; name the kinds for anything else. A rejection ends the connection with `stage-error`, behind the results
- * of the items before it. What waits for long should listen to `connection.signal`.
+ * of the items before it. Work that may take long should listen to `connection.signal`, which is aborted at the end of
+ * the connection.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
@@ -55,7 +56,7 @@ export function asyncMap<In, Out>(
   )
 }
 
-/** One item's place in the order; `settle` is there when its promise is. */
+/** An item whose result has not left yet. `settle` hands the result on; it is set once the promise has settled. */
 interface PendingItem {
   settle?: () => void
 }
@@ -67,7 +68,10 @@ class OrderedMap<In, Out> extends Transform {
   readonly #fail: (error: unknown) => void
   readonly #slots: PendingItem[] = []
   #failed = false
-  /** The callback of an item that filled the last slot, or of the flush: called when there is room, or nothing left. */
+  /**
+   * A callback of the stream that is not called yet: that of `_transform`, until fewer than `concurrency` items are
+   * pending, or that of `_flush`, until none is.
+   */
   #waiting: TransformCallback | undefined
   #flushing = false
 

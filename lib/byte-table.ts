@@ -1,6 +1,6 @@
 import { InvalidOptionError } from './errors.js'
 
-/** What becomes of each of the 256 bytes. */
+/** The byte that each of the 256 bytes becomes, by its index. */
 export type ByteTable = Uint8Array
 
 const ASCII_CHARACTERS = 128
@@ -12,8 +12,8 @@ export function identityTable(): ByteTable {
 }
 
 /**
- * Asks a function of lines what it makes of each ASCII character. Other bytes stay as they are, and a line feed, which no
- * line has, too.
+ * Makes the table of a `bytewise` map by calling its function with each ASCII character. Other bytes stay as they are, and
+ * so does the line feed, which is in no line.
  *
  * @throws InvalidOptionError when a character does not become one other ASCII character, or becomes a line feed.
  */
@@ -42,7 +42,7 @@ function mappedByte(name: string, transform: (line: string) => string, character
   )
 }
 
-/** What becomes of each byte that goes through one table after the other. */
+/** The table of going through several tables in order. */
 export function composed(tables: readonly ByteTable[]): ByteTable {
   return tables.reduce((before, table) => before.map(byte => table[byte] as number), identityTable())
 }

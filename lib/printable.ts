@@ -6,7 +6,7 @@ const ESCAPE_LETTERS = new Map([
   ['\\', '\\'],
 ])
 
-/** The escape of a character: `\n` and the like, or `\xHH` for each of its bytes. */
+/** The escape sequence of a character: `\n` and the like, or `\xHH` for each of its bytes. */
 export function escapeOf(character: string, encoding: 'utf8' | 'latin1'): string {
   const letter = ESCAPE_LETTERS.get(character)
   return letter === undefined
@@ -15,8 +15,9 @@ export function escapeOf(character: string, encoding: 'utf8' | 'latin1'): string
 }
 
 /**
- * What others have sent, as one line of 0x20 to 0x7e: control characters would move what a terminal shows, or worse, and
- * a line feed would make a second line of a log. `unescapeBytes` gives the same bytes again.
+ * Makes received bytes safe to print: one line of the characters 0x20 to 0x7e, with escapes for all others. A control
+ * character could move the cursor of a terminal, or worse, and a line feed would begin a second line in a log.
+ * `unescapeBytes` gives the same bytes again.
  */
 export function printable(bytes: string | Uint8Array): string {
   return Buffer.from(bytes as Uint8Array)

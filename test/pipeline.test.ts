@@ -118,8 +118,8 @@ t.test('handle refuses what it cannot drive', async t => {
   })
 })
 
-/** No deadline that a deadlines looks for, so that the clock has only the timers of the connection. */
-const noSweep = { frameTimeout: 0, drainTimeout: 0 }
+/** Options without a deadline that is looked for now and then, so that the clock has only the connection's own timers. */
+const NO_DEADLINES = { frameTimeout: 0, drainTimeout: 0 }
 
 for (const plan of PLANS) {
   t.test(`${plan}: a duplex that was used, paused or has ended before is driven to its end`, async t => {
@@ -183,7 +183,7 @@ for (const plan of PLANS) {
 
   t.test(`${plan}: after a failure the client is read for 2 s or 64 KiB, and then destroyed`, async t => {
     const clock = fakeClock()
-    const client = connect(shout, { plan, connection: new Connection(1, {}, clock), ...noSweep })
+    const client = connect(shout, { plan, connection: new Connection(1, {}, clock), ...NO_DEADLINES })
     client.send('123456789\n')
     t.equal((await client.receive('bytes\n')).toString(), 'error: line is longer than 8 bytes\n')
     await client.receive()
@@ -214,7 +214,7 @@ for (const plan of PLANS) {
       plan,
       connection: new Connection(1, {}, clock),
       halfCloseTimeout: 100,
-      ...noSweep,
+      ...NO_DEADLINES,
     })
     client.end('a\n')
     while (clock.pending === 0) await new Promise(resolve => setImmediate(resolve))
@@ -239,7 +239,7 @@ for (const plan of PLANS) {
         {
           plan,
           connection: new Connection(1, {}, clock),
-          ...noSweep,
+          ...NO_DEADLINES,
         },
       )
       client.send('abc\n')
@@ -296,7 +296,7 @@ t.test('a stage that enqueues between our FIN and the close has failed after a g
     .through(sloppy)
     .handle(far, { onError: ({ message }) => errors.push(message) })
   near.end()
-  // The client does not read our FIN before the stage's mistake.
+  // The client reads our FIN only later, so the connection is still open when the stage makes its mistake.
   await new Promise(resolve => setImmediate(() => setImmediate(resolve)))
   t.strictSame(errors, ["Stage 'sloppy' enqueued after its end."])
   near.resume()
@@ -331,7 +331,7 @@ t.test('a stage that goes on after the connection is over is reported, and write
   }
 })
 
-/** Stages of lines to pick from, each with what it makes of a list of lines. */
+/** Stages of lines to pick from, each with a function that gives its output for a list of lines. */
 const middles: Record<string, (made: Pipeline<Buffer, string>) => Pipeline<Buffer, string>> = {
   uppercase: made => made.through(uppercase()),
   reverse: made => made.through(map('reverse', line => [...line].reverse().join(''))),

@@ -1,7 +1,7 @@
-/** A longer text is shown up to here. */
+/** Characters of a string that are shown; the rest of a longer one becomes `…`. */
 const MAX_SHOWN_CHARACTERS = 80
 
-/** Says what a value is, for the end of a message. */
+/** A value in a few words, for the end of a message. */
 export function showValue(value: unknown): string {
   if (typeof value === 'string') {
     return value.length > MAX_SHOWN_CHARACTERS

@@ -1,8 +1,9 @@
 import { checkInteger, checkNames } from '../options/check-option.js'
 
+/** Whether the bytes are cut in front of a place. */
 type IsCut = (bytes: Buffer, place: number) => boolean
 
-/** Which places are cut together. */
+/** Cuts at many places at once: inside each CRLF, inside each UTF-8 character, and into pieces of equal length. */
 const CUT_PATTERNS: readonly IsCut[] = [
   (bytes, place) => bytes[place - 1] === 0x0d && bytes[place] === 0x0a,
   (bytes, place) => ((bytes[place] as number) & 0xc0) === 0x80,
@@ -15,13 +16,13 @@ const CUT_PATTERNS: readonly IsCut[] = [
 
 /** Options of `chunkings()`. */
 export interface ChunkingsOptions {
-  /** Where the random cuts begin; the same seed gives the same cuts. @default 1 */
+  /** The seed of the random cuts; the same seed gives the same cuts. @default 1 */
   readonly seed?: number
-  /** How many random cuts to give. @default 20 */
+  /** The number of random cuts. @default 20 */
   readonly random?: number
   /**
-   * How many of the places to cut in two at, evenly spread where the input has more: it would take time that grows with
-   * the square of the length to cut a long one at each. @default all
+   * The largest number of places at which the input is cut in two. They are evenly spread where it has more: to cut a
+   * long input at each of its places takes time that grows with the square of its length. @default all places
    */
   readonly places?: number
 }
@@ -55,7 +56,7 @@ export function* chunkings(
   yield cutAt(bytes, places).flatMap(chunk => [chunk, Buffer.alloc(0)])
   for (const isCut of CUT_PATTERNS) {
     const many = places.filter(place => isCut(bytes, place))
-    // One place alone comes below.
+    // A cut at a single place comes below.
     if (many.length > 1) yield cutAt(bytes, many)
   }
   const each = Math.ceil(places.length / most)
@@ -70,12 +71,12 @@ export function* chunkings(
   }
 }
 
-/** Each chunk is a copy, so that a stage that keeps or changes one is found out. */
+/** Cuts bytes at places. Each chunk is a copy, so that a stage that keeps or changes a chunk is found out. */
 function cutAt(bytes: Buffer, places: readonly number[]): Buffer[] {
   return [0, ...places].map((from, index) => Buffer.from(bytes.subarray(from, places[index])))
 }
 
-/** Marsaglia's xorshift32: repeatable numbers from 0 to 1. */
+/** Marsaglia's xorshift32: repeatable pseudo-random numbers from 0 to 1. */
 export function randomNumbers(seed: number): () => number {
   let state = seed || 1
   return () => {

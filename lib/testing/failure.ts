@@ -4,7 +4,7 @@ import type { Breach, Law } from './laws/law.js'
 import { brief, indent, variable } from './show.js'
 import type { Result } from './subject.js'
 
-/** Says which law a stage breaks, and what shows it. */
+/** The error for a stage that breaks a law. */
 export function failure(
   law: Pick<Law, 'name' | 'says'>,
   stage: string,
@@ -45,7 +45,7 @@ function shownValue(value: unknown): string {
   return `${brief(output)}${reported}${failed}${message === undefined ? '' : ` (${message})`}`
 }
 
-/** What a test runner shows as a difference. */
+/** The value that a test runner compares: the output alone, where there is nothing else to see. */
 function comparable(value: unknown): unknown {
   return isResult(value) && value.error === undefined && value.reports.length === 0 ? value.output : value
 }

@@ -7,7 +7,7 @@ import { type FakeClock, fakeClock } from './fake-clock.js'
 import { batchesOf, Trial, type TrialHooks, unbatch } from './trial.js'
 import { turn } from './turns.js'
 
-/** How a stage is checked; the options of `checkStage()` with their defaults. */
+/** The options of `checkStage()` that the laws use, with defaults filled in. */
 export interface CheckSettings {
   readonly seed: number
   readonly random: number
@@ -16,23 +16,25 @@ export interface CheckSettings {
   readonly endpoints: Endpoints
 }
 
-/** What came out of a run: bytes as one Buffer, since their boundaries mean nothing. */
+/** The result of a run. */
 export interface Result {
+  /** The items that came out; bytes as one Buffer, since the boundaries of chunks mean nothing. */
   readonly output: unknown
+  /** The code of the error that failed the connection. */
   readonly error: string | undefined
-  /** The codes of what was reported, and gone on behind. */
+  /** The codes of the faults that were reported. */
   readonly reports: readonly string[]
-  /** What the error says; not compared. */
+  /** The message of the error. It is shown, and not compared. */
   readonly message?: string | undefined
 }
 
-/** An example that was checked. */
+/** An example of the caller, after the check of its form. */
 export interface Sample {
   readonly items: readonly unknown[]
   readonly expected: Result
 }
 
-/** A run that is not over within `timeout`. */
+/** Thrown when a stage has not gone on within `timeout`. */
 export class EndlessRun extends Error {}
 
 export function isSameResult(one: Result, other: Result): boolean {
@@ -40,10 +42,10 @@ export function isSameResult(one: Result, other: Result): boolean {
   return isDeepStrictEqual(compared(one), compared(other))
 }
 
-/** Turns of the event loop without a sign of life after which time moves on. */
+/** Turns of the event loop to wait for a stage before the fake clock moves forward. */
 const IDLE_TURNS = 20
 
-/** A stage on one plan with one of its examples: what a law is checked of. */
+/** A stage on one plan with one of its examples. Each law is checked for each subject. */
 export class Subject {
   constructor(
     readonly stages: readonly AnyStage[],
@@ -55,7 +57,7 @@ export class Subject {
     readonly settings: CheckSettings,
   ) {}
 
-  /** Opens the stages for a connection of their own, with a clock that moves on when nothing else does. */
+  /** Opens the stages for a new connection, with a fake clock that moves forward while the trial waits. */
   async open(
     hooks: TrialHooks = {},
     { stages = this.stages, kind = this.accepts } = {},
@@ -70,7 +72,7 @@ export class Subject {
     }
   }
 
-  /** Runs from the first item to the close. */
+  /** Runs the stages for one connection, from the first item to the close. */
   async run(items: readonly unknown[], batch = 1): Promise<Result> {
     const { trial } =
       batch === 1
@@ -82,7 +84,7 @@ export class Subject {
     return this.resultOf(trial)
   }
 
-  /** What has come out. */
+  /** The result of a trial so far. */
   resultOf({ output, error, reports }: Trial): Result {
     return {
       output: this.emits === 'bytes' ? Buffer.concat(output as Buffer[]) : [...output],

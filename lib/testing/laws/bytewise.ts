@@ -7,15 +7,17 @@ import type { Result, Subject } from '../subject.js'
 import type { Breach, Law } from './law.js'
 
 const ENCODINGS: readonly LineEncoding[] = ['utf8', 'latin1']
+/** Blocks of random lines, for each encoding. */
 const RANDOM_BLOCKS = 50
+/** Characters of such a block, before its last line feed. */
 const MAX_LINE_CHARACTERS = 24
-/** What maps of text stumble over: what changes its length in upper or lower case, and what has many bytes. */
+/** Characters that break maps which are not bytewise: some have several bytes, or another length in the other case. */
 const CHARACTERS: Record<LineEncoding, string> = {
   utf8: 'aAzZ09 .\r\t\0\u007féßµÿİıŉ€ﬁ😀',
   latin1: 'aAzZ09 .\r\t\0\u007f\u0080éßµÿ\u00ff',
 }
 
-/** Compares what the table of `bytewise` makes of a block with what the stage makes of its lines. */
+/** Applies a stage to the lines of a block and its table to the bytes of the block, and compares the two. */
 async function compare(
   subject: Subject,
   table: ByteTable,
@@ -33,7 +35,7 @@ async function compare(
   }
 }
 
-/** Random lines, each with a line feed. */
+/** Blocks of lines, each line with a line feed: the example itself, and random ones. */
 function* blocks({ sample, settings }: Subject, encoding: LineEncoding): Generator<string> {
   const next = randomNumbers(settings.seed)
   const characters = [...CHARACTERS[encoding], '\n', '\n']
@@ -84,7 +86,7 @@ function bytewiseTest(name: string, encoding: LineEncoding, input: Buffer): stri
   )
 }
 
-/** What a stage declares about blocks of lines. */
+/** The law for stages that are `bytewise`; others obey it in any case. */
 export const BYTEWISE_LAWS: readonly Law[] = [
   {
     name: 'bytewise',

@@ -7,32 +7,34 @@ import type { Subject } from '../subject.js'
 import { quiet, turn, until } from '../turns.js'
 import type { Breach, Law } from './law.js'
 
-/** How often each function of a transformer was called; of a stream, `close` counts its 'close' events. */
+/** A record of the calls of one transformer, or of one stream, whose 'close' events count as calls of `close`. */
 interface Life {
   readonly stage: string
+  /** Whether the transformer has a `flush`, which has then to be called. */
   readonly canFlush: () => boolean
   start: number
   flush: number
   close: number
-  /** What was called last. */
+  /** The name of the function that was called last. */
   last: string
 }
 
-/** What is known of a connection when it is over. */
+/** The state of a connection that is over. */
 interface Ended {
   readonly lives: readonly Life[]
   readonly reason: Reason
-  /** What `close` threw. */
+  /** The error of a `close` that threw. */
   readonly failure: BywashError | undefined
-  /** What failed behind the end. */
+  /** An error that came after the end. */
   readonly late: BywashError | undefined
+  /** Timers of the connection's clock that were left after the close. */
   readonly timers: number
-  /** Listeners on the signal before the close, and behind it. */
+  /** Listeners on the connection's signal before the close, and after it. */
   readonly listening: number
   readonly listeners: number
 }
 
-/** A stage behind the checked one, which ends the connection at its first item. */
+/** A stage that calls `end` with its first item. It stands behind the checked stage, to end the connection from there. */
 function endingStage(end: (controller: Controller<unknown>) => void): AnyStage {
   return stage<unknown, unknown>({
     name: 'behind',
@@ -42,18 +44,20 @@ function endingStage(end: (controller: Controller<unknown>) => void): AnyStage {
   })
 }
 
-/** How often much input is an input. */
+/** Repetitions of the example's input that make an input so long that listeners, if each item adds one, add up. */
 const MANY_INPUTS = 20
 
+/** A way to end a connection. */
 interface EndingCase {
-  /** What ends the connection, if not the input. */
+  /** A stage behind the checked one that ends the connection. @default the connection ends with its input */
   readonly behind?: AnyStage
-  /** How much of the input comes before a reset. */
+  /** The part of the input, from 0 to 1, after which the client resets. @default the client does not reset */
   readonly fed?: number
+  /** The number of times that the input comes. @default 1 */
   readonly repeated?: number
 }
 
-/** Every way in which a connection ends. */
+/** The ways in which connections end, by their names in messages. */
 const ENDINGS: Readonly<Record<string, EndingCase>> = {
   'the end of the input': {},
   'much input': { repeated: MANY_INPUTS },
@@ -70,7 +74,7 @@ const ENDINGS: Readonly<Record<string, EndingCase>> = {
   },
 }
 
-/** Counts what is called on what a stage opens. */
+/** A copy of a stage that records, in `lives`, the calls of each transformer or stream that it opens. */
 function watch(watched: AnyStage, lives: Life[]): AnyStage {
   const born = (canFlush: () => boolean) => {
     const { name: stage } = watched
@@ -78,7 +82,7 @@ function watch(watched: AnyStage, lives: Life[]): AnyStage {
     lives.push(life)
     return life
   }
-  // Without its role for blocks, in which its transformer would not be called.
+  // Without `blocks`, since the planner would else replace the stage, and never call its transformer.
   const { open, stream, blocks: _, ...rest } = watched
   return {
     ...rest,
@@ -107,7 +111,7 @@ function note(life: Life, step: string): void {
   if (step === 'start' || step === 'flush' || step === 'close') life[step]++
 }
 
-/** In front of the transformer and not on it, so that what it calls on itself is its own business. */
+/** Records the calls in a proxy, and not in the transformer, so that its calls of its own methods are not recorded. */
 function watchTransformer(transformer: Transformer<never, unknown>, life: Life): Transformer<never, unknown> {
   return new Proxy(
     {},
@@ -124,7 +128,7 @@ function watchTransformer(transformer: Transformer<never, unknown>, life: Life):
   )
 }
 
-/** Runs one connection to one of its ends. */
+/** Runs a connection to its end. Returns a function that waits until all is closed, and gives the final state. */
 async function runToEnd(subject: Subject, ending: EndingCase): Promise<() => Promise<Ended>> {
   const { behind, fed, repeated = 1 } = ending
   const lives: Life[] = []
@@ -151,7 +155,7 @@ async function runToEnd(subject: Subject, ending: EndingCase): Promise<() => Pro
   }
 }
 
-/** Three laws look at the same connections. */
+/** The connections of each subject, by their endings: three laws look at the same ones. */
 const seen = new WeakMap<Subject, Map<string, Ended>>()
 
 async function endsOf(subject: Subject): Promise<Map<string, Ended>> {
@@ -166,7 +170,7 @@ async function endsOf(subject: Subject): Promise<Map<string, Ended>> {
   return ends
 }
 
-/** Enough for a middle, also of bytes. */
+/** Copies of the input's items; bytes in two halves, so that a connection can be reset in the middle. */
 function halvedItems({ accepts, sample }: Subject): unknown[] {
   const [input] = sample.items
   if (accepts !== 'bytes') return sample.items.map(copyOf)
@@ -174,7 +178,7 @@ function halvedItems({ accepts, sample }: Subject): unknown[] {
   return [(input as Buffer).subarray(0, middle), (input as Buffer).subarray(middle)].map(copyOf)
 }
 
-/** Makes a law of what must not be seen of any connection that is over. */
+/** Makes the check of a law: none of the connections that are over may have the fault. */
 function ofEveryEnd(fault: (ended: Ended) => string | undefined): Law['check'] {
   return async subject => {
     for (const [ending, ended] of await endsOf(subject)) {
@@ -206,10 +210,13 @@ function leak({ timers, listening, listeners }: Ended): string | undefined {
     : `listeners on connection.signal had grown to ${listening} before.`
 }
 
-/** Connections that a handle must be left by before it counts: others may open some at the same time. */
+/**
+ * Rounds of connections, one for each ending. A handle is leaked when each round has left at least one more, since other
+ * code may open handles meanwhile.
+ */
 const HANDLE_ROUNDS = 8
 
-/** What would keep the process alive, and listeners on the process itself. */
+/** The numbers of resources that keep the process alive, by type, and of listeners on the process itself. */
 function handles(): Map<string, number> {
   const counts = new Map<string, number>()
   for (const type of process.getActiveResourcesInfo()) counts.set(type, (counts.get(type) ?? 0) + 1)
@@ -231,7 +238,7 @@ async function checkHandles(subject: Subject): Promise<Breach | undefined> {
   return type === undefined ? undefined : { detail: `After each connection one more was left: ${type}.` }
 }
 
-/** How a connection begins and ends. */
+/** The laws about the begin and the end of a connection. */
 export const LIFE_LAWS: readonly Law[] = [
   { name: 'life', says: 'it is closed once and last, also after a failure', check: ofEveryEnd(disorder) },
   { name: 'late', says: 'nothing is enqueued after the end', check: ofEveryEnd(({ late }) => late?.message) },

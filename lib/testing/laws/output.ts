@@ -7,13 +7,13 @@ import { isSameResult, type Result, type Subject } from '../subject.js'
 import { quiet } from '../turns.js'
 import type { Breach, Law } from './law.js'
 
-/** A list of items, and how many of them come in one turn. */
+/** Items to feed, and the number of them that come together. */
 interface Feed {
   readonly items: readonly unknown[]
   readonly batch: number
 }
 
-/** Every way to feed an example: bytes are cut, other items come in batches. */
+/** The ways to feed an example: bytes in many cuts, other items in batches. */
 function* feeds({ accepts, sample, settings }: Subject): Generator<Feed> {
   const { items } = sample
   const { seed, random } = settings
@@ -31,7 +31,7 @@ function batchSizes(length: number): readonly number[] {
   return [...new Set([2, 3, length])].filter(size => size > 1 && size <= length)
 }
 
-/** Bytes in their smallest pieces. */
+/** The input in its smallest pieces: single bytes, or the items. */
 function smallestPieces({ accepts, sample }: Subject): readonly unknown[] {
   const [input] = sample.items
   return accepts === 'bytes' ? [...(input as Buffer)].map(byte => Buffer.of(byte)) : sample.items
@@ -68,10 +68,10 @@ async function checkCuts(subject: Subject): Promise<Breach | undefined> {
   return undefined
 }
 
-/** Where one chunk ends and the next begins. */
+/** A mark between two chunks, in a list of bytes that is shrunk. */
 const CUT = Symbol('cut')
 
-/** Leaves out cuts and bytes (or items), as long as cut and uncut differ. */
+/** Shrinks a failing feed: leaves out cuts and bytes (or items) as long as the input gives something else cut than whole. */
 async function smallestCut(subject: Subject, feed: Feed): Promise<Breach> {
   const { sample } = subject
   const isBytes = subject.accepts === 'bytes'
@@ -141,7 +141,7 @@ async function checkLazy(subject: Subject): Promise<Breach | undefined> {
   return output.length === 0 ? undefined : { input: [], actual: output }
 }
 
-/** What comes out. The first come first, since a stage that breaks one of them often breaks later ones too. */
+/** The laws about the output. A stage that breaks one of them often breaks later ones too, so the order matters. */
 export const OUTPUT_LAWS: readonly Law[] = [
   { name: 'isolation', says: 'two connections of one stage share no state', check: checkIsolation },
   { name: 'example', says: 'the input of the example gives its output', check: checkExample },

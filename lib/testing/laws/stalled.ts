@@ -4,17 +4,19 @@ import type { Trial } from '../trial.js'
 import { quiet, turn } from '../turns.js'
 import type { Breach, Law } from './law.js'
 
-/** What one read from a socket gives at most. */
+/** The largest number of bytes that one read from a socket gives. After as many comes a turn of the event loop. */
 const READ_BYTES = 65_536
+/** The least size of a chunk of bytes. */
 const CHUNK_BYTES = 4096
-/** What comes when the reader goes on. */
+/** Items that are fed when the reader goes on. */
 const ITEMS_AFTER_STALL = 4
 
+/** The size of an item towards the option `held`. */
 function heldSize(item: unknown): number {
   return typeof item === 'string' || item instanceof Uint8Array ? Math.max(item.length, 1) : 1
 }
 
-/** The example's input, over and over; bytes in chunks of some size. */
+/** The example's input, repeated without end; bytes in chunks of at least CHUNK_BYTES. */
 function* supply({ accepts, sample }: Subject): Generator<unknown, never> {
   const [input] = sample.items
   const items =
@@ -24,7 +26,7 @@ function* supply({ accepts, sample }: Subject): Generator<unknown, never> {
   for (;;) yield* items.map(copyOf)
 }
 
-/** Feeds as fast as the stage takes it, while nothing that comes out is read; gives what was fed. */
+/** Feeds items as fast as the stage takes them, while nobody reads its output. Returns those that were fed. */
 async function feedStalled(trial: Trial, items: Iterator<unknown>, limit: number): Promise<unknown[]> {
   const fed: unknown[] = []
   let taken = 0
@@ -92,7 +94,7 @@ function lost(expected: Result, actual: Result): Breach | undefined {
   return { detail: 'A reader that stalled and went on got something else.', expected, actual }
 }
 
-/** How much is held. */
+/** The law about a reader that stalls. */
 export const STALLED_LAWS: readonly Law[] = [
   {
     name: 'stalled',
