@@ -5,7 +5,7 @@ export function digits(value: number): string {
   return String(value).replace(/\B(?=(\d{3})+$)/g, ',')
 }
 
-/** Describes the values of an option, in Markdown. */
+/** The allowed values of an option, in Markdown. */
 export function valuesInMarkdown(option: Option): string {
   const { type, inCode, isList, choices = [], minimum = 0, maximum = Number.MAX_SAFE_INTEGER } = option
   const words = {
@@ -27,7 +27,7 @@ function integers(minimum: number, maximum: number, unit: string | undefined): s
   return `${unit === undefined ? '' : `${unit}, `}from ${digits(minimum)}`
 }
 
-/** Describes the default of an option, in Markdown. */
+/** The default value of an option, in Markdown, or the effect of leaving it out. */
 export function defaultInMarkdown({ presence, absent, default: value }: Option): string {
   if (presence === 'required') return 'none, it is required'
   if (value === undefined) return absent ?? 'none'

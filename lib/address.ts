@@ -1,12 +1,12 @@
 import type { AddressInfo, Server } from 'node:net'
 
-/** Writes an address as people and tools do: `127.0.0.1:8080`, `[::1]:8080`. */
+/** The text for a TCP address: `127.0.0.1:8080`, `[::1]:8080`. */
 export function formatAddress(address: string | undefined, port: number | undefined): string {
   if (address === undefined || port === undefined) return 'an unknown address'
   return `${address.includes(':') ? `[${address}]` : address}:${port}`
 }
 
-/** Reads such an address; undefined for what is none. Without a host (`:8080`) it is `localhost`. */
+/** Parses such a text; undefined when it is no TCP address. Without a host (`:8080`) the host is `localhost`. */
 export function parseAddress(text: string): { readonly host: string; readonly port: number } | undefined {
   const { v6, name, digits } =
     /^(?:\[(?<v6>[^\]]+)\]|(?<name>[^\s:[\]]*)):(?<digits>\d{1,5})$/.exec(text)?.groups ?? {}
@@ -14,16 +14,20 @@ export function parseAddress(text: string): { readonly host: string; readonly po
   return port >= 1 && port <= 65_535 ? { host: v6 || name || 'localhost', port } : undefined
 }
 
-const UNIX = 'unix'
+const UNIX_FAMILY = 'unix'
 
-/** Where a server listens, in the shape of a TCP address also when it has none. */
+/**
+ * The address that a server is bound to. A unix socket has the same shape: its path as `address`, family `unix`, port 0.
+ */
 export function boundAddress(server: Server): AddressInfo {
   const bound = server.address() as AddressInfo | string | null | undefined
-  // Of an inherited unix socket Node does not know the path.
-  return typeof bound === 'object' && bound !== null ? bound : { address: bound ?? '', family: UNIX, port: 0 }
+  // Node gives the path of a unix socket as a string, and null for an inherited one.
+  return typeof bound === 'object' && bound !== null
+    ? bound
+    : { address: bound ?? '', family: UNIX_FAMILY, port: 0 }
 }
 
-/** Writes where a listener listens. */
+/** The text for a listener's address: host and port, or the path of a unix socket. */
 export function formatBound({ address, family, port }: AddressInfo): string {
-  return family === UNIX ? address || 'an inherited unix socket' : formatAddress(address, port)
+  return family === UNIX_FAMILY ? address || 'an inherited unix socket' : formatAddress(address, port)
 }

@@ -6,7 +6,7 @@ import { fromStream, type StageOptions, type StreamStage } from './stage.js'
 
 /** Options of `asyncMap()` for lines. */
 export interface AsyncMapOptions extends StageOptions {
-  /** How many items may be worked on at the same time, for each connection. @default 1 */
+  /** The number of items of a connection that are worked on at the same time. @default 1 */
   readonly concurrency?: number
 }
 
@@ -14,7 +14,8 @@ export interface AsyncMapOptions extends StageOptions {
  * Makes a stage that waits for a promise for each item. Results leave in the order of the items, and no more than
  * `concurrency` (and 32 that wait in stream buffers) are held when the client does not read. Lines to lines by
  * default; name the kinds for anything else. A rejection ends the connection with `stage-error`, behind the results
- * of the items before it. What waits for long should listen to `connection.signal`.
+ * of the items before it. Work that may take long should listen to `connection.signal`, which is aborted at the end of
+ * the connection.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
@@ -55,8 +56,8 @@ export function asyncMap<In, Out>(
   )
 }
 
-/** One item's place in the order; `settle` is there when its promise is. */
-interface Slot {
+/** An item whose result has not left yet. `settle` hands the result on; it is set once the promise has settled. */
+interface PendingItem {
   settle?: () => void
 }
 
@@ -65,9 +66,12 @@ class OrderedMap<In, Out> extends Transform {
   readonly #concurrency: number
   readonly #work: (item: In) => Promise<Out>
   readonly #fail: (error: unknown) => void
-  readonly #slots: Slot[] = []
+  readonly #slots: PendingItem[] = []
   #failed = false
-  /** The callback of an item that filled the last slot, or of the flush: called when there is room, or nothing left. */
+  /**
+   * A callback of the stream that is not called yet: that of `_transform`, until fewer than `concurrency` items are
+   * pending, or that of `_flush`, until none is.
+   */
   #waiting: TransformCallback | undefined
   #flushing = false
 
@@ -79,7 +83,7 @@ class OrderedMap<In, Out> extends Transform {
   }
 
   override _transform(item: In, _encoding: BufferEncoding, callback: TransformCallback): void {
-    const slot: Slot = {}
+    const slot: PendingItem = {}
     this.#slots.push(slot)
     this.#work(item).then(
       result => this.#settle(slot, () => this.push(result)),
@@ -97,7 +101,7 @@ class OrderedMap<In, Out> extends Transform {
     this.#wait(callback)
   }
 
-  #settle(slot: Slot, settle: () => void): void {
+  #settle(slot: PendingItem, settle: () => void): void {
     slot.settle = settle
     for (let first = this.#slots[0]; first?.settle !== undefined; first = this.#slots[0]) {
       this.#slots.shift()

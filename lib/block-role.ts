@@ -1,22 +1,22 @@
 import type { ByteTable } from './byte-table.js'
 import type { Connection } from './connection.js'
 
-/** How lines become bytes, where whole blocks of them stay bytes. */
+/** The encodings in which blocks of lines can stay bytes: in both a byte 0x0a is always a line feed. */
 export type LineEncoding = 'utf8' | 'latin1'
 
-/** Cuts bytes into blocks of complete lines. */
+/** A decoder that cuts bytes into blocks of complete lines, and not into single lines. */
 export interface BlockDecoder {
-  /** Takes a chunk and hands on blocks, in which each line ends with exactly one line feed. */
+  /** Takes a chunk and calls `emit` with blocks, in which each line ends with exactly one line feed. */
   push: (chunk: Buffer, emit: (block: Buffer) => void) => void
-  /** Takes the end of the input and returns the unfinished last line, without a line feed, if there is one to emit. */
+  /** Called at the end of the input. Returns the unfinished last line, without a line feed, if it is to be emitted. */
   end: () => Buffer | undefined
-  /** The number of the unfinished line; 0 where there is none. As a transformer's `unfinished`. */
+  /** The number of the unfinished line, or 0 when there is none: the `unfinished` of a transformer. */
   unfinished?: () => number
 }
 
 /**
- * What a stage can do with lines where none has to leave it. Where a decoder, stages that map, and an encoder of the same
- * encoding stand next to each other, the planner runs them as one.
+ * The part of a stage in work on blocks of lines. Where a decoder, any number of maps, and an encoder of the same encoding
+ * stand next to each other, the planner replaces them by one stage, which makes fewer strings or none.
  */
 export type BlockRole =
   | {
@@ -24,14 +24,15 @@ export type BlockRole =
       readonly encoding: LineEncoding
       readonly open: () => BlockDecoder
       /**
-       * For a loop over lines: leaves what is not UTF-8 as it came, and with `stripsCr` the CR in front of a line feed too,
-       * which is part of the delimiter. @default what `open` gives
+       * The decoder for a loop over lines, which makes strings of the lines itself: bytes that are not UTF-8 stay as they
+       * came. With `stripsCr` the CR in front of a line feed, which belongs to the delimiter, also stays, and the loop
+       * takes it off. @default the decoder of `open`, with no CR to take off
        */
       readonly raw?: { readonly open: () => BlockDecoder; readonly stripsCr: boolean }
     }
   | {
       readonly role: 'map'
-      /** What it makes of each byte, where that is all it does. */
+      /** The byte that each byte becomes, for a map that is `bytewise`. */
       readonly table?: ByteTable
       readonly line: (line: string, connection: Connection) => string
     }

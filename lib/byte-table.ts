@@ -1,31 +1,31 @@
 import { InvalidOptionError } from './errors.js'
 
-/** What becomes of each of the 256 bytes. */
+/** The byte that each of the 256 bytes becomes, by its index. */
 export type ByteTable = Uint8Array
 
-const ASCII = 128
+const ASCII_CHARACTERS = 128
 const LINE_FEED = 0x0a
 
 /** The table that changes nothing. */
-export function identity(): ByteTable {
+export function identityTable(): ByteTable {
   return Uint8Array.from({ length: 256 }, (_, byte) => byte)
 }
 
 /**
- * Asks a function of lines what it makes of each ASCII character. Other bytes stay as they are, and a line feed, which no
- * line has, too.
+ * Makes the table of a `bytewise` map by calling its function with each ASCII character. Other bytes stay as they are, and
+ * so does the line feed, which is in no line.
  *
  * @throws InvalidOptionError when a character does not become one other ASCII character, or becomes a line feed.
  */
 export function byteTable(name: string, transform: (line: string) => string): ByteTable {
-  const table = identity()
-  for (let byte = 0; byte < ASCII; byte++) {
-    if (byte !== LINE_FEED) table[byte] = mapped(name, transform, String.fromCharCode(byte))
+  const table = identityTable()
+  for (let byte = 0; byte < ASCII_CHARACTERS; byte++) {
+    if (byte !== LINE_FEED) table[byte] = mappedByte(name, transform, String.fromCharCode(byte))
   }
   return table
 }
 
-function mapped(name: string, transform: (line: string) => string, character: string): number {
+function mappedByte(name: string, transform: (line: string) => string, character: string): number {
   let to: unknown
   try {
     to = transform(character)
@@ -34,15 +34,15 @@ function mapped(name: string, transform: (line: string) => string, character: st
       `map('${name}'): 'bytewise' asks once for each ASCII character; ${JSON.stringify(character)} failed: ${cause}`,
     )
   }
-  const byte = typeof to === 'string' && to.length === 1 ? to.charCodeAt(0) : ASCII
-  if (byte < ASCII && byte !== LINE_FEED) return byte
+  const byte = typeof to === 'string' && to.length === 1 ? to.charCodeAt(0) : ASCII_CHARACTERS
+  if (byte < ASCII_CHARACTERS && byte !== LINE_FEED) return byte
   throw new InvalidOptionError(
     `map('${name}'): with 'bytewise' each ASCII character becomes one other, and no line feed; ` +
       `${JSON.stringify(character)} became ${JSON.stringify(to)}. Leave 'bytewise' out.`,
   )
 }
 
-/** What becomes of each byte that goes through one table after the other. */
+/** The table of going through several tables in order. */
 export function composed(tables: readonly ByteTable[]): ByteTable {
-  return tables.reduce((before, table) => before.map(byte => table[byte] as number), identity())
+  return tables.reduce((before, table) => before.map(byte => table[byte] as number), identityTable())
 }

@@ -1,9 +1,9 @@
-/** What a clock's `setTimeout` returns; only its own `clearTimeout` understands it. */
+/** A timer of a clock. Only the `clearTimeout` of the same clock understands it. */
 export type Timer = unknown
 
-/** Where deadlines take their time from, so that a test can move it. */
+/** The source of time for deadlines and stages. Tests use one that they move by hand, `fakeClock()`. */
 export interface Clock {
-  /** Milliseconds on a monotonic scale. */
+  /** Milliseconds since some moment; never goes back. */
   now: () => number
   setTimeout: (callback: () => void, milliseconds: number) => Timer
   clearTimeout: (timer: Timer) => void
@@ -15,7 +15,7 @@ export const systemClock: Clock = {
   clearTimeout: timer => clearTimeout(timer as NodeJS.Timeout),
 }
 
-/** Lets the process end before a timer is due, where its clock has such timers. */
+/** Lets the process end before a timer is due. The timers of a fake clock hold no process, and stay as they are. */
 export function unref(timer: Timer): void {
   ;(timer as { unref?: () => void }).unref?.()
 }

@@ -1,7 +1,7 @@
 import { type Clock, systemClock } from './clock.js'
 import type { StageCounts } from './stage-counts.js'
 
-/** Where a connection's addresses are read from: a `net.Socket`, or anything with the same names. */
+/** The addresses of a connection. A `net.Socket` has them under these names. */
 export interface Endpoints {
   readonly remoteAddress?: string | undefined
   readonly remotePort?: number | undefined
@@ -9,7 +9,7 @@ export interface Endpoints {
   readonly localPort?: number | undefined
 }
 
-/** What counts for a connection. */
+/** The part of the engine that counts what passes each stage of a connection. */
 interface Counter {
   readonly counts: () => readonly StageCounts[]
 }
@@ -17,42 +17,43 @@ interface Counter {
 /** Marks a connection as over, aborts its signal, and lets go of its socket. Only the engine calls it. */
 export let endConnection: (connection: Connection) => void
 
-/** Says who counts for a connection. Only the engine calls it. */
+/** Gives a connection its counter, which `counts` reads. Only the engine calls it. */
 export let countWith: (connection: Connection, counter: Counter) => void
 
-/** Asks how many connections there were so far; the answer comes later. */
+/** Asks how many connections a listener has had so far, and calls `answer` with it later. */
 type AskTotal = (answer: (total: number) => void) => void
 
-/** Those of a listener whose connections are spread over several processes. */
-const shared = new WeakMap<Connection, AskTotal>()
+/** For each connection of a listener with workers, the function that asks for the number of all its connections. */
+const totals = new WeakMap<Connection, AskTotal>()
 
-/** Says that a listener's connections are spread over several processes, and whom to ask how many there were. */
+/** Records `askTotal` for a connection of a listener with workers. The worker that serves the connection calls it. */
 export function shareCount(connection: Connection, askTotal: AskTotal): void {
-  shared.set(connection, askTotal)
+  totals.set(connection, askTotal)
 }
 
-/** Whom to ask; undefined where this process has all connections. */
+/** The function that asks for the number of all connections; undefined where this process serves all of them. */
 export function sharedCount(connection: Connection): AskTotal | undefined {
-  return shared.get(connection)
+  return totals.get(connection)
 }
 
 /**
- * Makes the peer's address one that stays. Node forgets it when the peer has gone, unless it was asked before; to ask is
- * a system call and an object, so it is asked only where somebody may want to know.
+ * Reads the peer's address, so that Node keeps it. Once the peer has gone the system no longer knows the address, and a
+ * read is a system call and an object, so only listeners call this whose handlers or stages may look at it.
  */
 export function keepAddresses({ remoteAddress: _kept }: Connection): void {}
 
-/**
- * One client. A stage's `open` gets it. What a connection may never use (the signal) is made when it is first asked for.
- */
+/** One client of a listener, or of `pipeline.handle()`, as the `open` of each stage gets it. */
 export class Connection implements Endpoints {
   /** 1 for the first connection that a listener serves, then rising by one; 0 for one that is refused. */
   readonly id: number
-  /** Where stages take the time from. */
+  /** The clock for the timers of stages. */
   readonly clock: Clock
   #endpoints: Endpoints
   #counter: Counter | undefined
-  /** False when the connection was over before anybody asked for its signal. */
+  /**
+   * The controller of `signal`, made when the signal is first read, since few stages read it; false when the connection
+   * was over before.
+   */
   #controller: AbortController | false | undefined
 
   static {
@@ -82,7 +83,7 @@ export class Connection implements Endpoints {
     return this.#endpoints.remotePort
   }
 
-  /** Our own address; undefined also once the connection is over. */
+  /** The address on our side; undefined once the connection is over. */
   get localAddress(): string | undefined {
     return this.#endpoints.localAddress
   }
@@ -92,7 +93,7 @@ export class Connection implements Endpoints {
   }
 
   /**
-   * What has passed each stage so far, first to last; also once the connection is over.
+   * The amounts that have passed each stage so far, first to last. They stay when the connection is over.
    *
    * @example
    * listen(shout, { onOutcome: (_outcome, { counts }) => console.error(counts[0]?.in.bytes) })
@@ -101,7 +102,7 @@ export class Connection implements Endpoints {
     return this.#counter?.counts() ?? []
   }
 
-  /** Aborted when the connection is over; hand it to what a stage waits for. */
+  /** A signal that is aborted when the connection is over. Hand it to what a stage waits for. */
   get signal(): AbortSignal {
     if (this.#controller) return this.#controller.signal
     const controller = new AbortController()

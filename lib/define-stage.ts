@@ -1,14 +1,14 @@
 import { type Definition, fromChecked, type StageFactory } from './definition.js'
 import type { Option, OptionTable } from './options/option.js'
-import type { Given, OptionsOf, RequiredNames, SettingsOf, ValueOf } from './options/option-values.js'
+import type { OptionsOf, OptionValues, RequiredNames, SettingsOf, ValueOf } from './options/option-values.js'
 import { checkValue, defaultsOf, givenOptions, type Values } from './options/option-values.js'
 import type { AnyStage } from './stage.js'
 
-/** An argument: an object with its name as the only key, so that a list of them has an order. */
+/** One argument: an object whose only key is the name. A list of such objects gives the arguments their order. */
 type Argument = OptionTable
 
 type ArgumentSettings<Arguments> = Arguments extends readonly [infer First, ...infer Others]
-  ? Given<First, keyof First> & ArgumentSettings<Others>
+  ? OptionValues<First, keyof First> & ArgumentSettings<Others>
   : unknown
 
 type ArgumentValues<Arguments> = Arguments extends readonly [infer First, ...infer Others]
@@ -21,16 +21,17 @@ type OptionsParameter<Options> = keyof Options extends never
     ? [options?: OptionsOf<Options>]
     : [options: OptionsOf<Options>]
 
-/** What `defineStage()` takes. */
+/** The definition that `defineStage()` takes. */
 export interface StageAbout<Arguments, Options, Made>
   extends Pick<Definition, 'name' | 'summary' | 'accepts' | 'emits'>,
     Partial<Pick<Definition, 'variant' | 'holds' | 'examples'>> {
-  /** What must be given, in order: `[{ text: text({ help: 'what to look for' }) }]`. */
+  /** The arguments, in order; all are required: `[{ text: text({ help: 'what to look for' }) }]`. @default none */
   readonly arguments?: Arguments
+  /** The options, by name. @default none */
   readonly options?: Options
   /**
-   * Makes the stage, once for each call of the factory, of all arguments and options by name: checked, and with their
-   * defaults. `given` holds only the options that were given.
+   * Makes the stage, once for each call of the factory. `settings` has all arguments and options by name, checked and
+   * with their defaults; `given` has only the options that the caller gave.
    */
   readonly make: (
     settings: ArgumentSettings<Arguments> & SettingsOf<Options>,
@@ -39,10 +40,10 @@ export interface StageAbout<Arguments, Options, Made>
 }
 
 /**
- * Makes the function that makes a stage, from one definition of what it takes: its types, the checks in code, its place
- * on the command line, in files and in the catalogue all come from there.
+ * Makes a stage factory: a function of arguments and options that returns a stage. Its types and checks come from one
+ * definition, and so does its form in texts, in files and in `bywash stages`.
  *
- * @throws InvalidOptionError when the definition is incomplete.
+ * @returns The factory. It throws an InvalidOptionError for arguments or options that the definition does not allow.
  * @example
  * const repeat = defineStage({
  *   name: 'repeat',
@@ -74,7 +75,7 @@ export function defineStage<
     return made
   }
   const factory = (...parameters: unknown[]): Made => {
-    const { settings, given } = check(definition, parameters)
+    const { settings, given } = checkParameters(definition, parameters)
     return build(settings, given)
   }
   const fromValues = (values: Values): Made => {
@@ -86,10 +87,10 @@ export function defineStage<
   return Object.freeze(Object.assign(factory, { definition, [fromChecked]: fromValues }))
 }
 
-/** What a stage was made of. */
+/** The definition, the arguments and the options that a stage was made from. */
 export interface Origin {
   readonly definition: Definition
-  /** The arguments and options that were given, by name. */
+  /** The arguments and options that the caller gave, by name. */
   readonly given: Readonly<Record<string, unknown>>
   /** The same, with defaults filled in. */
   readonly settings: Readonly<Record<string, unknown>>
@@ -97,7 +98,7 @@ export interface Origin {
 
 const origins = new WeakMap<AnyStage, Origin>()
 
-/** What a stage was made of; undefined for one that no `defineStage()` made. */
+/** The origin of a stage; undefined for one that was not made by a factory of `defineStage()`. */
 export function originOf(stage: AnyStage): Origin | undefined {
   return origins.get(stage)
 }
@@ -108,8 +109,11 @@ function remember(stage: AnyStage, definition: Definition, settings: Values, opt
   origins.set(stage, { definition, given: { ...list, ...options }, settings })
 }
 
-/** Checks what a factory was called with, at once, so that the stack leads to the line to change. */
-function check(definition: Definition, parameters: readonly unknown[]): { settings: Values; given: Values } {
+/** Checks the parameters of a factory's call at once, so that the stack leads to the line to change. */
+function checkParameters(
+  definition: Definition,
+  parameters: readonly unknown[],
+): { settings: Values; given: Values } {
   const owner = `${definition.name}()`
   const names = Object.keys(definition.arguments)
   const values = names.map((name, index) => [name, parameters[index]])

@@ -2,30 +2,36 @@ import { KINDS, type Kind } from './kind.js'
 import type { OptionTable } from './options/option.js'
 import type { AnyStage } from './stage.js'
 
-/** What a stage takes and gives instead, when an option is given, or has a value. */
+/** The kinds that a stage takes and gives instead, depending on one of its options. */
 export interface Variant {
-  /** The name of the option. */
+  /** The name of that option. */
   readonly option: string
-  /** The value that makes the difference; without it, any. */
+  /** The value of the option for which the kinds hold. @default any value */
   readonly value?: string
   readonly accepts?: Kind | 'any'
   readonly emits?: Kind | 'same'
 }
 
-/** What is known of a stage before there is one: what a catalogue shows, and a text or a file is checked against. */
+/**
+ * The description of a kind of stage, such as `grep`, before one is made: `bywash stages` shows it, and texts and files are
+ * checked against it.
+ */
 export interface Definition {
   /** The name of the stage, in texts, files and errors. */
   readonly name: string
-  /** What it does, in one line without a full stop. */
+  /** The purpose, in one line without a full stop. */
   readonly summary: string
-  /** What it takes; `any` takes every kind. */
+  /** The kind that the stage takes; `any` takes every kind. */
   readonly accepts: Kind | 'any'
-  /** What it gives; `same` is the kind that came in. */
+  /** The kind that the stage gives; `same` is the kind that came in. */
   readonly emits: Kind | 'same'
+  /** The kinds that depend on an option. */
   readonly variant?: Variant
-  /** The option or argument that bounds, in bytes, what the stage keeps of what has come; none where it keeps nothing. */
+  /**
+   * The name of the option or argument that says how many bytes of its input a stage may hold; absent where it holds none.
+   */
   readonly holds?: string
-  /** What must be given, in order; before the options. */
+  /** The arguments, in order; all are required, and stand before the options. */
   readonly arguments: OptionTable
   readonly options: OptionTable
   /** The stage in use, as texts for the command line. */
@@ -35,7 +41,7 @@ export interface Definition {
 /** The key of a factory's function that makes a stage of values by name, without checking them. */
 export const fromChecked = Symbol('fromChecked')
 
-/** A function that makes a stage of its arguments and options, with the definition that it goes by. */
+/** A function that makes a stage from arguments and options, with the definition of both. Made by `defineStage()`. */
 export type StageFactory<
   Factory extends (...parameters: never) => AnyStage = (...parameters: never) => AnyStage,
 > = Factory & {
@@ -44,15 +50,16 @@ export type StageFactory<
   readonly [fromChecked]?: (values: Readonly<Record<string, unknown>>) => AnyStage
 }
 
-/** Whether a value is a function that `defineStage()` made. */
+/** Whether a value is a stage factory, as its shape shows: a function with a definition that has a name. */
 export function isStageFactory(value: unknown): value is StageFactory {
   if (typeof value !== 'function') return false
   return typeof (value as Partial<StageFactory>).definition?.name === 'string'
 }
 
 /**
- * A factory for what a module exports under a name: the factory itself, or for a stage, which takes no options, one that
- * gives it; undefined for anything else. A pipeline goes by the name that it is exported under.
+ * The factory for an export of a module: the export itself when it is one; for a stage a factory without options that
+ * returns it; undefined for anything else. A pipeline is known by the name of the export, since its own name lists its
+ * stages.
  */
 export function stageFactoryOf(exportName: string, value: unknown): StageFactory | undefined {
   if (isStageFactory(value)) return value
@@ -63,7 +70,7 @@ export function stageFactoryOf(exportName: string, value: unknown): StageFactory
   return Object.assign(() => value, { definition })
 }
 
-/** Makes a stage of arguments and options by name, as a text or a file has them, that are checked already. */
+/** Makes a stage of checked arguments and options that are all given by name, as a text or a file has them. */
 export function stageFrom(factory: StageFactory, values: Readonly<Record<string, unknown>>): AnyStage {
   const make = factory[fromChecked] ?? (factory as unknown as (values: object) => AnyStage)
   return make(values)

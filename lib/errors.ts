@@ -1,6 +1,6 @@
 import type { Reason } from './outcome.js'
 
-/** The code of every error that bywash makes; docs/errors.md explains each. */
+/** The codes of all errors that bywash makes. docs/errors.md explains each. */
 export const ERROR_CODES = [
   'ERR_BYWASH_BIND',
   'ERR_BYWASH_FRAME_TOO_LONG',
@@ -17,7 +17,7 @@ export const ERROR_CODES = [
 
 export type ErrorCode = (typeof ERROR_CODES)[number]
 
-/** The base of every error that bywash makes. Tell them apart by `code`. */
+/** The base class of the errors that bywash makes. Tell them apart by `code`. */
 export class BywashError extends Error {
   readonly code: ErrorCode
 
@@ -38,14 +38,14 @@ export class InvalidOptionError extends BywashError {
   }
 }
 
-/** Two stages stand next to each other that do not fit, or a pipeline's ends do not fit its use. */
+/** A stage does not take what the one before it gives, or a pipeline does not take and give what its use needs. */
 export class StageOrderError extends BywashError {
   constructor(message: string) {
     super('ERR_BYWASH_STAGE_ORDER', message)
   }
 }
 
-/** A stage broke: it threw, or did what the contract forbids. `cause` is what it threw, if it threw. */
+/** A stage failed: it threw, or broke the contract of stages. `cause` is what it threw, if it threw. */
 export class StageError extends BywashError {
   /** The name of the stage. */
   readonly stage: string
@@ -57,15 +57,15 @@ export class StageError extends BywashError {
 }
 
 /**
- * The peer sent what the stage's protocol does not allow. Throw one of its subclasses from a stage, and the connection
- * ends with that `reason`; by default the peer is told `error: ` and the `farewell`.
+ * The base class for input that a stage's protocol does not allow. Throw a subclass from a stage, and the connection ends
+ * with the `reason` of the error; by default the peer is sent `error: ` and the `farewell`.
  */
 export abstract class PeerError extends BywashError {
   /** The name of the stage. */
   readonly stage: string
-  /** The outcome of a connection that it ends. */
+  /** The reason in the outcome of a connection that it ends. */
   abstract readonly reason: Reason
-  /** What the peer is told: one line, without a line feed. */
+  /** The message for the peer: one line, without a line feed. */
   readonly farewell: string
 
   constructor(code: ErrorCode, stage: string, what: string, farewell: string) {
@@ -80,7 +80,7 @@ export class FrameTooLongError extends PeerError {
   override readonly reason = 'frame-too-long'
   /** The limit, in bytes. */
   readonly maxLength: number
-  /** What was too long. */
+  /** Whether a line or a frame was too long. */
   readonly unit: 'line' | 'frame'
 
   constructor(stage: string, unit: 'line' | 'frame', maxLength: number) {
@@ -100,7 +100,7 @@ export class FrameTooLongError extends PeerError {
 export class InvalidFrameError extends PeerError {
   override readonly reason = 'invalid-frame'
 
-  /** @param what - What is wrong, such as `the length is negative`: part of the message, and told to the peer. */
+  /** @param what - The fault, such as `the length is negative`. It is part of the message and of the farewell. */
   constructor(stage: string, what: string) {
     super('ERR_BYWASH_INVALID_FRAME', stage, `received an invalid frame: ${what}.`, `invalid frame: ${what}`)
   }
@@ -109,7 +109,7 @@ export class InvalidFrameError extends PeerError {
 /** The peer sent text that is not UTF-8. */
 export class InvalidUtf8Error extends PeerError {
   override readonly reason = 'invalid-utf8'
-  /** What is not UTF-8. */
+  /** Whether a line or a frame was not UTF-8. */
   readonly unit: 'line' | 'frame'
 
   constructor(stage: string, unit: 'line' | 'frame') {
@@ -118,13 +118,13 @@ export class InvalidUtf8Error extends PeerError {
   }
 }
 
-/** What a client was too slow for, as an outcome says it. */
+/** The reasons for which a client is too slow. */
 type Deadline = 'idle-timeout' | 'frame-timeout' | 'drain-timeout'
 
-/** The client let a deadline pass. By default it is told `error: ` and the `farewell`. */
+/** The client let a deadline pass. By default it is sent `error: ` and the `farewell`. */
 export class TimeoutError extends BywashError {
   readonly reason: Deadline
-  /** What the client is told: one line, without a line feed. */
+  /** The message for the client: one line, without a line feed. */
   readonly farewell: string
 
   constructor(reason: Deadline, message: string, farewell: string) {
@@ -134,10 +134,10 @@ export class TimeoutError extends BywashError {
   }
 }
 
-/** The listener did not take a connection. The client is told `error: ` and the `farewell`. */
+/** The listener refused a connection. The client is sent `error: ` and the `farewell`. */
 export class RefusedError extends BywashError {
   readonly reason = 'refused'
-  /** What the client is told: one line, without a line feed. */
+  /** The message for the client: one line, without a line feed. */
   readonly farewell: string
 
   constructor(message: string, farewell: string) {
@@ -169,19 +169,22 @@ export class WorkerError extends BywashError {
   }
 }
 
-/** Names the stage in what it threw. A fault of the peer that the stage reports stays what it is. */
+/**
+ * Wraps what a stage threw in a StageError with the stage's name. An error that names a stage already, and a fault of the
+ * peer, stay as they are.
+ */
 export function blame(stage: string, when: string, cause: unknown): BywashError {
   if (cause instanceof StageError || cause instanceof PeerError) return cause
   const text = cause instanceof Error ? cause.message : String(cause)
   return new StageError(stage, `failed in ${when}: ${text}`, { cause })
 }
 
-/** The reason that an error stands for. */
+/** The reason in the outcome of a connection that an error ends. */
 export function reasonOf(error: BywashError): Reason {
   return isClientFault(error) ? error.reason : 'stage-error'
 }
 
-/** Whether an error is the client's doing, and may be told to it. */
+/** Whether the client caused an error, which has then a `farewell` for it. */
 export function isClientFault(error: BywashError): error is PeerError | TimeoutError | RefusedError {
   return error instanceof PeerError || error instanceof TimeoutError || error instanceof RefusedError
 }

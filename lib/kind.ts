@@ -1,8 +1,8 @@
 import { StageError } from './errors.js'
 
 /**
- * What flows between two stages: `bytes` (chunks whose boundaries mean nothing), `line` (a string),
- * `frame` (a Buffer whose boundaries matter) or `value` (any object).
+ * The kind of the items between two stages: `bytes` (chunks whose boundaries mean nothing), `line` (a string),
+ * `frame` (a Buffer that is one message) or `value` (anything but null, undefined and a promise).
  */
 export type Kind = 'bytes' | 'line' | 'frame' | 'value'
 
@@ -10,10 +10,10 @@ export const KINDS: readonly Kind[] = ['bytes', 'line', 'frame', 'value']
 
 declare const frame: unique symbol
 
-/** One complete binary message. Any Buffer may be handed on as one; the brand only keeps frames and bytes apart. */
+/** One complete binary message. Any Buffer is assignable to it; the type only keeps frames apart from bytes. */
 export type Frame = Buffer & { readonly [frame]?: true }
 
-/** The kind that carries items of type `T`. */
+/** The kind of items of type `T`. */
 export type KindOf<T> = [T] extends [string]
   ? 'line'
   : [T] extends [Uint8Array]
@@ -22,34 +22,37 @@ export type KindOf<T> = [T] extends [string]
       : 'bytes'
     : 'value'
 
-/** The kinds that a stage's items are of. */
+/** The kinds that a stage takes and gives. */
 export interface ItemKinds<In, Out> {
   readonly accepts: KindOf<In>
   readonly emits: KindOf<Out>
 }
 
-/** The type of the items that a kind carries. */
+/** The type of the items of a kind. */
 export type ItemOf<K extends Kind> = { bytes: Buffer; line: string; frame: Frame; value: unknown }[K]
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
 }
 
-/** How much an item counts: bytes, characters of a line, nothing for a value; -1 when it is not of the kind. */
+/**
+ * The size of an item for counts and buffers: bytes, characters of a line, 0 for a value. -1 when the item is not of
+ * the kind. Called for each item.
+ */
 export function sizeOf(kind: Kind, item: unknown): number {
   if (kind === 'line') return typeof item === 'string' ? item.length : -1
   if (kind === 'value') return item !== undefined && item !== null && !isThenable(item) ? 0 : -1
   return Buffer.isBuffer(item) ? item.length : -1
 }
 
-const NOUNS: Record<Kind, string> = {
+const ITEM_NOUNS: Record<Kind, string> = {
   bytes: 'a Buffer',
   line: 'a string',
   frame: 'a Buffer',
   value: 'a value that is not null or undefined',
 }
 
-function describe(item: unknown): string {
+function describeItem(item: unknown): string {
   if (item === null || item === undefined) return String(item)
   if (isThenable(item)) return 'a promise (use asyncMap() to wait for one)'
   return typeof item === 'object'
@@ -57,10 +60,10 @@ function describe(item: unknown): string {
     : `a ${typeof item}`
 }
 
-/** Says what a stage emitted and what its kind asks for. */
+/** The error of a stage that emitted an item of another kind than it says. */
 export function wrongKind(stage: string, kind: Kind, item: unknown): StageError {
   return new StageError(
     stage,
-    `emitted ${describe(item)}, but its 'emits: ${kind}' stands for ${NOUNS[kind]}.`,
+    `emitted ${describeItem(item)}, but its 'emits: ${kind}' stands for ${ITEM_NOUNS[kind]}.`,
   )
 }

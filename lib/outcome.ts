@@ -11,8 +11,8 @@
  * - `idle-timeout`: nothing came or went for `idleTimeout`
  * - `frame-timeout`: a line or frame stayed unfinished for `frameTimeout`
  * - `drain-timeout`: the peer took none of the output that was waiting for it for `drainTimeout`
- * - `half-close-timeout`: after the end of input, output made no progress for `halfCloseTimeout`
- * - `shutdown`: the listener was closed: what had come was answered, or the time ran out
+ * - `half-close-timeout`: after the end of the input, output made no progress for `halfCloseTimeout`
+ * - `shutdown`: the listener was closed; what had come was answered, unless the time ran out
  * - `refused`: the listener did not take the connection, because of a limit or of the peer's address
  * - `worker-died`: the worker that served it died, and `error` says how; its byte counts are not known, and 0
  */
@@ -35,7 +35,7 @@ export type Reason =
 /** How a connection ended. */
 export interface Outcome {
   readonly reason: Reason
-  /** The first cause, where there was one. */
+  /** The error that ended the connection, or the first of several; undefined where there was none. */
   readonly error: Error | undefined
   /** Bytes that came from the peer and were handed to the first stage. */
   readonly bytesRead: number

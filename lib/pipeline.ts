@@ -21,42 +21,45 @@ import type { AnyStage, flow, Stage } from './stage.js'
 export interface HandleOptions extends ConnectionOptions {
   /** How the pipeline runs. @default 'fused' */
   readonly plan?: PlanMode
-  /** What the stages see of the connection. @default a connection with id 1 and the addresses of the duplex */
+  /** The connection that the stages get. @default one with id 1, the addresses of the duplex and the system's clock */
   readonly connection?: Connection
 }
 
-/** The checked plan of a pipeline that goes from bytes to bytes; made once for each mode. */
+/**
+ * Gives the plan of a pipeline, made once for each mode. Throws for what is no pipeline, or none from bytes to bytes, with
+ * `owner` in the message: the function that was given it.
+ */
 export let planOf: (pipeline: Pipeline<Buffer, Buffer>, owner: string, mode: PlanMode) => Plan
 
 /**
- * An immutable list of stages; a stage itself, so that a pipeline can stand in another (its stages are taken over one
- * by one).
+ * An immutable list of stages. It is a stage itself: a pipeline that is put through another adds its stages one by one.
  */
 export class Pipeline<In, Out> implements Stage<In, Out> {
-  // The bundler would call a class that mentions itself `_Pipeline`.
+  // esbuild renames a class that refers to itself to `_Pipeline`, which a stack trace would show.
   static readonly name = 'Pipeline'
   declare readonly [flow]?: (item: In) => Out
   readonly name: string
   readonly accepts: KindOf<In>
   readonly emits: KindOf<Out>
-  /** The stages, with those of nested pipelines in their places. */
+  /** The stages in order, those of nested pipelines one by one. */
   readonly stages: readonly AnyStage[]
   readonly #placed: readonly PlannedStage[]
   readonly #plans = new Map<PlanMode, Plan>()
 
   /** @internal Made by `pipeline()` and `through()`. */
-  constructor(accepts: Kind, stages: readonly AnyStage[]) {
-    this.#placed = place(accepts, stages)
-    this.stages = Object.freeze([...stages])
-    this.name = stages.map(stage => stage.name).join(' | ')
+  constructor(accepts: Kind, placed: readonly PlannedStage[]) {
+    this.#placed = placed
+    this.stages = Object.freeze(placed.map(({ stage }) => stage))
+    this.name = placed.map(({ name }) => name).join(' | ')
     this.accepts = accepts as KindOf<In>
-    this.emits = (this.#placed.at(-1)?.emits ?? accepts) as KindOf<Out>
+    this.emits = (placed.at(-1)?.emits ?? accepts) as KindOf<Out>
   }
 
   /**
-   * Returns a new pipeline with one more stage behind the others.
+   * Returns a new pipeline with one more stage at the end; this one stays as it is.
    *
-   * @throws StageOrderError when the stage does not take what the one before it gives (which does not compile either).
+   * @throws StageOrderError when the stage does not take what the one before it gives. TypeScript refuses that too.
+   * @throws InvalidOptionError for what is no stage.
    */
   through<Next>(stage: Stage<Out, Next>): Pipeline<In, Next> {
     const { stages, open, stream } = stage as AnyStage
@@ -65,13 +68,15 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
         'through() takes a stage. Call the function that makes it, as in through(lines()), or make one with stage().',
       )
     }
-    return new Pipeline<In, Next>(this.accepts, [...this.stages, ...(stages ?? [stage as AnyStage])])
+    const last = this.#placed.at(-1)
+    const added = place(this.emits, stages ?? [stage as AnyStage], last && `stage '${last.name}'`)
+    return new Pipeline<In, Next>(this.accepts, [...this.#placed, ...added])
   }
 
   /**
-   * Runs the pipeline on any Duplex of bytes and resolves with how it ended; it does not reject for what a peer or a
-   * stage does. The duplex should be made with `allowHalfOpen: true`, or output that comes after the peer's end is
-   * lost.
+   * Runs the pipeline on any Duplex of bytes, and resolves with the outcome when the connection is over. It does not
+   * reject for what a peer or a stage does. The duplex should be made with `allowHalfOpen: true`, or output that comes
+   * after the peer's end is lost.
    *
    * @throws StageOrderError when the pipeline does not go from bytes to bytes.
    * @throws InvalidOptionError for a wrong option, or a duplex in object mode.
@@ -93,7 +98,7 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
         'handle() takes a Duplex of bytes, without object mode and without an encoding.',
       )
     }
-    // Made before the plan is loaded: an early 'error' or 'close' must not be missed.
+    // The driver listens to the duplex before the plan is loaded, so that it misses no early 'error' or 'close'.
     return new Promise((resolve, reject) => {
       const watch = DeadlineWatch.shared(settings.deadlines, connection.clock)
       const onDone = (outcome: Outcome) => {
@@ -106,7 +111,7 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
     })
   }
 
-  /** Says how the pipeline will run; as text it is a tree. */
+  /** Describes how the pipeline will run, as data; `String()` of it is a tree. */
   explain(options: { readonly plan?: PlanMode } = {}): Explanation {
     checkNames('explain()', options, ['plan'])
     return explain(this.#plan('explain()', options.plan ?? 'fused'))
@@ -142,10 +147,10 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
 }
 
 /**
- * Begins a pipeline. Without an argument it takes bytes, as a connection gives them; a part that is meant to stand
- * in another pipeline may begin with another kind.
+ * Begins a pipeline without stages. To be served it takes bytes, the default, as a connection gives them; a pipeline that
+ * is to be a part of another may begin with another kind.
  *
- * @param accepts - The kind that the first stage takes. @default 'bytes'
+ * @param accepts - The kind of the items that come in. @default 'bytes'
  * @throws InvalidOptionError for a kind that does not exist.
  * @example
  * const shout = pipeline().through(lines()).through(uppercase()).through(toLines())

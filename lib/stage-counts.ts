@@ -1,11 +1,11 @@
-/** What has passed one place between two stages. */
+/** The amount of what has gone into a stage, or come out of it. */
 export interface Passed {
   readonly items: number
-  /** Bytes; of a line its characters, which are its bytes where all are ASCII; of a value nothing. */
+  /** Bytes of bytes and frames; for lines the number of characters (UTF-16 code units); 0 for values. */
   readonly bytes: number
 }
 
-/** What has passed one stage on one connection so far. */
+/** The amounts that have gone into one stage of one connection, and come out of it, so far. */
 export interface StageCounts {
   readonly name: string
   readonly in: Passed

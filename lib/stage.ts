@@ -7,62 +7,71 @@ import { type ItemKinds, KINDS, type Kind, type KindOf } from './kind.js'
 import { checkBoolean, checkNames } from './options/check-option.js'
 import type { Outcome } from './outcome.js'
 
-/** What a transformer acts through; the names and meanings of WHATWG's `TransformStreamDefaultController`. */
+/** The actions of a transformer, with the names of WHATWG's `TransformStreamDefaultController`. */
 export interface Controller<Out> {
-  /** Hands one item to the next stage. After the end of the stage it fails the connection. */
+  /** Hands one item to the next stage. Called after the end of the stage, it fails the connection. */
   enqueue: (item: Out) => void
-  /** Ends the connection in good order: the stages after this one are flushed, those before it hear nothing more. */
+  /**
+   * Ends the connection in good order: later stages are flushed, and of this stage and earlier ones only `close` is
+   * called.
+   */
   terminate: () => void
-  /** Fails the connection: what was made before still reaches the peer. */
+  /** Fails the connection. Output that was made before still reaches the peer. */
   error: (reason: unknown) => void
-  /** Tells `onError` of a fault of the peer, and goes on. */
+  /** Calls `onError` with a fault of the peer. The connection goes on. */
   report: (error: PeerError) => void
 }
 
 /**
- * What a stage opens for one connection: the shape that `new TransformStream({...})` takes, made synchronous,
- * plus `readComplete` and `close`. Every function may be left out; without `transform` items pass unchanged.
+ * A stage at work for one connection: the shape that `new TransformStream({...})` takes, made synchronous, plus
+ * `readComplete`, `unfinished` and `close`. Every function may be left out; without `transform` items pass unchanged.
  * A function that throws, or returns a promise, ends its own connection with `stage-error`.
  */
 export interface Transformer<In, Out> {
-  /** Called before the first item, last stage first, so that what it enqueues meets stages that have started. */
+  /** Called before the first item. Later stages start first, so that they can take what this one enqueues. */
   start?: (controller: Controller<Out>) => void
   /** Called with each item. */
   transform?: (item: In, controller: Controller<Out>) => void
   /**
-   * Called when everything that one read from the peer caused has passed (Netty's `channelReadComplete`), and
-   * before `flush`: the place to hand on what was gathered, so that many items become one write.
+   * Called when all items that came of one read from the peer have passed (Netty's `channelReadComplete`), and before
+   * `flush`. A stage that gathers items enqueues them here as one, so that many items become one write.
    */
   readComplete?: (controller: Controller<Out>) => void
   /**
-   * Says whether a frame has begun and not ended: 0 for no, else a number that is another one for each frame. Asked
-   * now and then, and not for each item; what stays unfinished for `frameTimeout` ends the connection, and while
-   * something is unfinished a listener that closes waits for the rest. A stream of a stage may have such a method too.
+   * Returns a number for the frame that has begun and not ended, another one for each frame, or 0 when there is none. It
+   * is called a few times in each `frameTimeout`, and not for each item. A frame that stays unfinished for `frameTimeout`
+   * ends the connection, and a listener that closes waits for the rest of one. The stream of a stage may have such a
+   * method too.
    */
   unfinished?: () => number
-  /** Called once after the last item, unless the connection failed or a stage ended it before. */
+  /** Called once after the last item, unless the connection has failed, or this or a later stage has ended it. */
   flush?: (controller: Controller<Out>) => void
-  /** Called exactly once and last, also when `start` threw. Frees what the transformer holds. */
+  /** Called exactly once and last, also when `start` threw: the place to release timers, files and the like. */
   close?: (outcome: Outcome) => void
 }
 
-/** Only for the type checker. */
+/** The key of a property that no stage has: it carries the types of a stage's items for the type checker. */
 export declare const flow: unique symbol
 
-/** An immutable description of one step. Made by `stage()`, `map()`, `tap()`, `asyncMap()`, `fromStream()` or `pipeline()`. */
+/**
+ * An immutable description of one step of a pipeline, shared by all connections. Made by `stage()`, `map()`, `tap()`,
+ * `asyncMap()`, `fromStream()` or `pipeline()`.
+ */
 export interface Stage<In, Out> {
+  /** The name in errors, in counts and in `explain()`. */
   readonly name: string
-  /** What it takes; `any` takes every kind. */
+  /** The kind that it takes; `any` takes every kind. */
   readonly accepts: KindOf<In> | 'any'
-  /** What it hands on; `same` is the kind that came in. */
+  /** The kind that it gives; `same` is the kind that came in. */
   readonly emits: KindOf<Out> | 'same'
-  /** Only for the type checker: what may stand before and after. */
+  /** Absent at run time; tells the type checker which stages may stand before and after. */
   readonly [flow]?: (item: In) => Out
 }
 
 /**
- * Opens a stage that is a stream for one connection. An 'error' event loses what waits in the stream's buffer;
- * `fail(error)` ends the connection behind it, and `report(error)` tells `onError` and goes on.
+ * Opens a stage that is a stream, for one connection. An 'error' event of the stream loses the output that waits in its
+ * buffer. `fail(error)` also fails the connection, but behind that output; `report(error)` calls `onError`, and the
+ * connection goes on.
  */
 export type OpenStream = (
   connection: Connection,
@@ -70,12 +79,12 @@ export type OpenStream = (
   report: (error: PeerError) => void,
 ) => Duplex
 
-/** Options that every function takes that makes a stage. */
+/** Options of `stage()`, `map()`, `tap()`, `asyncMap()` and `fromStream()`. */
 export interface StageOptions {
   /**
    * False promises that the stage does not read the addresses of its connection. The system forgets the address of a
-   * client that has reset, so a listener asks for it when a connection opens, which takes about 5 µs, unless all of
-   * its stages say false. @default true
+   * client that has reset, so a listener asks for it when a connection opens, which takes about 5 µs. It does not ask
+   * where all stages say false and no handler of the listener gets the connection. @default true
    */
   readonly asks?: boolean
 }
@@ -95,7 +104,7 @@ export interface StageTraits extends StageOptions {
   readonly lazy?: boolean
 }
 
-/** A stage of plain synchronous calls: neighbours of this sort are fused. */
+/** A stage of synchronous calls. Neighbours of this sort are fused: they call each other directly. */
 export interface TransformerStage<In, Out> extends Stage<In, Out>, StageTraits {
   /** Returns a fresh transformer for one connection. */
   readonly open: (connection: Connection) => Transformer<In, Out>
@@ -106,7 +115,7 @@ export interface StreamStage<In, Out> extends Stage<In, Out>, StageOptions {
   readonly stream: OpenStream
 }
 
-/** A stage of any kind, once the type checker has done its part. */
+/** Any stage, without the types of its items: the engine's view of stages. */
 export interface AnyStage extends StageTraits {
   readonly name: string
   readonly accepts: Kind | 'any'
@@ -120,7 +129,7 @@ export interface AnyStage extends StageTraits {
    */
   readonly blocks?: BlockRole
   /**
-   * The bytes that the stage sends when a connection opens. It does nothing else, and passes every item on.
+   * The bytes that the stage sends when a connection opens. The stage does nothing else, and passes every item on.
    *
    * @internal
    */
@@ -133,8 +142,8 @@ export interface AnyStage extends StageTraits {
   readonly inert?: boolean
 }
 
-/** Freezes a checked description into a stage. */
-function describe<Description extends AnyStage>(description: Description): Readonly<Description> {
+/** Checks a description and freezes it into a stage. */
+function freezeStage<Description extends AnyStage>(description: Description): Readonly<Description> {
   const { name, accepts, emits, asks = true } = description
   if (typeof name !== 'string' || name === '') {
     throw new InvalidOptionError(
@@ -159,18 +168,21 @@ function needFunction(name: string, what: string, value: unknown): void {
   }
 }
 
-/** What `stage()` takes. */
+/** The definition that `stage()` takes. */
 export interface StageDefinition<In, Out> extends StageTraits {
-  /** Names the stage in errors and in `explain()`. */
+  /** The name in errors, in counts and in `explain()`. */
   readonly name: string
+  /** The kind that it takes; `any` takes every kind. */
   readonly accepts: KindOf<In> | 'any'
+  /** The kind that it gives; `same` is the kind that came in. */
   readonly emits: KindOf<Out> | 'same'
+  /** Returns a fresh transformer for one connection. */
   readonly open: (connection: Connection) => Transformer<In, Out>
 }
 
 /**
- * Makes a stage from a function that opens a transformer for each connection. Keep a connection's state inside
- * `open`: the stage itself is shared by all connections.
+ * Makes a stage from a function that opens a transformer for each connection. Keep the state of a connection inside
+ * `open`, since the stage itself is shared by all connections.
  *
  * @throws InvalidOptionError when the definition is incomplete, or has an option that does not exist or a wrong value.
  * @example
@@ -184,17 +196,17 @@ export interface StageDefinition<In, Out> extends StageTraits {
  */
 export function stage<In, Out>(definition: StageDefinition<In, Out>): TransformerStage<In, Out> {
   const { name, stream, lazy = false } = definition
-  checkNames(`stage('${name}')`, definition, DEFINITION_NAMES)
+  checkNames(`stage('${name}')`, definition, STAGE_OPTIONS)
   checkBoolean(`Stage '${name}'`, 'lazy', lazy)
   if (stream !== undefined) needFunction(name, "a function as its 'stream'", stream)
   return internalStage(definition)
 }
 
-const DEFINITION_NAMES: readonly string[] = ['name', 'accepts', 'emits', 'open', 'stream', 'lazy', 'asks']
+const STAGE_OPTIONS: readonly string[] = ['name', 'accepts', 'emits', 'open', 'stream', 'lazy', 'asks']
 
 /**
- * Makes a stage as `stage()` does, with traits that it refuses: the planner relies on them, and nothing checks them at run
- * time, so only stages of bywash itself have them.
+ * Makes a stage as `stage()` does, with traits that `stage()` refuses. The planner relies on them and nothing checks them at
+ * run time, so only the stages of bywash itself have them.
  *
  * @internal
  */
@@ -202,7 +214,7 @@ export function internalStage<In, Out>(
   definition: StageDefinition<In, Out> & Pick<AnyStage, 'blocks' | 'greeting' | 'inert'>,
 ): TransformerStage<In, Out> {
   needFunction(definition.name, "an 'open' function", definition.open)
-  return describe(definition)
+  return freezeStage(definition)
 }
 
 /** Options of `map()` for lines. */
@@ -220,6 +232,7 @@ export interface LineMapOptions extends StageOptions {
 /**
  * Makes a stage that turns each item into one other. Lines to lines by default; name the kinds for anything else.
  *
+ * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
  * const reverse = map('reverse', (line: string) => [...line].reverse().join(''))
  * const dashed = map('dashed', (line: string) => line.replaceAll('_', '-'), { bytewise: true })
@@ -264,8 +277,9 @@ function mapRole(name: string, line: (line: string) => string, bytewise: boolean
 }
 
 /**
- * Makes a stage that looks at each item, of any kind, and passes it on unchanged.
+ * Makes a stage that calls a function with each item, of any kind, and passes the item on unchanged.
  *
+ * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
  * const log = tap('log', (line: string, connection) => console.error(connection.id, line))
  */
@@ -301,9 +315,10 @@ function looking(look: (line: string, connection: Connection) => void) {
 }
 
 /**
- * Makes a stage of any Duplex of the ecosystem, bytes to bytes by default. `open` makes a fresh one for each
- * connection. A stage that is a stream costs a stream for each connection and is not fused with its neighbours.
+ * Makes a stage of any Duplex, such as one from a package, bytes to bytes by default. `open` makes a fresh one for each
+ * connection. Such a stage costs a stream for each connection, and is not fused with its neighbours.
  *
+ * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
  * const decompress = fromStream('decompress', () => createGunzip())
  */
@@ -325,5 +340,11 @@ export function fromStream<In, Out>(
   const { accepts = 'bytes', emits = 'bytes', asks = true } = options
   needFunction(name, 'a function that opens a Duplex', open)
   checkNames(`fromStream('${name}')`, options, ['accepts', 'emits', 'asks'])
-  return describe({ name, accepts: accepts as KindOf<In>, emits: emits as KindOf<Out>, asks, stream: open })
+  return freezeStage({
+    name,
+    accepts: accepts as KindOf<In>,
+    emits: emits as KindOf<Out>,
+    asks,
+    stream: open,
+  })
 }

@@ -14,7 +14,10 @@ import {
 import { connect, runStage } from '../lib/testing/index.js'
 import { PLANS } from './plans.js'
 
-/** What passed, as `name: items/bytes in > items/bytes out`; the number of chunks depends on the plan, so it is left out. */
+/**
+ * The counts of a connection as `name: items/bytes in > items/bytes out`; the number of chunks depends on the plan, so it is
+ * left out.
+ */
 async function count(
   served: Pipeline<Buffer, Buffer>,
   plan: 'fused' | 'streams',

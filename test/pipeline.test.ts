@@ -37,6 +37,24 @@ t.test('a pipeline does not change when another is made of it', async t => {
   t.throws(() => (decoded.stages as unknown[]).push(1), TypeError)
 })
 
+t.test('a stage is put in its place once, however many come behind it', async t => {
+  let placed = 0
+  const watched = {
+    ...tap<Buffer>('watched', () => {}),
+    get accepts() {
+      placed++
+      return 'bytes' as const
+    },
+  }
+  const one = pipeline().through(watched)
+  const once = placed
+  t.equal(one.through(counter()).through(counter()).name, 'watched | counter | counter')
+  t.equal(placed, once)
+  t.throws(() => one.through(uppercase() as never), {
+    message: /^Stage 'uppercase' takes lines, but stage 'watched' gives bytes\./,
+  })
+})
+
 t.test('explain says how a pipeline will run', async t => {
   const mixed = pipeline()
     .through(counter())
@@ -101,8 +119,8 @@ t.test('handle refuses what it cannot drive', async t => {
   })
 })
 
-/** No deadline that a deadlines looks for, so that the clock has only the timers of the connection. */
-const noSweep = { frameTimeout: 0, drainTimeout: 0 }
+/** Options without a deadline that is looked for now and then, so that the clock has only the connection's own timers. */
+const NO_DEADLINES = { frameTimeout: 0, drainTimeout: 0 }
 
 for (const plan of PLANS) {
   t.test(`${plan}: a duplex that was used, paused or has ended before is driven to its end`, async t => {
@@ -166,7 +184,7 @@ for (const plan of PLANS) {
 
   t.test(`${plan}: after a failure the client is read for 2 s or 64 KiB, and then destroyed`, async t => {
     const clock = fakeClock()
-    const client = connect(shout, { plan, connection: new Connection(1, {}, clock), ...noSweep })
+    const client = connect(shout, { plan, connection: new Connection(1, {}, clock), ...NO_DEADLINES })
     client.send('123456789\n')
     t.equal((await client.receive('bytes\n')).toString(), 'error: line is longer than 8 bytes\n')
     await client.receive()
@@ -197,7 +215,7 @@ for (const plan of PLANS) {
       plan,
       connection: new Connection(1, {}, clock),
       halfCloseTimeout: 100,
-      ...noSweep,
+      ...NO_DEADLINES,
     })
     client.end('a\n')
     while (clock.pending === 0) await new Promise(resolve => setImmediate(resolve))
@@ -222,7 +240,7 @@ for (const plan of PLANS) {
         {
           plan,
           connection: new Connection(1, {}, clock),
-          ...noSweep,
+          ...NO_DEADLINES,
         },
       )
       client.send('abc\n')
@@ -279,7 +297,7 @@ t.test('a stage that enqueues between our FIN and the close has failed after a g
     .through(sloppy)
     .handle(far, { onError: ({ message }) => errors.push(message) })
   near.end()
-  // The client does not read our FIN before the stage's mistake.
+  // The client reads our FIN only later, so the connection is still open when the stage makes its mistake.
   await new Promise(resolve => setImmediate(() => setImmediate(resolve)))
   t.strictSame(errors, ["Stage 'sloppy' enqueued after its end."])
   near.resume()
@@ -314,7 +332,7 @@ t.test('a stage that goes on after the connection is over is reported, and write
   }
 })
 
-/** Stages of lines to pick from, each with what it makes of a list of lines. */
+/** Stages of lines to pick from, each with a function that gives its output for a list of lines. */
 const middles: Record<string, (made: Pipeline<Buffer, string>) => Pipeline<Buffer, string>> = {
   uppercase: made => made.through(uppercase()),
   reverse: made => made.through(map('reverse', line => [...line].reverse().join(''))),

@@ -1,2 +1,2 @@
-/** Every behaviour of a stage is tested on both. */
+/** Both plans. Each behaviour of a stage is tested on each. */
 export const PLANS = ['fused', 'streams'] as const

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { echo, uppercase } from '../lib/presets/index.js'
 import { serveLocally } from './listener/local-listener.js'
 
-/** Why a test is skipped, where the program is not installed; false where it is. */
+/** The reason for skipping a test when a program is not installed; false when it is. */
 function missing(program: string): string | false {
   const { error } = spawnSync(program, ['--version'])
   return error === undefined ? false : `${program} is not installed`
@@ -23,13 +23,16 @@ async function run(t: Test, input: string | Buffer, program: string, ...paramete
 }
 
 const shout = () => uppercase.pipeline({ banner: '' })
-/** More than the buffers between two programs hold. */
-const LONG = Buffer.from('0123456789abcde\n'.repeat(256 * 1024))
+/** An input longer than the buffers between two programs. */
+const LONG_INPUT = Buffer.from('0123456789abcde\n'.repeat(256 * 1024))
 
 t.test('ncat sends a text and its end, and gets all of the answer', { skip: missing('ncat') }, async t => {
   const { port, ended } = await serveLocally(t, shout())
   t.equal(String(await run(t, 'héllo\nworld', 'ncat', '127.0.0.1', String(port))), 'HéLLO\nWORLD\n')
-  t.strictSame(await run(t, LONG, 'ncat', '127.0.0.1', String(port)), Buffer.from(String(LONG).toUpperCase()))
+  t.strictSame(
+    await run(t, LONG_INPUT, 'ncat', '127.0.0.1', String(port)),
+    Buffer.from(String(LONG_INPUT).toUpperCase()),
+  )
   t.match(await ended(2), [{ reason: 'end' }, { reason: 'end' }])
 })
 
@@ -41,9 +44,9 @@ t.test('ncat that only sends is answered all the same', { skip: missing('ncat') 
 
 t.test('socat sends a text and its end, and gets all of the answer', { skip: missing('socat') }, async t => {
   const { port, ended } = await serveLocally(t, echo.pipeline())
-  // It waits half a second for the other direction unless it is told to wait longer.
-  t.strictSame(await run(t, LONG, 'socat', '-t', '30', '-', `TCP:127.0.0.1:${port}`), LONG)
-  t.match(await ended(1), [{ reason: 'end', bytesRead: LONG.length, bytesWritten: LONG.length }])
+  // Without `-t`, socat waits only half a second for the other direction.
+  t.strictSame(await run(t, LONG_INPUT, 'socat', '-t', '30', '-', `TCP:127.0.0.1:${port}`), LONG_INPUT)
+  t.match(await ended(1), [{ reason: 'end', bytesRead: LONG_INPUT.length, bytesWritten: LONG_INPUT.length }])
 })
 
 t.test('socat speaks through a unix socket', { skip: missing('socat') }, async t => {
@@ -55,7 +58,7 @@ t.test('socat speaks through a unix socket', { skip: missing('socat') }, async t
 
 t.test('socat that resets is a client that has gone', { skip: missing('socat') }, async t => {
   const { port, ended } = await serveLocally(t, echo.pipeline())
-  // Its own end closes with RST, since it lingers for no time.
+  // With `linger=0` socat closes its end with RST.
   await run(t, 'hello\n', 'socat', '-u', '-', `TCP:127.0.0.1:${port},linger=0`)
   t.match(await ended(1), [{ reason: /^(client-reset|end)$/ }])
 })

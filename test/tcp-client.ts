@@ -27,7 +27,7 @@ export async function connectTcp(t: Test, port: number): Promise<TcpClient> {
   return clientOf(socket)
 }
 
-/** The same on a socket of any kind that is connected already. */
+/** Makes a client of a socket, of any kind, that is connected already. */
 export function clientOf(socket: Socket): TcpClient {
   const { localPort } = socket
   let error: Error | undefined

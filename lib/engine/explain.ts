@@ -2,12 +2,12 @@ import type { Kind } from '../kind.js'
 import type { Plan } from './plan.js'
 import type { PlanMode, Rewriting, Segment } from './planned-stage.js'
 
-/** What `pipeline.explain()` returns; as text it is a tree. */
+/** The description of how a pipeline runs, from `pipeline.explain()`. `String()` of it is a tree. */
 export interface Explanation {
   readonly plan: PlanMode
   readonly accepts: Kind
   readonly emits: Kind
-  /** True when no stream stands between socket and socket. */
+  /** Whether chunks go from the socket through all stages and back without a stream between. */
   readonly direct: boolean
   readonly segments: readonly ExplainedSegment[]
   toString: () => string
@@ -17,7 +17,7 @@ export interface Explanation {
 export interface ExplainedSegment {
   readonly type: Segment['type']
   readonly stages: readonly ExplainedStage[]
-  /** Why the segment is not fused with its neighbours, where it is a stream. */
+  /** Why the segment is not fused with its neighbours; undefined for fused stages of plan `fused`. */
   readonly reason: string | undefined
 }
 
@@ -26,13 +26,13 @@ export interface ExplainedStage {
   readonly name: string
   readonly accepts: Kind
   readonly emits: Kind
-  /** Set where the stage runs as one with those that are named here, itself among them. */
+  /** The names of the stages, this one among them, that run as one; undefined where it runs for itself. */
   readonly rewrite: string | undefined
-  /** How they run then. */
+  /** How those run. */
   readonly runs: Rewriting | undefined
 }
 
-function reasonOf(segment: Segment, mode: PlanMode): string | undefined {
+function streamReason(segment: Segment, mode: PlanMode): string | undefined {
   if (mode === 'streams') return "plan 'streams' runs each stage as a stream"
   return segment.type === 'stream' ? 'the stage is a stream' : undefined
 }
@@ -50,7 +50,7 @@ export function explain(plan: Plan): Explanation {
         runs: planned.runs,
       })),
     ),
-    reason: reasonOf(segment, mode),
+    reason: streamReason(segment, mode),
   }))
   const isDirect = plan.direct !== undefined
   return {

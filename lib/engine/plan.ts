@@ -6,21 +6,26 @@ import type { PlanMode, PlannedStage, Segment } from './planned-stage.js'
 import { KIND_NAMES } from './planned-stage.js'
 import { rewriteBlocks } from './rewrite/block-lines.js'
 
-/** A stage list that is checked and cut into segments. */
+/** How the stages of a pipeline run, in one mode. Shared by all its connections. */
 export interface Plan {
   readonly mode: PlanMode
   readonly accepts: Kind
   readonly emits: Kind
+  /** The stages, cut into runs that work as one. */
   readonly segments: readonly Segment[]
-  /** The stages that run without any stream between source and sink; undefined where a stream is needed. */
+  /** All stages, where they run as calls without a stream; undefined where one of them needs a stream. */
   readonly direct: readonly PlannedStage[] | undefined
-  /** What stands for the flow before the first item, where nothing has to be opened before it. */
+  /** The flow of connections from which nothing has come yet; undefined where stages must be opened before that. */
   readonly dormant: DormantFlow | undefined
-  /** Whether a stage may read the connection's addresses, at any time. */
+  /** Whether a stage may read the addresses of the connection, so that they must be kept. */
   readonly asks: boolean
 }
 
-/** Puts stages in their places after something that gives `accepts`; throws StageOrderError where two do not fit. */
+/**
+ * Finds the kinds of stages that stand, in order, behind something that gives `accepts`; `before` names it in errors.
+ *
+ * @throws StageOrderError where a stage does not take what comes to it.
+ */
 export function place(
   accepts: Kind,
   stages: readonly AnyStage[],
@@ -43,7 +48,7 @@ export function place(
   })
 }
 
-/** Cuts placed stages into segments. */
+/** Makes the plan of stages that are in their places. */
 export function makePlan(accepts: Kind, placed: readonly PlannedStage[], mode: PlanMode): Plan {
   const segments: Segment[] = []
   let run: PlannedStage[] | undefined

@@ -1,7 +1,10 @@
 import { InvalidOptionError } from '../errors.js'
 import { showValue } from './show-value.js'
 
-/** Options are checked at once, where they are given, so that the stack leads to the line to change. */
+/**
+ * Throws an InvalidOptionError unless `value` is an integer from `minimum` to `maximum`. Functions check their options at
+ * once, so that the stack of the error leads to the line to change.
+ */
 export function checkInteger(
   owner: string,
   name: string,
@@ -35,7 +38,7 @@ export function checkFunction(owner: string, name: string, value: unknown): void
   }
 }
 
-/** A misspelt option would be a limit that is silently not there. */
+/** Throws for an option that does not exist: a limit with a misspelt name would silently not be there. */
 export function checkNames(owner: string, options: object, names: readonly string[]): void {
   const unknown = Object.keys(options).find(name => !names.includes(name))
   if (unknown !== undefined) {

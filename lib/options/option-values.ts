@@ -2,9 +2,10 @@ import { InvalidOptionError } from '../errors.js'
 import type { Option, OptionTable, Presence } from './option.js'
 import { showValue } from './show-value.js'
 
+/** Values of options by name, where their types are not known. */
 export type Values = Record<string, unknown>
 
-/** Checks an object of options against their table, and returns a copy of what is given. */
+/** Checks an object that may hold the options of a table and no others, and returns a copy with those that are given. */
 export function givenOptions(owner: string, table: OptionTable, options: unknown): Values {
   const names = Object.keys(table)
   const required = names.filter(name => table[name]?.presence === 'required')
@@ -23,7 +24,7 @@ export function givenOptions(owner: string, table: OptionTable, options: unknown
   return checkValues(owner, table, options)
 }
 
-/** The options of a table among others, checked, with their defaults filled in. */
+/** Takes the options of a table out of an object that may hold others too, checked, and with their defaults. */
 export function settingsFrom<Options extends OptionTable>(
   owner: string,
   table: Options,
@@ -52,20 +53,27 @@ export function defaultsOf(table: OptionTable): Values {
   return Object.fromEntries(Object.entries(table).map(([name, option]) => [name, option.default]))
 }
 
+/** The type of an option's values. */
 export type ValueOf<Each> = Each extends Option<infer Value, Presence> ? Value : never
 
+/** The names of the options that must be given. */
 export type RequiredNames<Options> = {
   [Name in keyof Options]: Options[Name] extends { readonly presence: 'required' } ? Name : never
 }[keyof Options]
 
-/** Homomorphic, so that an editor shows what is written at each option. */
-export type Given<Options, Names extends keyof Options> = { readonly [Name in Names]: ValueOf<Options[Name]> }
+/**
+ * The values of some options, by name. It is a homomorphic mapped type, so an editor shows for each property the comment
+ * of the option that it comes from.
+ */
+export type OptionValues<Options, Names extends keyof Options> = {
+  readonly [Name in Names]: ValueOf<Options[Name]>
+}
 
 /** The type of the object that a factory with these options takes. */
-export type OptionsOf<Options> = Given<Options, RequiredNames<Options>> &
-  Partial<Given<Options, Exclude<keyof Options, RequiredNames<Options>>>>
+export type OptionsOf<Options> = OptionValues<Options, RequiredNames<Options>> &
+  Partial<OptionValues<Options, Exclude<keyof Options, RequiredNames<Options>>>>
 
-/** The same with defaults filled in: what `make` gets. */
+/** The type of the object that `make` gets: the same with defaults filled in. */
 export type SettingsOf<Options> = {
   readonly [Name in keyof Options]:
     | ValueOf<Options[Name]>

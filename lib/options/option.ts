@@ -1,65 +1,65 @@
 import { showValue } from './show-value.js'
 
-/** What a number counts: text and files may then also write it as a size (`4KiB`) or a duration (`30s`). */
+/** The unit of a number. Texts and files may write such a number as a size (`4KiB`), a rate or a duration (`30s`). */
 export type Unit = 'bytes' | 'bytes/s' | 'ms'
 
-/** Whether an option must be given, has a default, or may be absent. */
+/** Whether an option must be given, has a default value, or may be absent. */
 export type Presence = 'required' | 'default' | 'optional'
 
 /**
- * One option or argument: what people read about it, and what its values are. Everything else that knows of options
- * (flags, files, JSON Schema, the docs) reads it here.
+ * One option or argument: its help and its values. Flags, files, the JSON Schema and the docs are all made from these
+ * objects.
  */
 export interface Option<Value = unknown, Present extends Presence = Presence> {
-  /** `code` is a value that only code can give, such as a function. */
+  /** The form of the values in texts and files; `code` for values that only code can give, such as a function. */
   readonly type: 'text' | 'bytes' | 'integer' | 'boolean' | 'choice' | 'code'
-  /** What it does, in a phrase without a full stop. */
+  /** The purpose, in a phrase without a full stop. */
   readonly help: string
   /** Whole sentences that only an editor shows, behind `help`. */
   readonly details?: string
   readonly presence: Present
-  /** What stands for it when it is absent. */
+  /** The value when it is absent. */
   readonly default?: Value
-  /** Says what happens when it is absent, where no value can say so. */
+  /** The effect of leaving it out, for the docs, where there is no default value. */
   readonly absent?: string
   readonly unit?: Unit
   readonly minimum?: number
   readonly maximum?: number
   readonly choices?: readonly (string | number)[]
-  /** Several values may be given, as a list. */
+  /** Whether the value may be a list. */
   readonly isList: boolean
-  /** What code may give beyond what a text or a file can say, such as `a Writable`. */
+  /** The values that code may give beyond those of a text or a file, in words for the docs, such as `a Writable`. */
   readonly inCode?: string
-  /** Says what is wrong with a value, such as `'keep' is true or false; got 1`; undefined when it is allowed. */
+  /** The fault of a value, such as `'keep' is true or false; got 1`; undefined when the value is allowed. */
   readonly refusal: (name: string, value: unknown) => string | undefined
-  /** The same for a text or a file, where code may give more. */
+  /** The fault of a value in a text or a file, only where code may give more than those. */
   readonly writtenRefusal?: Option['refusal']
   /** Turns what a text or a file gives, once it is not refused, into the value that code takes. */
   readonly fromWritten?: (value: unknown) => Value
 }
 
-/** What everything that makes an option takes. */
+/** The description that `integer()`, `text()` and the like take. */
 export interface About<Value> {
-  /** What it does, in a phrase without a full stop. */
+  /** The purpose, in a phrase without a full stop. */
   readonly help: string
   /** Whole sentences that only an editor shows, behind `help`. */
   readonly details?: string
-  /** What stands for it when it is absent. */
+  /** The value when it is absent. @default none */
   readonly default?: Value
-  /** It must be given. An argument always must. */
+  /** True where it must be given. An argument must be given in any case. @default not required */
   readonly required?: true
-  /** Says what happens when it is absent, where there is no default. */
+  /** The effect of leaving it out, for the docs, where there is no default value. */
   readonly absent?: string
 }
 
-/** What the description of an option says of its presence. */
+/** The presence of an option, from the type of its description. */
 export type PresenceOf<Description> = Description extends { readonly required: true }
   ? 'required'
   : Description extends { readonly default: unknown }
     ? 'default'
     : 'optional'
 
-/** What `integer()` takes. */
+/** The description that `integer()` takes. */
 export interface IntegerAbout extends About<number> {
   /** The smallest value. @default 0 */
   readonly minimum?: number
@@ -68,7 +68,7 @@ export interface IntegerAbout extends About<number> {
   readonly unit?: Unit
 }
 
-/** A whole number. */
+/** Makes an option whose value is a whole number. */
 export function integer<const Description extends IntegerAbout>(
   about: Description,
 ): Option<number, PresenceOf<Description>> {
@@ -79,7 +79,7 @@ export function integer<const Description extends IntegerAbout>(
   return option('integer', refuse, about, { minimum, maximum })
 }
 
-/** `true` or `false`. */
+/** Makes an option whose value is `true` or `false`. */
 export function boolean<const Description extends About<boolean>>(
   about: Description,
 ): Option<boolean, PresenceOf<Description>> {
@@ -90,13 +90,13 @@ export function boolean<const Description extends About<boolean>>(
   )
 }
 
-/** What `text()` and `bytes()` take. */
+/** The description that `text()` and `bytes()` take. */
 export interface TextAbout extends About<string> {
-  /** The least number of characters, or of bytes: 1 refuses the empty text. @default 0 */
+  /** The smallest number of characters, or of bytes; 1 refuses the empty text. @default 0 */
   readonly minimum?: 0 | 1
 }
 
-/** A string. */
+/** Makes an option whose value is a string. */
 export function text<const Description extends TextAbout>(
   about: Description,
 ): Option<string, PresenceOf<Description>> {
@@ -108,7 +108,7 @@ export function text<const Description extends TextAbout>(
   return option('text', refuse, about, { minimum })
 }
 
-/** Bytes, or a string that stands for its UTF-8. */
+/** Makes an option whose value is bytes, or a string that stands for its UTF-8. */
 export function bytes<const Description extends TextAbout>(
   about: Description,
 ): Option<string | Uint8Array, PresenceOf<Description>> {
@@ -116,13 +116,13 @@ export function bytes<const Description extends TextAbout>(
   return option('bytes', refuseBytes(minimum), about, { minimum })
 }
 
-/** The same, or a list of them; a text gives the option several times. */
+/** Makes an option whose value is bytes, a string, or a list of them. A text gives the option several times. */
 export function listOfBytes<const Description extends TextAbout>(
   about: Description,
 ): Option<string | Uint8Array | readonly (string | Uint8Array)[], PresenceOf<Description>> {
   const { minimum = 0 } = about
   const refuseItem = refuseBytes(minimum)
-  // The message about an item of a list is the same as that about a single value.
+  // The message about an item of a list is that about a single value.
   const refuse: Refuse = value => {
     for (const item of Array.isArray(value) ? value : [value]) {
       const refusal = refuseItem(item)
@@ -143,7 +143,7 @@ function refuseBytes(minimum: 0 | 1): Refuse {
   }
 }
 
-/** One of several texts or numbers. */
+/** Makes an option whose value is one of several strings or numbers. */
 export function choice<
   const Choices extends readonly (string | number)[],
   const Description extends About<Choices[number]>,
@@ -153,14 +153,14 @@ export function choice<
   return option('choice', refuse, about, { choices })
 }
 
-/** A function, which only code can give. */
+/** Makes an option whose value is a function, which only code can give. */
 export function callback<Function extends (...parameters: never) => unknown>(
   about: About<never> & { readonly inCode: string },
 ): Option<Function, 'optional'> {
   return option('code', unless(isFunction, 'is a function'), about, { inCode: about.inCode })
 }
 
-/** An option whose value code may also give as a function. */
+/** Makes an option like another one whose value may, in code, also be a function. */
 export function orFunction<
   Function extends (...parameters: never) => unknown,
   Value,
@@ -171,7 +171,7 @@ export function orFunction<
   return Object.freeze({ ...written, inCode, refusal, writtenRefusal: written.refusal })
 }
 
-/** An option whose value code may also give as something that no text can say. */
+/** Makes an option like another one whose value may, in code, also be something that no text can say. */
 export function orCode<Code, Value, Present extends Presence>(
   written: Option<Value, Present>,
   code: { readonly inCode: string; readonly isCode: (value: unknown) => boolean; readonly wants: string },
@@ -183,7 +183,7 @@ export function orCode<Code, Value, Present extends Presence>(
   return Object.freeze({ ...written, inCode, refusal, writtenRefusal: written.refusal })
 }
 
-/** Says what is wrong with a value, without the option's name; undefined when it is allowed. */
+/** The fault of a value, without the option's name; undefined when the value is allowed. */
 type Refuse = (value: unknown) => string | undefined
 
 function unless(isAllowed: (value: unknown) => boolean, rule: string): Refuse {
@@ -214,5 +214,5 @@ function option<Value, Present extends Presence>(
   })
 }
 
-/** Arguments or options by name; arguments in their order. */
+/** Options by name, or arguments by name in their order. */
 export type OptionTable = Readonly<Record<string, Option>>

@@ -1,25 +1,25 @@
 import type { Unit } from './option.js'
 
-const SIZES = { B: 1, KiB: 1_024, MiB: 1_048_576, GiB: 1_073_741_824 }
+const BYTE_SCALES = { B: 1, KiB: 1_024, MiB: 1_048_576, GiB: 1_073_741_824 }
 
-/** What may stand behind a number, by what the number counts. */
+/** The suffixes that a number may have, with the factor of each. */
 const SCALES: Readonly<Record<Unit, Readonly<Record<string, number>>>> = {
-  bytes: SIZES,
-  'bytes/s': Object.fromEntries(Object.entries(SIZES).map(([name, scale]) => [`${name}/s`, scale])),
+  bytes: BYTE_SCALES,
+  'bytes/s': Object.fromEntries(Object.entries(BYTE_SCALES).map(([name, scale]) => [`${name}/s`, scale])),
   ms: { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 },
 }
 
 /**
- * Gives the number that a text stands for: whole by itself, or with a unit behind it, such as 4096 for `4KiB`, 1500 for
- * `1.5s`. A time without a unit is in milliseconds. Exact: undefined for what is no whole number of bytes or
- * milliseconds, or too large for a safe integer.
+ * Parses a whole number, or a number with a suffix: 4096 for `4KiB`, 1500 for `1.5s`. A time without a suffix is in
+ * milliseconds. The result is exact: undefined for a text that is no whole number of bytes or milliseconds, or one too
+ * large for a safe integer.
  */
 export function parseQuantity(text: string, unit?: Unit): number | undefined {
-  const { sign, whole, fraction = '', name } = QUANTITY.exec(text)?.groups ?? {}
+  const { sign, whole, fraction = '', name } = QUANTITY_PATTERN.exec(text)?.groups ?? {}
   if (whole === undefined || (name === undefined && fraction !== '')) return undefined
-  const scale = name === undefined ? 1 : scaleOf(name, unit)
+  const scale = name === undefined ? 1 : unitScale(name, unit)
   if (scale === undefined) return undefined
-  // Not in floating point, where 1.1 times 1000 is 1100.0000000000002.
+  // BigInt, since in floating point 1.1 times 1000 is 1100.0000000000002.
   const product = BigInt(whole + fraction) * BigInt(scale)
   const divisor = 10n ** BigInt(fraction.length)
   const value = Number(product / divisor)
@@ -27,18 +27,19 @@ export function parseQuantity(text: string, unit?: Unit): number | undefined {
   return sign === '-' && value > 0 ? -value : value
 }
 
-/** More digits than anybody writes would cost more time than they are worth. */
-const QUANTITY = /^(?<sign>-?)(?<whole>\d{1,20})(?:\.(?<fraction>\d{1,20}))? ?(?<name>[A-Za-z]+(?:\/s)?)?$/
+/** Limits the digits, since the conversion of a very long number to a BigInt takes long. */
+const QUANTITY_PATTERN =
+  /^(?<sign>-?)(?<whole>\d{1,20})(?:\.(?<fraction>\d{1,20}))? ?(?<name>[A-Za-z]+(?:\/s)?)?$/
 
-function scaleOf(name: string, unit: Unit | undefined): number | undefined {
+function unitScale(name: string, unit: Unit | undefined): number | undefined {
   if (unit === undefined) return undefined
   const scales = SCALES[unit]
-  // What a rate is of is a second, also where nobody says so.
+  // A rate without `/s` is also one per second.
   const full = unit === 'bytes/s' && !name.endsWith('/s') ? `${name}/s` : name
   return Object.hasOwn(scales, full) ? scales[full] : undefined
 }
 
-/** The opposite, with the largest unit that needs no fraction: `64KiB`, `30s`; a number without a unit as it is. */
+/** The text for a number, in the largest unit that needs no fraction: `64KiB`, `30s`; without a unit the number alone. */
 export function formatQuantity(value: number, unit?: Unit): string {
   if (unit === undefined || value === 0) return String(value)
   const scales = Object.entries(SCALES[unit]).reverse()
@@ -46,7 +47,7 @@ export function formatQuantity(value: number, unit?: Unit): string {
   return scale === 1 && unit !== 'ms' ? String(value) : `${value / scale}${name}`
 }
 
-/** Says how to write a quantity. */
+/** The way to write a number of each unit, for messages. */
 export const QUANTITY_EXAMPLES: Readonly<Record<Unit, string>> = {
   bytes: 'a size such as 4096, 4KiB or 1MiB',
   'bytes/s': 'a rate such as 4096, 64KiB/s or 1MiB/s',

@@ -1,10 +1,12 @@
-/** A longer text is shown up to here. */
-const LONGEST = 80
+/** Characters of a string that are shown; the rest of a longer one becomes `…`. */
+const MAX_SHOWN_CHARACTERS = 80
 
-/** Says what a value is, for the end of a message. */
+/** A value in a few words, for the end of a message. */
 export function showValue(value: unknown): string {
   if (typeof value === 'string') {
-    return value.length > LONGEST ? `${JSON.stringify(value.slice(0, LONGEST))}…` : JSON.stringify(value)
+    return value.length > MAX_SHOWN_CHARACTERS
+      ? `${JSON.stringify(value.slice(0, MAX_SHOWN_CHARACTERS))}…`
+      : JSON.stringify(value)
   }
   if (value instanceof Uint8Array) {
     if (value.length === 0) return 'no bytes'

@@ -14,66 +14,67 @@ import { LIFE_LAWS } from './laws/life.js'
 import { OUTPUT_LAWS } from './laws/output.js'
 import { STALLED_LAWS } from './laws/stalled.js'
 import { brief } from './show.js'
-import { EndlessRun, type Sample, type Settings, Subject } from './subject.js'
+import { type CheckSettings, EndlessRun, type Sample, Subject } from './subject.js'
 
-/** What goes in or comes out: text (UTF-8) or bytes for a stage of bytes, a list for one of lines, frames or values. */
+/** The input or output of a stage: text (UTF-8) or bytes for the kind bytes, a list of items for the other kinds. */
 export type Items<Item> = KindOf<Item> extends 'bytes' ? string | Uint8Array : readonly Item[]
 
-/** What a stage makes of an input. */
+/** An input of a stage, and the output that the stage must give for it. */
 export interface Example<In, Out> {
   readonly input: Items<In>
   readonly output: Items<Out>
-  /** The code of the error that fails the connection behind `output`, if the input is one that does. */
+  /** The code of the error that fails the connection after `output`. @default no error */
   readonly error?: string
-  /** The codes of the faults that the stage reports and goes on behind. @default none */
+  /** The codes of the faults that the stage reports, in order. @default none */
   readonly reports?: readonly string[]
 }
 
 /** Options of `checkStage()`. */
 export interface CheckStageOptions {
-  /** Where random cuts and blocks begin; the same seed gives the same ones. @default 1 */
+  /** The seed of random cuts and lines; the same seed gives the same ones. @default 1 */
   readonly seed?: number
-  /** How many random cuts are tried. @default 20 */
+  /** The number of random cuts for each example. @default 20 */
   readonly random?: number
   /**
-   * How many bytes (or frames, lines and values of no length) the stage may hold while nobody reads. A stage that
-   * gathers all of its input by design has `Infinity`. @default 131072
+   * The number of bytes that the stage may hold while nobody reads; a value, or an empty line or frame, counts as 1. Use
+   * `Infinity` for a stage that gathers all of its input by design. @default 131072
    */
   readonly held?: number
-  /** How long a run may go on without an end or a step forward, in milliseconds of real time. @default 5000 */
+  /** The milliseconds of real time after which the wait for the stage to go on is given up. @default 5000 */
   readonly timeout?: number
-  /** The addresses that the stage sees. @default none */
+  /** The addresses of the connection. @default none */
   readonly endpoints?: Endpoints
-  /** What the stage is made with, where a function that makes it is given. They must stay as they are. @default [] */
+  /** The parameters for a function that makes the stage, which must not change them. @default [] */
   readonly parameters?: readonly unknown[]
 }
 
-/** The first law that is broken is the one that is told. */
+/** The laws in the order in which they are checked. The check ends at the first one that is broken. */
 const LAWS: readonly Law[] = [...OUTPUT_LAWS, ...LIFE_LAWS, ...STALLED_LAWS, ...BYTEWISE_LAWS]
-/** What is seen beside the others. */
-const END = { name: 'end', says: 'every run ends' }
-const PARAMETERS = { name: 'unchanged', says: 'the options of the caller are not changed' }
+/** Laws without a check of their own: they are seen to be broken while the others are checked. */
+const END_LAW = { name: 'end', says: 'every run ends' }
+const PARAMETERS_LAW = { name: 'unchanged', says: 'the options of the caller are not changed' }
 
 /**
- * Checks that a stage (or a pipeline) obeys the laws of stages, on both plans:
+ * Checks that a stage (or a pipeline) obeys the laws of stages, which hold for every stage, on both plans:
  *
  * - `isolation`: two connections of one stage share no state
  * - `example`: the input of each example gives its output, its error and its reports
- * - `cuts`: so does the input cut in any way; items that are not bytes come one by one and in batches
- * - `unchanged`: nobody changes what was handed over, `parameters` included
- * - `life`: what the stage opens is closed once and last, after any end of the connection, and `close` does not throw
+ * - `cuts`: the same input gives the same output however it is cut into chunks, or, for other kinds than bytes, into batches
+ * - `lazy`: a stage that says `lazy` gives nothing when the input ends before the first item
+ * - `unchanged`: an item does not change after it was handed to the stage or by it, and neither do `parameters`
+ * - `life`: `close` is called once and last, however the connection ends, and does not throw
  * - `late`: nothing is enqueued after the end
  * - `leaks`: no timer, no listener on `connection.signal` and no handle of the process is left
- * - `stalled`: a reader that stalls bounds what is held, and loses nothing
- * - `bytewise`: what a stage declares to do to blocks of lines is what it does to lines
+ * - `stalled`: while the reader of the output stalls, the stage takes only so much input, and loses none of it
+ * - `bytewise`: a stage that says `bytewise` changes blocks of lines as it changes single lines
  * - `end`: every run ends
  *
- * A cut that breaks a law is made as small as it can be, and the message has a test of it that is ready to paste. The
- * time that the stage takes from `connection.clock` moves by itself when nothing else does.
+ * A cut that breaks a law is made as small as possible, and the message has a test of it that is ready to paste. The time
+ * of `connection.clock` moves forward by itself when nothing else happens.
  *
  * @param stage - The stage; or the function that makes it from `parameters`.
- * @param examples - Short ones: an input of n bytes is cut in more than n ways.
- * @throws AssertionError of `node:assert` for the first law that is broken, with its name as `law`, and the `plan`.
+ * @param examples - Inputs with their outputs. Keep them short: an input of n bytes is cut in more than n ways.
+ * @throws AssertionError of `node:assert` for the first law that is broken. It has the law's name as `law`, and the `plan`.
  * @throws InvalidOptionError for a wrong option, or an example that is not of the stage's kinds.
  * @example
  * await checkStage(lines(), [{ input: 'héllo\r\nbye', output: ['héllo', 'bye'] }])
@@ -92,7 +93,7 @@ export async function checkStage<In, Out>(
   checkInteger('checkStage()', 'random', random, 0, 1_000_000)
   if (held !== Number.POSITIVE_INFINITY) checkInteger('checkStage()', 'held', held, 1, 1_000_000_000)
   checkInteger('checkStage()', 'timeout', timeout, 1, 2_147_483_647)
-  const settings: Settings = { seed, random, held, timeout, endpoints }
+  const settings: CheckSettings = { seed, random, held, timeout, endpoints }
   const before = copyOf(parameters)
   const made = (typeof stage === 'function' ? stage(...(parameters as never[])) : stage) as AnyStage
   if (examples.length === 0) throw new InvalidOptionError('checkStage() needs at least one example.')
@@ -110,19 +111,19 @@ export async function checkStage<In, Out>(
       expected: before,
       actual: parameters,
     }
-    throw failure(PARAMETERS, made.name, undefined, breach)
+    throw failure(PARAMETERS_LAW, made.name, undefined, breach)
   }
 }
 
-/** A stage with one of its examples, on each plan. */
-function subjectsOf(stage: AnyStage, example: Example<unknown, unknown>, settings: Settings): Subject[] {
+/** The subjects for one example of a stage: one for each plan. */
+function subjectsOf(stage: AnyStage, example: Example<unknown, unknown>, settings: CheckSettings): Subject[] {
   checkNames('checkStage(): an example', example, ['input', 'output', 'error', 'reports'])
   const { stages = [stage], name } = stage
   const { error, reports = [] } = example
-  const accepts = stage.accepts === 'any' ? kindOf(example.input) : stage.accepts
+  const accepts = stage.accepts === 'any' ? kindOfInput(example.input) : stage.accepts
   const emits = place(accepts, stages).at(-1)?.emits ?? accepts
-  const items = itemsOf(name, 'input', accepts, example.input)
-  const output = itemsOf(name, 'output', emits, example.output)
+  const items = exampleItems(name, 'input', accepts, example.input)
+  const output = exampleItems(name, 'output', emits, example.output)
   const sample: Sample = {
     items,
     expected: { output: emits === 'bytes' ? output[0] : output, error, reports },
@@ -130,12 +131,12 @@ function subjectsOf(stage: AnyStage, example: Example<unknown, unknown>, setting
   return PLAN_MODES.map(plan => new Subject(stages, name, accepts, emits, plan, sample, settings))
 }
 
-function kindOf(input: unknown): Kind {
+function kindOfInput(input: unknown): Kind {
   if (!Array.isArray(input)) return 'bytes'
   return typeof input[0] === 'string' ? 'line' : Buffer.isBuffer(input[0]) ? 'frame' : 'value'
 }
 
-function itemsOf(stage: string, what: string, kind: Kind, given: unknown): readonly unknown[] {
+function exampleItems(stage: string, what: string, kind: Kind, given: unknown): readonly unknown[] {
   if (kind === 'bytes' && (typeof given === 'string' || given instanceof Uint8Array)) {
     return [Buffer.from(given as string)]
   }
@@ -154,7 +155,7 @@ async function obey(law: Law, subject: Subject): Promise<void> {
   } catch (error) {
     if (!(error instanceof EndlessRun)) throw error
     const detail = `Nothing had happened for ${settings.timeout} ms (option 'timeout').`
-    throw failure(END, name, plan, { detail, input: sample.items })
+    throw failure(END_LAW, name, plan, { detail, input: sample.items })
   }
   if (breach !== undefined) throw failure(law, name, plan, breach)
 }

@@ -1,9 +1,10 @@
 import { checkInteger, checkNames } from '../options/check-option.js'
 
+/** Whether the bytes are cut in front of a place. */
 type IsCut = (bytes: Buffer, place: number) => boolean
 
-/** Which places are cut together. */
-const MANY_PLACES: readonly IsCut[] = [
+/** Cuts at many places at once: inside each CRLF, inside each UTF-8 character, and into pieces of equal length. */
+const CUT_PATTERNS: readonly IsCut[] = [
   (bytes, place) => bytes[place - 1] === 0x0d && bytes[place] === 0x0a,
   (bytes, place) => ((bytes[place] as number) & 0xc0) === 0x80,
   ...[2, 3, 4, 5, 7].map(
@@ -15,13 +16,13 @@ const MANY_PLACES: readonly IsCut[] = [
 
 /** Options of `chunkings()`. */
 export interface ChunkingsOptions {
-  /** Where the random cuts begin; the same seed gives the same cuts. @default 1 */
+  /** The seed of the random cuts; the same seed gives the same cuts. @default 1 */
   readonly seed?: number
-  /** How many random cuts to give. @default 20 */
+  /** The number of random cuts. @default 20 */
   readonly random?: number
   /**
-   * How many of the places to cut in two at, evenly spread where the input has more: it would take time that grows with
-   * the square of the length to cut a long one at each. @default all
+   * The largest number of places at which the input is cut in two. They are evenly spread where it has more: to cut a
+   * long input at each of its places takes time that grows with the square of its length. @default all places
    */
   readonly places?: number
 }
@@ -49,34 +50,34 @@ export function* chunkings(
   checkInteger('chunkings()', 'places', most, 1, Number.MAX_SAFE_INTEGER)
   const bytes = Buffer.from(input)
   const places = Array.from({ length: Math.max(bytes.length - 1, 0) }, (_, index) => index + 1)
-  yield cut(bytes, [])
-  yield [Buffer.alloc(0), ...cut(bytes, []), Buffer.alloc(0)]
-  yield cut(bytes, places)
-  yield cut(bytes, places).flatMap(chunk => [chunk, Buffer.alloc(0)])
-  for (const isCut of MANY_PLACES) {
+  yield cutAt(bytes, [])
+  yield [Buffer.alloc(0), ...cutAt(bytes, []), Buffer.alloc(0)]
+  yield cutAt(bytes, places)
+  yield cutAt(bytes, places).flatMap(chunk => [chunk, Buffer.alloc(0)])
+  for (const isCut of CUT_PATTERNS) {
     const many = places.filter(place => isCut(bytes, place))
-    // One place alone comes below.
-    if (many.length > 1) yield cut(bytes, many)
+    // A cut at a single place comes below.
+    if (many.length > 1) yield cutAt(bytes, many)
   }
   const each = Math.ceil(places.length / most)
-  for (const [index, place] of places.entries()) if (index % each === 0) yield cut(bytes, [place])
-  const next = numbers(seed)
+  for (const [index, place] of places.entries()) if (index % each === 0) yield cutAt(bytes, [place])
+  const next = randomNumbers(seed)
   for (let round = 0; round < random; round++) {
     const often = next()
-    yield cut(
+    yield cutAt(
       bytes,
       places.filter(() => next() < often),
     )
   }
 }
 
-/** Each chunk is a copy, so that a stage that keeps or changes one is found out. */
-function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
+/** Cuts bytes at places. Each chunk is a copy, so that a stage that keeps or changes a chunk is found out. */
+function cutAt(bytes: Buffer, places: readonly number[]): Buffer[] {
   return [0, ...places].map((from, index) => Buffer.from(bytes.subarray(from, places[index])))
 }
 
-/** Marsaglia's xorshift32: repeatable numbers from 0 to 1. */
-export function numbers(seed: number): () => number {
+/** Marsaglia's xorshift32: repeatable pseudo-random numbers from 0 to 1. */
+export function randomNumbers(seed: number): () => number {
   let state = seed || 1
   return () => {
     state ^= state << 13

@@ -3,7 +3,7 @@ import type { HandleOptions, Pipeline } from '../pipeline.js'
 import { FakeSocket } from './fake-socket.js'
 import { quiet } from './turns.js'
 
-/** How much has stopped on its way while the client does not read; in bytes. */
+/** The bytes that are held up while the client does not read. */
 export interface Stalled {
   /** Sent by the client, and not yet taken by the pipeline. */
   readonly waiting: number
@@ -11,7 +11,7 @@ export interface Stalled {
   readonly unread: number
 }
 
-/** The client's end of a connection that has no port. */
+/** The client's end of a connection in memory. */
 export interface TestClient {
   /** Sends text (UTF-8) or bytes as one chunk. */
   readonly send: (data: string | Uint8Array) => void
@@ -21,22 +21,22 @@ export interface TestClient {
    */
   readonly receive: (until?: number | string) => Promise<Buffer>
   /**
-   * Stops reading at once, and resolves when nothing moves any more. The next `receive` reads on. So backpressure can be
-   * seen: what a pipeline does not take stays `waiting`.
+   * Stops reading at once, and resolves when nothing moves any more. The next `receive` reads on. This shows backpressure:
+   * bytes that the pipeline does not take stay `waiting`.
    */
   readonly stalled: () => Promise<Stalled>
-  /** Sends what is given, then FIN. */
+  /** Sends the data, if any, then FIN. */
   readonly end: (data?: string | Uint8Array) => void
-  /** Goes away without FIN, as a client that crashes. */
+  /** Ends the connection with an error and without FIN, as a client does that crashes. */
   readonly reset: () => void
-  /** How the connection ended, once it has. */
+  /** Resolves with the outcome when the connection is over. */
   readonly outcome: Promise<Outcome>
 }
 
 /**
- * Connects a client to a pipeline in memory: the whole path of a connection, without a port.
+ * Connects a client to a pipeline in memory. Everything runs as for a connection of a listener, without a port.
  *
- * @param options - What `pipeline.handle()` takes. For a stage that looks at its client, give it a `connection` such as
+ * @param options - The options of `pipeline.handle()`. For a stage that looks at its client, give a `connection` such as
  * `new Connection(7, { remoteAddress: '192.0.2.1', remotePort: 4711 }, fakeClock())`.
  * @example
  * const client = connect(shout)
@@ -65,7 +65,7 @@ export function connect(pipeline: Pipeline<Buffer, Buffer>, options: HandleOptio
       socket.stall(false)
       for (;;) {
         const { received, isOver } = socket
-        const length = lengthOf(received, until)
+        const length = answerLength(received, until)
         if (length !== undefined || (isOver && until === undefined)) {
           return socket.takeReceived(length ?? received.length)
         }
@@ -80,8 +80,8 @@ export function connect(pipeline: Pipeline<Buffer, Buffer>, options: HandleOptio
   }
 }
 
-/** How much of what was received answers a `receive`; undefined when it is not enough. */
-function lengthOf(received: Buffer, until: number | string | undefined): number | undefined {
+/** The number of received bytes that a call of `receive` returns; undefined when not enough has come. */
+function answerLength(received: Buffer, until: number | string | undefined): number | undefined {
   if (typeof until === 'number') return received.length >= until ? until : undefined
   const at = until === undefined ? -1 : received.indexOf(until)
   return at === -1 ? undefined : at + Buffer.byteLength(until as string)

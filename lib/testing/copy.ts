@@ -1,4 +1,4 @@
-/** Copies arrays, plain objects and bytes, all the way down; anything else stays what it is. */
+/** A deep copy of arrays, plain objects and bytes. Other values are returned as they are. */
 export function copyOf(value: unknown): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value)
   if (Array.isArray(value)) return value.map(copyOf)

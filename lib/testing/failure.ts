@@ -4,7 +4,7 @@ import type { Breach, Law } from './laws/law.js'
 import { brief, indent, variable } from './show.js'
 import type { Result } from './subject.js'
 
-/** Says which law a stage breaks, and what shows it. */
+/** The error for a stage that breaks a law. */
 export function failure(
   law: Pick<Law, 'name' | 'says'>,
   stage: string,
@@ -18,7 +18,7 @@ export function failure(
     indent(
       Object.entries({ input, expected, actual })
         .filter(([, value]) => value !== undefined)
-        .map(([name, value]) => `${name.padEnd(9)} ${line(value)}`)
+        .map(([name, value]) => `${name.padEnd(9)} ${shownValue(value)}`)
         .join('\n'),
     ),
     test && `As a test, where ${variable(stage)} is the stage:`,
@@ -26,8 +26,8 @@ export function failure(
   ]
   const error = new AssertionError({
     message: parts.filter(Boolean).join('\n\n'),
-    actual: plain(actual),
-    expected: plain(expected),
+    actual: comparable(actual),
+    expected: comparable(expected),
     operator: 'checkStage',
   })
   return Object.assign(error, { law: law.name, plan })
@@ -37,7 +37,7 @@ function isResult(value: unknown): value is Result {
   return typeof value === 'object' && value !== null && 'output' in value && 'reports' in value
 }
 
-function line(value: unknown): string {
+function shownValue(value: unknown): string {
   if (!isResult(value)) return brief(value)
   const { output, error, reports, message } = value
   const reported = reports.length === 0 ? '' : `, reporting ${reports.join(', ')}`
@@ -45,7 +45,7 @@ function line(value: unknown): string {
   return `${brief(output)}${reported}${failed}${message === undefined ? '' : ` (${message})`}`
 }
 
-/** What a test runner shows as a difference. */
-function plain(value: unknown): unknown {
+/** The value that a test runner compares: the output alone, where there is nothing else to see. */
+function comparable(value: unknown): unknown {
   return isResult(value) && value.error === undefined && value.reports.length === 0 ? value.output : value
 }

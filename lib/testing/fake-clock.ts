@@ -2,9 +2,9 @@ import type { Clock } from '../clock.js'
 
 /** A clock that stands still until a test moves it. */
 export interface FakeClock extends Clock {
-  /** Moves the time forward by milliseconds and calls, in order, what falls due. */
+  /** Moves the time forward by milliseconds, and calls the callbacks of the timers that are due by then, in order. */
   readonly advance: (milliseconds: number) => void
-  /** How many timers are waiting. */
+  /** The number of timers that are not due yet. */
   readonly pending: number
 }
 

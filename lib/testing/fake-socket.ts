@@ -1,41 +1,43 @@
 import { Duplex } from 'node:stream'
 
 /**
- * The server's end of a connection whose client is a test. In place of `duplexPair()`, which does not show one side's
- * destroy to the other, and does not tell what of a chunk the server has taken.
+ * The server's end of a connection whose client is a test. Node's `duplexPair()` will not do: when one side is destroyed the
+ * other does not see it, and it does not tell how much the server has taken.
  */
 export class FakeSocket extends Duplex {
-  /** What the client has received, and not looked at. */
+  /** Bytes that the client has received and `receive` has not returned. */
   received: Buffer = Buffer.alloc(0)
-  /** Nothing more will be received. */
+  /** Whether the server has ended, so that nothing more will be received. */
   isOver = false
-  /** Rises whenever something moves. */
+  /** A counter that rises with each chunk that goes either way. */
   moved = 0
-  /** What the client has sent and the stream has not asked for; null is its FIN. */
+  /** Chunks that the client has sent and the stream has not taken; null is the FIN. */
   readonly #sent: (Buffer | null)[] = []
+  /** Whether the stream waits for a chunk: `_read` was called, and nothing was pushed since. */
   #asked = false
   #reading = true
-  /** Goes on with a write that the client has not read. */
+  /** Completes the write that waits for a client that has stopped reading. */
   #written: (() => void) | undefined
+  /** Resolves the last promise of `changed()`. */
   #wake = () => {}
 
   constructor() {
     super({ allowHalfOpen: true, readableHighWaterMark: 1, writableHighWaterMark: 16_384 })
   }
 
-  /** Bytes that were sent and not taken. */
+  /** The number of bytes that the client has sent and the server has not taken. */
   get waiting(): number {
     return this.#sent.reduce((sum, chunk) => sum + (chunk?.length ?? 0), this.readableLength)
   }
 
   send(data: string | Uint8Array | null): void {
-    // A socket gives no empty chunks, and a stream that is pushed several may stop to ask for more.
+    // A socket gives no empty chunks, and a stream into which several are pushed may no longer ask for more.
     if (this.destroyed || data?.length === 0) return
     this.#sent.push(data === null ? null : Buffer.from(data))
     this.#give()
   }
 
-  /** The client stops to read, or reads on. */
+  /** Stops reading, or goes on. */
   stall(isStalled: boolean): void {
     this.#reading = !isStalled
     if (isStalled) return
@@ -43,14 +45,14 @@ export class FakeSocket extends Duplex {
     this.#written = undefined
   }
 
-  /** Takes from the front of what was received. */
+  /** Removes bytes from the front of `received`, and returns them. */
   takeReceived(length: number): Buffer {
     const taken = this.received.subarray(0, length)
     this.received = this.received.subarray(length)
     return taken
   }
 
-  /** Resolves when something was received, or never will be. */
+  /** Resolves when more was received, or the server has ended. */
   changed(): Promise<void> {
     return new Promise(resolve => {
       this.#wake = resolve

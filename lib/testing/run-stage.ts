@@ -4,25 +4,25 @@ import { InvalidOptionError, type PeerError } from '../errors.js'
 import { type Kind, sizeOf } from '../kind.js'
 import { checkChoice, checkInteger, checkNames } from '../options/check-option.js'
 import type { AnyStage, Stage } from '../stage.js'
-import { batches, Trial, unbatch } from './trial.js'
+import { batchesOf, Trial, unbatch } from './trial.js'
 
 /** Options of `runStage()`. */
 export interface RunStageOptions {
   /** How the stage runs. @default 'fused' */
   readonly plan?: PlanMode
-  /** What the stage sees of the connection. @default a new one with id 1 */
+  /** The connection that the stage gets. @default a new one with id 1 */
   readonly connection?: Connection
-  /** Called with what the stage reports and goes on. */
+  /** Called with each fault that the stage reports. @default faults are ignored */
   readonly onError?: (error: PeerError) => void
-  /** How many items come in one turn, as when one read from the peer had caused them all. @default 1 */
+  /** The number of items that come together, as if one read from the peer had caused them all. @default 1 */
   readonly batch?: number
 }
 
 /**
- * Opens a stage (or a pipeline) for one connection, feeds it the items, ends it, and resolves with what came out.
- * Bytes come out as one chunk for each that the stage made.
+ * Runs a stage (or a pipeline) for one connection: opens it, feeds it the items, ends the input, and resolves with the items
+ * that came out. Bytes come out in the chunks that the stage made.
  *
- * Rejects with the error that failed the connection; its `output` holds what came out before.
+ * Rejects with the error that failed the connection. Its property `output` has the items that came out before.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
@@ -39,7 +39,7 @@ export async function runStage<In, Out>(
   checkInteger('runStage()', 'batch', batch, 1, 1_000_000)
   const inputs = [...items]
   const { accepts, stages = [stage as AnyStage] } = stage as AnyStage
-  const kind = accepts === 'any' ? kindOf(inputs[0]) : accepts
+  const kind = accepts === 'any' ? kindOfItem(inputs[0]) : accepts
   for (const item of inputs) {
     if (sizeOf(kind, item) !== -1) continue
     throw new InvalidOptionError(`runStage(): stage '${stage.name}' takes ${kind}, but got ${String(item)}.`)
@@ -49,7 +49,7 @@ export async function runStage<In, Out>(
     batch === 1
       ? await Trial.open(stages, kind, plan, connection, hooks)
       : await Trial.open([unbatch(kind), ...stages], 'value', plan, connection, hooks)
-  await trial.feed(batch === 1 ? inputs : batches(inputs, batch))
+  await trial.feed(batch === 1 ? inputs : batchesOf(inputs, batch))
   await trial.end()
   const failure = trial.close()
   const error = trial.error ?? trial.late ?? failure
@@ -57,7 +57,7 @@ export async function runStage<In, Out>(
   return trial.output as Out[]
 }
 
-/** A stage that takes any kind is fed with what the first item is. */
-function kindOf(item: unknown): Kind {
+/** The kind of the input of a stage that takes any: that of the first item. */
+function kindOfItem(item: unknown): Kind {
   return typeof item === 'string' ? 'line' : item === undefined || Buffer.isBuffer(item) ? 'bytes' : 'value'
 }

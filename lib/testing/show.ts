@@ -1,9 +1,10 @@
 import { isUtf8 } from 'node:buffer'
 import { inspect } from 'node:util'
 
-/** What cannot be seen, moves the text around it, or looks like a fault of the terminal. */
+/** Characters that are escaped: those that cannot be seen or change the text around them, and U+FFFD. */
 const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}\ufffd]/gu
-const LONGEST = 300
+/** Characters of a value that a message shows. */
+const MAX_BRIEF_CHARACTERS = 300
 
 /** A value as code, ready to paste. */
 export function show(value: unknown): string {
@@ -18,10 +19,12 @@ export function show(value: unknown): string {
   return inspect(value, { depth: 10, breakLength: Number.POSITIVE_INFINITY })
 }
 
-/** The same for a message: what is very long is cut. */
+/** A value as code for a message, cut when it is very long. */
 export function brief(value: unknown): string {
   const text = show(value)
-  return text.length <= LONGEST ? text : `${text.slice(0, LONGEST)}… (${text.length} characters)`
+  return text.length <= MAX_BRIEF_CHARACTERS
+    ? text
+    : `${text.slice(0, MAX_BRIEF_CHARACTERS)}… (${text.length} characters)`
 }
 
 function quote(text: string): string {
@@ -36,19 +39,19 @@ function escapeUnits(character: string): string {
     .join('')
 }
 
-/** The name of a stage as a variable. */
+/** A variable name for a stage, from its name where possible. */
 export function variable(stage: string): string {
   const name = stage.replace(/\W+(\w?)/g, (_, next: string) => next.toUpperCase())
   return /^[a-z_]\w*$/i.test(name) && name.length < 30 ? name : 'stage'
 }
 
-/** What a test file imports, by where it comes from. */
+/** The names that a generated test may import, by module. */
 const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   bywash: ['lines', 'pipeline', 'toLines'],
   'bywash/testing': ['runStage'],
 }
 
-/** A test as code, ready to paste. */
+/** The code of a test file, ready to paste. `names` are the imports that the body needs. */
 export function testCode(title: string, names: readonly string[], body: string): string {
   const imports = Object.entries(IMPORTS)
     .map(([from, all]) => [from, all.filter(name => names.includes(name))] as const)
@@ -65,7 +68,7 @@ export function testCode(title: string, names: readonly string[], body: string):
   ].join('\n')
 }
 
-/** Puts each line of a text further in. */
+/** Indents each line of a text by two spaces. */
 export function indent(text: string): string {
   return text.replace(/^(?=.)/gm, '  ')
 }

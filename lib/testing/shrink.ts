@@ -1,6 +1,6 @@
 /**
- * The smallest list that still fails: leaves out runs of parts, the longest first, until not one part can go (Zeller's
- * delta debugging). The result is small, not always the smallest there is.
+ * Shortens a list that fails: leaves out runs of parts, the longest runs first, as long as the rest still fails, until no
+ * single part can be left out (Zeller's delta debugging). The result is short, but not always the shortest there is.
  */
 export async function shrink<Part>(
   parts: readonly Part[],

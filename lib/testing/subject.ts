@@ -4,11 +4,11 @@ import type { PlanMode } from '../engine/planned-stage.js'
 import type { Kind } from '../kind.js'
 import type { AnyStage } from '../stage.js'
 import { type FakeClock, fakeClock } from './fake-clock.js'
-import { batches, Trial, type TrialHooks, unbatch } from './trial.js'
+import { batchesOf, Trial, type TrialHooks, unbatch } from './trial.js'
 import { turn } from './turns.js'
 
-/** How a stage is checked; the options of `checkStage()` with their defaults. */
-export interface Settings {
+/** The options of `checkStage()` that the laws use, with defaults filled in. */
+export interface CheckSettings {
   readonly seed: number
   readonly random: number
   readonly held: number
@@ -16,34 +16,36 @@ export interface Settings {
   readonly endpoints: Endpoints
 }
 
-/** What came out of a run: bytes as one Buffer, since their boundaries mean nothing. */
+/** The result of a run. */
 export interface Result {
+  /** The items that came out; bytes as one Buffer, since the boundaries of chunks mean nothing. */
   readonly output: unknown
+  /** The code of the error that failed the connection. */
   readonly error: string | undefined
-  /** The codes of what was reported, and gone on behind. */
+  /** The codes of the faults that were reported. */
   readonly reports: readonly string[]
-  /** What the error says; not compared. */
+  /** The message of the error. It is shown, and not compared. */
   readonly message?: string | undefined
 }
 
-/** An example that was checked. */
+/** An example of the caller, after the check of its form. */
 export interface Sample {
   readonly items: readonly unknown[]
   readonly expected: Result
 }
 
-/** A run that is not over within `timeout`. */
+/** Thrown when a stage has not gone on within `timeout`. */
 export class EndlessRun extends Error {}
 
-export function isSame(one: Result, other: Result): boolean {
+export function isSameResult(one: Result, other: Result): boolean {
   const compared = ({ output, error, reports }: Result) => [output, error, reports]
   return isDeepStrictEqual(compared(one), compared(other))
 }
 
-/** Turns of the event loop without a sign of life after which time moves on. */
-const PATIENCE = 20
+/** Turns of the event loop to wait for a stage before the fake clock moves forward. */
+const IDLE_TURNS = 20
 
-/** A stage on one plan with one of its examples: what a law is checked of. */
+/** A stage on one plan with one of its examples. Each law is checked for each subject. */
 export class Subject {
   constructor(
     readonly stages: readonly AnyStage[],
@@ -52,10 +54,10 @@ export class Subject {
     readonly emits: Kind,
     readonly plan: PlanMode,
     readonly sample: Sample,
-    readonly settings: Settings,
+    readonly settings: CheckSettings,
   ) {}
 
-  /** Opens the stages for a connection of their own, with a clock that moves on when nothing else does. */
+  /** Opens the stages for a new connection, with a fake clock that moves forward while the trial waits. */
   async open(
     hooks: TrialHooks = {},
     { stages = this.stages, kind = this.accepts } = {},
@@ -70,19 +72,19 @@ export class Subject {
     }
   }
 
-  /** Runs from the first item to the close. */
+  /** Runs the stages for one connection, from the first item to the close. */
   async run(items: readonly unknown[], batch = 1): Promise<Result> {
     const { trial } =
       batch === 1
         ? await this.open()
         : await this.open({}, { stages: [unbatch(this.accepts), ...this.stages], kind: 'value' })
-    await trial.feed(batch === 1 ? items : batches(items, batch))
+    await trial.feed(batch === 1 ? items : batchesOf(items, batch))
     await trial.end()
     trial.close()
     return this.resultOf(trial)
   }
 
-  /** What has come out. */
+  /** The result of a trial so far. */
   resultOf({ output, error, reports }: Trial): Result {
     return {
       output: this.emits === 'bytes' ? Buffer.concat(output as Buffer[]) : [...output],
@@ -100,7 +102,7 @@ export class Subject {
     await Promise.race([done, turn()])
     const deadline = performance.now() + this.settings.timeout
     for (let turns = 0; waiting; turns++) {
-      if (turns > PATIENCE && clock.pending > 0) clock.advance(1000)
+      if (turns > IDLE_TURNS && clock.pending > 0) clock.advance(1000)
       if (performance.now() > deadline) throw new EndlessRun()
       await turn()
     }

@@ -9,35 +9,37 @@ import type { Kind } from '../kind.js'
 import type { Reason } from '../outcome.js'
 import { type AnyStage, type Controller, stage } from '../stage.js'
 
-/** What a trial tells, and asks, while it runs. */
+/** Callbacks of a trial. */
 export interface TrialHooks {
+  /** Called with each fault that a stage reports. */
   readonly report?: (error: PeerError) => void
   /** Called with each item that comes out. */
   readonly given?: (item: unknown) => void
-  /** False while the reader takes nothing; then `resume()` goes on. */
+  /** Returns false while the reader takes nothing. When it takes more again, call `resume()`. @default always true */
   readonly reading?: () => boolean
-  /** Waits for the stage. Without it a stage that never goes on is waited for without end. */
+  /** Called to wait for the stages; resolves when `until` does, or throws to give up. @default waits without end */
   readonly wait?: (until: Promise<void>) => Promise<void>
 }
 
-/** Stages at work for one connection, driven by hand: a source, a sink and an end that a test decides about. */
+/** Stages at work for one connection, of which a test is the source and the sink. It stands for a connection driver. */
 export class Trial {
   readonly output: unknown[] = []
-  /** The codes of what was reported. */
+  /** The codes of the faults that were reported. */
   readonly reports: string[] = []
-  /** What failed the connection. */
+  /** The error that failed the connection. */
   error: BywashError | undefined
-  /** What failed when the connection was over already. */
+  /** An error that came when the connection was already over. */
   late: BywashError | undefined
-  /** The last stage has ended, or one has failed. */
+  /** Whether the last stage has ended, or one has failed. */
   over = false
+  /** The reason for the end; set when `over` is. */
   reason: Reason = 'end'
   readonly #flow: Flow
   readonly #connection: Connection
   readonly #wait: (until: Promise<void>) => Promise<void>
   #wake = () => {}
 
-  /** Loads what the stages run on, and opens them. */
+  /** Makes a plan of the stages, loads the modules that it needs, and opens the stages. */
   static async open(
     stages: readonly AnyStage[],
     kind: Kind,
@@ -90,7 +92,7 @@ export class Trial {
     this.#wake()
   }
 
-  /** Gives one item. False: wait for `changed()`. */
+  /** Gives one item to the first stage. Returns false when the next one has to wait for `changed()`. */
   write(item: unknown): boolean {
     return this.over || this.#flow.write(item) || this.over
   }
@@ -102,7 +104,7 @@ export class Trial {
     })
   }
 
-  /** Gives items as fast as they are taken, up to the end of the connection. */
+  /** Gives items as fast as they are taken; stops when the connection is over. */
   async feed(items: Iterable<unknown>): Promise<void> {
     for (const item of items) {
       if (this.over) return
@@ -116,12 +118,12 @@ export class Trial {
     while (!this.over) await this.#wait(this.changed())
   }
 
-  /** The reader takes more again. */
+  /** Tells the stages that the reader takes more again. */
   resume(): void {
     this.#flow.resume()
   }
 
-  /** Closes the stages, in the middle of anything; returns what one of them threw. */
+  /** Closes the stages, at any time, and returns the error of one whose `close` threw. */
   close(): BywashError | undefined {
     const reason = this.over ? this.reason : 'client-reset'
     this.over = true
@@ -130,7 +132,7 @@ export class Trial {
   }
 }
 
-/** Gives the items of each batch in one turn, as a decoder does with those of one chunk. */
+/** A stage that takes lists and enqueues the items of each at once, as a decoder does with the items of a chunk. */
 export function unbatch(kind: Kind): AnyStage {
   return stage<readonly unknown[], unknown>({
     name: 'unbatch',
@@ -145,7 +147,7 @@ export function unbatch(kind: Kind): AnyStage {
 }
 
 /** Items in batches of a size. */
-export function batches(items: readonly unknown[], size: number): unknown[][] {
+export function batchesOf(items: readonly unknown[], size: number): unknown[][] {
   return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
     items.slice(index * size, (index + 1) * size),
   )

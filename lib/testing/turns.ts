@@ -3,7 +3,7 @@ export function turn(): Promise<void> {
   return new Promise(resolve => setImmediate(resolve))
 }
 
-/** Resolves when a number has stayed the same for some turns. */
+/** Resolves when a number has stayed the same for some turns of the event loop. */
 export async function quiet(measure: () => number, turns = 20): Promise<void> {
   let before = measure()
   for (let still = 0; still < turns; still++) {

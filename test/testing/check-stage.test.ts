@@ -32,14 +32,14 @@ const decoder = (name: string, open: Open<Buffer, string>) =>
 const byteStage = (name: string, open: Open<Buffer, Buffer>) =>
   stage<Buffer, Buffer>({ name, accepts: 'bytes', emits: 'bytes', open })
 
-/** Passes lines on, with something broken. */
+/** A stage that passes lines on, but for the functions that a test replaces. */
 const passing = (name: string, broken: (connection: Connection) => Transformer<string, string>) =>
   lineStage(name, connection => ({
     transform: (line, controller) => controller.enqueue(line),
     ...broken(connection),
   }))
 
-/** Cuts at line feeds; what is broken differs. */
+/** A decoder that cuts at line feeds. The options break it in different ways. */
 function splitter(
   name: string,
   { decode = (chunk: Buffer) => chunk.toString('latin1'), flush = true, shared = false } = {},
@@ -63,10 +63,10 @@ function splitter(
   })
 }
 
-// Many runs in one file: more than the usual time on a machine that is busy.
+// The many runs of this file take longer than the default timeout on a busy machine.
 t.setTimeout(180_000)
 
-/** What a broken stage leaves is cleared when its test is over. */
+/** Clears the timers, listeners and the like that a broken stage has left, when its test is over. */
 const left: (() => void)[] = []
 t.afterEach(() => {
   for (const clear of left.splice(0)) clear()
@@ -354,7 +354,7 @@ const BROKEN: Record<string, Broken> = {
   'listens to the signal for each item': {
     stage: lineStage('waiting', ({ signal }) => ({
       transform: (line, controller) => {
-        // It is this leak that is found here, and not by Node.
+        // Node's own warning about many listeners would come first.
         setMaxListeners(0, signal)
         signal.addEventListener('abort', () => {}, { once: true })
         controller.enqueue(line)
@@ -628,7 +628,7 @@ t.test('a stage may be a pipeline, a stream, of any kind, and take its time from
   const slow = asyncMap('slow', (line: string, { clock }) => {
     return new Promise<string>(resolve => void clock.setTimeout(() => resolve(line), 250))
   })
-  // What is under way at a reset has a timer that only the signal could clear.
+  // The work that is under way at a reset has a timer, which the stage could clear only if it listened to the signal.
   await t.rejects(checkStage(slow, abc), { message: /law 'leaks'.*\n\nAfter a reset/ })
 })
 

@@ -1,21 +1,23 @@
 import type { LineEncoding } from '../../block-role.js'
 import type { ByteTable } from '../../byte-table.js'
-import { numbers } from '../chunkings.js'
+import { randomNumbers } from '../chunkings.js'
 import { show, testCode, variable } from '../show.js'
 import { shrink } from '../shrink.js'
 import type { Result, Subject } from '../subject.js'
 import type { Breach, Law } from './law.js'
 
 const ENCODINGS: readonly LineEncoding[] = ['utf8', 'latin1']
-const ROUNDS = 50
-const LONGEST = 24
-/** What maps of text stumble over: what changes its length in upper or lower case, and what has many bytes. */
+/** Blocks of random lines, for each encoding. */
+const RANDOM_BLOCKS = 50
+/** Characters of such a block, before its last line feed. */
+const MAX_LINE_CHARACTERS = 24
+/** Characters that break maps which are not bytewise: some have several bytes, or another length in the other case. */
 const CHARACTERS: Record<LineEncoding, string> = {
   utf8: 'aAzZ09 .\r\t\0\u007féßµÿİıŉ€ﬁ😀',
   latin1: 'aAzZ09 .\r\t\0\u007f\u0080éßµÿ\u00ff',
 }
 
-/** Compares what the table of `bytewise` makes of a block with what the stage makes of its lines. */
+/** Applies a stage to the lines of a block and its table to the bytes of the block, and compares the two. */
 async function compare(
   subject: Subject,
   table: ByteTable,
@@ -33,13 +35,13 @@ async function compare(
   }
 }
 
-/** Random lines, each with a line feed. */
+/** Blocks of lines, each line with a line feed: the example itself, and random ones. */
 function* blocks({ sample, settings }: Subject, encoding: LineEncoding): Generator<string> {
-  const next = numbers(settings.seed)
+  const next = randomNumbers(settings.seed)
   const characters = [...CHARACTERS[encoding], '\n', '\n']
   yield (sample.items as string[]).map(line => `${line}\n`).join('')
-  for (let round = 0; round < ROUNDS; round++) {
-    const length = Math.floor(next() * LONGEST)
+  for (let round = 0; round < RANDOM_BLOCKS; round++) {
+    const length = Math.floor(next() * MAX_LINE_CHARACTERS)
     yield `${Array.from({ length }, () => characters[Math.floor(next() * characters.length)]).join('')}\n`
   }
 }
@@ -60,13 +62,13 @@ async function checkBytewise(subject: Subject): Promise<Breach | undefined> {
       const smallest = `${characters.join('')}\n`
       const { expected, actual } = await of(smallest)
       const input = Buffer.from(smallest, encoding)
-      return { input, expected, actual, test: testOf(subject.name, encoding, input) }
+      return { input, expected, actual, test: bytewiseTest(subject.name, encoding, input) }
     }
   }
   return undefined
 }
 
-function testOf(name: string, encoding: LineEncoding, input: Buffer): string {
+function bytewiseTest(name: string, encoding: LineEncoding, input: Buffer): string {
   const stage = variable(name)
   const decode = `lines({ delimiter: '\\n', encoding: '${encoding}' })`
   const encode = `toLines({ encoding: '${encoding}' })`
@@ -84,7 +86,7 @@ function testOf(name: string, encoding: LineEncoding, input: Buffer): string {
   )
 }
 
-/** What a stage declares about blocks of lines. */
+/** The law for stages that are `bytewise`; others obey it in any case. */
 export const BYTEWISE_LAWS: readonly Law[] = [
   {
     name: 'bytewise',

@@ -1,20 +1,22 @@
 import type { Subject } from '../subject.js'
 
-/** What shows that a law is broken. */
+/** The evidence that a stage breaks a law. */
 export interface Breach {
-  /** One sentence. */
+  /** A sentence about what was seen. */
   readonly detail?: string
   readonly input?: unknown
   readonly expected?: unknown
   readonly actual?: unknown
-  /** A test that fails in the same way, as code. */
+  /** The code of a test that fails in the same way. */
   readonly test?: string
 }
 
-/** What holds for every stage. */
+/** A rule that every stage obeys. */
 export interface Law {
+  /** The name, as docs/testing.md lists it. */
   readonly name: string
+  /** The rule in words, for the message about a breach. */
   readonly says: string
-  /** Resolves with what breaks the law, if anything does. */
+  /** Resolves with the evidence of a breach; undefined where the subject obeys. */
   readonly check: (subject: Subject) => Promise<Breach | undefined>
 }

@@ -7,33 +7,35 @@ import type { Subject } from '../subject.js'
 import { quiet, turn, until } from '../turns.js'
 import type { Breach, Law } from './law.js'
 
-/** How often each function of a transformer was called; of a stream, `close` counts its 'close' events. */
+/** A record of the calls of one transformer, or of one stream, whose 'close' events count as calls of `close`. */
 interface Life {
   readonly stage: string
+  /** Whether the transformer has a `flush`, which has then to be called. */
   readonly canFlush: () => boolean
   start: number
   flush: number
   close: number
-  /** What was called last. */
+  /** The name of the function that was called last. */
   last: string
 }
 
-/** What is known of a connection when it is over. */
+/** The state of a connection that is over. */
 interface Ended {
   readonly lives: readonly Life[]
   readonly reason: Reason
-  /** What `close` threw. */
+  /** The error of a `close` that threw. */
   readonly failure: BywashError | undefined
-  /** What failed behind the end. */
+  /** An error that came after the end. */
   readonly late: BywashError | undefined
+  /** Timers of the connection's clock that were left after the close. */
   readonly timers: number
-  /** Listeners on the signal before the close, and behind it. */
+  /** Listeners on the connection's signal before the close, and after it. */
   readonly listening: number
   readonly listeners: number
 }
 
-/** A stage behind the checked one, which ends the connection at its first item. */
-function behind(end: (controller: Controller<unknown>) => void): AnyStage {
+/** A stage that calls `end` with its first item. It stands behind the checked stage, to end the connection from there. */
+function endingStage(end: (controller: Controller<unknown>) => void): AnyStage {
   return stage<unknown, unknown>({
     name: 'behind',
     accepts: 'any',
@@ -42,33 +44,37 @@ function behind(end: (controller: Controller<unknown>) => void): AnyStage {
   })
 }
 
-/** How often much input is an input. */
-const MUCH = 20
+/** Repetitions of the example's input that make an input so long that listeners, if each item adds one, add up. */
+const MANY_INPUTS = 20
 
-interface Ending {
-  /** What ends the connection, if not the input. */
+/** A way to end a connection. */
+interface EndingCase {
+  /** A stage behind the checked one that ends the connection. @default the connection ends with its input */
   readonly behind?: AnyStage
-  /** How much of the input comes before a reset. */
+  /** The part of the input, from 0 to 1, after which the client resets. @default the client does not reset */
   readonly fed?: number
+  /** The number of times that the input comes. @default 1 */
   readonly repeated?: number
 }
 
-/** Every way in which a connection ends. */
-const ENDINGS: Readonly<Record<string, Ending>> = {
+/** The ways in which connections end, by their names in messages. */
+const ENDINGS: Readonly<Record<string, EndingCase>> = {
   'the end of the input': {},
-  'much input': { repeated: MUCH },
+  'much input': { repeated: MANY_INPUTS },
   'a reset before the first item': { fed: 0 },
   'a reset in the middle': { fed: 0.5 },
   'a reset behind the last item': { fed: 1 },
-  'an early end by the stage behind it': { behind: behind(controller => controller.terminate()) },
+  'an early end by the stage behind it': {
+    behind: endingStage(controller => controller.terminate()),
+  },
   'a failure of the stage behind it': {
-    behind: behind(() => {
+    behind: endingStage(() => {
       throw new Error('a failure of the stage behind it')
     }),
   },
 }
 
-/** Counts what is called on what a stage opens. */
+/** A copy of a stage that records, in `lives`, the calls of each transformer or stream that it opens. */
 function watch(watched: AnyStage, lives: Life[]): AnyStage {
   const born = (canFlush: () => boolean) => {
     const { name: stage } = watched
@@ -76,7 +82,7 @@ function watch(watched: AnyStage, lives: Life[]): AnyStage {
     lives.push(life)
     return life
   }
-  // Without its role for blocks, in which its transformer would not be called.
+  // Without `blocks`, since the planner would else replace the stage, and never call its transformer.
   const { open, stream, blocks: _, ...rest } = watched
   return {
     ...rest,
@@ -105,7 +111,7 @@ function note(life: Life, step: string): void {
   if (step === 'start' || step === 'flush' || step === 'close') life[step]++
 }
 
-/** In front of the transformer and not on it, so that what it calls on itself is its own business. */
+/** Records the calls in a proxy, and not in the transformer, so that its calls of its own methods are not recorded. */
 function watchTransformer(transformer: Transformer<never, unknown>, life: Life): Transformer<never, unknown> {
   return new Proxy(
     {},
@@ -122,8 +128,8 @@ function watchTransformer(transformer: Transformer<never, unknown>, life: Life):
   )
 }
 
-/** Runs one connection to one of its ends. */
-async function live(subject: Subject, ending: Ending): Promise<() => Promise<Ended>> {
+/** Runs a connection to its end. Returns a function that waits until all is closed, and gives the final state. */
+async function runToEnd(subject: Subject, ending: EndingCase): Promise<() => Promise<Ended>> {
   const { behind, fed, repeated = 1 } = ending
   const lives: Life[] = []
   const stages = subject.stages.map(each => watch(each, lives))
@@ -131,7 +137,7 @@ async function live(subject: Subject, ending: Ending): Promise<() => Promise<End
     {},
     { stages: behind === undefined ? stages : [...stages, behind], kind: subject.accepts },
   )
-  const items = Array.from({ length: repeated }, () => itemsOf(subject)).flat()
+  const items = Array.from({ length: repeated }, () => halvedItems(subject)).flat()
   await trial.feed(items.slice(0, fed === undefined ? items.length : Math.ceil(fed * items.length)))
   if (fed === undefined) await trial.end()
   else await turn()
@@ -149,14 +155,14 @@ async function live(subject: Subject, ending: Ending): Promise<() => Promise<End
   }
 }
 
-/** Three laws look at the same connections. */
+/** The connections of each subject, by their endings: three laws look at the same ones. */
 const seen = new WeakMap<Subject, Map<string, Ended>>()
 
 async function endsOf(subject: Subject): Promise<Map<string, Ended>> {
   const ends = seen.get(subject) ?? new Map<string, Ended>()
   if (!seen.has(subject)) {
     for (const [name, ending] of Object.entries(ENDINGS)) {
-      const settled = await live(subject, ending)
+      const settled = await runToEnd(subject, ending)
       ends.set(name, await settled())
     }
     seen.set(subject, ends)
@@ -164,15 +170,15 @@ async function endsOf(subject: Subject): Promise<Map<string, Ended>> {
   return ends
 }
 
-/** Enough for a middle, also of bytes. */
-function itemsOf({ accepts, sample }: Subject): unknown[] {
+/** Copies of the input's items; bytes in two halves, so that a connection can be reset in the middle. */
+function halvedItems({ accepts, sample }: Subject): unknown[] {
   const [input] = sample.items
   if (accepts !== 'bytes') return sample.items.map(copyOf)
   const middle = Math.ceil((input as Buffer).length / 2)
   return [(input as Buffer).subarray(0, middle), (input as Buffer).subarray(middle)].map(copyOf)
 }
 
-/** Makes a law of what must not be seen of any connection that is over. */
+/** Makes the check of a law: none of the connections that are over may have the fault. */
 function ofEveryEnd(fault: (ended: Ended) => string | undefined): Law['check'] {
   return async subject => {
     for (const [ending, ended] of await endsOf(subject)) {
@@ -199,13 +205,18 @@ function disorder({ lives, failure, reason }: Ended): string | undefined {
 function leak({ timers, listening, listeners }: Ended): string | undefined {
   if (timers > 0) return `timers of connection.clock were not cleared: ${timers}.`
   if (listeners > 0) return `listeners on connection.signal were not removed: ${listeners}.`
-  return listening < MUCH ? undefined : `listeners on connection.signal had grown to ${listening} before.`
+  return listening < MANY_INPUTS
+    ? undefined
+    : `listeners on connection.signal had grown to ${listening} before.`
 }
 
-/** Connections that a handle must be left by before it counts: others may open some at the same time. */
-const ROUNDS = 8
+/**
+ * Rounds of connections, one for each ending. A handle is leaked when each round has left at least one more, since other
+ * code may open handles meanwhile.
+ */
+const HANDLE_ROUNDS = 8
 
-/** What would keep the process alive, and listeners on the process itself. */
+/** The numbers of resources that keep the process alive, by type, and of listeners on the process itself. */
 function handles(): Map<string, number> {
   const counts = new Map<string, number>()
   for (const type of process.getActiveResourcesInfo()) counts.set(type, (counts.get(type) ?? 0) + 1)
@@ -217,9 +228,9 @@ function handles(): Map<string, number> {
 
 async function checkHandles(subject: Subject): Promise<Breach | undefined> {
   const before = handles()
-  const left = () => [...handles()].find(([type, count]) => count - (before.get(type) ?? 0) >= ROUNDS)
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const ending of Object.values(ENDINGS)) await live(subject, ending)
+  const left = () => [...handles()].find(([type, count]) => count - (before.get(type) ?? 0) >= HANDLE_ROUNDS)
+  for (let round = 0; round < HANDLE_ROUNDS; round++) {
+    for (const ending of Object.values(ENDINGS)) await runToEnd(subject, ending)
   }
   // Some handles take a while to close.
   await until(() => left() === undefined)
@@ -227,7 +238,7 @@ async function checkHandles(subject: Subject): Promise<Breach | undefined> {
   return type === undefined ? undefined : { detail: `After each connection one more was left: ${type}.` }
 }
 
-/** How a connection begins and ends. */
+/** The laws about the begin and the end of a connection. */
 export const LIFE_LAWS: readonly Law[] = [
   { name: 'life', says: 'it is closed once and last, also after a failure', check: ofEveryEnd(disorder) },
   { name: 'late', says: 'nothing is enqueued after the end', check: ofEveryEnd(({ late }) => late?.message) },

@@ -3,17 +3,17 @@ import { chunkings } from '../chunkings.js'
 import { copyOf } from '../copy.js'
 import { show, testCode, variable } from '../show.js'
 import { shrink } from '../shrink.js'
-import { isSame, type Result, type Subject } from '../subject.js'
+import { isSameResult, type Result, type Subject } from '../subject.js'
 import { quiet } from '../turns.js'
 import type { Breach, Law } from './law.js'
 
-/** A list of items, and how many of them come in one turn. */
+/** Items to feed, and the number of them that come together. */
 interface Feed {
   readonly items: readonly unknown[]
   readonly batch: number
 }
 
-/** Every way to feed an example: bytes are cut, other items come in batches. */
+/** The ways to feed an example: bytes in many cuts, other items in batches. */
 function* feeds({ accepts, sample, settings }: Subject): Generator<Feed> {
   const { items } = sample
   const { seed, random } = settings
@@ -21,18 +21,18 @@ function* feeds({ accepts, sample, settings }: Subject): Generator<Feed> {
     const [input] = items as [Buffer]
     for (const chunks of chunkings(input, { seed, random })) yield { items: chunks, batch: 1 }
     const bytes = [...input].map(byte => Buffer.of(byte))
-    for (const batch of sizes(bytes.length)) yield { items: bytes, batch }
+    for (const batch of batchSizes(bytes.length)) yield { items: bytes, batch }
   } else {
-    for (const batch of sizes(items.length)) yield { items, batch }
+    for (const batch of batchSizes(items.length)) yield { items, batch }
   }
 }
 
-function sizes(length: number): readonly number[] {
+function batchSizes(length: number): readonly number[] {
   return [...new Set([2, 3, length])].filter(size => size > 1 && size <= length)
 }
 
-/** Bytes in their smallest pieces. */
-function pieces({ accepts, sample }: Subject): readonly unknown[] {
+/** The input in its smallest pieces: single bytes, or the items. */
+function smallestPieces({ accepts, sample }: Subject): readonly unknown[] {
   const [input] = sample.items
   return accepts === 'bytes' ? [...(input as Buffer)].map(byte => Buffer.of(byte)) : sample.items
 }
@@ -40,11 +40,12 @@ function pieces({ accepts, sample }: Subject): readonly unknown[] {
 async function checkIsolation(subject: Subject): Promise<Breach | undefined> {
   const { trial: one } = await subject.open()
   const { trial: other } = await subject.open()
-  for (const item of pieces(subject)) for (const trial of [one, other]) await trial.feed([copyOf(item)])
+  for (const item of smallestPieces(subject))
+    for (const trial of [one, other]) await trial.feed([copyOf(item)])
   for (const trial of [one, other]) await trial.end()
   for (const trial of [one, other]) trial.close()
   const [expected, actual] = [subject.resultOf(one), subject.resultOf(other)]
-  if (isSame(expected, actual)) return undefined
+  if (isSameResult(expected, actual)) return undefined
   return {
     detail: 'Two connections were fed the same, in turn, and the second gave something else than the first.',
     input: subject.sample.items,
@@ -56,21 +57,21 @@ async function checkIsolation(subject: Subject): Promise<Breach | undefined> {
 async function checkExample(subject: Subject): Promise<Breach | undefined> {
   const { items, expected } = subject.sample
   const actual = await subject.run(items.map(copyOf))
-  return isSame(expected, actual) ? undefined : { input: items, expected, actual }
+  return isSameResult(expected, actual) ? undefined : { input: items, expected, actual }
 }
 
 async function checkCuts(subject: Subject): Promise<Breach | undefined> {
   for (const { items, batch } of feeds(subject)) {
     const actual = await subject.run(items.map(copyOf), batch)
-    if (!isSame(subject.sample.expected, actual)) return smallestCut(subject, { items, batch })
+    if (!isSameResult(subject.sample.expected, actual)) return smallestCut(subject, { items, batch })
   }
   return undefined
 }
 
-/** Where one chunk ends and the next begins. */
+/** A mark between two chunks, in a list of bytes that is shrunk. */
 const CUT = Symbol('cut')
 
-/** Leaves out cuts and bytes (or items), as long as cut and uncut differ. */
+/** Shrinks a failing feed: leaves out cuts and bytes (or items) as long as the input gives something else cut than whole. */
 async function smallestCut(subject: Subject, feed: Feed): Promise<Breach> {
   const { sample } = subject
   const isBytes = subject.accepts === 'bytes'
@@ -85,11 +86,11 @@ async function smallestCut(subject: Subject, feed: Feed): Promise<Breach> {
     : feed.items
   const smallest = await shrink<unknown>(parts, async fewer => {
     const { expected, actual } = await compare(fewer)
-    return expected.error === sample.expected.error && !isSame(expected, actual)
+    return expected.error === sample.expected.error && !isSameResult(expected, actual)
   })
   const { items, expected, actual } = await compare(smallest)
   const { batch } = feed
-  return { input: items, expected, actual, test: testOf(subject, { items, batch }, expected) }
+  return { input: items, expected, actual, test: cutTest(subject, { items, batch }, expected) }
 }
 
 function chunksOf(parts: readonly unknown[]): Buffer[] {
@@ -101,7 +102,7 @@ function chunksOf(parts: readonly unknown[]): Buffer[] {
   return chunks.map(chunk => Buffer.from(chunk))
 }
 
-function testOf({ name, plan, emits }: Subject, { items, batch }: Feed, expected: Result): string {
+function cutTest({ name, plan, emits }: Subject, { items, batch }: Feed, expected: Result): string {
   const stage = variable(name)
   const options = batch === 1 ? `{ plan: '${plan}' }` : `{ plan: '${plan}', batch: ${batch} }`
   const run = `runStage(${stage}, ${show(items)}, ${options})`
@@ -116,7 +117,7 @@ function testOf({ name, plan, emits }: Subject, { items, batch }: Feed, expected
 
 async function checkUnchanged(subject: Subject): Promise<Breach | undefined> {
   const given: unknown[] = []
-  for (const whole of [subject.sample.items, pieces(subject)]) {
+  for (const whole of [subject.sample.items, smallestPieces(subject)]) {
     given.length = 0
     const items = whole.map(copyOf)
     const { trial } = await subject.open({ given: item => given.push(copyOf(item)) })
@@ -140,7 +141,7 @@ async function checkLazy(subject: Subject): Promise<Breach | undefined> {
   return output.length === 0 ? undefined : { input: [], actual: output }
 }
 
-/** What comes out. The first come first, since a stage that breaks one of them often breaks later ones too. */
+/** The laws about the output. A stage that breaks one of them often breaks later ones too, so the order matters. */
 export const OUTPUT_LAWS: readonly Law[] = [
   { name: 'isolation', says: 'two connections of one stage share no state', check: checkIsolation },
   { name: 'example', says: 'the input of the example gives its output', check: checkExample },

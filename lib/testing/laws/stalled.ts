@@ -1,38 +1,40 @@
 import { copyOf } from '../copy.js'
-import { isSame, type Result, type Subject } from '../subject.js'
+import { isSameResult, type Result, type Subject } from '../subject.js'
 import type { Trial } from '../trial.js'
 import { quiet, turn } from '../turns.js'
 import type { Breach, Law } from './law.js'
 
-/** What one read from a socket gives at most. */
-const READ = 65_536
-const CHUNK = 4096
-/** What comes when the reader goes on. */
-const MORE = 4
+/** The largest number of bytes that one read from a socket gives. After as many comes a turn of the event loop. */
+const READ_BYTES = 65_536
+/** The least size of a chunk of bytes. */
+const CHUNK_BYTES = 4096
+/** Items that are fed when the reader goes on. */
+const ITEMS_AFTER_STALL = 4
 
-function sizeOf(item: unknown): number {
+/** The size of an item towards the option `held`. */
+function heldSize(item: unknown): number {
   return typeof item === 'string' || item instanceof Uint8Array ? Math.max(item.length, 1) : 1
 }
 
-/** The example's input, over and over; bytes in chunks of some size. */
+/** The example's input, repeated without end; bytes in chunks of at least CHUNK_BYTES. */
 function* supply({ accepts, sample }: Subject): Generator<unknown, never> {
   const [input] = sample.items
   const items =
     accepts === 'bytes'
-      ? [Buffer.concat(Array(Math.ceil(CHUNK / (input as Buffer).length)).fill(input))]
+      ? [Buffer.concat(Array(Math.ceil(CHUNK_BYTES / (input as Buffer).length)).fill(input))]
       : sample.items
   for (;;) yield* items.map(copyOf)
 }
 
-/** Feeds as fast as the stage takes it, while nothing that comes out is read; gives what was fed. */
+/** Feeds items as fast as the stage takes them, while nobody reads its output. Returns those that were fed. */
 async function feedStalled(trial: Trial, items: Iterator<unknown>, limit: number): Promise<unknown[]> {
   const fed: unknown[] = []
   let taken = 0
-  let turnAt = READ
+  let turnAt = READ_BYTES
   while (!trial.over && trial.output.length === 0 && taken < limit) {
     const item = items.next().value
     fed.push(item)
-    taken += sizeOf(item)
+    taken += heldSize(item)
     if (!trial.write(item)) {
       let isWaiting = true
       const changed = trial.changed().then(() => {
@@ -41,7 +43,7 @@ async function feedStalled(trial: Trial, items: Iterator<unknown>, limit: number
       await Promise.race([changed, quiet(() => trial.output.length)])
       if (isWaiting) break
     } else if (taken >= turnAt) {
-      turnAt += READ
+      turnAt += READ_BYTES
       await turn()
     }
   }
@@ -58,20 +60,20 @@ async function checkStalled(subject: Subject): Promise<Breach | undefined> {
   const { trial } = await subject.open({
     reading: () => isReading,
     given: item => {
-      late += sizeOf(item)
+      late += heldSize(item)
     },
   })
   const items = supply(subject)
   const limit = 2 * held
   const fed = await feedStalled(trial, items, limit)
-  const taken = fed.reduce<number>((sum, item) => sum + sizeOf(item), 0)
+  const taken = fed.reduce<number>((sum, item) => sum + heldSize(item), 0)
   const read = late
   await quiet(() => late)
   isReading = true
   trial.resume()
   if (taken < limit) {
     await quiet(() => late)
-    const more = Array.from({ length: MORE }, () => items.next().value)
+    const more = Array.from({ length: ITEMS_AFTER_STALL }, () => items.next().value)
     fed.push(...more)
     await trial.feed(more)
   }
@@ -88,11 +90,11 @@ async function checkStalled(subject: Subject): Promise<Breach | undefined> {
 }
 
 function lost(expected: Result, actual: Result): Breach | undefined {
-  if (isSame(expected, actual)) return undefined
+  if (isSameResult(expected, actual)) return undefined
   return { detail: 'A reader that stalled and went on got something else.', expected, actual }
 }
 
-/** How much is held. */
+/** The law about a reader that stalls. */
 export const STALLED_LAWS: readonly Law[] = [
   {
     name: 'stalled',
