@@ -1,5 +1,7 @@
+import { PassThrough } from 'node:stream'
 import t from 'tap'
 import { asyncMap, fromStream, map, stage, tap } from '../lib/index.js'
+import { runStage } from '../lib/testing/index.js'
 
 const definition = { name: 'own', accepts: 'line', emits: 'line', open: () => ({}) } as const
 
@@ -42,5 +44,19 @@ t.test('asks and lazy are true or false', async t => {
   }
   t.throws(() => tap('own', () => {}, { asks: 'no' as never }), {
     message: /'asks' is true or false; got "no"/,
+  })
+})
+
+t.test("plan 'streams' runs the stream of a stage, and plan 'fused' what it opens", async t => {
+  const own = stage<string, string>({
+    ...definition,
+    open: () => ({ transform: (line, controller) => controller.enqueue(`opened ${line}`) }),
+    stream: () => new PassThrough({ objectMode: true }),
+  })
+  t.strictSame(await runStage(own, ['a'], { plan: 'fused' }), ['opened a'])
+  t.strictSame(await runStage(own, ['a'], { plan: 'streams' }), ['a'])
+  t.throws(() => stage<string, string>({ ...definition, stream: null as never }), {
+    code: 'ERR_BYWASH_INVALID_OPTION',
+    message: "Stage 'own' needs a function as its 'stream'; got null.",
   })
 })

@@ -53,6 +53,8 @@ const listener = await listen(pipeline().through(lines()).through(faulty).throug
   onError: ({ message }) => say(`error: ${message}`),
 })
 say(String(listener.address.port))
+// It exits by itself, so that its coverage is written.
+process.on('disconnect', () => process.exit())
 process.on('message', message => {
   if (message === 'close') void listener.close().then(() => process.disconnect())
   else faults[String(message)]?.()

@@ -25,7 +25,11 @@ async function serve(t: Test, { policy = 'exit', plan = 'fused', handles = false
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
     },
   )
-  t.teardown(() => child.kill('SIGKILL'))
+  t.teardown(async () => {
+    if (!child.connected) return
+    child.disconnect()
+    await exited
+  })
   const events = new EventEmitter()
   const said: string[] = []
   child.on('message', message => {

@@ -324,9 +324,10 @@ export class FusedSegment implements Flow {
   }
 
   #stopThrough(last: Link): void {
-    for (let link = this.#head; link !== undefined; link = link.after) {
+    let link = this.#head
+    while (link !== undefined && link !== last.after) {
       if (link.state === 'open') link.state = 'stopped'
-      if (link === last) return
+      link = link.after
     }
   }
 

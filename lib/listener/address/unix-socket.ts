@@ -50,14 +50,12 @@ async function clear(path: string, there: BigIntStats): Promise<void> {
 /** Error code of an attempt to connect to a socket; undefined if a server accepts it. */
 async function refusalOf(path: string): Promise<string | undefined> {
   const client = connect({ path })
-  try {
-    await once(client, 'connect')
-    return undefined
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code
-  } finally {
-    client.destroy()
-  }
+  const refusal = await once(client, 'connect').then(
+    () => undefined,
+    (error: NodeJS.ErrnoException) => error.code,
+  )
+  client.destroy()
+  return refusal
 }
 
 /**

@@ -39,8 +39,8 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
   #forced = 0
   #replacedTls: TlsOptions | undefined
   #isReady = false
-  #resolveReady: () => void = () => {}
-  #rejectReady: (error: WorkerError) => void = () => {}
+  #resolveReady!: () => void
+  #rejectReady!: (error: WorkerError) => void
   #closed: Promise<void> | undefined
   #resolveClosed: (() => void) | undefined
 

@@ -44,7 +44,7 @@ export class GunzipStream extends Transform {
   #outputBytes = 0
   #failed = false
   /** The callback of `_transform`: asks for the next chunk. */
-  #resume: () => void = () => {}
+  #resume!: () => void
 
   constructor(limits: { maxOutput: number; maxRatio: number }, fail: (error: unknown) => void) {
     super({ highWaterMark: OUTPUT_CHUNK_BYTES })

@@ -94,6 +94,15 @@ const decoders: Record<string, { pipeline: () => Pipeline<Buffer, Buffer>; begun
     begun: 'abc',
     rest: '\n',
   },
+  'lines in a loop': {
+    pipeline: () =>
+      pipeline()
+        .through(lines())
+        .through(map('same', line => line))
+        .through(toLines()),
+    begun: 'abc',
+    rest: '\n',
+  },
   'lines that keep their delimiters': {
     pipeline: () =>
       pipeline()
