@@ -14,6 +14,16 @@ import { parseArgs } from 'node:util'
 import { COMPILED, compile } from './compile-suite.js'
 import { checkCoverage } from './suite-coverage.js'
 
+/** Files that wait more than they work: they begin first, or the others would wait for them at the end. */
+const FIRST_FILES = [
+  'test/soak/soak.test.ts',
+  'test/testing/check-stage.test.ts',
+  'test/stages/laws.test.ts',
+  'test/cli/commands/serve-file.test.ts',
+  'test/faults/11-endless-line.test.ts',
+  'test/listener/workers/workers.test.ts',
+]
+
 /** Files that may take longer than the others, and why. */
 const LONG_FILES = {}
 
@@ -128,17 +138,18 @@ await compile()
 if (values.slow !== undefined) process.exit((await checkSlow(Number(values.slow))) ? 0 : 1)
 rmSync(REPORTS, { recursive: true, force: true })
 const covers = isWhole && !values['no-coverage']
-const before = lastDurations()
-const files = findTests(isWhole ? ['test'] : positionals).sort(
-  (one, other) => (before[other] ?? Infinity) - (before[one] ?? Infinity) || (one < other ? -1 : 1),
-)
+const all = findTests(isWhole ? ['test'] : positionals)
+const files = [
+  ...FIRST_FILES.filter(file => all.includes(file)),
+  ...all.filter(file => !FIRST_FILES.includes(file)),
+]
 const results = await runAll(files, Number(values.jobs), covers ? REPORTS : undefined)
 const ran = performance.now()
 const failed = results.filter(({ passed }) => !passed)
 
 mkdirSync('.cache', { recursive: true })
 const durations = Object.fromEntries(results.map(({ file, seconds }) => [file, Number(seconds.toFixed(1))]))
-writeFileSync(DURATIONS, JSON.stringify(isWhole ? durations : { ...before, ...durations }))
+writeFileSync(DURATIONS, JSON.stringify(isWhole ? durations : { ...lastDurations(), ...durations }))
 const slowest = [...results].sort((one, other) => other.seconds - one.seconds)
 console.log('\nThe ten files that took longest, side by side with others:')
 for (const { file, seconds } of slowest.slice(0, 10))

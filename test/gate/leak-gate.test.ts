@@ -2,12 +2,19 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
+import { SCRIPT_FLAGS, scriptPath } from '../script-path.js'
 
 /** Runs a program behind the gate, as a test file runs. */
 async function run(program: string): Promise<{ code: number; printed: string }> {
   const child = spawn(
     process.execPath,
-    ['--import=tsx', '--import=./test/gate/leak-gate.ts', '--input-type=module', '--eval', program],
+    [
+      ...SCRIPT_FLAGS,
+      `--import=${scriptPath('test/gate/leak-gate')}`,
+      '--input-type=module',
+      '--eval',
+      program,
+    ],
     {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, NODE_OPTIONS: '', NODE_V8_COVERAGE: undefined },

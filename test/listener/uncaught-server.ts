@@ -32,13 +32,20 @@ const faulty = stage<string, string>({
   name: 'faulty',
   accepts: 'line',
   emits: 'line',
-  open: () => ({
-    start: (controller: Controller<string>) => controller.enqueue('ready'),
-    transform: (line, controller) => {
-      faults[line]?.()
-      controller.enqueue(line)
-    },
-  }),
+  open: () => {
+    let last = ''
+    return {
+      start: (controller: Controller<string>) => controller.enqueue('ready'),
+      transform: (line, controller) => {
+        faults[line]?.()
+        last = line
+        controller.enqueue(line)
+      },
+      flush: () => {
+        if (last === 'timer at the end') setTimeout(boom)
+      },
+    }
+  },
 })
 
 if (handler !== undefined) process.on('uncaughtException', ({ message }) => say(`handler: ${message}`))

@@ -78,6 +78,10 @@ for (const plan of PLANS) {
       await bystander.send('hello\n')
       t.equal((await bystander.receive('\n')).toString(), 'hello\n', fault)
     }
+    const late = await client()
+    late.end('timer at the end\n')
+    t.equal((await late.receive()).toString(), 'timer at the end\n')
+    await hears(/^error: .* in a timer or callback that it had started: boom$/)
     child.send('close')
     t.equal((await bystander.receive()).toString(), '')
     bystander.end()

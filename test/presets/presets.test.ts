@@ -13,6 +13,7 @@ import {
 } from '../../lib/presets/index.js'
 import { chunkings, connect, fakeClock } from '../../lib/testing/index.js'
 import { serveLocally } from '../listener/local-listener.js'
+import { runs } from '../runs.js'
 import { connectTcp, exchange } from '../tcp-client.js'
 
 const WELCOME = 'Welcome to the echo server! Type anything and press Enter.\n'
@@ -378,6 +379,7 @@ t.test(
             await client.outcome
           }
         }),
+        { numRuns: runs(100) },
       )
       t.pass(preset.name)
     }

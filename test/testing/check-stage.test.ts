@@ -22,6 +22,7 @@ import {
   uppercase,
 } from '../../lib/index.js'
 import { type CheckStageOptions, checkStage, type Example, runStage } from '../../lib/testing/index.js'
+import { RUNS_ALL } from '../runs.js'
 
 type Open<In, Out> = (connection: Connection) => Transformer<In, Out>
 
@@ -64,7 +65,6 @@ function splitter(
 }
 
 // The many runs of this file take longer than the default timeout on a busy machine.
-t.setTimeout(180_000)
 
 /** Clears the timers, listeners and the like that a broken stage has left, when its test is over. */
 const left: (() => void)[] = []
@@ -507,11 +507,10 @@ async function broken({
   options,
 }: Broken): Promise<AssertionError & { law?: string; plan?: string }> {
   try {
-    await checkStage(
-      stage as Stage<unknown, unknown>,
-      examples as readonly Example<unknown, unknown>[],
-      options,
-    )
+    await checkStage(stage as Stage<unknown, unknown>, examples as readonly Example<unknown, unknown>[], {
+      random: RUNS_ALL ? 20 : 5,
+      ...options,
+    })
   } catch (error) {
     return error as AssertionError
   }
