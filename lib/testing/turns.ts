@@ -14,8 +14,7 @@ export async function quiet(measure: () => number, turns = 20): Promise<void> {
   }
 }
 
-/** Resolves when a condition is met, or after a second. */
-export async function until(isMet: () => boolean): Promise<void> {
-  const deadline = performance.now() + 1000
+/** Resolves when a condition is met, or at a deadline: a time of `performance.now()`. */
+export async function until(isMet: () => boolean, deadline: number): Promise<void> {
   while (!isMet() && performance.now() < deadline) await turn()
 }

@@ -300,6 +300,7 @@ const BROKEN: Record<string, Broken> = {
     examples: bytes,
     law: 'life',
     message: /what stage 'endless' opened was started 0, flushed 0 and closed 0 times, and 'open' came last/,
+    options: { timeout: 500 },
   },
   'gives its output again in close': {
     stage: passing('again', () => {
@@ -373,6 +374,7 @@ const BROKEN: Record<string, Broken> = {
     examples: abc,
     law: 'leaks',
     message: /no handle is left\.\n\nAfter each connection one more was left: Timeout\./,
+    options: { timeout: 500 },
   },
   'leaves a listener on the process': {
     stage: passing('exits', () => {
@@ -384,6 +386,7 @@ const BROKEN: Record<string, Broken> = {
     examples: abc,
     law: 'leaks',
     message: /one more was left: .*SIGNALWRAP|one more was left: listener on 'SIGUSR2' of the process/i,
+    options: { timeout: 500 },
   },
   'takes everything into a list, and gives it in time': {
     stage: lineStage('queue', ({ clock }) => {

@@ -128,8 +128,11 @@ function watchTransformer(transformer: Transformer<never, unknown>, life: Life):
   )
 }
 
-/** Runs a connection to its end. Returns a function that waits until all is closed, and gives the final state. */
-async function runToEnd(subject: Subject, ending: EndingCase): Promise<() => Promise<Ended>> {
+/**
+ * Runs a connection to its end. Returns a function that waits until all is closed, or until a deadline, and gives the final
+ * state.
+ */
+async function runToEnd(subject: Subject, ending: EndingCase): Promise<(deadline: number) => Promise<Ended>> {
   const { behind, fed, repeated = 1 } = ending
   const lives: Life[] = []
   const stages = subject.stages.map(each => watch(each, lives))
@@ -145,9 +148,9 @@ async function runToEnd(subject: Subject, ending: EndingCase): Promise<() => Pro
   const listening = getEventListeners(connection.signal, 'abort').length
   const failure = trial.close()
   const timers = clock.pending
-  return async () => {
+  return async deadline => {
     // A stream may take a while to close.
-    await until(() => lives.every(({ close }) => close > 0))
+    await until(() => lives.every(({ close }) => close > 0), deadline)
     await quiet(() => 0)
     clock.advance(60_000)
     const listeners = getEventListeners(connection.signal, 'abort').length
@@ -161,10 +164,11 @@ const seen = new WeakMap<Subject, Map<string, Ended>>()
 async function endsOf(subject: Subject): Promise<Map<string, Ended>> {
   const ends = seen.get(subject) ?? new Map<string, Ended>()
   if (!seen.has(subject)) {
-    for (const [name, ending] of Object.entries(ENDINGS)) {
-      const settled = await runToEnd(subject, ending)
-      ends.set(name, await settled())
-    }
+    const settled = new Map<string, (deadline: number) => Promise<Ended>>()
+    for (const [name, ending] of Object.entries(ENDINGS)) settled.set(name, await runToEnd(subject, ending))
+    // One deadline for all of them: they have ended together.
+    const deadline = performance.now() + subject.settings.timeout
+    for (const [name, whenSettled] of settled) ends.set(name, await whenSettled(deadline))
     seen.set(subject, ends)
   }
   return ends
@@ -233,7 +237,7 @@ async function checkHandles(subject: Subject): Promise<Breach | undefined> {
     for (const ending of Object.values(ENDINGS)) await runToEnd(subject, ending)
   }
   // Some handles take a while to close.
-  await until(() => left() === undefined)
+  await until(() => left() === undefined, performance.now() + subject.settings.timeout)
   const [type] = left() ?? []
   return type === undefined ? undefined : { detail: `After each connection one more was left: ${type}.` }
 }
