@@ -20,9 +20,6 @@ import {
   toLines,
 } from '../lib/index.js'
 import { echo } from '../lib/presets/index.js'
-import type { AnyStage } from '../lib/stage.js'
-import { catalogue } from '../lib/stages/catalogue.js'
-import * as stages from '../lib/stages/index.js'
 import { connect, fakeClock } from '../lib/testing/index.js'
 import { serveLocally } from './listener/local-listener.js'
 import { connectTcp, exchange } from './tcp-client.js'
@@ -281,53 +278,3 @@ t.test('no address is asked for where every stage says that it does not ask', as
     t.equal(asked, count)
   }
 })
-
-t.test(
-  'of the stages that come with bywash, those ask that hand a connection to a function of yours',
-  async t => {
-    const whole = pipeline()
-      .through(stages.counter())
-      .through(stages.fromBase64())
-      .through(stages.toBase64())
-      .through(stages.fromHex())
-      .through(stages.toHex())
-      .through(stages.gunzip())
-      .through(stages.gzip())
-      .through(stages.welcome('hi'))
-      .through(stages.throttle({ bytesPerSecond: 1 }))
-      .through(stages.tee({ to: 'copy' }))
-      .through(stages.delimited({ delimiters: '|' }))
-      .through(stages.toDelimited('|'))
-      .through(stages.fixedLength(1))
-      .through(stages.toFixedLength(1))
-      .through(stages.lengthPrefixed())
-      .through(stages.toLengthPrefixed())
-      .through(stages.netstring())
-      .through(stages.toNetstring())
-      .through(stages.slip())
-      .through(stages.toSlip())
-      .through(lines({ encoding: 'buffer' }))
-      .through(toLines({ encoding: 'buffer' }))
-      .through(lines())
-      .through(stages.grep('a'))
-      .through(stages.lowercase())
-      .through(stages.number())
-      .through(stages.prefix('a'))
-      .through(stages.replace('a', 'b'))
-      .through(stages.skip(1))
-      .through(stages.take(1))
-      .through(stages.throttle<string>({ framesPerSecond: 1 }))
-      .through(stages.trim())
-      .through(stages.uppercase({ mode: 'unicode' }))
-      .through(stages.jsonLines())
-      .through(stages.toJsonLines())
-      .through(toLines())
-    const names = (list: readonly AnyStage[]) => new Set(list.map(({ name }) => name))
-    t.strictSame([...names(whole.stages)].sort(), [...catalogue.keys()].sort())
-    t.strictSame([...names(whole.stages.filter(({ asks }) => asks !== false))].sort(), [
-      'counter',
-      'jsonLines',
-      'tee',
-    ])
-  },
-)

@@ -10,7 +10,7 @@ export interface PresetOptions {
   readonly banner?: string
   /** The longest line, in bytes. */
   readonly maxLength?: number
-  /** What happens to a longer line. */
+  /** The handling of a longer line. @default 'error' */
   readonly overflow?: NonNullable<LinesOptions['overflow']>
   /** Gets the lines that the preset prints, such as those of `counter`. @default nobody */
   readonly log?: (line: string) => void

@@ -3,6 +3,7 @@ import { inspect } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { type Frame, pipeline, type Stage } from '../../lib/index.js'
+import type { AnyStage } from '../../lib/stage.js'
 import * as stages from '../../lib/stages/index.js'
 import { checkStage, type Example } from '../../lib/testing/index.js'
 import { RUNS_ALL } from '../runs.js'
@@ -244,6 +245,17 @@ for (const { of, with: parameters, examples } of ROWS) {
     t.pass('on both plans')
   })
 }
+
+t.test(
+  'a stage asks for the address of its client only where it may hand the connection to a function',
+  async t => {
+    const made = ROWS.map(({ of, with: parameters }) =>
+      (of as (...given: readonly unknown[]) => AnyStage)(...parameters),
+    )
+    const asking = new Set(made.filter(({ asks }) => asks !== false).map(({ name }) => name))
+    t.strictSame([...asking].sort(), ['counter', 'jsonLines', 'tee'])
+  },
+)
 
 t.test('every stage is in the table', async t => {
   const checked = new Set(ROWS.map(({ of }) => of.name))
