@@ -252,7 +252,12 @@ t.test(
     const made = ROWS.map(({ of, with: parameters }) =>
       (of as (...given: readonly unknown[]) => AnyStage)(...parameters),
     )
-    const asking = new Set(made.filter(({ asks }) => asks !== false).map(({ name }) => name))
+    const asking = new Set(
+      made
+        .flatMap(each => each.stages ?? [each])
+        .filter(({ asks }) => asks !== false)
+        .map(({ name }) => name),
+    )
     t.strictSame([...asking].sort(), ['counter', 'jsonLines', 'tee'])
   },
 )
