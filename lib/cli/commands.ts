@@ -1,6 +1,5 @@
 import type { CommandEntry } from './command.js'
 
-/* c8 ignore start -- the loader of the tests puts branches of its own behind a dynamic import */
 /** The command table, without the commands of the presets. */
 export const COMMANDS: readonly CommandEntry[] = [
   entry('Pipelines', 'run', 'serve a pipeline that is written as a text', () => import('./commands/run.js')),
@@ -20,7 +19,6 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry('Files', 'init', 'write a first file', () => import('./commands/init.js')),
   entry('Shell', 'completion', 'print the completion of a shell', () => import('./commands/completion.js')),
 ]
-/* c8 ignore stop */
 
 function entry(heading: string, name: string, summary: string, load: CommandEntry['load']): CommandEntry {
   return { group: `${heading}:`, name, summary, load }
@@ -28,7 +26,6 @@ function entry(heading: string, name: string, summary: string, load: CommandEntr
 
 /** A command for each preset. */
 export async function presetCommands(): Promise<readonly CommandEntry[]> {
-  /* c8 ignore next 4 -- as above */
   const [{ presets }, { presetCommand }] = await Promise.all([
     import('../presets/index.js'),
     import('./commands/preset-command.js'),

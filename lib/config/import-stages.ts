@@ -49,7 +49,6 @@ async function stagesOf(path: string, base: string): Promise<readonly StageFacto
 
 async function load(path: string, base: string): Promise<Record<string, unknown>> {
   try {
-    /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
     return await import(pathToFileURL(resolve(base, path)).href)
   } catch (error) {
     const { code, message = String(error) } = (error ?? {}) as NodeJS.ErrnoException

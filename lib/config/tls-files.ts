@@ -40,7 +40,6 @@ export async function readTls(files: TlsFiles, folder: string): Promise<TlsSetti
     path === undefined ? [] : [[name, read(name, path, folder)]],
   )
   // Loaded late: most servers do not speak TLS.
-  /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
   const { tlsSettings } = await import('../listener/tls/tls-settings.js')
   return tlsSettings('tls', { ...others, ...Object.fromEntries(contents) })
 }

@@ -66,7 +66,6 @@ function localListener(local: LocalSettings, acceptor: ServerAcceptor): Listener
 
 /** Loads the code for workers only when a listener has some. */
 async function bindInWorkers(local: LocalSettings, count: number): Promise<Listener> {
-  /* c8 ignore next -- the tests' loader adds branches of its own to a dynamic import */
   const { bindWorkers } = await import('./workers/bind-workers.js')
   return bindWorkers(local, count, openAcceptor)
 }
@@ -81,7 +80,6 @@ async function openAcceptor({ settings, connections }: LocalSettings): Promise<S
 
 /** Loads node:tls only when a listener needs it. */
 async function handshakesOf(options: TlsOptions): Promise<Handshakes> {
-  /* c8 ignore next -- the tests' loader adds branches of its own to a dynamic import */
   const { Handshakes } = await import('./tls/handshakes.js')
   return new Handshakes('listen(): tls', options)
 }

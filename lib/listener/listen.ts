@@ -17,7 +17,6 @@ export async function listen(
   options: ListenOptions = {},
 ): Promise<Listener> {
   // Loaded by the first call: a program that only builds or tests pipelines needs no sockets.
-  /* c8 ignore next -- the tests' loader adds branches of its own to a dynamic import */
   const { bind } = await import('./bind.js')
   return bind(pipeline, options)
 }

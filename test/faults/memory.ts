@@ -1,4 +1,8 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { FaultServer } from './server.js'
+
+/** The time between two samples: for each the server collects its garbage. */
+const SAMPLE_INTERVAL_MS = 20
 
 /** Looks now and then how much more a server holds than at first. */
 export async function watchMemory(server: FaultServer) {
@@ -20,7 +24,10 @@ export async function mostMemory(server: FaultServer, over: Promise<unknown>): P
   const done = over.finally(() => {
     isOver = true
   })
-  while (!isOver) await sample()
+  while (!isOver) {
+    await sample()
+    await Promise.race([done, delay(SAMPLE_INTERVAL_MS)])
+  }
   await done
   return most()
 }

@@ -49,7 +49,6 @@ async function entryWriter(format: LogSettings['format'], stream: Writable): Pro
   if (format === 'silent') return () => {}
   if (format !== 'json') return writeText(stream)
   // Loaded only when needed: pino takes longer to load than everything else together.
-  /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
   const { writeJson } = await import('./json-log.js')
   return writeJson(stream)
 }

@@ -8,7 +8,6 @@ let streams: typeof import('./streams.js') | undefined
 
 /** Loads the modules that a plan runs on. through2 takes longer to import than all the rest, and a direct plan needs no stream. */
 export async function load(plan: Plan): Promise<void> {
-  /* c8 ignore next -- the loader of the tests puts branches of its own behind a dynamic import */
   if (plan.direct === undefined) streams ??= await import('./streams.js')
 }
 
