@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util'
 import { COMPILED, compile } from './compile-suite.js'
 import { checkCoverage } from './suite-coverage.js'
 
-/** Files that wait more than they work: they begin first, or the others would wait for them at the end. */
+/** The longest files: they begin first, or the end of the run would wait for them alone. */
 const FIRST_FILES = [
   'test/soak/soak.test.ts',
   'test/testing/check-stage.test.ts',
