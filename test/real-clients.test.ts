@@ -6,6 +6,7 @@ import { buffer } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { echo, uppercase } from '../lib/presets/index.js'
 import { serveLocally } from './listener/local-listener.js'
+import { socketFolder } from './socket-folder.js'
 
 /** The reason for skipping a test when a program is not installed; false when it is. */
 function missing(program: string): string | false {
@@ -50,7 +51,7 @@ t.test('socat sends a text and its end, and gets all of the answer', { skip: mis
 })
 
 t.test('socat speaks through a unix socket', { skip: missing('socat') }, async t => {
-  const path = join(t.testdir(), 's')
+  const path = join(socketFolder(t), 's')
   const { ended } = await serveLocally(t, shout(), { host: undefined, port: undefined, path } as object)
   t.equal(String(await run(t, 'hello\n', 'socat', '-t', '30', '-', `UNIX-CONNECT:${path}`)), 'HELLO\n')
   t.match(await ended(1), [{ reason: 'end' }])

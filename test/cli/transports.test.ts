@@ -1,11 +1,10 @@
 import { once } from 'node:events'
-import { copyFileSync, lstatSync, mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, lstatSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { tryCommand } from '../../lib/cli/serving/try-command.js'
 import { serveLocally } from '../listener/local-listener.js'
+import { socketFolder } from '../socket-folder.js'
 import { clientOf } from '../tcp-client.js'
 import { identity, pathOf } from '../transports/certificates.js'
 import { connectTls, refusalOf } from '../transports/tls-client.js'
@@ -13,13 +12,6 @@ import { runCommand } from './run-command.js'
 import { serveInProcess } from './serve-in-process.js'
 
 const LOCAL = ['--host', '127.0.0.1', '--port', '0']
-
-/** A folder with a short path, for sockets and certificates. */
-function folderOf(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'bw-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
-  return folder
-}
 
 /** Puts a certificate and its key into a folder, as cert.pem and key.pem. */
 function install(folder: string, name: string): void {
@@ -31,7 +23,7 @@ const commonName = async (t: Test, port: number) =>
   (await connectTls(t, port)).socket.getPeerCertificate().subject.CN
 
 t.test('--path serves on a unix socket with a --mode, and says how to try it', async t => {
-  const path = `${folderOf(t)}/s`
+  const path = `${socketFolder(t)}/s`
   const { io, exited } = await serveInProcess(t, ['echo', '--path', path, '--mode', '640'])
   t.equal(io.logged, `Echo server listening on ${path}\nTest: socat - UNIX-CONNECT:${path}\n`)
   t.equal(lstatSync(path).mode & 0o777, 0o640)
@@ -47,7 +39,7 @@ t.test('--path serves on a unix socket with a --mode, and says how to try it', a
 })
 
 t.test('--tls-cert and --tls-key speak TLS, from the folder of the command', async t => {
-  const folder = folderOf(t)
+  const folder = socketFolder(t)
   install(folder, 'server')
   const argv = [
     'run',
@@ -87,7 +79,7 @@ t.test('--tls-ca asks clients for a certificate, and --tls-min-version for a ver
 })
 
 t.test('SIGHUP reads certificates again; what is wrong with them keeps the old one', async t => {
-  const folder = folderOf(t)
+  const folder = socketFolder(t)
   install(folder, 'server')
   const tls = ['--tls-cert', 'cert.pem', '--tls-key', 'key.pem']
   const { io, port, logged, exited } = await serveInProcess(t, ['echo', ...LOCAL, ...tls], folder)

@@ -1,8 +1,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { closeSync, existsSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { connect, createServer, type NetConnectOpts, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { boundAddress, formatBound } from '../../lib/address.js'
@@ -13,6 +12,7 @@ import { listenSettings } from '../../lib/listener/listen-options.js'
 import { openServer } from '../../lib/listener/open-server.js'
 import { ServerAcceptor } from '../../lib/listener/server-acceptor.js'
 import { echo } from '../../lib/presets/index.js'
+import { socketFolder } from '../socket-folder.js'
 import { clientOf } from '../tcp-client.js'
 
 const COMMAND = 'dist/cli/bin.js'
@@ -159,8 +159,7 @@ t.test('--fd serves a TCP socket that the parent has opened', async t => {
 })
 
 t.test('--fd serves a unix socket that the parent has opened, and leaves its file', async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'bw-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
+  const folder = socketFolder(t)
   const path = `${folder}/s`
   const { fd } = await listening(t, { path })
   const { child, logged, exited } = run(t, process.execPath, [COMMAND, 'echo', '--fd', '3'], {
@@ -176,8 +175,7 @@ t.test(
   '--fd systemd serves a socket of systemd',
   { skip: isInstalled(ACTIVATE) ? false : `${ACTIVATE} is not installed` },
   async t => {
-    const folder = mkdtempSync(join(tmpdir(), 'bw-'))
-    t.teardown(() => rmSync(folder, { recursive: true }))
+    const folder = socketFolder(t)
     const [one, two] = [`${folder}/one`, `${folder}/two`]
     const names = ['--fdname=one:two', '-l', one, '-l', two]
     const program = [process.execPath, COMMAND, 'uppercase', '--banner', '', '--fd', 'systemd:two']

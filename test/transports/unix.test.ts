@@ -1,17 +1,7 @@
 import { once } from 'node:events'
-import {
-  linkSync,
-  lstatSync,
-  mkdtempSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { linkSync, lstatSync, readdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import t, { type Test } from 'tap'
 import { formatBound } from '../../lib/address.js'
 import {
@@ -25,6 +15,7 @@ import { removeStale } from '../../lib/listener/address/unix-socket.js'
 import { openServer } from '../../lib/listener/open-server.js'
 import { counter, echo } from '../../lib/presets/index.js'
 import { serveLocally } from '../listener/local-listener.js'
+import { socketFolder } from '../socket-folder.js'
 import { clientOf, type TcpClient } from '../tcp-client.js'
 import { identity } from './certificates.js'
 import { secure } from './tls-client.js'
@@ -32,11 +23,7 @@ import { secure } from './tls-client.js'
 const backlog = 511
 
 /** The path of a socket in a folder of its own; a short one, as paths of sockets must be. */
-function fresh(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'bw-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
-  return `${folder}/s`
-}
+const fresh = (t: Test): string => `${socketFolder(t)}/s`
 
 const filesBeside = (path: string) => readdirSync(dirname(path))
 

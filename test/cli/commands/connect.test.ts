@@ -1,12 +1,11 @@
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { main } from '../../../lib/cli/main.js'
 import { lines, pipeline, toLines, uppercase, welcome } from '../../../lib/index.js'
 import { serveLocally } from '../../listener/local-listener.js'
+import { socketFolder } from '../../socket-folder.js'
 import { FakeIo } from '../fake-io.js'
 import { runCommand } from '../run-command.js'
 
@@ -30,8 +29,7 @@ async function server(
 
 /** A path that is short enough for a unix socket, which the folders of tests may not be. */
 function socketPath(t: Test): string {
-  const folder = mkdtempSync(join(tmpdir(), 'bywash-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
+  const folder = socketFolder(t)
   return join(folder, 'echo.sock')
 }
 

@@ -1,14 +1,13 @@
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ListenerSet } from '../../../lib/cli/serving/listener-set.js'
 import { readConfiguration } from '../../../lib/config/file/configuration.js'
 import { BindError, pipeline } from '../../../lib/index.js'
 import { Listener } from '../../../lib/listener/listener.js'
 import { serveLocally } from '../../listener/local-listener.js'
+import { socketFolder } from '../../socket-folder.js'
 import { connectTcp, exchange } from '../../tcp-client.js'
 import { pathOf } from '../../transports/certificates.js'
 import { connectTls } from '../../transports/tls-client.js'
@@ -218,8 +217,7 @@ t.test('a certificate changes while the address stays bound', async t => {
 t.test('a listener moves from one unix socket to another', async t => {
   const { apply } = start(t)
   // A path of t.testdir() is too long for a unix socket.
-  const folder = mkdtempSync(join(tmpdir(), 'bywash-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
+  const folder = socketFolder(t)
   const [one, other] = [`${folder}/one.sock`, `${folder}/other.sock`]
   t.strictSame(await apply(['a', `path: ${one}`, UPPER]), [`a: listening on ${one}`])
   const client = connect({ path: one, allowHalfOpen: true })

@@ -1,11 +1,10 @@
 import { once } from 'node:events'
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync } from 'node:fs'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ListenerSet } from '../../../lib/cli/serving/listener-set.js'
 import { readConfiguration } from '../../../lib/config/file/configuration.js'
+import { socketFolder } from '../../socket-folder.js'
 import { clientOf } from '../../tcp-client.js'
 import { pathOf } from '../../transports/certificates.js'
 import { connectTls } from '../../transports/tls-client.js'
@@ -13,12 +12,9 @@ import { runCommand } from '../run-command.js'
 
 /** A folder with a short path, and the listeners of a file in it. */
 function start(t: Test) {
-  const folder = mkdtempSync(join(tmpdir(), 'bw-'))
+  const folder = socketFolder(t)
   const set = new ListenerSet(() => ({}))
-  t.teardown(async () => {
-    await set.close({ timeout: 0 })
-    rmSync(folder, { recursive: true })
-  })
+  t.teardown(() => set.close({ timeout: 0 }))
   return {
     folder,
     async apply(listen: string, pipeline = 'echo') {

@@ -1,9 +1,8 @@
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { socketFolder } from '../../socket-folder.js'
 import { clientOf, connectTcp, type TcpClient } from '../../tcp-client.js'
 import { identity } from '../../transports/certificates.js'
 import { connectTls } from '../../transports/tls-client.js'
@@ -227,8 +226,7 @@ t.test('handshakes of TLS are made in workers, and new certificates reach all of
 
 t.test('workers serve a unix socket, and what had not been taken when they died', async t => {
   // A path of a socket is short, and that of a test's folder long.
-  const folder = mkdtempSync(join(tmpdir(), 'bywash-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
+  const folder = socketFolder(t)
   const path = join(folder, 'socket')
   const server = await spawnServer(t, { workers: 1, path })
   const client = await connectUnix(t, path)
