@@ -5,7 +5,7 @@ import type { Kind } from '../kind.js'
 import type { AnyStage } from '../stage.js'
 import { type FakeClock, fakeClock } from './fake-clock.js'
 import { batchesOf, Trial, type TrialHooks, unbatch } from './trial.js'
-import { turn } from './turns.js'
+import { now, turn } from './turns.js'
 
 /** The options of `checkStage()` that the laws use, with defaults filled in. */
 export interface CheckSettings {
@@ -100,10 +100,10 @@ export class Subject {
       waiting = false
     })
     await Promise.race([done, turn()])
-    const deadline = performance.now() + this.settings.timeout
+    const deadline = now() + this.settings.timeout
     for (let turns = 0; waiting; turns++) {
       if (turns > IDLE_TURNS && clock.pending > 0) clock.advance(1000)
-      if (performance.now() > deadline) throw new EndlessRun()
+      if (now() > deadline) throw new EndlessRun()
       await turn()
     }
   }

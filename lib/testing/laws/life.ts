@@ -4,7 +4,7 @@ import type { Reason } from '../../outcome.js'
 import { type AnyStage, type Controller, stage, type Transformer } from '../../stage.js'
 import { copyOf } from '../copy.js'
 import type { Subject } from '../subject.js'
-import { quiet, turn, until } from '../turns.js'
+import { now, quiet, turn, until } from '../turns.js'
 import type { Breach, Law } from './law.js'
 
 /** A record of the calls of one transformer, or of one stream, whose 'close' events count as calls of `close`. */
@@ -167,7 +167,7 @@ async function endsOf(subject: Subject): Promise<Map<string, Ended>> {
     const settled = new Map<string, (deadline: number) => Promise<Ended>>()
     for (const [name, ending] of Object.entries(ENDINGS)) settled.set(name, await runToEnd(subject, ending))
     // One deadline for all of them: they have ended together.
-    const deadline = performance.now() + subject.settings.timeout
+    const deadline = now() + subject.settings.timeout
     for (const [name, whenSettled] of settled) ends.set(name, await whenSettled(deadline))
     seen.set(subject, ends)
   }
@@ -237,7 +237,7 @@ async function checkHandles(subject: Subject): Promise<Breach | undefined> {
     for (const ending of Object.values(ENDINGS)) await runToEnd(subject, ending)
   }
   // Some handles take a while to close.
-  await until(() => left() === undefined, performance.now() + subject.settings.timeout)
+  await until(() => left() === undefined, now() + subject.settings.timeout)
   const [type] = left() ?? []
   return type === undefined ? undefined : { detail: `After each connection one more was left: ${type}.` }
 }
