@@ -80,7 +80,7 @@ export class HiddenResources {
 
   /** What is left. Timers of Node itself, such as those of `AbortSignal.timeout()`, are not the stage's. */
   left(): readonly Left[] {
-    return [...this.#made.values()].filter(({ place }) => !isMadeByNode(place))
+    return [...this.#made.values()].filter(({ type, place }) => type !== 'Timeout' || !isMadeByNode(place))
   }
 }
 

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import { EventEmitter } from 'node:events'
+import { EventEmitter, setMaxListeners } from 'node:events'
 import { open as openFile } from 'node:fs/promises'
 import { Duplex, PassThrough, Transform } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { mock } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createBrotliCompress, createBrotliDecompress } from 'node:zlib'
+import { createGunzip, createGzip } from 'node:zlib'
 import split2 from 'split2'
 import { objectTransform, transform as through2 } from 'through2'
 import {
@@ -548,19 +548,19 @@ export const SOUND: Record<string, Sound> = {
     examples: abc,
   },
   'has a deadline for work of the thread pool': {
-    stage: asyncMap('deadline', (line: string, { clock, signal }) => {
-      return new Promise<string>((resolve, reject) => {
-        const timer = clock.setTimeout(() => reject(new Error('too slow')), 1000)
-        signal.addEventListener('abort', () => clock.clearTimeout(timer), { once: true })
-        const work = async () => {
-          const file = await openFile('/dev/null')
-          await file.close()
-        }
-        void work().then(() => {
-          clock.clearTimeout(timer)
-          resolve(line)
-        })
-      })
+    stage: asyncMap('deadline', async (line: string, { clock, signal }) => {
+      let isLate = false
+      const timer = clock.setTimeout(() => {
+        isLate = true
+      }, 1000)
+      const stop = () => clock.clearTimeout(timer)
+      signal.addEventListener('abort', stop, { once: true })
+      const file = await openFile('/dev/null')
+      await file.close()
+      stop()
+      signal.removeEventListener('abort', stop)
+      if (isLate) throw new Error('too slow')
+      return line
     }),
     examples: through(['a']),
     options: { random: 0 },
@@ -574,6 +574,7 @@ export const SOUND: Record<string, Sound> = {
       'listening',
       (line: string, { signal, clock }) =>
         new Promise<string>(resolve => {
+          setMaxListeners(0, signal)
           const stop = () => clock.clearTimeout(timer)
           const timer = clock.setTimeout(() => {
             signal.removeEventListener('abort', stop)
@@ -645,10 +646,10 @@ export const SOUND: Record<string, Sound> = {
     stage: pipeline().through(gzip()).through(gunzip()),
     examples: [{ input: 'hello', output: 'hello' }],
   },
-  'compresses and decompresses with brotli': {
+  'compresses and decompresses with streams of Node, which give nothing for long': {
     stage: pipeline()
-      .through(fromStream('brotli', () => createBrotliCompress()))
-      .through(fromStream('unbrotli', () => createBrotliDecompress())),
+      .through(fromStream('zip', () => createGzip()))
+      .through(fromStream('unzip', () => createGunzip())),
     examples: [{ input: 'hello', output: 'hello' }],
     options: { random: 0 },
   },

@@ -33,7 +33,7 @@ function batchSizes(length: number): readonly number[] {
 }
 
 /** The input in its smallest pieces: single bytes, or the items. */
-function smallestPieces({ accepts, sample }: Subject): readonly unknown[] {
+export function smallestPieces({ accepts, sample }: Subject): readonly unknown[] {
   const [input] = sample.items
   return accepts === 'bytes' ? [...(input as Buffer)].map(byte => Buffer.of(byte)) : sample.items
 }
