@@ -4,25 +4,32 @@ import { turn } from './turns.js'
 
 type Collect = (options?: { readonly type: 'minor' }) => void
 
-const noCollector: Collect = () => {}
-let collect: Collect | undefined
+/** V8's collector, which Node shows only to programs that ask for it; null where another engine has none. */
+let collect: Collect | null | undefined
 
-/** V8's collector, which Node shows to a program only when it is asked to; does nothing where another engine has none. */
-function collector(): Collect {
-  if (collect === undefined) {
-    try {
-      setFlagsFromString('--expose-gc')
-      collect = runInNewContext('gc') as Collect
-    } catch {
-      collect = noCollector
-    }
-  }
+function collector(): Collect | null {
+  if (collect === undefined) collect = findCollector()
   return collect
+}
+
+/** @param evaluate - Evaluates code in a new context, where V8's options are those of now. */
+export function findCollector(evaluate: (code: string) => unknown = runInNewContext): Collect | null {
+  try {
+    setFlagsFromString('--expose-gc')
+    return evaluate('gc') as Collect
+  } catch {
+    return null
+  }
+}
+
+/** Sets the collector, or finds it again. For tests. */
+export function useCollector(use?: Collect | null): void {
+  collect = use
 }
 
 /** Whether the memory in use can be told from garbage. */
 export function canCollect(): boolean {
-  return collector() !== noCollector
+  return collector() !== null
 }
 
 /** The bytes in use, on the heap and in Buffers, garbage included. */
@@ -50,13 +57,13 @@ export async function bytesHeldBy(run: (hold: () => Promise<void>) => Promise<vo
  * but not its memory, which is freed a little later.
  */
 export function youngHeapInUse(): number {
-  collector()({ type: 'minor' })
+  collector()?.({ type: 'minor' })
   return getHeapStatistics().used_heap_size
 }
 
 /** The bytes in use on the heap, once all garbage is collected, which takes some milliseconds. */
 export function heapInUse(): number {
-  collector()()
+  collector()?.()
   return getHeapStatistics().used_heap_size
 }
 
@@ -65,7 +72,7 @@ export async function settledBytesInUse(): Promise<number> {
   // The memory of Buffers is freed on another thread, and counted as free the next time.
   for (let time = 0; time < 2; time++) {
     await turn()
-    collector()()
+    collector()?.()
   }
   return bytesInUse()
 }

@@ -134,6 +134,23 @@ const keeping = (remember: () => (line: string) => unknown) =>
     }
   })
 
+/** A stream that answers when its input has ended. */
+const takesAll = fromStream('takes all', () => {
+  const chunks: Buffer[] = []
+  return new Duplex({
+    write(chunk, _encoding, callback) {
+      chunks.push(chunk)
+      callback()
+    },
+    final(callback) {
+      for (const chunk of chunks) this.push(chunk)
+      this.push(null)
+      callback()
+    },
+    read() {},
+  })
+})
+
 let shared = 0
 const sharedRest: string[] = []
 
@@ -591,21 +608,14 @@ export const BROKEN: Record<string, Broken> = {
   // stalled, end
   'is a stream that takes all': {
     law: 'stalled',
-    stage: fromStream('takes all', () => {
-      const chunks: Buffer[] = []
-      return new Duplex({
-        write(chunk, _encoding, callback) {
-          chunks.push(chunk)
-          callback()
-        },
-        final(callback) {
-          for (const chunk of chunks) this.push(chunk)
-          this.push(null)
-          callback()
-        },
-        read() {},
-      })
-    }),
+    stage: takesAll,
+    examples: bytes,
+  },
+  'is a pipeline with a stage that takes all': {
+    law: 'stalled',
+    stage: pipeline()
+      .through(byteStage('none', () => ({})))
+      .through(takesAll),
     examples: bytes,
   },
   'never calls back': {

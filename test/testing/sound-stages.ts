@@ -429,6 +429,18 @@ export const SOUND: Record<string, Sound> = {
     }),
     examples: [{ input: 'né€', output: 'NÉ€' }],
   },
+  'tells the progress of a frame that is not complete': {
+    stage: decoder('progress', () => {
+      let length = 0
+      return {
+        transform: (chunk, controller) => {
+          for (const byte of chunk) controller.enqueue(`${length++}: ${byte}`)
+        },
+        unfinished: () => Math.min(length, 1),
+      }
+    }),
+    examples: [{ input: 'ab', output: ['0: 97', '1: 98'] }],
+  },
   'decodes lengths with a limit': {
     stage: lengthDecoder(),
     examples: [

@@ -21,6 +21,8 @@ const LIMIT_BYTES = 18_874_368
 const ITEM_BYTES = 4
 /** A long input: the pieces behind which the memory is measured, and the bytes for each that are more than chance. */
 const LONG = { from: 2048, to: 16_384, bytes: ITEM_BYTES }
+/** The same for bytes: with them comes more garbage; a chunk that is kept takes some 100 bytes. */
+const LONG_OF_BYTES = { ...LONG, bytes: 24 }
 /** The same for stages that are streams, which take longer: a string or a Buffer that is kept is seen. */
 const LONG_OF_STREAMS = { from: 256, to: 2048, bytes: 24 }
 /** Growth that is more than chance by far, and that is soon more than any stage should hold. */
@@ -48,12 +50,12 @@ function weightOf(item: unknown, depth = 0): number {
 const lastTurns = new WeakMap<Subject, number>()
 
 function isSlow(subject: Subject): boolean {
-  return subject.waitedTurns > (lastTurns.get(subject) ?? Number.POSITIVE_INFINITY)
+  return subject.waitedTurns > (lastTurns.get(subject) as number)
 }
 
 /** What became of an endless input. */
 interface Fate {
-  /** Whether something came out, or the connection ended. */
+  /** Whether something came out or was reported, or the connection ended. */
   readonly isAnswered: boolean
   /** The bytes, or items, that were fed. */
   readonly fed: number
@@ -78,6 +80,7 @@ async function feedEndless(
     given: item => {
       given += weightOf(item)
     },
+    report: () => void given++,
   })
   await trial.feed(head.map(copyOf))
   let early = Number.POSITIVE_INFINITY
@@ -236,7 +239,8 @@ function heldBehind(subject: Subject, pieces: number): Promise<number> {
 async function checkHistory(subject: Subject): Promise<Breach | undefined> {
   const { sample, settings } = subject
   if (sample.items.every(item => (item as Buffer).length === 0)) return undefined
-  const { from, to, bytes } = subject.isSynchronous ? LONG : LONG_OF_STREAMS
+  const isLine = subject.accepts !== 'bytes'
+  const { from, to, bytes } = subject.isSynchronous ? (isLine ? LONG : LONG_OF_BYTES) : LONG_OF_STREAMS
   const least = bytes * (to - from)
   if ((await growthOf(subject, from, to, youngHeapInUse)) < least) return undefined
   // The surer look takes longer. Code that is compiled, or dropped, meanwhile may hide a little growth in one of two.

@@ -97,11 +97,11 @@ async function wrongTime(subject: Subject, { numbers, given, result }: Said): Pr
   const complete = given.flatMap((items, at) => (items > (given[at - 1] ?? 0) ? [at] : []))
   const isLong = complete.some((at, index) => at - (complete[index - 1] ?? 0) > 1)
   if (isSilent && isLong) return 'It is always 0, also in front of the last byte of a frame.'
-  const output = result?.output as readonly unknown[] | undefined
-  const isComplete = complete.at(-1) === numbers.length - 1 && output?.length === given.at(-1)
-  if (!isComplete || result?.error !== undefined || numbers.slice(1).includes(0)) return undefined
+  if (result === undefined || result.error !== undefined || numbers.slice(1).includes(0)) return undefined
+  const output = result.output as readonly unknown[]
+  if (complete.at(-1) !== numbers.length - 1 || output.length !== given.at(-1)) return undefined
   const twice = await subject.run([...sample.items, ...sample.items].map(copyOf))
-  return isDeepStrictEqual(twice.output, [...(output ?? []), ...(output ?? [])])
+  return isDeepStrictEqual(twice.output, [...output, ...output])
     ? 'It is not 0 behind a complete frame.'
     : undefined
 }
