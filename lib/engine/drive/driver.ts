@@ -197,12 +197,17 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     else this.#closing.setTimer(() => this.duplex.destroy(), LINGER_MS)
   }
 
-  /** The transport failed. After a good end that only matters while output was still on its way. */
+  /**
+   * The transport failed, which ends the connection: a TLS socket says so without being destroyed. After a good end the
+   * error only matters while output was still on its way.
+   */
   onError(error: Error): void {
-    if (this.#closeState?.error !== undefined || this.duplex.writableFinished) return
-    const closing = this.#closing
-    closing.reason = 'client-reset'
-    closing.error = error
+    if (this.#closeState?.error === undefined && !this.duplex.writableFinished) {
+      const closing = this.#closing
+      closing.reason = 'client-reset'
+      closing.error = error
+    }
+    this.duplex.destroy()
   }
 
   onClose(): void {
@@ -250,6 +255,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   finish(terminated: boolean): void {
+    // What has failed or was aborted has its reason; a duplex that is destroyed may still say 'end'.
+    if (this.#closeState?.reason !== undefined) return
     this.#linger(terminated ? 'terminated' : this.#isDiscarding ? 'shutdown' : 'end', undefined)
   }
 
