@@ -16,6 +16,12 @@ import { through } from './through.js'
 /** Items that may wait on each side of a stream. Chunks can be large, so only one of them. */
 const HIGH_WATER_MARK: Record<Kind, number> = { bytes: 1, line: 16, frame: 16, value: 16 }
 
+/**
+ * Size of the pieces in which a chunk goes to a part that makes items of bytes. Once the part is full, the rest of the chunk
+ * waits as it is: as items its bytes would take up to 136 times the memory.
+ */
+const PIECE_BYTES = 512
+
 /** A segment at work as a stream. */
 interface Part {
   readonly stream: Duplex & { readonly unfinished?: () => number }
@@ -29,12 +35,35 @@ interface Part {
   /** The error to deliver behind this part's output. */
   failure: BywashError | undefined
   watch: FrameWatch | undefined
+  /** Whether it makes items of bytes, so that chunks go to it in pieces. */
+  readonly decodes: boolean
+  /** The rest of a chunk that the part was too full for. */
+  rest: Buffer | undefined
+  /** The input ends behind the rest: a stream that is paused may still say 'end'. */
+  ending: boolean
   /** The output has ended, and the next part was told; later events of the stream mean nothing. */
   over: boolean
 }
 
-function newPart(stream: Duplex, segment: FusedSegment | undefined, last: PlannedStage): Part {
-  return { stream, segment, last, items: 0, bytes: 0, failure: undefined, watch: undefined, over: false }
+function newPart(
+  stream: Duplex,
+  segment: FusedSegment | undefined,
+  { accepts }: PlannedStage,
+  last: PlannedStage,
+): Part {
+  return {
+    stream,
+    segment,
+    last,
+    items: 0,
+    bytes: 0,
+    failure: undefined,
+    watch: undefined,
+    decodes: accepts === 'bytes' && last.emits !== 'bytes',
+    rest: undefined,
+    ending: false,
+    over: false,
+  }
 }
 
 /** The number of the frame that the stream of a stage has not finished, or 0. */
@@ -73,6 +102,8 @@ export class StreamChain implements Flow {
   #items = 0
   bytes = 0
   #terminated = false
+  /** The source was told to hold back. */
+  #full = false
   /** The sink was told of the end, or must not be. */
   #over = false
 
@@ -106,9 +137,16 @@ export class StreamChain implements Flow {
     const first = stages[0] as PlannedStage
     const last = stages.at(-1) as PlannedStage
     if (type === 'fused') {
+      let gathered: Buffer[] = []
       const segment = new FusedSegment(stages, {
-        write: item => stream.push(item),
-        endTurn: () => true,
+        // The bytes of a turn are one item: the next part then does its work for each item, such as a flush, once.
+        write: last.emits === 'bytes' ? item => gathered.push(item as Buffer) : item => stream.push(item),
+        endTurn: () => {
+          if (gathered.length === 0) return true
+          stream.push(gathered.length === 1 ? gathered[0] : Buffer.concat(gathered))
+          gathered = []
+          return true
+        },
         isFlushed: false,
         finish: terminated => {
           if (terminated) this.#terminate(index)
@@ -126,7 +164,7 @@ export class StreamChain implements Flow {
           if (this.#parts[index]?.failure === undefined) scope.runInAsyncScope(segment.end, segment)
         },
       )
-      this.#parts.unshift(newPart(stream, segment, last))
+      this.#parts.unshift(newPart(stream, segment, first, last))
       return segment.openStages(connection)
     }
     try {
@@ -137,7 +175,7 @@ export class StreamChain implements Flow {
         error => this.#sink.report(error),
       )
       guardStream(last.name, stream, scope)
-      const part = newPart(stream, undefined, last)
+      const part = newPart(stream, undefined, first, last)
       if (last.stage.open !== undefined) flushUnlessFailed(part)
       this.#parts.unshift(part)
       return undefined
@@ -160,8 +198,10 @@ export class StreamChain implements Flow {
         stream.destroy(wrongKind(last.name, last.emits, item))
       }
     })
-    this.#parts[index + 1]?.stream.on('drain', () => stream.resume())
-    stream.on('end', () => this.#ended(index))
+    stream.on('drain', () => this.#drained(index))
+    stream.on('end', () => {
+      if (!part.over) this.#ended(index)
+    })
     stream.on('error', cause => {
       if (!part.over) this.#fail(index, blame(last.name, 'its stream', cause))
     })
@@ -175,22 +215,56 @@ export class StreamChain implements Flow {
   /** Gives an item to a part, or to the sink behind the last part. False: hold back until 'drain' or `resume()`. */
   #give(index: number, item: unknown): boolean {
     const part = this.#parts[index]
-    if (part !== undefined) return part.stream.write(item)
-    this.#sink.write(item)
-    return this.#sink.endTurn()
+    if (part === undefined) {
+      this.#sink.write(item)
+      return this.#sink.endTurn()
+    }
+    if (!part.decodes) return part.stream.write(item)
+    part.rest = item as Buffer
+    return this.#feed(part)
+  }
+
+  /** Writes the rest of a chunk to a part, piece by piece, for as long as the part takes them; false until its 'drain'. */
+  #feed(part: Part): boolean {
+    const { stream } = part
+    while (part.rest !== undefined) {
+      const { rest } = part
+      part.rest = rest.length > PIECE_BYTES ? rest.subarray(PIECE_BYTES) : undefined
+      // The mark of a Transform may be one item, and that item be through already.
+      const isFull = !stream.write(rest.subarray(0, PIECE_BYTES)) && stream.writableLength > 0
+      if (isFull) return false
+    }
+    return true
+  }
+
+  #drained(index: number): void {
+    const part = this.#parts[index] as Part
+    if (!this.#feed(part)) return
+    if (part.ending) {
+      part.stream.end()
+    } else if (index > 0) {
+      this.#parts[index - 1]?.stream.resume()
+    } else if (this.#full) {
+      this.#full = false
+      this.#sink.drained()
+    }
   }
 
   write(item: unknown): boolean {
     if (this.#stopped > 0) return true
     this.#items++
     this.bytes += sizeOf(this.#plan.accepts, item)
-    const open = this.#give(0, item)
-    if (!open) this.#parts[0]?.stream.once('drain', () => this.#sink.drained())
-    return open
+    this.#full = !this.#give(0, item)
+    return !this.#full
   }
 
   end(): void {
-    if (this.#stopped === 0) this.#parts[0]?.stream.end()
+    if (this.#stopped === 0) this.#endInput(this.#parts[0] as Part)
+  }
+
+  #endInput(part: Part): void {
+    if (part.rest === undefined) part.stream.end()
+    else part.ending = true
   }
 
   resume(): void {
@@ -213,7 +287,8 @@ export class StreamChain implements Flow {
   pendingStage(): string | undefined {
     // The last one with input is the cause: those before it wait for it.
     return this.#parts.findLast(
-      ({ stream, over }) => !over && (stream.writableLength > 0 || stream.writableEnded),
+      ({ stream, rest, over }) =>
+        !over && (rest !== undefined || stream.writableLength > 0 || stream.writableEnded),
     )?.last.name
   }
 
@@ -222,6 +297,7 @@ export class StreamChain implements Flow {
     this.#over = true
     for (const part of this.#parts) {
       part.over = true
+      part.rest = undefined
       part.segment?.abort()
       part.stream.destroy()
     }
@@ -243,7 +319,7 @@ export class StreamChain implements Flow {
     if (next !== undefined) {
       if (index + 1 < this.#stopped) return
       next.failure = part.failure
-      next.stream.end()
+      this.#endInput(next)
       return
     }
     this.#over = true
@@ -271,12 +347,14 @@ export class StreamChain implements Flow {
   /** Ends the output of a part behind what it has made, and destroys the parts before it. */
   #stop(index: number, failure: BywashError | undefined): void {
     this.#stopped = index + 1
-    for (const { stream, segment } of this.#parts.slice(0, index)) {
-      segment?.abort()
-      stream.destroy()
+    for (const part of this.#parts.slice(0, index)) {
+      part.rest = undefined
+      part.segment?.abort()
+      part.stream.destroy()
     }
     const part = this.#parts[index] as Part
     const { stream } = part
+    part.rest = undefined
     part.failure = failure
     if (!stream.destroyed) stream.push(null)
     this.#sink.inputClosed()
@@ -288,6 +366,7 @@ export class StreamChain implements Flow {
     let failure: BywashError | undefined
     for (const part of this.#parts) {
       part.over = true
+      part.rest = undefined
       const fault = part.segment?.close(outcome)
       failure ??= fault
       part.stream.destroy()
