@@ -1,8 +1,16 @@
-import { Transform, type TransformCallback } from 'node:stream'
 import type { Connection } from './connection.js'
-import { type Kind, type KindOf, sizeOf, wrongKind } from './kind.js'
+import { blame } from './errors.js'
+import type { Kind, KindOf } from './kind.js'
 import { checkFunction, checkInteger, checkNames } from './options/check-option.js'
-import { fromStream, type StageOptions, type StreamStage } from './stage.js'
+import {
+  type Controller,
+  type HoldingController,
+  internalStage,
+  type StageOptions,
+  settle,
+  type Transformer,
+  type TransformerStage,
+} from './stage.js'
 
 /** Options of `asyncMap()` for lines. */
 export interface AsyncMapOptions extends StageOptions {
@@ -11,8 +19,8 @@ export interface AsyncMapOptions extends StageOptions {
 }
 
 /**
- * Makes a stage that waits for a promise for each item. Results leave in the order of the items, and no more than
- * `concurrency` (and 32 that wait in stream buffers) are held when the client does not read. Lines to lines by
+ * Makes a stage that waits for a promise for each item. Results leave in the order of the items. No more than `concurrency`
+ * calls are under way, and none is begun while the client does not read. Lines to lines by
  * default; name the kinds for anything else. A rejection ends the connection with `stage-error`, behind the results
  * of the items before it. Work that may take long should listen to `connection.signal`, which is aborted at the end of
  * the connection.
@@ -25,95 +33,129 @@ export function asyncMap(
   name: string,
   work: (line: string, connection: Connection) => Promise<string>,
   options?: AsyncMapOptions,
-): StreamStage<string, string>
+): TransformerStage<string, string>
 export function asyncMap<In, Out>(
   name: string,
   work: (item: In, connection: Connection) => Promise<Out>,
   options: AsyncMapOptions & { readonly accepts: KindOf<In>; readonly emits: KindOf<Out> },
-): StreamStage<In, Out>
+): TransformerStage<In, Out>
 export function asyncMap<In, Out>(
   name: string,
   work: (item: In, connection: Connection) => Promise<Out>,
   options: AsyncMapOptions & { readonly accepts?: Kind; readonly emits?: Kind } = {},
-): StreamStage<In, Out> {
+): TransformerStage<In, Out> {
   const { concurrency = 1, accepts = 'line', emits = 'line', asks = true } = options
   checkFunction(`asyncMap('${name}')`, 'work', work)
   checkNames(`asyncMap('${name}')`, options, ['concurrency', 'accepts', 'emits', 'asks'])
   checkInteger(`asyncMap('${name}')`, 'concurrency', concurrency, 1, 65_536)
-  return fromStream<In, Out>(
+  return internalStage<In, Out>({
     name,
-    (connection, fail) =>
-      new OrderedMap(
-        concurrency,
-        async (item: In) => {
-          const result = await work(item, connection)
-          if (sizeOf(emits, result) === -1) throw wrongKind(name, emits, result)
-          return result
-        },
-        fail,
-      ),
-    { accepts: accepts as KindOf<In>, emits: emits as KindOf<Out>, asks },
-  )
+    accepts: accepts as KindOf<In>,
+    emits: emits as KindOf<Out>,
+    lazy: true,
+    waits: true,
+    asks,
+    open: connection => new OrderedMap(name, concurrency, (item: In) => work(item, connection)),
+  })
 }
 
-/** An item whose result has not left yet. `settle` hands the result on; it is set once the promise has settled. */
-interface PendingItem {
-  settle?: () => void
+/** A call that is under way, or whose result waits for those of the items before it. Used again for later items. */
+interface Slot<Out> {
+  state: 'pending' | 'done' | 'failed'
+  /** The result, or what the call was rejected with. */
+  value: unknown
+  readonly onResult: (result: Out) => void
+  readonly onError: (cause: unknown) => void
 }
 
-/** Runs up to `concurrency` promises and pushes their results in order. */
-class OrderedMap<In, Out> extends Transform {
+/** Runs up to `concurrency` calls, and enqueues their results in the order of the items. */
+class OrderedMap<In, Out> implements Transformer<In, Out> {
+  readonly #name: string
   readonly #concurrency: number
   readonly #work: (item: In) => Promise<Out>
-  readonly #fail: (error: unknown) => void
-  readonly #slots: PendingItem[] = []
-  #failed = false
-  /**
-   * A callback of the stream that is not called yet: that of `_transform`, until fewer than `concurrency` items are
-   * pending, or that of `_flush`, until none is.
-   */
-  #waiting: TransformCallback | undefined
-  #flushing = false
+  /** Ring of slots: `#count` of them, from `#first` on, have a call. */
+  readonly #slots: Slot<Out>[] = []
+  #first = 0
+  #count = 0
+  #controller: HoldingController<Out> | undefined
+  /** The number of calls under way down to which the stage waits; undefined where it does not. */
+  #waitsFor: number | undefined
 
-  constructor(concurrency: number, work: (item: In) => Promise<Out>, fail: (error: unknown) => void) {
-    super({ objectMode: true, highWaterMark: 16 })
+  constructor(name: string, concurrency: number, work: (item: In) => Promise<Out>) {
+    this.#name = name
     this.#concurrency = concurrency
     this.#work = work
-    this.#fail = fail
   }
 
-  override _transform(item: In, _encoding: BufferEncoding, callback: TransformCallback): void {
-    const slot: PendingItem = {}
-    this.#slots.push(slot)
-    this.#work(item).then(
-      result => this.#settle(slot, () => this.push(result)),
-      error =>
-        this.#settle(slot, () => {
-          this.#failed = true
-          this.#fail(error)
-        }),
-    )
-    this.#wait(callback)
-  }
-
-  override _flush(callback: TransformCallback): void {
-    this.#flushing = true
-    this.#wait(callback)
-  }
-
-  #settle(slot: PendingItem, settle: () => void): void {
-    slot.settle = settle
-    for (let first = this.#slots[0]; first?.settle !== undefined; first = this.#slots[0]) {
-      this.#slots.shift()
-      if (!this.#failed && !this.destroyed) first.settle()
+  transform(item: In, controller: Controller<Out>): void {
+    this.#controller = controller as HoldingController<Out>
+    const slot = this.#slotAt(this.#count++)
+    slot.state = 'pending'
+    try {
+      Promise.resolve(this.#work(item)).then(slot.onResult, slot.onError)
+    } catch (cause) {
+      slot.onError(cause)
     }
-    const waiting = this.#waiting
-    this.#waiting = undefined
-    if (waiting !== undefined) this.#wait(waiting)
+    if (this.#count === this.#concurrency) this.#waitFor(this.#concurrency - 1)
   }
 
-  #wait(callback: TransformCallback): void {
-    if (this.#flushing ? this.#slots.length === 0 : this.#slots.length < this.#concurrency) callback()
-    else this.#waiting = callback
+  flush(): void {
+    this[settle]()
+  }
+
+  [settle](): void {
+    if (this.#count > 0) this.#waitFor(0)
+  }
+
+  /** Drops the results that are still to come: nobody waits for them. */
+  close(): void {
+    this.#count = 0
+  }
+
+  #slotAt(place: number): Slot<Out> {
+    const index = (this.#first + place) % this.#concurrency
+    let slot = this.#slots[index]
+    if (slot === undefined) {
+      slot = this.#newSlot()
+      this.#slots[index] = slot
+    }
+    return slot
+  }
+
+  #newSlot(): Slot<Out> {
+    const settle = (state: 'done' | 'failed') => (value: unknown) => {
+      slot.state = state
+      slot.value = value
+      this.#deliver()
+    }
+    const slot: Slot<Out> = {
+      state: 'pending',
+      value: undefined,
+      onResult: settle('done'),
+      onError: settle('failed'),
+    }
+    return slot
+  }
+
+  /** Enqueues the results that no earlier item is waited for. */
+  #deliver(): void {
+    const controller = this.#controller as HoldingController<Out>
+    while (this.#count > 0) {
+      const { state, value } = this.#slotAt(0)
+      if (state === 'pending') break
+      this.#slotAt(0).value = undefined
+      this.#first = (this.#first + 1) % this.#concurrency
+      this.#count--
+      if (state === 'done') controller.enqueue(value as Out)
+      else controller.error(blame(this.#name, 'transform', value))
+    }
+    if (this.#waitsFor === undefined || this.#count > this.#waitsFor) return
+    this.#waitsFor = undefined
+    controller.release()
+  }
+
+  #waitFor(count: number): void {
+    this.#waitsFor = count
+    this.#controller?.hold()
   }
 }

@@ -54,7 +54,7 @@ const ITEM_NOUNS: Record<Kind, string> = {
 
 function describeItem(item: unknown): string {
   if (item === null || item === undefined) return String(item)
-  if (isThenable(item)) return 'a promise (use asyncMap() to wait for one)'
+  if (isThenable(item)) return 'a promise (wait for it first, or use asyncMap())'
   return typeof item === 'object'
     ? `an object (${item.constructor?.name ?? 'no prototype'})`
     : `a ${typeof item}`

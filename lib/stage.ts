@@ -1,9 +1,9 @@
 import type { Duplex } from 'node:stream'
-import type { BlockRole } from './block-role.js'
+import type { BlockMap, BlockRole } from './block-role.js'
 import { byteTable } from './byte-table.js'
 import type { Connection } from './connection.js'
 import { InvalidOptionError, type PeerError } from './errors.js'
-import { type ItemKinds, KINDS, type Kind, type KindOf } from './kind.js'
+import { type ItemKinds, isThenable, KINDS, type Kind, type KindOf } from './kind.js'
 import { checkBoolean, checkNames } from './options/check-option.js'
 import type { Outcome } from './outcome.js'
 
@@ -23,20 +23,38 @@ export interface Controller<Out> {
 }
 
 /**
- * A stage at work for one connection: the shape that `new TransformStream({...})` takes, made synchronous, plus
- * `readComplete`, `unfinished` and `close`. Every function may be left out; without `transform` items pass unchanged.
- * A function that throws, or returns a promise, ends its own connection with `stage-error`.
+ * The controller that the engine hands to the transformers of bywash itself: it can say that a transformer waits without a
+ * promise for each item.
+ *
+ * @internal
+ */
+export interface HoldingController<Out> extends Controller<Out> {
+  /** The transformer gets no call before `release()`; items that come are queued, and the source is held back. */
+  hold: () => void
+  /** Ends one `hold()`. Does nothing once the stage was stopped. */
+  release: () => void
+  /** Whether a `hold()` has no `release()` yet; false once the stage was stopped. */
+  readonly waits: boolean
+}
+
+/**
+ * A stage at work for one connection: the shape that `new TransformStream({...})` takes, plus `readComplete`, `unfinished` and
+ * `close`. Every function may be left out; without `transform` items pass unchanged. A function that throws ends its own
+ * connection with `stage-error`, behind what was made before.
+ *
+ * `start`, `transform`, `readComplete` and `flush` may return a promise, as in WHATWG streams. The items behind it wait for it,
+ * in order; meanwhile nothing more is read from the peer. A promise that is rejected is as a throw.
  */
 export interface Transformer<In, Out> {
   /** Called before the first item. Later stages start first, so that they can take what this one enqueues. */
-  start?: (controller: Controller<Out>) => void
+  start?: (controller: Controller<Out>) => void | PromiseLike<void>
   /** Called with each item. */
-  transform?: (item: In, controller: Controller<Out>) => void
+  transform?: (item: In, controller: Controller<Out>) => void | PromiseLike<void>
   /**
    * Called when all items that came of one read from the peer have passed (Netty's `channelReadComplete`), and before
    * `flush`. A stage that gathers items enqueues them here as one, so that many items become one write.
    */
-  readComplete?: (controller: Controller<Out>) => void
+  readComplete?: (controller: Controller<Out>) => void | PromiseLike<void>
   /**
    * Returns a number for the frame that has begun and not ended, another one for each frame, or 0 when there is none. It
    * is called a few times in each `frameTimeout`, and not for each item. A frame that stays unfinished for `frameTimeout`
@@ -44,11 +62,24 @@ export interface Transformer<In, Out> {
    * method too.
    */
   unfinished?: () => number
-  /** Called once after the last item, unless the connection has failed, or this or a later stage has ended it. */
-  flush?: (controller: Controller<Out>) => void
+  /**
+   * Called once after the last item, unless the connection has failed, or this or a later stage has ended it. A promise holds
+   * the end open until it has settled.
+   */
+  flush?: (controller: Controller<Out>) => void | PromiseLike<void>
   /** Called exactly once and last, also when `start` threw: the place to release timers, files and the like. */
   close?: (outcome: Outcome) => void
+  /** @internal */
+  [settle]?: () => void
 }
+
+/**
+ * The key of a function of a transformer that is called instead of `flush` where an earlier stage has failed: the stage
+ * finishes what it has begun, and makes nothing else.
+ *
+ * @internal
+ */
+export const settle = Symbol('bywash.settle')
 
 /** The key of a property that no stage has: it carries the types of a stage's items for the type checker. */
 export declare const flow: unique symbol
@@ -140,6 +171,12 @@ export interface AnyStage extends StageTraits {
    * @internal
    */
   readonly inert?: boolean
+  /**
+   * True where the stage waits for promises, so that chunks come in pieces from the first one on.
+   *
+   * @internal
+   */
+  readonly waits?: boolean
 }
 
 /** Checks a description and freezes it into a stage. */
@@ -211,7 +248,7 @@ const STAGE_OPTIONS: readonly string[] = ['name', 'accepts', 'emits', 'open', 's
  * @internal
  */
 export function internalStage<In, Out>(
-  definition: StageDefinition<In, Out> & Pick<AnyStage, 'blocks' | 'greeting' | 'inert'>,
+  definition: StageDefinition<In, Out> & Pick<AnyStage, 'blocks' | 'greeting' | 'inert' | 'waits'>,
 ): TransformerStage<In, Out> {
   needFunction(definition.name, "an 'open' function", definition.open)
   return freezeStage(definition)
@@ -230,7 +267,8 @@ export interface LineMapOptions extends StageOptions {
 }
 
 /**
- * Makes a stage that turns each item into one other. Lines to lines by default; name the kinds for anything else.
+ * Makes a stage that turns each item into one other. Lines to lines by default; name the kinds for anything else. Where the
+ * function returns a promise, the items behind it wait; `asyncMap()` works on several at a time.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
@@ -240,17 +278,17 @@ export interface LineMapOptions extends StageOptions {
  */
 export function map(
   name: string,
-  transform: (line: string, connection: Connection) => string,
+  transform: (line: string, connection: Connection) => string | PromiseLike<string>,
   options?: LineMapOptions,
 ): TransformerStage<string, string>
 export function map<In, Out>(
   name: string,
-  transform: (item: In, connection: Connection) => Out,
+  transform: (item: In, connection: Connection) => Out | PromiseLike<Out>,
   options: ItemKinds<In, Out> & StageOptions,
 ): TransformerStage<In, Out>
 export function map<In, Out>(
   name: string,
-  transform: (item: In, connection: Connection) => Out,
+  transform: (item: In, connection: Connection) => Out | PromiseLike<Out>,
   options: LineMapOptions & { readonly accepts?: Kind; readonly emits?: Kind } = {},
 ): TransformerStage<In, Out> {
   const { accepts = 'line', emits = 'line', bytewise = false, asks = !bytewise } = options
@@ -264,7 +302,10 @@ export function map<In, Out>(
     lazy: true,
     asks,
     open: connection => ({
-      transform: (item: In, controller: Controller<Out>) => controller.enqueue(transform(item, connection)),
+      transform: (item: In, controller: Controller<Out>) => {
+        const made = transform(item, connection)
+        return isThenable(made) ? made.then(value => controller.enqueue(value)) : controller.enqueue(made)
+      },
     }),
     ...(accepts === 'line' && emits === 'line'
       ? { blocks: mapRole(name, transform as never, bytewise) }
@@ -272,12 +313,15 @@ export function map<In, Out>(
   })
 }
 
-function mapRole(name: string, line: (line: string) => string, bytewise: boolean): BlockRole {
-  return bytewise ? { role: 'map', table: byteTable(name, line), line } : { role: 'map', line }
+function mapRole(name: string, line: BlockMap, bytewise: boolean): BlockRole {
+  return bytewise
+    ? { role: 'map', table: byteTable(name, line as (line: string) => string), line }
+    : { role: 'map', line }
 }
 
 /**
- * Makes a stage that calls a function with each item, of any kind, and passes the item on unchanged.
+ * Makes a stage that calls a function with each item, of any kind, and passes the item on unchanged; where the function
+ * returns a promise, once that has settled.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
@@ -285,7 +329,7 @@ function mapRole(name: string, line: (line: string) => string, bytewise: boolean
  */
 export function tap<Item>(
   name: string,
-  look: (item: Item, connection: Connection) => void,
+  look: (item: Item, connection: Connection) => unknown,
   options: StageOptions = {},
 ): TransformerStage<Item, Item> {
   const { asks = true } = options
@@ -300,17 +344,17 @@ export function tap<Item>(
     blocks: { role: 'map', line: looking(look as never) },
     open: connection => ({
       transform: (item: Item, controller: Controller<Item>) => {
-        look(item, connection)
-        controller.enqueue(item)
+        const looked = look(item, connection)
+        return isThenable(looked) ? looked.then(() => controller.enqueue(item)) : controller.enqueue(item)
       },
     }),
   })
 }
 
-function looking(look: (line: string, connection: Connection) => void) {
-  return (line: string, connection: Connection) => {
-    look(line, connection)
-    return line
+function looking(look: (line: string, connection: Connection) => unknown): BlockMap {
+  return (line, connection) => {
+    const looked = look(line, connection)
+    return isThenable(looked) ? looked.then(() => line) : line
   }
 }
 

@@ -323,7 +323,7 @@ for (const plan of PLANS) {
     )
     const { answer, outcome } = await serve([picky], 'a\nb\nbad\nc\nd\n')
     t.equal(answer, 'hi\na\nb\n')
-    t.equal(outcome.error?.message, "Stage 'picky' failed in its stream: boom")
+    t.equal(outcome.error?.message, "Stage 'picky' failed in transform: boom")
   })
 
   t.test(`${plan}: asyncMap names a result of the wrong kind, and one that throws at once`, async t => {
@@ -332,10 +332,7 @@ for (const plan of PLANS) {
     const throws = asyncMap('throws', () => {
       throw new Error('boom')
     })
-    t.match(
-      (await serve([throws], 'a\n')).outcome.error?.message,
-      /Stage 'throws' failed in its stream: boom/,
-    )
+    t.match((await serve([throws], 'a\n')).outcome.error?.message, /Stage 'throws' failed in transform: boom/)
   })
 
   t.test(`${plan}: asyncMap drops what is ready after the client has gone`, async t => {

@@ -2,7 +2,7 @@ import type { Connection } from '../../connection.js'
 import { type BywashError, blame, type PeerError, StageError } from '../../errors.js'
 import { isThenable, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
-import type { Controller, Transformer } from '../../stage.js'
+import { type HoldingController, settle, type Transformer } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import { type FrameWatch, isOverdue } from '../drive/frame-watch.js'
 import type { PlannedStage } from '../planned-stage.js'
@@ -13,22 +13,58 @@ import type { TextOutput } from '../rewrite/text-output.js'
 import type { Flow, Sink } from './flow.js'
 
 type AnyTransformer = Transformer<unknown, unknown>
-type Step = 'start' | 'readComplete' | 'flush'
-/** The part of a sink that a fused segment calls: it takes all input at once, and its output ends in the turn of its end. */
-type FusedSink = Omit<Sink, 'drained' | 'inputClosed'>
+type Step = 'start' | 'readComplete' | 'flush' | typeof settle
+/** The part of a sink that a fused segment calls. */
+type FusedSink = Omit<Sink, 'inputClosed'>
 
-/** One stage of a segment at work: calls the transformer, and is the controller that the transformer is given. */
-class Link implements Controller<unknown> {
+/**
+ * Size of the pieces in which a chunk goes into a segment with a stage that waits. While it waits the rest of the chunk stays
+ * as it is: as items its bytes would take up to 136 times the memory.
+ */
+const PIECE_BYTES = 512
+
+/**
+ * Whether connections of a list take their chunks in pieces, by the list: because a stage says that it waits, or has returned
+ * a promise once. All others take a chunk as a whole, which is faster.
+ */
+const listsInPieces = new WeakMap<readonly PlannedStage[], boolean>()
+
+function isInPieces(stages: readonly PlannedStage[]): boolean {
+  let known = listsInPieces.get(stages)
+  if (known === undefined) {
+    known = stages.some(({ stage }) => stage.waits)
+    listsInPieces.set(stages, known)
+  }
+  return known
+}
+
+/**
+ * One stage of a segment at work: calls the transformer, and is the controller that the transformer is given. While the
+ * transformer waits for a promise, items that come are queued.
+ */
+class Link implements HoldingController<unknown> {
   /** The next stage. */
   after: Link | undefined
   /** The next stage that has a `transform`; undefined where items go to the sink. */
   next: Link | undefined
-  /** `stopped` by another stage: items that it still enqueues are dropped. `ended` by itself: such items are an error. */
+  /**
+   * `stopped` by another stage: items that it still enqueues are dropped. `ended` by itself: such items are an error in a call
+   * of the stage, and dropped from outside, where nobody can know that the end has come.
+   */
   state: 'open' | 'stopped' | 'ended' = 'open'
+  /** The number of calls of `hold()` without their `release()`. */
+  #holds = 0
+  /** Whether `flush` was called. */
+  flushed = false
+  /** Whether a promise of `readComplete` has settled, and nothing has come since. */
+  #isComplete = false
   /** Items and bytes that the transformer has enqueued. */
   items = 0
   bytes = 0
   watch: FrameWatch | undefined
+  /** The items that have come since the transformer waits, from `#queueStart` on. */
+  #queue: unknown[] | undefined
+  #queueStart = 0
 
   constructor(
     readonly segment: FusedSegment,
@@ -36,22 +72,43 @@ class Link implements Controller<unknown> {
     readonly transformer: AnyTransformer,
   ) {}
 
+  /** Whether the transformer waits, so that it gets no call. */
+  get waits(): boolean {
+    return this.#holds > 0
+  }
+
   receive(item: unknown): void {
+    if (this.#holds > 0) {
+      this.#queue ??= []
+      this.#queue.push(item)
+      return
+    }
+    this.#isComplete = false
     try {
       const result: unknown = this.transformer.transform?.(item, this)
-      if (result !== undefined) this.refusePromise(result, 'transform')
+      if (result !== undefined) this.#await(result, 'transform')
     } catch (cause) {
       this.segment.fail(this, cause, 'transform')
     }
   }
 
+  complete(): void {
+    if (this.state !== 'open' || this.#isComplete || this.transformer.readComplete === undefined) return
+    if (!this.waits || this.transformer instanceof LoopTransformer) this.call('readComplete')
+  }
+
   call(step: Step): void {
     try {
       const result: unknown = this.transformer[step]?.(this)
-      if (result !== undefined) this.refusePromise(result, step)
+      if (result !== undefined) this.#await(result, step as string)
     } catch (cause) {
-      this.segment.fail(this, cause, step)
+      this.segment.fail(this, cause, step as string)
     }
+  }
+
+  /** Whether `flush` can be called. */
+  get isReady(): boolean {
+    return this.state === 'open' && !this.flushed && !this.waits
   }
 
   /** The number of the unfinished frame, or 0. */
@@ -65,23 +122,59 @@ class Link implements Controller<unknown> {
     }
   }
 
-  /** A promise would let the next item overtake this one, and its rejection would belong to nobody. */
-  refusePromise(result: unknown, when: string): void {
+  #await(result: unknown, when: string): void {
     if (!isThenable(result)) return
-    const { name } = this.planned
-    const refusal = new StageError(
-      name,
-      `returned a promise from ${when}. Use asyncMap() for what takes time.`,
+    this.hold()
+    Promise.resolve(result).then(
+      () => {
+        this.#isComplete = when === 'readComplete'
+        this.release()
+      },
+      cause => {
+        // Once the link was stopped, or the connection is over, nobody waits for the promise.
+        if (!this.waits) return
+        this.segment.fail(this, cause, when)
+        this.release()
+      },
     )
-    this.segment.fail(this, refusal, when)
-    // The connection has failed already; an unhandled rejection would end the process.
-    result.then(undefined, () => {})
+  }
+
+  hold(): void {
+    if (this.#holds++ === 0) this.segment.hold()
+  }
+
+  release(): void {
+    // A link that was stopped does not wait any more.
+    if (this.#holds === 0) return
+    if (--this.#holds > 0) this.segment.endTurnSoon()
+    else this.segment.release(this)
+  }
+
+  /** Takes the items that have come meanwhile, until the transformer waits again. */
+  takeQueue(): void {
+    const queue = this.#queue
+    if (queue === undefined) return
+    while (this.#queueStart < queue.length && !this.waits && this.state === 'open') {
+      this.receive(queue[this.#queueStart++])
+    }
+    if (this.#queueStart < queue.length && this.state === 'open') return
+    this.#queue = undefined
+    this.#queueStart = 0
+  }
+
+  /** Waits for nothing any more, and goes into a state. */
+  stop(state: Link['state']): void {
+    this.state = state
+    this.#queue = undefined
+    if (this.#holds === 0) return
+    this.#holds = 0
+    this.segment.unhold()
   }
 
   enqueue(item: unknown): void {
     const { segment, planned } = this
     if (this.state !== 'open') {
-      if (this.state === 'ended') segment.refuseLate(this)
+      if (this.state === 'ended' && segment.isBusy) segment.refuseLate(this)
       return
     }
     const size = sizeOf(planned.emits, item)
@@ -119,8 +212,8 @@ function openTransformer({ name, stage }: PlannedStage, connection: Connection):
 }
 
 /**
- * Runs neighbouring synchronous stages as direct calls. A *turn* is everything that one call from outside causes (an item,
- * the end, a timer of a stage that enqueues); the sink is told when it ends.
+ * Runs neighbouring stages as direct calls. A *turn* is everything that one call from outside causes (an item, the end), or
+ * that happens in one tick of the event loop (settled promises, timers of stages that enqueue); the sink is told when it ends.
  */
 export class FusedSegment implements Flow {
   readonly #stages: readonly PlannedStage[]
@@ -136,9 +229,23 @@ export class FusedSegment implements Flow {
   #completes = false
   /** Whether a turn is under way. */
   #busy = false
-  /** In `ending` and `terminating` the stages that are still open are flushed at the end of the turn; `done` takes no item. */
-  #state: 'open' | 'ending' | 'terminating' | 'done' = 'open'
+  /** Whether the end of a turn is scheduled. */
+  #turnDue = false
+  /**
+   * In `ending` and `terminating` the stages that are still open are flushed at the end of the turn; in `failing` they are not,
+   * but finish what they have begun; `done` takes no item.
+   */
+  #state: 'open' | 'ending' | 'terminating' | 'failing' | 'done' = 'open'
   #failure: BywashError | undefined
+  /** Whether chunks are taken in pieces, since a stage may wait. */
+  #inPieces: boolean
+  /** The number of links that wait. */
+  #waits = 0
+  /** The rest of a chunk that has come while a link waits or the sink is full. */
+  #rest: unknown
+  #sinkIsFull = false
+  /** The source was told to hold back. */
+  #isFull = false
   /** Items and bytes that have come in. */
   #items = 0
   bytes = 0
@@ -147,6 +254,7 @@ export class FusedSegment implements Flow {
     this.#stages = stages
     this.#sink = sink
     this.#ownsItems = ownsItems
+    this.#inPieces = isInPieces(stages)
   }
 
   open(connection: Connection): void {
@@ -211,21 +319,53 @@ export class FusedSegment implements Flow {
 
   write(item: unknown): boolean {
     if (this.#state !== 'open') return true
-    this.#busy = true
     this.#items++
     this.bytes += sizeOf(this.#stages[0]?.accepts ?? 'bytes', item)
-    this.#hand(this.#first, item)
-    this.#endTurn()
-    return true
+    if (this.#inPieces) {
+      this.#rest = item
+      if (this.#waits === 0) this.#endTurn()
+    } else {
+      this.#busy = true
+      this.#hand(this.#first, item)
+      this.#endTurn()
+    }
+    this.#isFull = this.#waits > 0 || this.#rest !== undefined
+    return !this.#isFull
   }
 
   end(): void {
+    this.#end('ending')
+  }
+
+  /** Ends the input behind a failure: no stage is flushed, but what was begun still comes. */
+  endFailed(): void {
+    this.#end('failing')
+  }
+
+  #end(state: 'ending' | 'failing'): void {
     if (this.#state !== 'open') return
-    this.#state = 'ending'
+    this.#state = state
     this.#endTurn()
   }
 
-  resume(): void {}
+  resume(): void {
+    this.#sinkIsFull = false
+    if (this.#rest !== undefined) this.#endTurn()
+  }
+
+  /** Takes the rest of a chunk, in pieces, for as long as no link waits and the sink takes the output. */
+  #takeRest(): void {
+    while (this.#rest !== undefined && this.#waits === 0 && !this.#sinkIsFull) {
+      const rest = this.#rest
+      if (this.#stages[0]?.accepts === 'bytes' && (rest as Buffer).length > PIECE_BYTES) {
+        this.#rest = (rest as Buffer).subarray(PIECE_BYTES)
+        this.#hand(this.#first, (rest as Buffer).subarray(0, PIECE_BYTES))
+      } else {
+        this.#rest = undefined
+        this.#hand(this.#first, rest)
+      }
+    }
+  }
 
   overdue(limit: number): PlannedStage | undefined {
     for (let link = this.#head; link !== undefined; link = link.after) {
@@ -239,11 +379,20 @@ export class FusedSegment implements Flow {
     return false
   }
 
-  pendingStage(): undefined {}
+  pendingStage(): string | undefined {
+    let name: string | undefined
+    // The last one is the cause: those before it wait for it.
+    for (let link = this.#head; link !== undefined; link = link.after) {
+      if (!link.waits) continue
+      name = link.transformer instanceof LoopTransformer ? link.transformer.pending : link.planned.name
+    }
+    return name
+  }
 
   abort(): void {
     this.#state = 'done'
-    for (let link = this.#head; link !== undefined; link = link.after) link.state = 'stopped'
+    this.#rest = undefined
+    for (let link = this.#head; link !== undefined; link = link.after) link.stop('stopped')
   }
 
   counts(): readonly StageCounts[] {
@@ -262,14 +411,19 @@ export class FusedSegment implements Flow {
 
   close(outcome: Outcome): BywashError | undefined {
     this.#state = 'done'
+    this.#rest = undefined
     let failure: BywashError | undefined
+    // What `close` enqueues is an error of its stage.
+    this.#busy = true
     for (let link = this.#head; link !== undefined; link = link.after) {
+      link.stop(link.state === 'open' ? 'ended' : link.state)
       try {
         link.transformer.close?.(outcome)
       } catch (cause) {
         failure ??= blame(link.planned.name, 'close', cause)
       }
     }
+    this.#busy = false
     return failure
   }
 
@@ -278,17 +432,52 @@ export class FusedSegment implements Flow {
     else link.receive(item)
   }
 
-  /** Hands an item from a link to the next. Outside a turn, as from a timer of the stage, this is a turn of its own. */
+  /** Hands an item from a link to the next. Outside a turn, as from a timer of the stage, the turn ends with this tick. */
   pass(from: Link, item: unknown): void {
     if (this.#busy) {
       this.#hand(from.next, item)
-    } else if (this.#state === 'done') {
-      this.refuseLate(from)
-    } else {
+    } else if (this.#state !== 'done') {
       this.#busy = true
       this.#hand(from.next, item)
-      this.#endTurn()
+      this.#busy = false
+      this.endTurnSoon()
     }
+  }
+
+  get isBusy(): boolean {
+    return this.#busy
+  }
+
+  hold(): void {
+    this.#waits++
+    if (this.#inPieces) return
+    this.#inPieces = true
+    listsInPieces.set(this.#stages, true)
+  }
+
+  unhold(): void {
+    this.#waits--
+  }
+
+  /** A link goes on. What it does belongs to a turn that ends with this tick. */
+  release(link: Link): void {
+    this.#waits--
+    const wasBusy = this.#busy
+    this.#busy = true
+    link.takeQueue()
+    this.#busy = wasBusy
+    if (!wasBusy) this.endTurnSoon()
+  }
+
+  /** Ends the turn once everything of this tick has happened. */
+  endTurnSoon(): void {
+    if (this.#turnDue) return
+    this.#turnDue = true
+    process.nextTick(FusedSegment.#endDueTurn, this)
+  }
+
+  static #endDueTurn(segment: FusedSegment): void {
+    if (segment.#turnDue) segment.#endTurn()
   }
 
   report(error: PeerError): void {
@@ -302,7 +491,7 @@ export class FusedSegment implements Flow {
   terminate(link: Link): void {
     if (link.state !== 'open' || this.#state === 'done') return
     this.#stopThrough(link)
-    link.state = 'ended'
+    link.stop('ended')
     this.#state = 'terminating'
     this.#failure = undefined
     if (!this.#busy) this.#endTurn()
@@ -313,56 +502,76 @@ export class FusedSegment implements Flow {
     if (this.#state === 'done') {
       // Reported once only: a timer that was left running would fail again and again.
       if (link.state !== 'stopped') this.#sink.fail(error)
-      link.state = 'stopped'
+      link.stop('stopped')
     } else if (link.state !== 'stopped') {
       // The stages behind it still get the items from before the failure. If one of them fails or terminates on those, that
       // comes first in the order of the bytes, and replaces this failure.
       this.#failure = error
+      this.#state = 'failing'
       this.#stopThrough(link)
       if (!this.#busy) this.#endTurn()
     }
   }
 
   #stopThrough(last: Link): void {
+    this.#rest = undefined
     let link = this.#head
     while (link !== undefined && link !== last.after) {
-      if (link.state === 'open') link.state = 'stopped'
+      if (link.state === 'open') link.stop('stopped')
       link = link.after
     }
   }
 
   /** Ends a turn: gathered items go on, the stages are flushed if this is the end, and then the sink is told. */
   #endTurn(): void {
+    this.#turnDue = false
+    if (this.#state === 'done') return
     this.#busy = true
+    this.#takeRest()
     this.#complete()
-    while (this.#state !== 'open' && this.#failure === undefined && !this.#flush()) this.#complete()
+    let flushed = false
+    while (this.#state !== 'open' && !flushed && this.#rest === undefined && this.#waits === 0) {
+      flushed = this.#flush()
+      this.#complete()
+    }
     this.#busy = false
-    this.#sink.endTurn()
+    this.#sinkIsFull = !this.#sink.endTurn()
     this.#lender?.reclaim(this.#sink.isFlushed)
-    if (this.#failure !== undefined) {
-      this.abort()
-      this.#sink.fail(this.#failure)
-    } else if (this.#state !== 'open') {
-      const terminated = this.#state === 'terminating'
+    if (flushed) {
+      this.#finish()
+    } else if (this.#isFull && this.#waits === 0 && this.#rest === undefined) {
+      this.#isFull = false
+      this.#sink.drained()
+    }
+  }
+
+  #finish(): void {
+    const terminated = this.#state === 'terminating'
+    const failure = this.#failure
+    if (failure === undefined) {
       this.#state = 'done'
       this.#sink.finish(terminated)
+    } else {
+      this.abort()
+      this.#sink.fail(failure)
     }
   }
 
   #complete(): void {
     if (!this.#completes) return
-    for (let link = this.#head; link !== undefined; link = link.after) {
-      if (link.state === 'open' && link.transformer.readComplete !== undefined) link.call('readComplete')
-    }
+    for (let link = this.#head; link !== undefined; link = link.after) link.complete()
   }
 
-  /** Flushes the stages that are open; false when one has failed. */
+  /** Flushes the stages that are open, or lets them settle behind a failure; false when one waits. */
   #flush(): boolean {
     for (let link = this.#head; link !== undefined; link = link.after) {
-      if (link.state === 'open') link.call('readComplete')
-      if (link.state === 'open') link.call('flush')
+      if (link.isReady) link.complete()
+      if (link.isReady) {
+        link.flushed = true
+        link.call(this.#state === 'failing' ? settle : 'flush')
+      }
+      if (link.waits) return false
       if (link.state === 'open') link.state = 'ended'
-      if (this.#failure !== undefined) return false
     }
     return true
   }

@@ -138,6 +138,13 @@ export class StreamChain implements Flow {
     const last = stages.at(-1) as PlannedStage
     if (type === 'fused') {
       let gathered: Buffer[] = []
+      // The callback of the stream that is called once the segment takes more, or has ended.
+      let goOn: (() => void) | undefined
+      const isTold = () => {
+        const callback = goOn
+        goOn = undefined
+        callback?.()
+      }
       const segment = new FusedSegment(stages, {
         // The bytes of a turn are one item: the next part then does its work for each item, such as a flush, once.
         write: last.emits === 'bytes' ? item => gathered.push(item as Buffer) : item => stream.push(item),
@@ -148,20 +155,30 @@ export class StreamChain implements Flow {
           return true
         },
         isFlushed: false,
+        drained: isTold,
         finish: terminated => {
           if (terminated) this.#terminate(index)
+          isTold()
         },
         report: error => this.#sink.report(error),
-        fail: error => this.#fail(index, error),
+        fail: error => {
+          this.#fail(index, error)
+          isTold()
+        },
       })
       const stream = through(
         {
           writableHighWaterMark: HIGH_WATER_MARK[first.accepts],
           readableHighWaterMark: HIGH_WATER_MARK[last.emits],
         },
-        item => scope.runInAsyncScope(segment.write, segment, item),
-        () => {
-          if (this.#parts[index]?.failure === undefined) scope.runInAsyncScope(segment.end, segment)
+        (item, callback) => {
+          if (scope.runInAsyncScope(segment.write, segment, item)) callback()
+          else goOn = callback
+        },
+        callback => {
+          goOn = callback
+          const hasFailed = this.#parts[index]?.failure !== undefined
+          scope.runInAsyncScope(hasFailed ? segment.endFailed : segment.end, segment)
         },
       )
       this.#parts.unshift(newPart(stream, segment, first, last))
@@ -286,10 +303,11 @@ export class StreamChain implements Flow {
 
   pendingStage(): string | undefined {
     // The last one with input is the cause: those before it wait for it.
-    return this.#parts.findLast(
+    const part = this.#parts.findLast(
       ({ stream, rest, over }) =>
         !over && (rest !== undefined || stream.writableLength > 0 || stream.writableEnded),
-    )?.last.name
+    )
+    return part?.segment?.pendingStage() ?? part?.last.name
   }
 
   abort(): void {

@@ -67,7 +67,7 @@ class JsonTransformer implements Transformer<string, unknown> {
   }
 
   /** Returns what the function of `invalid` returns, so that the engine can refuse a promise. */
-  transform(line: string, controller: Controller<unknown>): unknown {
+  transform(line: string, controller: Controller<unknown>): void | PromiseLike<void> {
     let value: unknown
     try {
       value = parse(line)
