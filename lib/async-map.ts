@@ -146,7 +146,7 @@ class OrderedMap<In, Out> implements Transformer<In, Out> {
       this.#slotAt(0).value = undefined
       this.#first = (this.#first + 1) % this.#concurrency
       this.#count--
-      if (state === 'done') controller.enqueue(value as Out)
+      if (state === 'done') controller.answer(value as Out)
       else controller.error(blame(this.#name, 'transform', value))
     }
     if (this.#waitsFor === undefined || this.#count > this.#waitsFor) return

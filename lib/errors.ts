@@ -9,6 +9,7 @@ export const ERROR_CODES = [
   'ERR_BYWASH_INVALID_OPTION',
   'ERR_BYWASH_INVALID_UTF8',
   'ERR_BYWASH_REFUSED',
+  'ERR_BYWASH_SLOW_CONSUMER',
   'ERR_BYWASH_STAGE',
   'ERR_BYWASH_STAGE_ORDER',
   'ERR_BYWASH_TIMEOUT',
@@ -134,6 +135,23 @@ export class TimeoutError extends BywashError {
   }
 }
 
+/** More output waited for the client than `maxPending`. By default it is sent `error: ` and the `farewell`. */
+export class SlowConsumerError extends BywashError {
+  readonly reason = 'slow-consumer'
+  /** The message for the client: one line, without a line feed. */
+  readonly farewell = 'too much output is waiting for you'
+  /** The limit, in bytes. */
+  readonly maxPending: number
+
+  constructor(maxPending: number) {
+    super(
+      'ERR_BYWASH_SLOW_CONSUMER',
+      `The client left more than ${maxPending} bytes of what was pushed to it unread ('maxPending').`,
+    )
+    this.maxPending = maxPending
+  }
+}
+
 /** The listener refused a connection. The client is sent `error: ` and the `farewell`. */
 export class RefusedError extends BywashError {
   readonly reason = 'refused'
@@ -185,6 +203,13 @@ export function reasonOf(error: BywashError): Reason {
 }
 
 /** Whether the client caused an error, which has then a `farewell` for it. */
-export function isClientFault(error: BywashError): error is PeerError | TimeoutError | RefusedError {
-  return error instanceof PeerError || error instanceof TimeoutError || error instanceof RefusedError
+export function isClientFault(
+  error: BywashError,
+): error is PeerError | TimeoutError | RefusedError | SlowConsumerError {
+  return (
+    error instanceof PeerError ||
+    error instanceof TimeoutError ||
+    error instanceof RefusedError ||
+    error instanceof SlowConsumerError
+  )
 }

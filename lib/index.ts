@@ -17,6 +17,7 @@ export {
   InvalidUtf8Error,
   PeerError,
   RefusedError,
+  SlowConsumerError,
   StageError,
   StageOrderError,
   TimeoutError,

@@ -9,8 +9,27 @@ import type { Outcome } from './outcome.js'
 
 /** The actions of a transformer, with the names of WHATWG's `TransformStreamDefaultController`. */
 export interface Controller<Out> {
-  /** Hands one item to the next stage. Called after the end of the stage, it fails the connection. */
+  /**
+   * Hands one item to the next stage. It may be called at any time: what is enqueued from a timer, or from another connection,
+   * leaves as one write for each tick. At most `maxPending` bytes of that may wait for the peer. Once the connection has ended
+   * it is dropped; in a call of the stage itself, after the stage has terminated, it fails the connection.
+   */
   enqueue: (item: Out) => void
+  /**
+   * How many more bytes the peer takes before it is slow, as in WHATWG streams; 0 or less once it is slow, or a later stage
+   * waits for a promise, and 0 at the end.
+   */
+  readonly desiredSize: number
+  /**
+   * Resolves once `desiredSize` is positive, or the connection has ended.
+   *
+   * @example
+   * for (const row of rows) {
+   *   await controller.ready
+   *   controller.enqueue(row)
+   * }
+   */
+  readonly ready: Promise<void>
   /**
    * Ends the connection in good order: later stages are flushed, and of this stage and earlier ones only `close` is
    * called.
@@ -33,6 +52,8 @@ export interface HoldingController<Out> extends Controller<Out> {
   hold: () => void
   /** Ends one `hold()`. Does nothing once the stage was stopped. */
   release: () => void
+  /** Enqueues the answer to an item at a later time: it is no push, so `maxPending` does not count it. */
+  answer: (item: Out) => void
   /** Whether a `hold()` has no `release()` yet; false once the stage was stopped. */
   readonly waits: boolean
 }
@@ -304,13 +325,18 @@ export function map<In, Out>(
     open: connection => ({
       transform: (item: In, controller: Controller<Out>) => {
         const made = transform(item, connection)
-        return isThenable(made) ? made.then(value => controller.enqueue(value)) : controller.enqueue(made)
+        return isThenable(made) ? made.then(value => answer(controller, value)) : controller.enqueue(made)
       },
     }),
     ...(accepts === 'line' && emits === 'line'
       ? { blocks: mapRole(name, transform as never, bytewise) }
       : {}),
   })
+}
+
+function answer<Out>(controller: Controller<Out>, item: Out): void {
+  const holding = controller as HoldingController<Out>
+  holding.answer(item)
 }
 
 function mapRole(name: string, line: BlockMap, bytewise: boolean): BlockRole {
@@ -345,7 +371,7 @@ export function tap<Item>(
     open: connection => ({
       transform: (item: Item, controller: Controller<Item>) => {
         const looked = look(item, connection)
-        return isThenable(looked) ? looked.then(() => controller.enqueue(item)) : controller.enqueue(item)
+        return isThenable(looked) ? looked.then(() => answer(controller, item)) : controller.enqueue(item)
       },
     }),
   })

@@ -32,6 +32,18 @@ export const CONNECTION_TIMES = {
   }),
 }
 
+/** The limits of a connection that are no times, which flags and files can say too. */
+export const CONNECTION_LIMITS = {
+  maxPending: integer({
+    help: 'how many bytes that stages push, beyond the answers to what was read, may wait for the client',
+    default: 1_048_576,
+    minimum: 1,
+    unit: 'bytes',
+    details:
+      'Beyond it the connection ends as a slow consumer. Answers stop by themselves: nothing more is read meanwhile.',
+  }),
+}
+
 /** The callbacks of a connection, which only code can give. */
 export const CONNECTION_CALLBACKS = {
   farewell: callback<(error: BywashError, connection: Connection) => string | undefined>({
@@ -47,7 +59,7 @@ export const CONNECTION_CALLBACKS = {
 }
 
 /** The options that `handle()` and `listen()` both take. */
-export const CONNECTION_OPTIONS = { ...CONNECTION_CALLBACKS, ...CONNECTION_TIMES }
+export const CONNECTION_OPTIONS = { ...CONNECTION_CALLBACKS, ...CONNECTION_TIMES, ...CONNECTION_LIMITS }
 
 /** Options of each connection, which `handle()` and `listen()` both take. Times are in milliseconds. */
 export interface ConnectionOptions extends OptionsOf<typeof CONNECTION_OPTIONS> {}
@@ -66,9 +78,9 @@ export interface ConnectionSettings {
 /** Checks the options and fills in their defaults. */
 export function connectionSettings(owner: string, options: ConnectionOptions): ConnectionSettings {
   const settings = settingsFrom(owner, CONNECTION_OPTIONS, options)
-  const { farewell: speak = farewell, halfCloseTimeout, onError, ...limits } = settings
+  const { farewell: speak = farewell, halfCloseTimeout, onError, maxPending, ...limits } = settings
   return {
-    drive: { farewell: speak, halfCloseTimeout, onError },
+    drive: { farewell: speak, halfCloseTimeout, onError, maxPending },
     deadlines: deadlines(limits),
   }
 }

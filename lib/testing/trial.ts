@@ -66,6 +66,11 @@ export class Trial {
       },
       endTurn: reading,
       isFlushed: false,
+      get desiredSize() {
+        return reading() ? Number.POSITIVE_INFINITY : 0
+      },
+      hasRoom: () => true,
+      overflow: () => {},
       drained: () => this.#wake(),
       inputClosed: () => {},
       report: error => {

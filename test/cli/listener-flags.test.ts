@@ -24,6 +24,7 @@ t.test(
     t.strictSame(DEFAULTS, {
       listen: {
         maxConnectionsPerAddress: 0,
+        maxPending: 1_048_576,
         idleTimeout: 300_000,
         frameTimeout: 30_000,
         drainTimeout: 60_000,
@@ -49,6 +50,7 @@ t.test('each flag gives its option of listen()', async t => {
       { maxConnections: 5, maxConnectionsPerAddress: 2 },
     ],
     ['--allow 10.0.0.0/8 --allow ::1', { allow: ['10.0.0.0/8', '::1'] }],
+    ['--max-pending 64KiB', { maxPending: 65_536 }],
     ['--deny 192.0.2.7', { deny: ['192.0.2.7'] }],
     ['--idle-timeout 0 --frame-timeout 1500', { idleTimeout: 0, frameTimeout: 1500 }],
     ['--drain-timeout 500ms --half-close-timeout 2s', { drainTimeout: 500, halfCloseTimeout: 2000 }],

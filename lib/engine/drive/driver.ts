@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { type Connection, countWith, endConnection } from '../../connection.js'
-import { type BywashError, type RefusedError, reasonOf } from '../../errors.js'
+import { type BywashError, type RefusedError, reasonOf, SlowConsumerError } from '../../errors.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { StageCounts } from '../../stage-counts.js'
 import type { DormantFlow } from '../flow/dormant-flow.js'
@@ -33,6 +33,7 @@ const MAX_DRAIN_CHECKS = 10
 /** The settings that all connections of a listener share. */
 export interface DriverSettings {
   readonly halfCloseTimeout: number
+  readonly maxPending: number
   readonly farewell: (error: BywashError, connection: Connection) => string | undefined
   readonly onError: ((error: BywashError, connection: Connection) => void) | undefined
   readonly onDone: (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => void
@@ -248,6 +249,14 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   drained(): void {
     this.#flowFull = false
     if (!this.outputFull) this.#resume()
+  }
+
+  hasRoom(held: number): boolean {
+    return held + this.waiting <= this.#settings.maxPending
+  }
+
+  overflow(): void {
+    this.#abortFlow(new SlowConsumerError(this.#settings.maxPending))
   }
 
   inputClosed(): void {

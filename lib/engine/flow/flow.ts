@@ -11,6 +11,12 @@ export interface Sink {
   write: (item: unknown) => void
   /** Ends a turn: what was written in it may go out as one. False asks the flow to hold back until its `resume()`. */
   endTurn: () => boolean
+  /** How many more bytes the sink takes before it is full; 0 or less once it is. */
+  readonly desiredSize: number
+  /** Whether the peer is fast enough for a push: `maxPending` allows for what waits in the sink, and `held` bytes in the flow. */
+  hasRoom: (held: number) => boolean
+  /** Fails the connection, since `hasRoom()` was false. */
+  overflow: () => void
   /** True when the sink holds nothing of what was written, so that its memory may be used again. */
   readonly isFlushed: boolean
   /** Called when the flow takes input again, after a `write` that returned false. */

@@ -81,6 +81,7 @@ class Link implements HoldingController<unknown> {
     if (this.#holds > 0) {
       this.#queue ??= []
       this.#queue.push(item)
+      this.segment.queuedSize += queuedSizeOf(this.planned, item)
       return
     }
     this.#isComplete = false
@@ -155,7 +156,10 @@ class Link implements HoldingController<unknown> {
     const queue = this.#queue
     if (queue === undefined) return
     while (this.#queueStart < queue.length && !this.waits && this.state === 'open') {
-      this.receive(queue[this.#queueStart++])
+      const item = queue[this.#queueStart]
+      queue[this.#queueStart++] = undefined
+      this.segment.queuedSize -= queuedSizeOf(this.planned, item)
+      this.receive(item)
     }
     if (this.#queueStart < queue.length && this.state === 'open') return
     this.#queue = undefined
@@ -184,11 +188,30 @@ class Link implements HoldingController<unknown> {
     }
     this.items++
     this.bytes += size
-    segment.pass(this, item)
+    segment.pass(this, item, size)
+  }
+
+  answer(item: unknown): void {
+    if (this.state !== 'open') return
+    const isOuter = this.segment.enterTurn()
+    this.enqueue(item)
+    if (isOuter) this.segment.leaveTurn()
   }
 
   terminate(): void {
     this.segment.terminate(this)
+  }
+
+  get desiredSize(): number {
+    if (this.state !== 'open') return 0
+    for (let link = this.after; link !== undefined; link = link.after) if (link.waits) return 0
+    return this.segment.desiredSize
+  }
+
+  get ready(): Promise<void> {
+    return this.state !== 'open' || this.desiredSize > 0
+      ? Promise.resolve()
+      : new Promise(resolve => this.segment.whenReady(this, resolve))
   }
 
   error(reason: unknown): void {
@@ -198,6 +221,13 @@ class Link implements HoldingController<unknown> {
   report(error: PeerError): void {
     this.segment.report(error)
   }
+}
+
+/** The memory that a queued item takes beyond its bytes: about that of a Buffer. */
+export const ITEM_BYTES = 128
+
+function queuedSizeOf({ accepts }: PlannedStage, item: unknown): number {
+  return sizeOf(accepts, item) + ITEM_BYTES
 }
 
 function openTransformer({ name, stage }: PlannedStage, connection: Connection): AnyTransformer {
@@ -244,6 +274,12 @@ export class FusedSegment implements Flow {
   /** The rest of a chunk that has come while a link waits or the sink is full. */
   #rest: unknown
   #sinkIsFull = false
+  /** Size of what was enqueued outside a turn since the last one has ended. */
+  #pushedSize = 0
+  /** Size of the items that wait in links. */
+  queuedSize = 0
+  /** The links that wait for a positive `desiredSize`, with what to call then. */
+  #readyCallbacks: (readonly [Link, () => void])[] | undefined
   /** The source was told to hold back. */
   #isFull = false
   /** Items and bytes that have come in. */
@@ -351,6 +387,7 @@ export class FusedSegment implements Flow {
   resume(): void {
     this.#sinkIsFull = false
     if (this.#rest !== undefined) this.#endTurn()
+    this.tellReady()
   }
 
   /** Takes the rest of a chunk, in pieces, for as long as no link waits and the sink takes the output. */
@@ -393,6 +430,7 @@ export class FusedSegment implements Flow {
     this.#state = 'done'
     this.#rest = undefined
     for (let link = this.#head; link !== undefined; link = link.after) link.stop('stopped')
+    this.tellReady()
   }
 
   counts(): readonly StageCounts[] {
@@ -407,6 +445,11 @@ export class FusedSegment implements Flow {
       given = out
     }
     return counts
+  }
+
+  /** Items and bytes that have left the last stage. */
+  get given(): Passed {
+    return this.counts().at(-1)?.out ?? { items: this.#items, bytes: this.bytes }
   }
 
   close(outcome: Outcome): BywashError | undefined {
@@ -424,6 +467,7 @@ export class FusedSegment implements Flow {
       }
     }
     this.#busy = false
+    this.tellReady()
     return failure
   }
 
@@ -433,15 +477,37 @@ export class FusedSegment implements Flow {
   }
 
   /** Hands an item from a link to the next. Outside a turn, as from a timer of the stage, the turn ends with this tick. */
-  pass(from: Link, item: unknown): void {
+  pass(from: Link, item: unknown, size: number): void {
     if (this.#busy) {
       this.#hand(from.next, item)
     } else if (this.#state !== 'done') {
-      this.#busy = true
+      this.enterTurn()
       this.#hand(from.next, item)
-      this.#busy = false
-      this.endTurnSoon()
+      this.leaveTurn()
+      this.#pushedSize += size + 1
+      // A fast client takes at once what was only gathered until the end of the turn.
+      if (!this.#sink.hasRoom(this.queuedSize + this.#pushedSize)) this.#endTurn()
     }
+  }
+
+  get desiredSize(): number {
+    return this.#sink.desiredSize
+  }
+
+  whenReady(link: Link, callback: () => void): void {
+    this.#readyCallbacks ??= []
+    this.#readyCallbacks.push([link, callback])
+  }
+
+  /** Tells the links whose `desiredSize` is positive, or that have ended. */
+  tellReady(): void {
+    const callbacks = this.#readyCallbacks
+    if (callbacks === undefined) return
+    const isReady = ([link]: readonly [Link, () => void]) =>
+      this.#state === 'done' || link.state !== 'open' || link.desiredSize > 0
+    const later = callbacks.filter(each => !isReady(each))
+    this.#readyCallbacks = later.length > 0 ? later : undefined
+    for (const each of callbacks) if (!later.includes(each)) each[1]()
   }
 
   get isBusy(): boolean {
@@ -462,11 +528,22 @@ export class FusedSegment implements Flow {
   /** A link goes on. What it does belongs to a turn that ends with this tick. */
   release(link: Link): void {
     this.#waits--
-    const wasBusy = this.#busy
-    this.#busy = true
+    const isOuter = this.enterTurn()
     link.takeQueue()
-    this.#busy = wasBusy
-    if (!wasBusy) this.endTurnSoon()
+    this.#takeRest()
+    if (isOuter) this.leaveTurn()
+  }
+
+  /** Begins a turn that ends with this tick; false where one is under way. */
+  enterTurn(): boolean {
+    const isOuter = !this.#busy
+    this.#busy = true
+    return isOuter
+  }
+
+  leaveTurn(): void {
+    this.#busy = false
+    this.endTurnSoon()
   }
 
   /** Ends the turn once everything of this tick has happened. */
@@ -536,13 +613,18 @@ export class FusedSegment implements Flow {
     }
     this.#busy = false
     this.#sinkIsFull = !this.#sink.endTurn()
+    const hasPushed = this.#pushedSize > 0
+    this.#pushedSize = 0
     this.#lender?.reclaim(this.#sink.isFlushed)
     if (flushed) {
       this.#finish()
+    } else if (hasPushed && !this.#sink.hasRoom(this.queuedSize)) {
+      this.#sink.overflow()
     } else if (this.#isFull && this.#waits === 0 && this.#rest === undefined) {
       this.#isFull = false
       this.#sink.drained()
     }
+    if (this.#readyCallbacks !== undefined) this.tellReady()
   }
 
   #finish(): void {

@@ -9,7 +9,7 @@ import { type FrameWatch, isOverdue } from '../drive/frame-watch.js'
 import type { Plan } from '../plan.js'
 import type { PlannedStage, Segment } from '../planned-stage.js'
 import type { Flow, Sink } from './flow.js'
-import { FusedSegment } from './fused.js'
+import { FusedSegment, ITEM_BYTES } from './fused.js'
 import { asError, guardStream } from './guard-stream.js'
 import { through } from './through.js'
 
@@ -155,6 +155,17 @@ export class StreamChain implements Flow {
           return true
         },
         isFlushed: false,
+        get desiredSize() {
+          return stream.readableHighWaterMark - stream.readableLength
+        },
+        hasRoom: held => {
+          const { items, bytes } = segment.given
+          const part = this.#parts[index] as Part
+          // Bytes are gathered, so their items are not those that leave.
+          const waitingItems = last.emits === 'bytes' ? 0 : items - part.items
+          return this.#sink.hasRoom(held + bytes - part.bytes + ITEM_BYTES * waitingItems)
+        },
+        overflow: () => this.#sink.overflow(),
         drained: isTold,
         finish: terminated => {
           if (terminated) this.#terminate(index)
@@ -211,6 +222,7 @@ export class StreamChain implements Flow {
         part.items++
         part.bytes += size
         if (!this.#give(index + 1, item)) stream.pause()
+        part.segment?.tellReady()
       } else {
         stream.destroy(wrongKind(last.name, last.emits, item))
       }
