@@ -23,6 +23,7 @@ export {
   TimeoutError,
   WorkerError,
 } from './errors.js'
+export { type GenerateOptions, generate } from './generate.js'
 export type { Frame, ItemKinds, ItemOf, Kind, KindOf } from './kind.js'
 export type { SystemdDescriptor } from './listener/address/listen-address.js'
 export { listen } from './listener/listen.js'

@@ -193,9 +193,11 @@ class Link implements HoldingController<unknown> {
 
   answer(item: unknown): void {
     if (this.state !== 'open') return
-    const isOuter = this.segment.enterTurn()
+    const { segment, bytes } = this
+    const isOuter = segment.enterTurn()
     this.enqueue(item)
-    if (isOuter) this.segment.leaveTurn()
+    segment.turnSize += this.bytes - bytes + 1
+    if (isOuter) segment.leaveTurn()
   }
 
   terminate(): void {
@@ -274,8 +276,10 @@ export class FusedSegment implements Flow {
   /** The rest of a chunk that has come while a link waits or the sink is full. */
   #rest: unknown
   #sinkIsFull = false
-  /** Size of what was enqueued outside a turn since the last one has ended. */
-  #pushedSize = 0
+  /** Size of what was enqueued later than in a call of its stage, since the last turn has ended. */
+  turnSize = 0
+  /** Whether some of that answers nothing that was read. */
+  #hasPushed = false
   /** Size of the items that wait in links. */
   queuedSize = 0
   /** The links that wait for a positive `desiredSize`, with what to call then. */
@@ -484,14 +488,15 @@ export class FusedSegment implements Flow {
       this.enterTurn()
       this.#hand(from.next, item)
       this.leaveTurn()
-      this.#pushedSize += size + 1
+      this.turnSize += size + 1
+      this.#hasPushed = true
       // A fast client takes at once what was only gathered until the end of the turn.
-      if (!this.#sink.hasRoom(this.queuedSize + this.#pushedSize)) this.#endTurn()
+      if (!this.#sink.hasRoom(this.queuedSize + this.turnSize)) this.#endTurn()
     }
   }
 
   get desiredSize(): number {
-    return this.#sink.desiredSize
+    return this.#sink.desiredSize - this.turnSize
   }
 
   whenReady(link: Link, callback: () => void): void {
@@ -613,8 +618,9 @@ export class FusedSegment implements Flow {
     }
     this.#busy = false
     this.#sinkIsFull = !this.#sink.endTurn()
-    const hasPushed = this.#pushedSize > 0
-    this.#pushedSize = 0
+    const hasPushed = this.#hasPushed
+    this.#hasPushed = false
+    this.turnSize = 0
     this.#lender?.reclaim(this.#sink.isFlushed)
     if (flushed) {
       this.#finish()
