@@ -19,3 +19,6 @@ export const systemClock: Clock = {
 export function unref(timer: Timer): void {
   ;(timer as { unref?: () => void }).unref?.()
 }
+
+/** `setImmediate` as it was at import. A test that fakes the timers of its process must not stop the engine. */
+export const nextTurn: typeof setImmediate = setImmediate

@@ -10,11 +10,15 @@ import { copyOf } from './copy.js'
 import { failure } from './failure.js'
 import { BYTEWISE_LAWS } from './laws/bytewise.js'
 import type { Breach, Law } from './laws/law.js'
+import { LEAK_LAWS } from './laws/leaks.js'
 import { LIFE_LAWS } from './laws/life.js'
 import { OUTPUT_LAWS } from './laws/output.js'
+import { PROMISE_LAWS } from './laws/promises.js'
 import { STALLED_LAWS } from './laws/stalled.js'
 import { brief } from './show.js'
 import { type CheckSettings, EndlessRun, type Sample, Subject } from './subject.js'
+import { turn } from './turns.js'
+import { collectUncaught } from './uncaught.js'
 
 /** The input or output of a stage: text (UTF-8) or bytes for the kind bytes, a list of items for the other kinds. */
 export type Items<Item> = KindOf<Item> extends 'bytes' ? string | Uint8Array : readonly Item[]
@@ -49,9 +53,17 @@ export interface CheckStageOptions {
 }
 
 /** The laws in the order in which they are checked. The check ends at the first one that is broken. */
-const LAWS: readonly Law[] = [...OUTPUT_LAWS, ...LIFE_LAWS, ...STALLED_LAWS, ...BYTEWISE_LAWS]
+const LAWS: readonly Law[] = [
+  ...OUTPUT_LAWS,
+  ...PROMISE_LAWS,
+  ...LIFE_LAWS,
+  ...LEAK_LAWS,
+  ...STALLED_LAWS,
+  ...BYTEWISE_LAWS,
+]
 /** Laws without a check of their own: they are seen to be broken while the others are checked. */
 const END_LAW = { name: 'end', says: 'every run ends' }
+const UNCAUGHT_LAW = { name: 'uncaught', says: 'nothing is thrown or rejected where nobody can catch it' }
 const PARAMETERS_LAW = { name: 'unchanged', says: 'the options of the caller are not changed' }
 
 /**
@@ -94,25 +106,25 @@ export async function checkStage<In, Out>(
   if (held !== Number.POSITIVE_INFINITY) checkInteger('checkStage()', 'held', held, 1, 1_000_000_000)
   checkInteger('checkStage()', 'timeout', timeout, 1, 2_147_483_647)
   const settings: CheckSettings = { seed, random, held, timeout, endpoints }
-  const before = copyOf(parameters)
-  const made = (typeof stage === 'function' ? stage(...(parameters as never[])) : stage) as AnyStage
   if (examples.length === 0) throw new InvalidOptionError('checkStage() needs at least one example.')
-  const subjects = examples.flatMap(example =>
-    subjectsOf(made, example as Example<unknown, unknown>, settings),
-  )
-  for (const law of LAWS) {
-    for (const subject of subjects) {
-      await obey(law, subject)
+  const before = copyOf(parameters)
+  await collectUncaught(async uncaught => {
+    const made = (typeof stage === 'function' ? stage(...(parameters as never[])) : stage) as AnyStage
+    const subjects = examples.flatMap(example =>
+      subjectsOf(made, example as Example<unknown, unknown>, settings),
+    )
+    needUnchanged(before, parameters, made.name)
+    for (const law of LAWS) {
+      for (const subject of subjects) await obey(law, subject, uncaught)
+      needUnchanged(before, parameters, made.name)
     }
-  }
-  if (!isDeepStrictEqual(before, parameters)) {
-    const breach = {
-      detail: 'What the stage was made with was changed.',
-      expected: before,
-      actual: parameters,
-    }
-    throw failure(PARAMETERS_LAW, made.name, undefined, breach)
-  }
+  })
+}
+
+function needUnchanged(expected: unknown, actual: unknown, stage: string): void {
+  if (isDeepStrictEqual(expected, actual)) return
+  const detail = 'What the stage was made with was changed.'
+  throw failure(PARAMETERS_LAW, stage, undefined, { detail, expected, actual })
 }
 
 /** The subjects for one example of a stage: one for each plan. */
@@ -147,15 +159,21 @@ function exampleItems(stage: string, what: string, kind: Kind, given: unknown): 
   )
 }
 
-async function obey(law: Law, subject: Subject): Promise<void> {
-  const { name, plan, sample, settings } = subject
-  let breach: Breach | undefined
-  try {
-    breach = await law.check(subject)
-  } catch (error) {
-    if (!(error instanceof EndlessRun)) throw error
-    const detail = `Nothing had happened for ${settings.timeout} ms (option 'timeout').`
-    throw failure(END_LAW, name, plan, { detail, input: sample.items })
+async function obey(law: Law, subject: Subject, uncaught: readonly unknown[]): Promise<void> {
+  const { name, plan } = subject
+  const breach = await law.check(subject).catch(error => endless(error, law, subject))
+  await turn()
+  const [cause] = uncaught
+  if (uncaught.length > 0) {
+    const detail = `While the law '${law.name}' was checked: ${cause}`
+    throw failure(UNCAUGHT_LAW, name, plan, { detail, cause, input: subject.sample.items })
   }
-  if (breach !== undefined) throw failure(law, name, plan, breach)
+  if (breach !== undefined) throw failure(breach.law ?? law, name, plan, breach)
+}
+
+/** The breach of a run that does not end; throws any other error. */
+function endless(error: unknown, { name }: Law, { sample, settings }: Subject): Breach {
+  if (!(error instanceof EndlessRun)) throw error
+  const detail = `Nothing had happened for ${settings.timeout} ms (option 'timeout'), while the law '${name}' was checked.`
+  return { law: END_LAW, detail, input: sample.items }
 }

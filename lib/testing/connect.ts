@@ -1,7 +1,10 @@
+import { Connection } from '../connection.js'
+import { checkInteger, checkNames } from '../options/check-option.js'
 import type { Outcome } from '../outcome.js'
 import type { HandleOptions, Pipeline } from '../pipeline.js'
+import { nextConnectionId } from './connection-ids.js'
 import { FakeSocket } from './fake-socket.js'
-import { quiet } from './turns.js'
+import { after, quiet } from './turns.js'
 
 /** The bytes that are held up while the client does not read. */
 export interface Stalled {
@@ -11,15 +14,25 @@ export interface Stalled {
   readonly unread: number
 }
 
+/** Received bytes that a message shows. */
+const MAX_SHOWN_BYTES = 300
+
+/** Options of `receive()`. */
+export interface ReceiveOptions {
+  /** The milliseconds of real time after which the wait for bytes is given up. @default 4000 */
+  readonly timeout?: number
+}
+
 /** The client's end of a connection in memory. */
 export interface TestClient {
   /** Sends text (UTF-8) or bytes as one chunk. */
   readonly send: (data: string | Uint8Array) => void
   /**
    * Resolves with the next `until` bytes, or with the bytes up to and with the text `until`, or, without it, with all
-   * up to the server's end. Rejects when the server's end comes first.
+   * up to the server's end. Rejects when the server's end comes first, or when that takes longer than `timeout`; the
+   * message says what came. What came stays for the next `receive`.
    */
-  readonly receive: (until?: number | string) => Promise<Buffer>
+  readonly receive: (until?: number | string, options?: ReceiveOptions) => Promise<Buffer>
   /**
    * Stops reading at once, and resolves when nothing moves any more. The next `receive` reads on. This shows backpressure:
    * bytes that the pipeline does not take stay `waiting`.
@@ -34,7 +47,8 @@ export interface TestClient {
 }
 
 /**
- * Connects a client to a pipeline in memory. Everything runs as for a connection of a listener, without a port.
+ * Connects a client to a pipeline in memory. Everything runs as for a connection of a listener, without a port. The first
+ * client of a pipeline has the connection id 1, the next one 2.
  *
  * @param options - The options of `pipeline.handle()`. For a stage that looks at its client, give a `connection` such as
  * `new Connection(7, { remoteAddress: '192.0.2.1', remotePort: 4711 }, fakeClock())`.
@@ -45,7 +59,8 @@ export interface TestClient {
  */
 export function connect(pipeline: Pipeline<Buffer, Buffer>, options: HandleOptions = {}): TestClient {
   const socket = new FakeSocket()
-  const outcome = pipeline.handle(socket, options).finally(() => socket.over())
+  const { connection = new Connection(nextConnectionId(pipeline)) } = options
+  const outcome = pipeline.handle(socket, { ...options, connection }).finally(() => socket.over())
   return {
     send: data => socket.send(data),
     end: data => {
@@ -61,28 +76,66 @@ export function connect(pipeline: Pipeline<Buffer, Buffer>, options: HandleOptio
       return { waiting: socket.waiting, unread: socket.writableLength }
     },
     outcome,
-    async receive(until) {
-      socket.stall(false)
-      for (;;) {
-        const { received, isOver } = socket
-        const length = answerLength(received, until)
-        if (length !== undefined || (isOver && until === undefined)) {
-          return socket.takeReceived(length ?? received.length)
-        }
-        if (isOver) {
-          throw new Error(
-            `The server ended before ${JSON.stringify(until)}, after ${JSON.stringify(received.toString())}.`,
-          )
-        }
-        await socket.changed()
-      }
-    },
+    receive: (until, receiveOptions) => receive(socket, until, receiveOptions),
   }
 }
 
+async function receive(
+  socket: FakeSocket,
+  until: number | string | undefined,
+  options: ReceiveOptions = {},
+): Promise<Buffer> {
+  const { timeout = 4000 } = options
+  checkNames('receive()', options, ['timeout'])
+  checkInteger('receive()', 'timeout', timeout, 1, 2_147_483_647)
+  socket.stall(false)
+  let isLate = false
+  const cancel = after(timeout, () => {
+    isLate = true
+    socket.wake()
+  })
+  try {
+    let searched = 0
+    for (;;) {
+      const { received, isOver } = socket
+      const length = answerLength(received, until, searched)
+      if (length !== undefined) return socket.takeReceived(length)
+      if (isOver && until === undefined) return socket.takeReceived(received.length)
+      if (isOver)
+        throw new Error(`The server ended before ${JSON.stringify(until)}, after ${came(received)}.`)
+      if (isLate) throw new Error(lateMessage(until, timeout, received))
+      searched = received.length
+      await socket.changed()
+    }
+  } finally {
+    cancel()
+  }
+}
+
+/** What came, as text, cut when it is very long. */
+function came(received: Buffer): string {
+  const rest = received.length > MAX_SHOWN_BYTES ? ` and ${received.length - MAX_SHOWN_BYTES} bytes more` : ''
+  return `${JSON.stringify(received.toString('utf8', 0, MAX_SHOWN_BYTES))}${rest}`
+}
+
+function lateMessage(until: number | string | undefined, timeout: number, received: Buffer): string {
+  const what =
+    until === undefined ? 'the end' : typeof until === 'number' ? `${until} bytes` : JSON.stringify(until)
+  return (
+    `receive() waited ${timeout} ms (option 'timeout') for ${what} from the server, ` +
+    `and got only ${came(received)}.`
+  )
+}
+
 /** The number of received bytes that a call of `receive` returns; undefined when not enough has come. */
-function answerLength(received: Buffer, until: number | string | undefined): number | undefined {
+function answerLength(
+  received: Buffer,
+  until: number | string | undefined,
+  searched: number,
+): number | undefined {
   if (typeof until === 'number') return received.length >= until ? until : undefined
-  const at = until === undefined ? -1 : received.indexOf(until)
-  return at === -1 ? undefined : at + Buffer.byteLength(until as string)
+  if (until === undefined) return undefined
+  // What was searched may end with the beginning of the text.
+  const at = received.indexOf(until, Math.max(searched - Buffer.byteLength(until), 0))
+  return at === -1 ? undefined : at + Buffer.byteLength(until)
 }

@@ -30,7 +30,12 @@ export function failure(
     expected: comparable(expected),
     operator: 'checkStage',
   })
-  return Object.assign(error, { law: law.name, plan })
+  Object.assign(error, { law: law.name, plan })
+  const cause = breach.cause ?? (isResult(actual) ? actual.cause : undefined)
+  // As the constructor of an Error defines it, which that of an AssertionError does not.
+  if (cause !== undefined)
+    Object.defineProperty(error, 'cause', { value: cause, writable: true, configurable: true })
+  return error
 }
 
 function isResult(value: unknown): value is Result {

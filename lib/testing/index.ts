@@ -1,5 +1,5 @@
 export { type CheckStageOptions, checkStage, type Example, type Items } from './check-stage.js'
 export { type ChunkingsOptions, chunkings } from './chunkings.js'
-export { connect, type Stalled, type TestClient } from './connect.js'
+export { connect, type ReceiveOptions, type Stalled, type TestClient } from './connect.js'
 export { type FakeClock, fakeClock } from './fake-clock.js'
 export { type RunStageOptions, runStage } from './run-stage.js'

@@ -4,13 +4,14 @@ import { InvalidOptionError, type PeerError } from '../errors.js'
 import { type Kind, sizeOf } from '../kind.js'
 import { checkChoice, checkInteger, checkNames } from '../options/check-option.js'
 import type { AnyStage, Stage } from '../stage.js'
+import { nextConnectionId } from './connection-ids.js'
 import { batchesOf, Trial, unbatch } from './trial.js'
 
 /** Options of `runStage()`. */
 export interface RunStageOptions {
   /** How the stage runs. @default 'fused' */
   readonly plan?: PlanMode
-  /** The connection that the stage gets. @default a new one with id 1 */
+  /** The connection that the stage gets. @default a new one, with id 1 for the first run of the stage, then rising */
   readonly connection?: Connection
   /** Called with each fault that the stage reports. @default faults are ignored */
   readonly onError?: (error: PeerError) => void
@@ -33,7 +34,12 @@ export async function runStage<In, Out>(
   items: Iterable<NoInfer<In>>,
   options: RunStageOptions = {},
 ): Promise<Out[]> {
-  const { plan = 'fused', connection = new Connection(1), onError = () => {}, batch = 1 } = options
+  const {
+    plan = 'fused',
+    connection = new Connection(nextConnectionId(stage)),
+    onError = () => {},
+    batch = 1,
+  } = options
   checkNames('runStage()', options, ['plan', 'connection', 'onError', 'batch'])
   checkChoice('runStage()', 'plan', plan, PLAN_MODES)
   checkInteger('runStage()', 'batch', batch, 1, 1_000_000)

@@ -3,9 +3,11 @@ import { Connection, type Endpoints } from '../connection.js'
 import type { PlanMode } from '../engine/planned-stage.js'
 import type { Kind } from '../kind.js'
 import type { AnyStage } from '../stage.js'
+import { nextConnectionId } from './connection-ids.js'
 import { type FakeClock, fakeClock } from './fake-clock.js'
+import { pendingRequests } from './resources.js'
 import { batchesOf, Trial, type TrialHooks, unbatch } from './trial.js'
-import { turn } from './turns.js'
+import { now, turn } from './turns.js'
 
 /** The options of `checkStage()` that the laws use, with defaults filled in. */
 export interface CheckSettings {
@@ -26,6 +28,8 @@ export interface Result {
   readonly reports: readonly string[]
   /** The message of the error. It is shown, and not compared. */
   readonly message?: string | undefined
+  /** What the stage threw, with its stack. It is not compared. */
+  readonly cause?: unknown
 }
 
 /** An example of the caller, after the check of its form. */
@@ -44,6 +48,23 @@ export function isSameResult(one: Result, other: Result): boolean {
 
 /** Turns of the event loop to wait for a stage before the fake clock moves forward. */
 const IDLE_TURNS = 20
+/** Turns that a stage has at least, however long they took: on a busy machine `timeout` may pass in a few. */
+const MIN_TURNS = 1000
+
+/** Parts of an open connection that a law sets. */
+interface Setting {
+  readonly stages?: readonly AnyStage[]
+  readonly kind?: Kind
+  readonly id?: number
+  readonly endpoints?: Endpoints
+}
+
+/** An open connection to the stages, with a fake clock that moves forward while the trial waits. */
+export interface Opened {
+  readonly trial: Trial
+  readonly clock: FakeClock
+  readonly connection: Connection
+}
 
 /** A stage on one plan with one of its examples. Each law is checked for each subject. */
 export class Subject {
@@ -57,14 +78,23 @@ export class Subject {
     readonly settings: CheckSettings,
   ) {}
 
-  /** Opens the stages for a new connection, with a fake clock that moves forward while the trial waits. */
-  async open(
-    hooks: TrialHooks = {},
-    { stages = this.stages, kind = this.accepts } = {},
-  ): Promise<{ trial: Trial; clock: FakeClock; connection: Connection }> {
+  /**
+   * The id of every connection, for a stage that tells its id: its example is that of the first connection. Others have a
+   * new id for each connection.
+   */
+  id: number | undefined
+
+  /** Turns of the event loop that connections have waited for the stages. */
+  waitedTurns = 0
+
+  /** Opens the stages for a new connection. */
+  async open(hooks: TrialHooks = {}, setting: Setting = {}): Promise<Opened> {
+    const { stages = this.stages, kind = this.accepts, endpoints = this.settings.endpoints } = setting
+    const { id = this.id ?? nextConnectionId(this.settings) } = setting
     const clock = fakeClock()
-    const connection = new Connection(1, this.settings.endpoints, clock)
-    const wait = (until: Promise<void>) => this.#wait(until, clock)
+    const connection = new Connection(id, endpoints, clock)
+    const requests = pendingRequests()
+    const wait = (until: Promise<void>) => this.#wait(until, clock, requests)
     return {
       trial: await Trial.open(stages, kind, this.plan, connection, { wait, ...hooks }),
       clock,
@@ -73,11 +103,11 @@ export class Subject {
   }
 
   /** Runs the stages for one connection, from the first item to the close. */
-  async run(items: readonly unknown[], batch = 1): Promise<Result> {
+  async run(items: readonly unknown[], batch = 1, setting: Setting = {}): Promise<Result> {
     const { trial } =
       batch === 1
-        ? await this.open()
-        : await this.open({}, { stages: [unbatch(this.accepts), ...this.stages], kind: 'value' })
+        ? await this.open({}, setting)
+        : await this.open({}, { stages: [unbatch(this.accepts), ...this.stages], kind: 'value', ...setting })
     await trial.feed(batch === 1 ? items : batchesOf(items, batch))
     await trial.end()
     trial.close()
@@ -91,19 +121,26 @@ export class Subject {
       error: error?.code,
       reports: [...reports],
       message: error?.message,
+      cause: error?.cause instanceof Error ? error.cause : error,
     }
   }
 
-  async #wait(until: Promise<void>, clock: FakeClock): Promise<void> {
+  /** @param requests - The operations of the process that were under way before the stages were opened. */
+  async #wait(until: Promise<void>, clock: FakeClock, requests: number): Promise<void> {
     let waiting = true
     const done = until.then(() => {
       waiting = false
     })
     await Promise.race([done, turn()])
-    const deadline = performance.now() + this.settings.timeout
-    for (let turns = 0; waiting; turns++) {
-      if (turns > IDLE_TURNS && clock.pending > 0) clock.advance(1000)
-      if (performance.now() > deadline) throw new EndlessRun()
+    const deadline = now() + this.settings.timeout
+    for (let turns = 0, idle = 0; waiting; turns++, idle++) {
+      this.waitedTurns++
+      if (idle > IDLE_TURNS && clock.pending > 0) {
+        // While a file is read, or a name is looked up, time stands still: it would use up what such work may take.
+        if (pendingRequests() > requests) idle = 0
+        else clock.advance(1000)
+      }
+      if (turns > MIN_TURNS && now() > deadline) throw new EndlessRun()
       await turn()
     }
   }

@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
+import type { Duplex } from 'node:stream'
 import { type Connection, countWith, endConnection } from '../connection.js'
 import type { Flow } from '../engine/flow/flow.js'
 import { flowOf, load } from '../engine/flow/open-flow.js'
@@ -17,6 +18,8 @@ export interface TrialHooks {
   readonly given?: (item: unknown) => void
   /** Returns false while the reader takes nothing. When it takes more again, call `resume()`. @default always true */
   readonly reading?: () => boolean
+  /** False drops what comes out and what is reported, for a long run. @default true */
+  readonly keeps?: boolean
   /** Called to wait for the stages; resolves when `until` does, or throws to give up. @default waits without end */
   readonly wait?: (until: Promise<void>) => Promise<void>
 }
@@ -34,6 +37,8 @@ export class Trial {
   over = false
   /** The reason for the end; set when `over` is. */
   reason: Reason = 'end'
+  /** The streams of stages that are streams. */
+  readonly #streams: readonly Duplex[]
   readonly #flow: Flow
   readonly #connection: Connection
   readonly #wait: (until: Promise<void>) => Promise<void>
@@ -47,21 +52,32 @@ export class Trial {
     connection: Connection,
     hooks?: TrialHooks,
   ): Promise<Trial> {
-    const plan = makePlan(kind, place(kind, stages), mode)
+    const streams: Duplex[] = []
+    const watched = stages.map(each => noteStreams(each, streams))
+    const plan = makePlan(kind, place(kind, watched), mode)
     await load(plan)
-    return new Trial(sink => flowOf(plan, sink), connection, hooks)
+    return new Trial(sink => flowOf(plan, sink), connection, streams, hooks)
   }
 
   private constructor(
     flow: (sink: Parameters<typeof flowOf>[1]) => Flow,
     connection: Connection,
-    { report = () => {}, given = () => {}, reading = () => true, wait = until => until }: TrialHooks = {},
+    streams: readonly Duplex[],
+    hooks: TrialHooks = {},
   ) {
+    const {
+      report = () => {},
+      given = () => {},
+      reading = () => true,
+      keeps = true,
+      wait = until => until,
+    } = hooks
     this.#connection = connection
+    this.#streams = streams
     this.#wait = wait
     this.#flow = flow({
       write: item => {
-        this.output.push(item)
+        if (keeps) this.output.push(item)
         given(item)
       },
       endTurn: reading,
@@ -74,7 +90,7 @@ export class Trial {
       drained: () => this.#wake(),
       inputClosed: () => {},
       report: error => {
-        this.reports.push(error.code)
+        if (keeps) this.reports.push(error.code)
         report(error)
       },
       finish: terminated => this.#finish(terminated ? 'terminated' : 'end'),
@@ -100,6 +116,14 @@ export class Trial {
   /** Gives one item to the first stage. Returns false when the next one has to wait for `changed()`. */
   write(item: unknown): boolean {
     return this.over || this.#flow.write(item) || this.over
+  }
+
+  /** Whether the stream of a stage has input that it has not answered, and room for the answer: it works elsewhere, or waits. */
+  get isBusy(): boolean {
+    return this.#streams.some(
+      ({ destroyed, writableLength, readableLength, readableHighWaterMark }) =>
+        !destroyed && writableLength > 0 && readableLength < readableHighWaterMark,
+    )
   }
 
   /** Resolves when the stages take more, or are over. */
@@ -134,6 +158,20 @@ export class Trial {
     this.over = true
     endConnection(this.#connection)
     return this.#flow.close({ reason, error: this.error, bytesRead: 0, bytesWritten: 0, duration: 0 })
+  }
+}
+
+/** The stage, or a copy of it that adds the streams that it opens to a list. */
+function noteStreams(noted: AnyStage, streams: Duplex[]): AnyStage {
+  const { stream } = noted
+  if (stream === undefined) return noted
+  return {
+    ...noted,
+    stream: (...parameters) => {
+      const opened = stream(...parameters)
+      streams.push(opened)
+      return opened
+    },
   }
 }
 

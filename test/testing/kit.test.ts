@@ -1,6 +1,18 @@
+import { PassThrough } from 'node:stream'
+import { mock } from 'node:test'
 import t from 'tap'
-import { Connection, lines, map, pipeline, stage, toLines, uppercase } from '../../lib/index.js'
-import { chunkings, connect, fakeClock, runStage } from '../../lib/testing/index.js'
+import {
+  Connection,
+  fromStream,
+  lines,
+  map,
+  pipeline,
+  stage,
+  toLines,
+  uppercase,
+  welcome,
+} from '../../lib/index.js'
+import { checkStage, chunkings, connect, fakeClock, runStage } from '../../lib/testing/index.js'
 import { PLANS } from '../plans.js'
 
 const invalid = { code: 'ERR_BYWASH_INVALID_OPTION' }
@@ -168,6 +180,80 @@ for (const plan of PLANS) {
     t.strictSame(await client.stalled(), { waiting: 0, unread: 0 })
     client.send('into the void')
     t.equal((await client.receive()).length, 0)
+  })
+
+  t.test(`${plan}: receive says after a deadline what came, and leaves it for the next one`, async t => {
+    const client = connect(pipeline().through(lines()).through(toLines()), { plan })
+    client.send('one\ntwo')
+    const late = { timeout: 20 }
+    const message = (what: string) =>
+      `receive() waited 20 ms (option 'timeout') for ${what} from the server, and got only "one\\n".`
+    await t.rejects(client.receive('two', late), { message: message('"two"') })
+    await t.rejects(client.receive(5, late), { message: message('5 bytes') })
+    await t.rejects(client.receive(undefined, late), { message: message('the end') })
+    client.end('x'.repeat(400))
+    const rejection = client.receive(1000, late)
+    await t.rejects(rejection, { message: /after "one\\ntwox+" and 108 bytes more\.$/ })
+    t.equal((await client.receive()).length, 408)
+    await t.rejects(client.receive(1, { timeout: 0 }), invalid)
+    await t.rejects(client.receive(1, { timeuot: 1 } as object), invalid)
+  })
+
+  t.test(`${plan}: a text that receive waits for may come in pieces`, async t => {
+    const client = connect(pipeline(), { plan })
+    const whole = client.receive('--')
+    client.send('ab-')
+    client.send('-c')
+    t.equal((await whole).toString(), 'ab--')
+    client.end()
+    t.equal((await client.receive()).toString(), 'c')
+  })
+
+  t.test(`${plan}: what is received a piece at a time is not copied again and again`, async t => {
+    const client = connect(pipeline(), { plan })
+    const { mock: concat } = mock.method(Buffer, 'concat')
+    t.teardown(() => concat.restore())
+    for (let n = 0; n < 10_000; n++) client.send('abc')
+    client.end()
+    const first = await client.receive(3)
+    for (let n = 1; n < 10_000; n++) await client.receive(3)
+    t.equal((await client.receive()).length, 0)
+    t.equal(first.toString(), 'abc', 'it keeps its bytes')
+    const copied = concat.calls.reduce((sum, { result }) => sum + (result?.length ?? 0), 0)
+    t.ok(copied < 100_000, `${copied} bytes`)
+  })
+
+  t.test(`${plan}: clients of a test have different ids, and so have the runs of a stage`, async t => {
+    const named = pipeline('line').through(map('id', (line, { id }) => `${line} ${id}`))
+    t.strictSame(await runStage(named, ['a'], { plan }), ['a 1'])
+    t.strictSame(await runStage(named, ['a'], { plan }), ['a 2'])
+    const served = pipeline().through(lines()).through(named).through(toLines())
+    const clients = [connect(served, { plan }), connect(served, { plan })]
+    for (const client of clients) client.end('a')
+    const answers = await Promise.all(clients.map(client => client.receive()))
+    t.strictSame(answers.map(String), ['a 1\n', 'a 2\n'])
+  })
+
+  t.test(`${plan}: faked timers stop nothing`, async t => {
+    mock.timers.enable()
+    const { mock: now } = mock.method(performance, 'now', () => 0)
+    t.teardown(() => {
+      mock.timers.reset()
+      now.restore()
+    })
+    const shout = pipeline().through(lines()).through(uppercase()).through(toLines())
+    const client = connect(shout.through(welcome('Hi\n')), { plan })
+    client.send('one\ntwo')
+    t.equal((await client.receive('ONE\n')).toString(), 'Hi\nONE\n')
+    await t.rejects(client.receive('two', { timeout: 20 }), /receive\(\) waited 20 ms/)
+    t.strictSame(await client.stalled(), { waiting: 0, unread: 0 })
+    client.end()
+    t.equal((await client.receive()).toString(), 'TWO\n')
+    await checkStage(uppercase(), [{ input: ['a'], output: ['A'] }])
+    const stuck = fromStream('stuck', () => new PassThrough({ flush: () => {} }))
+    await t.rejects(checkStage(stuck, [{ input: 'a', output: 'a' }], { timeout: 20 }), {
+      message: /law 'end'/,
+    })
   })
 
   t.test(`${plan}: connect shows a client that the server has destroyed the end`, async t => {

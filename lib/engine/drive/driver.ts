@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
+import { nextTurn } from '../../clock.js'
 import { type Connection, countWith, endConnection } from '../../connection.js'
 import { type BywashError, type RefusedError, reasonOf, SlowConsumerError } from '../../errors.js'
 import type { Outcome, Reason } from '../../outcome.js'
@@ -366,7 +367,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   #scheduleDrainCheck(checksLeft: number): void {
     this.#state = 'draining'
     const before = this.#bytesRead
-    setImmediate(() => setImmediate(() => this.#checkDrained(checksLeft, before)))
+    nextTurn(() => nextTurn(() => this.#checkDrained(checksLeft, before)))
   }
 
   #checkDrained(checksLeft: number, before: number): void {

@@ -1,4 +1,5 @@
 import { Duplex } from 'node:stream'
+import { nextTurn } from '../../clock.js'
 
 /** Up to this many pieces one gathering write (writev) costs less than copying them together, unless they are small. */
 const MAX_GATHERED_PIECES = 4
@@ -28,7 +29,7 @@ function writeDelayed(): void {
   const due = delayed[loopTurn] as TurnWriter[]
   if (due.length > 0) delayed[loopTurn] = []
   delayedCount -= due.length
-  if (delayedCount > 0) setImmediate(writeDelayed)
+  if (delayedCount > 0) nextTurn(writeDelayed)
   for (const writer of due) writer.endTurn()
 }
 
@@ -109,7 +110,7 @@ export abstract class TurnWriter {
   protected uncorkSoon(): void {
     this.corked = false
     if (this.#pending === undefined) return
-    if (delayedCount === 0) setImmediate(writeDelayed)
+    if (delayedCount === 0) nextTurn(writeDelayed)
     delayedCount++
     ;(delayed[loopTurn] as TurnWriter[]).push(this)
   }

@@ -1,7 +1,7 @@
 import { copyOf } from '../copy.js'
-import { isSameResult, type Result, type Subject } from '../subject.js'
+import { isSameResult, type Opened, type Result, type Subject } from '../subject.js'
 import type { Trial } from '../trial.js'
-import { quiet, turn } from '../turns.js'
+import { now, quiet, turn } from '../turns.js'
 import type { Breach, Law } from './law.js'
 
 /** The largest number of bytes that one read from a socket gives. After as many comes a turn of the event loop. */
@@ -26,8 +26,20 @@ function* supply({ accepts, sample }: Subject): Generator<unknown, never> {
   for (;;) yield* items.map(copyOf)
 }
 
+/** Makes a function that waits until nothing comes out any more, and no stream of a stage works on what it was given. */
+function calm({ trial, clock }: Opened, { settings }: Subject): (measure: () => number) => Promise<void> {
+  // A stage that waits for the clock stays as it is.
+  const isBusy = () => trial.isBusy && clock.pending === 0
+  return measure => quiet(measure, isBusy, now() + settings.timeout)
+}
+
 /** Feeds items as fast as the stage takes them, while nobody reads its output. Returns those that were fed. */
-async function feedStalled(trial: Trial, items: Iterator<unknown>, limit: number): Promise<unknown[]> {
+async function feedStalled(
+  trial: Trial,
+  items: Iterator<unknown>,
+  limit: number,
+  rest: () => Promise<void>,
+): Promise<unknown[]> {
   const fed: unknown[] = []
   let taken = 0
   let turnAt = READ_BYTES
@@ -40,11 +52,14 @@ async function feedStalled(trial: Trial, items: Iterator<unknown>, limit: number
       const changed = trial.changed().then(() => {
         isWaiting = false
       })
-      await Promise.race([changed, quiet(() => trial.output.length)])
+      await Promise.race([changed, rest()])
       if (isWaiting) break
-    } else if (taken >= turnAt) {
+    }
+    if (taken >= turnAt) {
       turnAt += READ_BYTES
       await turn()
+      // What is on its way comes out before more is fed, or a stage that only is slow would seem to hold it.
+      if (trial.isBusy) await rest()
     }
   }
   return fed
@@ -57,33 +72,36 @@ async function checkStalled(subject: Subject): Promise<Breach | undefined> {
     return undefined
   let isReading = false
   let late = 0
-  const { trial } = await subject.open({
+  const opened = await subject.open({
     reading: () => isReading,
     given: item => {
       late += heldSize(item)
     },
   })
+  const { trial } = opened
+  const rest = calm(opened, subject)
   const items = supply(subject)
-  const limit = 2 * held
-  const fed = await feedStalled(trial, items, limit)
+  const most = held * subject.stages.length
+  const limit = 2 * most
+  const fed = await feedStalled(trial, items, limit, () => rest(() => trial.output.length))
   const taken = fed.reduce<number>((sum, item) => sum + heldSize(item), 0)
   const read = late
-  await quiet(() => late)
+  await rest(() => late)
   isReading = true
   trial.resume()
   if (taken < limit) {
-    await quiet(() => late)
+    await rest(() => late)
     const more = Array.from({ length: ITEMS_AFTER_STALL }, () => items.next().value)
     fed.push(...more)
     await trial.feed(more)
   }
   await trial.end()
   trial.close()
-  if (taken >= limit && late - read > held) {
+  if (taken >= limit && late - read > most) {
     return {
       detail:
         `While nobody read, it took ${taken} bytes (or items) and held ${late - read} of them; ` +
-        `it may hold ${held} (option 'held').`,
+        `it may hold ${most} (option 'held'${subject.stages.length > 1 ? ' for each stage' : ''}).`,
     }
   }
   return lost(await subject.run(fed.map(copyOf)), subject.resultOf(trial))

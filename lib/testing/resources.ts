@@ -1,0 +1,92 @@
+import { AsyncLocalStorage, createHook } from 'node:async_hooks'
+import { readdirSync, readlinkSync } from 'node:fs'
+
+/** Names that `process.getActiveResourcesInfo()` gives to operations under way, and not to handles that stay open. */
+const REQUEST = /Req|ConnectWrap|WriteWrap|ShutdownWrap/
+
+/** The number of operations of the process, such as reads of files, that the system has not answered yet. */
+export function pendingRequests(): number {
+  return process.getActiveResourcesInfo().filter(name => REQUEST.test(name)).length
+}
+
+/** The numbers of resources that keep the process alive, by type, and of listeners on the process itself. */
+export function activeResources(): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const type of process.getActiveResourcesInfo()) counts.set(type, (counts.get(type) ?? 0) + 1)
+  for (const event of process.eventNames()) {
+    counts.set(`listener on '${String(event)}' of the process`, process.listenerCount(event))
+  }
+  return counts
+}
+
+/** The folder that lists the open descriptors of the process, on Linux and macOS. */
+const DESCRIPTORS = '/dev/fd'
+
+/** The open descriptors of the process, with what each stands for where the system tells; none where there is no list. */
+export function openDescriptors(): Map<string, string> {
+  const descriptors = new Map<string, string>()
+  try {
+    for (const name of readdirSync(DESCRIPTORS)) descriptors.set(name, targetOf(name))
+  } catch {
+    // Windows has no such folder.
+  }
+  return descriptors
+}
+
+function targetOf(descriptor: string): string {
+  try {
+    return readlinkSync(`${DESCRIPTORS}/${descriptor}`)
+  } catch {
+    return 'a descriptor'
+  }
+}
+
+/** Resources that need not keep the process alive, and are then not active. */
+const HIDDEN_TYPES: readonly string[] = ['Timeout', 'FSEVENTWRAP', 'STATWATCHER', 'PROCESSWRAP']
+/** A line of a stack that stands between a timer and the function that set it. */
+const TIMERS_LINE =
+  /\((node:internal\/async_hooks|node:(internal\/)?timers)\b|at node:timers|new Promise \(<anonymous>\)/
+/** A line of a stack that stands for another place in Node. */
+const NODE_LINE = /\bnode:/
+
+/** A resource that is left. */
+export interface Left {
+  readonly type: string
+  /** An error whose stack is the place where it was made. */
+  readonly place: Error
+}
+
+/** Notes the hidden resources that a run makes, until they are destroyed. */
+export class HiddenResources {
+  readonly #made = new Map<number, Left>()
+  readonly #scope = new AsyncLocalStorage<HiddenResources>()
+  readonly #hook = createHook({
+    init: (id, type) => {
+      if (!HIDDEN_TYPES.includes(type) || this.#scope.getStore() !== this) return
+      this.#made.set(id, { type, place: new Error(`The ${type} was made here.`) })
+    },
+    destroy: id => void this.#made.delete(id),
+  })
+
+  /** Runs a function, and notes what it and its callbacks make, until `stop()`. */
+  run<Result>(run: () => Promise<Result>): Promise<Result> {
+    this.#hook.enable()
+    return this.#scope.run(this, run)
+  }
+
+  stop(): void {
+    this.#hook.disable()
+  }
+
+  /** What is left. Timers of Node itself, such as those of `AbortSignal.timeout()`, are not the stage's. */
+  left(): readonly Left[] {
+    return [...this.#made.values()].filter(({ place }) => !isMadeByNode(place))
+  }
+}
+
+function isMadeByNode(place: Error): boolean {
+  const lines = (place.stack ?? '').split('\n').filter(line => /^ +at /.test(line))
+  // The first line is the hook.
+  const caller = lines.slice(1).find(line => !TIMERS_LINE.test(line))
+  return caller !== undefined && NODE_LINE.test(caller)
+}
