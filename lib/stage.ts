@@ -2,10 +2,11 @@ import type { Duplex } from 'node:stream'
 import type { BlockRole } from './block-role.js'
 import { byteTable } from './byte-table.js'
 import type { Connection } from './connection.js'
-import { InvalidOptionError, type PeerError } from './errors.js'
+import { type BywashError, InvalidOptionError } from './errors.js'
 import { type ItemKinds, KINDS, type Kind, type KindOf } from './kind.js'
 import { checkBoolean, checkNames } from './options/check-option.js'
 import type { Outcome } from './outcome.js'
+import type { SideWrites } from './side-writes.js'
 
 /** The actions of a transformer, with the names of WHATWG's `TransformStreamDefaultController`. */
 export interface Controller<Out> {
@@ -18,8 +19,8 @@ export interface Controller<Out> {
   terminate: () => void
   /** Fails the connection. Output that was made before still reaches the peer. */
   error: (reason: unknown) => void
-  /** Calls `onError` with a fault of the peer. The connection goes on. */
-  report: (error: PeerError) => void
+  /** Calls `onError`, as with a fault of the peer. The connection goes on. */
+  report: (error: BywashError) => void
 }
 
 /**
@@ -76,7 +77,7 @@ export interface Stage<In, Out> {
 export type OpenStream = (
   connection: Connection,
   fail: (error: unknown) => void,
-  report: (error: PeerError) => void,
+  report: (error: BywashError) => void,
 ) => Duplex
 
 /** Options of `stage()`, `map()`, `tap()`, `asyncMap()` and `fromStream()`. */
@@ -140,6 +141,12 @@ export interface AnyStage extends StageTraits {
    * @internal
    */
   readonly inert?: boolean
+  /**
+   * What the stage writes beside its output, where that may take longer than its connections.
+   *
+   * @internal
+   */
+  readonly sideWrites?: SideWrites
 }
 
 /** Checks a description and freezes it into a stage. */
@@ -211,7 +218,7 @@ const STAGE_OPTIONS: readonly string[] = ['name', 'accepts', 'emits', 'open', 's
  * @internal
  */
 export function internalStage<In, Out>(
-  definition: StageDefinition<In, Out> & Pick<AnyStage, 'blocks' | 'greeting' | 'inert'>,
+  definition: StageDefinition<In, Out> & Pick<AnyStage, 'blocks' | 'greeting' | 'inert' | 'sideWrites'>,
 ): TransformerStage<In, Out> {
   needFunction(definition.name, "an 'open' function", definition.open)
   return freezeStage(definition)

@@ -1,5 +1,5 @@
 import type { Connection } from '../../connection.js'
-import { type BywashError, blame, type PeerError, StageError } from '../../errors.js'
+import { type BywashError, blame, StageError } from '../../errors.js'
 import { isThenable, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import type { Controller, Transformer } from '../../stage.js'
@@ -102,7 +102,7 @@ class Link implements Controller<unknown> {
     this.segment.fail(this, reason, 'its own judgement')
   }
 
-  report(error: PeerError): void {
+  report(error: BywashError): void {
     this.segment.report(error)
   }
 }
@@ -291,7 +291,7 @@ export class FusedSegment implements Flow {
     }
   }
 
-  report(error: PeerError): void {
+  report(error: BywashError): void {
     this.#sink.report(error)
   }
 
