@@ -96,6 +96,11 @@ class OrderedMap<In, Out> extends Transform {
     this.#wait(callback)
   }
 
+  /** The number of items that have been taken, and whose results have not left. The engine asks for it. */
+  unanswered(): number {
+    return this.#slots.length
+  }
+
   override _flush(callback: TransformCallback): void {
     this.#flushing = true
     this.#wait(callback)

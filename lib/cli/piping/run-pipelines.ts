@@ -2,7 +2,7 @@ import { MAX_TIMEOUT_MS } from '../../engine/connection-options.js'
 import type { PlanMode } from '../../engine/planned-stage.js'
 import { CopyError, StageError } from '../../errors.js'
 import type { Outcome } from '../../outcome.js'
-import type { Pipeline } from '../../pipeline.js'
+import type { HandleOptions, Pipeline } from '../../pipeline.js'
 import { printable } from '../../printable.js'
 import { finishAll, sideWritesOf } from '../../side-writes.js'
 import type { Io, Signal } from '../io.js'
@@ -70,7 +70,7 @@ async function errorMessage(
   plan: PlanMode,
   log: Log,
 ): Promise<string | undefined> {
-  const { onError: logFault } = log.connections(name)
+  const logFault = log.connections(name).onError as NonNullable<HandleOptions['onError']>
   /** The fault of a stage, which comes behind the outcome where it is about a copy. */
   let fault: StageError | undefined
   const { reason, error }: Outcome = await pipeline.handle(duplex, {
@@ -83,7 +83,7 @@ async function errorMessage(
     onError: (error, connection) => {
       if (error instanceof CopyError) log.error(error.message)
       else if (error instanceof StageError) fault ??= error
-      else logFault?.(error, connection)
+      else logFault(error, connection)
     },
   })
   await finishAll(sideWritesOf(pipeline.stages))

@@ -1,5 +1,5 @@
 import type { Connection } from '../../connection.js'
-import { type BywashError, blame, StageError } from '../../errors.js'
+import { type BywashError, blame, PeerError, StageError } from '../../errors.js'
 import { isThenable, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import type { Controller, Transformer } from '../../stage.js'
@@ -103,7 +103,7 @@ class Link implements Controller<unknown> {
   }
 
   report(error: BywashError): void {
-    this.segment.report(error)
+    this.segment.report(this, error)
   }
 }
 
@@ -291,7 +291,15 @@ export class FusedSegment implements Flow {
     }
   }
 
-  report(error: BywashError): void {
+  /**
+   * Reports an error of a stage. A fault of the peer is not heard of when the connection ends in front of it, however the
+   * input was cut: what later stages have gathered goes on first, since it may be what ends the connection.
+   */
+  report(link: Link, error: BywashError): void {
+    if (error instanceof PeerError) {
+      this.#complete(link.after)
+      if (link.state === 'stopped') return
+    }
     this.#sink.report(error)
   }
 
@@ -334,8 +342,8 @@ export class FusedSegment implements Flow {
   /** Ends a turn: gathered items go on, the stages are flushed if this is the end, and then the sink is told. */
   #endTurn(): void {
     this.#busy = true
-    this.#complete()
-    while (this.#state !== 'open' && this.#failure === undefined && !this.#flush()) this.#complete()
+    this.#complete(this.#head)
+    while (this.#state !== 'open' && this.#failure === undefined && !this.#flush()) this.#complete(this.#head)
     this.#busy = false
     this.#sink.endTurn()
     this.#lender?.reclaim(this.#sink.isFlushed)
@@ -349,9 +357,9 @@ export class FusedSegment implements Flow {
     }
   }
 
-  #complete(): void {
+  #complete(first: Link | undefined): void {
     if (!this.#completes) return
-    for (let link = this.#head; link !== undefined; link = link.after) {
+    for (let link = first; link !== undefined; link = link.after) {
       if (link.state === 'open' && link.transformer.readComplete !== undefined) link.call('readComplete')
     }
   }

@@ -1,7 +1,7 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { Duplex, Transform } from 'node:stream'
 import type { Connection } from '../../connection.js'
-import { type BywashError, blame, StageError } from '../../errors.js'
+import { type BywashError, blame, PeerError, StageError } from '../../errors.js'
 import { type Kind, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
@@ -18,7 +18,7 @@ const HIGH_WATER_MARK: Record<Kind, number> = { bytes: 1, line: 16, frame: 16, v
 
 /** A segment at work as a stream. */
 interface Part {
-  readonly stream: Duplex & { readonly unfinished?: () => number }
+  readonly stream: Duplex & { readonly unfinished?: () => number; readonly unanswered?: () => number }
   /** Set where the stream wraps a fused segment. */
   readonly segment: FusedSegment | undefined
   /** The stage whose output leaves the part. */
@@ -29,12 +29,50 @@ interface Part {
   /** The error to deliver behind this part's output. */
   failure: BywashError | undefined
   watch: FrameWatch | undefined
+  /** Items that were given to the part, and how many of them it has dealt with. */
+  given: number
+  taken: number
+  /** Faults of the peer on their way through the part; made with the first. */
+  reports: Reports | undefined
   /** The output has ended, and the next part was told; later events of the stream mean nothing. */
   over: boolean
 }
 
+/**
+ * Faults of the peer that stages have reported, on their way through a part. They travel behind the items that came before
+ * them, so that none is heard of when one of those ends the connection.
+ */
+interface Reports {
+  /** Those in front of the part, by the number of items that it has to deal with first. */
+  readonly waiting: Report[]
+  /** Those behind it, by the amount of output that has to leave first. */
+  readonly leaving: Report[]
+}
+
+interface Report {
+  readonly behind: number
+  readonly error: PeerError
+}
+
 function newPart(stream: Duplex, segment: FusedSegment | undefined, last: PlannedStage): Part {
-  return { stream, segment, last, items: 0, bytes: 0, failure: undefined, watch: undefined, over: false }
+  return {
+    stream,
+    segment,
+    last,
+    items: 0,
+    bytes: 0,
+    failure: undefined,
+    watch: undefined,
+    given: 0,
+    taken: 0,
+    reports: undefined,
+    over: false,
+  }
+}
+
+/** Output that has left a part, in the unit that its stream counts in. */
+function outputOf({ stream, items, bytes }: Part): number {
+  return stream.readableObjectMode ? items : bytes
 }
 
 /** The number of the frame that the stream of a stage has not finished, or 0. */
@@ -113,7 +151,7 @@ export class StreamChain implements Flow {
         finish: terminated => {
           if (terminated) this.#terminate(index)
         },
-        report: error => this.#sink.report(error),
+        report: error => this.#report(index, error),
         fail: error => this.#fail(index, error),
       })
       const stream = through(
@@ -121,7 +159,10 @@ export class StreamChain implements Flow {
           writableHighWaterMark: HIGH_WATER_MARK[first.accepts],
           readableHighWaterMark: HIGH_WATER_MARK[last.emits],
         },
-        item => scope.runInAsyncScope(segment.write, segment, item),
+        item => {
+          scope.runInAsyncScope(segment.write, segment, item)
+          this.#taken(index, 1)
+        },
         () => {
           if (this.#parts[index]?.failure === undefined) scope.runInAsyncScope(segment.end, segment)
         },
@@ -134,9 +175,9 @@ export class StreamChain implements Flow {
       const stream = open(
         connection,
         cause => this.#fail(index, blame(last.name, 'its stream', cause)),
-        error => this.#sink.report(error),
+        error => this.#report(index, error),
       )
-      guardStream(last.name, stream, scope)
+      guardStream(last.name, stream, scope, count => this.#taken(index, count))
       const part = newPart(stream, undefined, last)
       if (last.stage.open !== undefined) flushUnlessFailed(part)
       this.#parts.unshift(part)
@@ -156,6 +197,7 @@ export class StreamChain implements Flow {
         part.items++
         part.bytes += size
         if (!this.#give(index + 1, item)) stream.pause()
+        this.#handOn(index)
       } else {
         stream.destroy(wrongKind(last.name, last.emits, item))
       }
@@ -175,7 +217,10 @@ export class StreamChain implements Flow {
   /** Gives an item to a part, or to the sink behind the last part. False: hold back until 'drain' or `resume()`. */
   #give(index: number, item: unknown): boolean {
     const part = this.#parts[index]
-    if (part !== undefined) return part.stream.write(item)
+    if (part !== undefined) {
+      part.given++
+      return part.stream.write(item)
+    }
     this.#sink.write(item)
     return this.#sink.endTurn()
   }
@@ -249,6 +294,54 @@ export class StreamChain implements Flow {
     this.#over = true
     if (part.failure === undefined) this.#sink.finish(this.#terminated)
     else this.#sink.fail(part.failure)
+  }
+
+  /** Called when a stage of a part reports an error; also by a stream that is only being opened. */
+  #report(index: number, error: BywashError): void {
+    if (!(error instanceof PeerError) || this.#parts[index] === undefined) this.#sink.report(error)
+    else if (index >= this.#stopped) this.#sendBehind(index, error)
+  }
+
+  /** Sends a report behind the output that a part has made so far. */
+  #sendBehind(index: number, error: PeerError): void {
+    const part = this.#parts[index] as Part
+    const { stream } = part
+    part.reports ??= { waiting: [], leaving: [] }
+    const behind = outputOf(part) + stream.readableLength + (stream.unanswered?.() ?? 0)
+    part.reports.leaving.push({ behind, error })
+    this.#handOn(index)
+  }
+
+  /** Sends on the reports behind which a part has now dealt with all items. */
+  #taken(index: number, count: number): void {
+    const part = this.#parts[index] as Part
+    part.taken += count
+    const waiting = part.reports?.waiting ?? []
+    while (waiting[0] !== undefined && waiting[0].behind <= part.taken) {
+      this.#sendBehind(index, (waiting.shift() as Report).error)
+    }
+  }
+
+  /** Gives the next part, or the sink, the reports that stand behind the output that has left a part. */
+  #handOn(index: number): void {
+    const part = this.#parts[index] as Part
+    const leaving = part.reports?.leaving ?? []
+    while (leaving[0] !== undefined && leaving[0].behind <= outputOf(part)) {
+      this.#receive(index + 1, (leaving.shift() as Report).error)
+    }
+  }
+
+  #receive(index: number, error: PeerError): void {
+    if (index < this.#stopped) return
+    const part = this.#parts[index]
+    if (part === undefined) {
+      this.#sink.report(error)
+    } else if (part.taken === part.given) {
+      this.#sendBehind(index, error)
+    } else {
+      part.reports ??= { waiting: [], leaving: [] }
+      part.reports.waiting.push({ behind: part.given, error })
+    }
   }
 
   #terminate(index: number): void {

@@ -169,6 +169,21 @@ t.test('reads and writes FIFOs without a thread that could hold up its exit', { 
   t.strictSame(await exited, { exitCode: 0, printed: '', logged: '' })
 })
 
+t.test('a copy that cannot be written is said once, and fails with --on-error fail', async t => {
+  const missing = join(t.testdir(), 'no', 'copy')
+  for (const [policy, exitCode] of [
+    ['drop', 0],
+    ['fail', 1],
+  ] as const) {
+    const result = await runCommand(['pipe', `tee --to ${missing} --on-error ${policy}`], 'a')
+    t.match(result, {
+      exitCode,
+      printed: 'a',
+      logged: /^Stage 'tee' could not write to its sink: ENOENT[^\n]*\n$/,
+    })
+  }
+})
+
 t.test('what a stage reports is said on stderr, and does not change the exit code', async t => {
   const cases: readonly [string, string | Buffer, string, RegExp][] = [
     [
