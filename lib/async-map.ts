@@ -1,11 +1,12 @@
 import type { Connection } from './connection.js'
-import { blame } from './errors.js'
+import { type BywashError, blame } from './errors.js'
 import type { Kind, KindOf } from './kind.js'
 import { checkFunction, checkInteger, checkNames } from './options/check-option.js'
 import {
   type Controller,
   type HoldingController,
   internalStage,
+  reported,
   type StageOptions,
   settle,
   type Transformer,
@@ -61,8 +62,9 @@ export function asyncMap<In, Out>(
 
 /** A call that is under way, or whose result waits for those of the items before it. Used again for later items. */
 interface Slot<Out> {
-  state: 'pending' | 'done' | 'failed'
-  /** The result, or what the call was rejected with. */
+  /** In `report` the slot has no call, but a report of an earlier stage. */
+  state: 'pending' | 'done' | 'failed' | 'report'
+  /** The result, what the call was rejected with, or the report. */
   value: unknown
   readonly onResult: (result: Out) => void
   readonly onError: (cause: unknown) => void
@@ -96,6 +98,17 @@ class OrderedMap<In, Out> implements Transformer<In, Out> {
     } catch (cause) {
       slot.onError(cause)
     }
+    if (this.#count === this.#concurrency) this.#waitFor(this.#concurrency - 1)
+  }
+
+  [reported](error: BywashError, controller: Controller<Out>): void {
+    if (this.#count === 0) {
+      controller.report(error)
+      return
+    }
+    const slot = this.#slotAt(this.#count++)
+    slot.state = 'report'
+    slot.value = error
     if (this.#count === this.#concurrency) this.#waitFor(this.#concurrency - 1)
   }
 
@@ -147,6 +160,7 @@ class OrderedMap<In, Out> implements Transformer<In, Out> {
       this.#first = (this.#first + 1) % this.#concurrency
       this.#count--
       if (state === 'done') controller.answer(value as Out)
+      else if (state === 'report') controller.report(value as BywashError)
       else controller.error(blame(this.#name, 'transform', value))
     }
     if (this.#waitsFor === undefined || this.#count > this.#waitsFor) return

@@ -58,6 +58,22 @@ export class StageError extends BywashError {
 }
 
 /**
+ * The copy of a connection that a stage such as `tee` makes is not complete. It goes to `onError` once a connection, and
+ * the connection itself is not affected.
+ */
+export class CopyError extends StageError {
+  /** Number of items that are missing. One that was written in part may be counted too. */
+  readonly count: number
+
+  /** @param what - Why the first of them is missing. @param target - Name of the sink. */
+  constructor(stage: string, what: string, count: number, target: string) {
+    const items = count === 1 ? '1 item is' : `${count} items are`
+    super(stage, `${what}. ${items} missing in the copy (${target}).`)
+    this.count = count
+  }
+}
+
+/**
  * The base class for input that a stage's protocol does not allow. Throw a subclass from a stage, and the connection ends
  * with the `reason` of the error; by default the peer is sent `error: ` and the `farewell`.
  */

@@ -9,6 +9,7 @@ export type { PlanMode } from './engine/planned-stage.js'
 export {
   BindError,
   BywashError,
+  CopyError,
   type ErrorCode,
   FrameTooLongError,
   HandshakeError,

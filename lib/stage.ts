@@ -2,10 +2,11 @@ import type { Duplex } from 'node:stream'
 import type { BlockMap, BlockRole } from './block-role.js'
 import { byteTable } from './byte-table.js'
 import type { Connection } from './connection.js'
-import { InvalidOptionError, type PeerError } from './errors.js'
+import { type BywashError, InvalidOptionError } from './errors.js'
 import { type ItemKinds, isThenable, KINDS, type Kind, type KindOf } from './kind.js'
 import { checkBoolean, checkNames } from './options/check-option.js'
 import type { Outcome } from './outcome.js'
+import type { SideWrites } from './side-writes.js'
 
 /** The actions of a transformer, with the names of WHATWG's `TransformStreamDefaultController`. */
 export interface Controller<Out> {
@@ -37,8 +38,8 @@ export interface Controller<Out> {
   terminate: () => void
   /** Fails the connection. Output that was made before still reaches the peer. */
   error: (reason: unknown) => void
-  /** Calls `onError` with a fault of the peer. The connection goes on. */
-  report: (error: PeerError) => void
+  /** Calls `onError`, as with a fault of the peer. The connection goes on. */
+  report: (error: BywashError) => void
 }
 
 /**
@@ -92,6 +93,8 @@ export interface Transformer<In, Out> {
   close?: (outcome: Outcome) => void
   /** @internal */
   [settle]?: () => void
+  /** @internal */
+  [reported]?: (error: BywashError, controller: Controller<Out>) => void
 }
 
 /**
@@ -101,6 +104,14 @@ export interface Transformer<In, Out> {
  * @internal
  */
 export const settle = Symbol('bywash.settle')
+
+/**
+ * The key of a function of a transformer that takes a fault which an earlier stage has reported, and reports it behind the
+ * items that it has not answered yet. Without it the report passes.
+ *
+ * @internal
+ */
+export const reported = Symbol('bywash.reported')
 
 /** The key of a property that no stage has: it carries the types of a stage's items for the type checker. */
 export declare const flow: unique symbol
@@ -128,7 +139,7 @@ export interface Stage<In, Out> {
 export type OpenStream = (
   connection: Connection,
   fail: (error: unknown) => void,
-  report: (error: PeerError) => void,
+  report: (error: BywashError) => void,
 ) => Duplex
 
 /** Options of `stage()`, `map()`, `tap()`, `asyncMap()` and `fromStream()`. */
@@ -198,6 +209,12 @@ export interface AnyStage extends StageTraits {
    * @internal
    */
   readonly waits?: boolean
+  /**
+   * What the stage writes beside its output, where that may take longer than its connections.
+   *
+   * @internal
+   */
+  readonly sideWrites?: SideWrites
 }
 
 /** Checks a description and freezes it into a stage. */
@@ -269,7 +286,8 @@ const STAGE_OPTIONS: readonly string[] = ['name', 'accepts', 'emits', 'open', 's
  * @internal
  */
 export function internalStage<In, Out>(
-  definition: StageDefinition<In, Out> & Pick<AnyStage, 'blocks' | 'greeting' | 'inert' | 'waits'>,
+  definition: StageDefinition<In, Out> &
+    Pick<AnyStage, 'blocks' | 'greeting' | 'inert' | 'waits' | 'sideWrites'>,
 ): TransformerStage<In, Out> {
   needFunction(definition.name, "an 'open' function", definition.open)
   return freezeStage(definition)

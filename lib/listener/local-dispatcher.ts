@@ -9,6 +9,7 @@ import type { Plan } from '../engine/plan.js'
 import { InvalidOptionError } from '../errors.js'
 import type { Outcome } from '../outcome.js'
 import { type Pipeline, planOf } from '../pipeline.js'
+import { finishAll, giveUpAll, type SideWrites } from '../side-writes.js'
 import type { Dispatcher, OnGone } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
 import type { HandshakeEvents, Handshakes } from './tls/handshakes.js'
@@ -22,6 +23,12 @@ export interface LocalSettings {
   readonly handshakes: Handshakes | undefined
 }
 
+/**
+ * Time that copies which are not written yet get, beyond that of the connections. A disk needs milliseconds, and a FIFO
+ * that nobody reads would need for ever.
+ */
+const SIDE_WRITES_GRACE_MS = 500
+
 /** Dispatcher that serves connections in this process. */
 export class LocalDispatcher implements Dispatcher {
   #plan: Plan
@@ -30,6 +37,8 @@ export class LocalDispatcher implements Dispatcher {
   readonly #watch: DeadlineWatch<ConnectionDriver>
   readonly #handshakes: Handshakes | undefined
   readonly #onGone: OnGone
+  /** Those of the stages of all pipelines that it has served. */
+  readonly #sideWrites: Set<SideWrites>
   #forced = 0
   #closed: Promise<void> | undefined
   #resolveClosed: (() => void) | undefined
@@ -41,6 +50,7 @@ export class LocalDispatcher implements Dispatcher {
     this.#watch = new DeadlineWatch(connections.deadlines, settings.clock)
     this.#handshakes = handshakes
     this.#onGone = onGone
+    this.#sideWrites = new Set(plan.sideWrites)
   }
 
   get connections(): number {
@@ -58,6 +68,7 @@ export class LocalDispatcher implements Dispatcher {
     const plan = planOf(pipeline, 'replace()', this.#settings.plan)
     await load(plan)
     this.#plan = plan
+    for (const each of plan.sideWrites) this.#sideWrites.add(each)
   }
 
   setSecureContext(options: TlsOptions): void {
@@ -68,7 +79,10 @@ export class LocalDispatcher implements Dispatcher {
   async close(timeout: number): Promise<number> {
     const { clock } = this.#settings
     this.#closed ??= this.#drain()
-    const timer = clock.setTimeout(() => this.#destroyAll(), timeout)
+    let timer = clock.setTimeout(() => {
+      this.#destroyAll()
+      timer = clock.setTimeout(() => giveUpAll(this.#sideWrites), SIDE_WRITES_GRACE_MS)
+    }, timeout)
     await this.#closed
     clock.clearTimeout(timer)
     return this.#forced
@@ -91,12 +105,14 @@ export class LocalDispatcher implements Dispatcher {
     if (this.#closed !== undefined) driver.drain()
   }
 
-  #drain(): Promise<void> {
+  async #drain(): Promise<void> {
     for (const driver of this.#watch.items) driver.drain()
-    return new Promise(resolve => {
-      this.#resolveClosed = resolve
-      if (this.connections === 0) resolve()
-    })
+    if (this.connections > 0) {
+      await new Promise<void>(resolve => {
+        this.#resolveClosed = resolve
+      })
+    }
+    await finishAll(this.#sideWrites)
   }
 
   #destroyAll(): void {

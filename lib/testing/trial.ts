@@ -5,7 +5,7 @@ import type { Flow } from '../engine/flow/flow.js'
 import { flowOf, load } from '../engine/flow/open-flow.js'
 import { makePlan, place } from '../engine/plan.js'
 import type { PlanMode } from '../engine/planned-stage.js'
-import { type BywashError, type PeerError, reasonOf } from '../errors.js'
+import { type BywashError, reasonOf } from '../errors.js'
 import type { Kind } from '../kind.js'
 import type { Reason } from '../outcome.js'
 import { type AnyStage, type Controller, stage } from '../stage.js'
@@ -13,7 +13,7 @@ import { type AnyStage, type Controller, stage } from '../stage.js'
 /** Callbacks of a trial. */
 export interface TrialHooks {
   /** Called with each fault that a stage reports. */
-  readonly report?: (error: PeerError) => void
+  readonly report?: (error: BywashError) => void
   /** Called with each item that comes out. */
   readonly given?: (item: unknown) => void
   /** Returns false while the reader takes nothing. When it takes more again, call `resume()`. @default always true */

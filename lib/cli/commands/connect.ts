@@ -53,10 +53,11 @@ async function connect(address: string, text: string | undefined, flags: Flags, 
   return runPipelines(
     [
       {
+        name: 'received',
         pipeline: receiving,
         duplex: new CombinedDuplex(socket, io.stdout as Writable, { keepsOutput: true }),
       },
-      { pipeline: sending, duplex: new CombinedDuplex(io.stdin as Readable, socket) },
+      { name: 'sent', pipeline: sending, duplex: new CombinedDuplex(io.stdin as Readable, socket) },
     ],
     io,
     flags,

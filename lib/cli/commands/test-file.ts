@@ -24,7 +24,8 @@ export async function testFile(path: string, io: Io): Promise<number> {
   const paint = painter(io)
   let failed = 0
   for (const test of tests) {
-    const { runs, failure } = await runTest(test)
+    const { runs, losses, failure } = await runTest(test)
+    for (const [loss, count] of losses) io.stderr.write(`${test.name}: ${printable(loss)} (${count} runs)\n`)
     if (failure === undefined) {
       io.stdout.write(`${paint('+', 'ok')}   ${test.name} (${runs} runs)\n`)
     } else {

@@ -1,8 +1,8 @@
 import type { Connection } from '../../connection.js'
-import { type BywashError, blame, type PeerError, StageError } from '../../errors.js'
+import { type BywashError, blame, PeerError, StageError } from '../../errors.js'
 import { isThenable, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
-import { type HoldingController, settle, type Transformer } from '../../stage.js'
+import { type HoldingController, reported, settle, type Transformer } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import { type FrameWatch, isOverdue } from '../drive/frame-watch.js'
 import type { PlannedStage } from '../planned-stage.js'
@@ -79,9 +79,7 @@ class Link implements HoldingController<unknown> {
 
   receive(item: unknown): void {
     if (this.#holds > 0) {
-      this.#queue ??= []
-      this.#queue.push(item)
-      this.segment.queuedSize += queuedSizeOf(this.planned, item)
+      this.#enqueueLater(item)
       return
     }
     this.#isComplete = false
@@ -91,6 +89,23 @@ class Link implements HoldingController<unknown> {
     } catch (cause) {
       this.segment.fail(this, cause, 'transform')
     }
+  }
+
+  #enqueueLater(item: unknown): void {
+    this.#queue ??= []
+    this.#queue.push(item)
+    this.segment.queuedSize += queuedSizeOf(this.planned, item)
+  }
+
+  /** Takes a report of an earlier stage, and passes it on behind the items that it came behind; false where that is now. */
+  takesReport(error: PeerError): boolean {
+    // Behind the end of the connection nobody hears of it.
+    if (this.state !== 'open') return true
+    const { transformer } = this
+    if (this.waits) this.#enqueueLater(new QueuedReport(error))
+    else if (transformer[reported] === undefined) return false
+    else transformer[reported](error, this)
+    return true
   }
 
   complete(): void {
@@ -159,7 +174,8 @@ class Link implements HoldingController<unknown> {
       const item = queue[this.#queueStart]
       queue[this.#queueStart++] = undefined
       this.segment.queuedSize -= queuedSizeOf(this.planned, item)
-      this.receive(item)
+      if (item instanceof QueuedReport) this.segment.passReport(item.error, this)
+      else this.receive(item)
     }
     if (this.#queueStart < queue.length && this.state === 'open') return
     this.#queue = undefined
@@ -220,9 +236,14 @@ class Link implements HoldingController<unknown> {
     this.segment.fail(this, reason, 'its own judgement')
   }
 
-  report(error: PeerError): void {
-    this.segment.report(error)
+  report(error: BywashError): void {
+    this.segment.report(this, error)
   }
+}
+
+/** A report of an earlier stage, in the queue of a link that waits. */
+class QueuedReport {
+  constructor(readonly error: PeerError) {}
 }
 
 /** The memory that a queued item takes beyond its bytes: about that of a Buffer. */
@@ -562,7 +583,29 @@ export class FusedSegment implements Flow {
     if (segment.#turnDue) segment.#endTurn()
   }
 
-  report(error: PeerError): void {
+  /**
+   * Reports an error of a stage. A fault of the peer is not heard of when the connection ends in front of it, however the
+   * input was cut: what later stages have gathered goes on first, since it may be what ends the connection.
+   */
+  report(link: Link, error: BywashError): void {
+    if (!(error instanceof PeerError)) {
+      this.#sink.report(error)
+      return
+    }
+    this.#complete(link.after)
+    if (link.state !== 'stopped') this.passReport(error, link.after)
+  }
+
+  /** Takes the report of a stage in front of the segment. */
+  takeReport(error: PeerError): void {
+    this.passReport(error, this.#head)
+  }
+
+  /** Passes a report through a link and those behind it, behind the items in front of it. */
+  passReport(error: PeerError, first: Link | undefined): void {
+    for (let link = first; link !== undefined; link = link.after) {
+      if (link.takesReport(error)) return
+    }
     this.#sink.report(error)
   }
 
@@ -610,11 +653,11 @@ export class FusedSegment implements Flow {
     if (this.#state === 'done') return
     this.#busy = true
     this.#takeRest()
-    this.#complete()
+    this.#complete(this.#head)
     let flushed = false
     while (this.#state !== 'open' && !flushed && this.#rest === undefined && this.#waits === 0) {
       flushed = this.#flush()
-      this.#complete()
+      this.#complete(this.#head)
     }
     this.#busy = false
     this.#sinkIsFull = !this.#sink.endTurn()
@@ -645,9 +688,9 @@ export class FusedSegment implements Flow {
     }
   }
 
-  #complete(): void {
+  #complete(first: Link | undefined): void {
     if (!this.#completes) return
-    for (let link = this.#head; link !== undefined; link = link.after) link.complete()
+    for (let link = first; link !== undefined; link = link.after) link.complete()
   }
 
   /** Flushes the stages that are open, or lets them settle behind a failure; false when one waits. */

@@ -10,12 +10,25 @@ export function asError(cause: unknown): Error {
   return cause instanceof Error ? cause : new Error(String(cause))
 }
 
+/** Number of items that a call of a method gives to a stream. */
+function countOf(method: string, items: unknown): number {
+  if (method === '_writev') return (items as readonly unknown[]).length
+  return method === '_transform' || method === '_write' ? 1 : 0
+}
+
 /**
  * Makes every fault of a stage's own stream an 'error' event of that stream. Without this a throw in `_transform` is an
  * uncaught exception on Node 20 and 22 (nodejs/node#55270), a rejection is one on every version, and a callback that
  * is called twice repeats data without an error. The methods run in the scope, so that their timers belong to it.
+ *
+ * @param onTaken - Called each time the stream has dealt with items, before it is given more.
  */
-export function guardStream(stage: string, stream: Duplex, scope: AsyncResource): void {
+export function guardStream(
+  stage: string,
+  stream: Duplex,
+  scope: AsyncResource,
+  onTaken: (count: number) => void,
+): void {
   if (
     typeof stream?.write !== 'function' ||
     typeof stream.read !== 'function' ||
@@ -30,7 +43,8 @@ export function guardStream(stage: string, stream: Duplex, scope: AsyncResource)
     if (typeof original !== 'function') continue
     methods[name] = (...parameters) => {
       const callback = parameters.at(-1)
-      if (typeof callback === 'function') parameters[parameters.length - 1] = once(callback as Callback, name)
+      if (typeof callback === 'function')
+        parameters[parameters.length - 1] = once(callback as Callback, name, countOf(name, parameters[0]))
       try {
         const result = scope.runInAsyncScope(original, stream, ...parameters)
         if (isThenable(result)) result.then(undefined, cause => stream.destroy(asError(cause)))
@@ -40,14 +54,17 @@ export function guardStream(stage: string, stream: Duplex, scope: AsyncResource)
     }
   }
 
-  function once(callback: Callback, name: string): Callback {
+  function once(callback: Callback, name: string, count: number): Callback {
     let called = false
-    return (...results) => {
+    return (error, item) => {
       if (called) {
         stream.destroy(new StageError(stage, `called the callback of ${name} twice.`))
       } else {
         called = true
-        callback(...results)
+        // Pushed here, and not by the callback, which may also give the stream its next item.
+        if (!error && item !== undefined && item !== null) stream.push(item)
+        onTaken(count)
+        callback(error)
       }
     }
   }

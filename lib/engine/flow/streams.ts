@@ -1,7 +1,7 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { Duplex, Transform } from 'node:stream'
 import type { Connection } from '../../connection.js'
-import { type BywashError, blame, StageError } from '../../errors.js'
+import { type BywashError, blame, PeerError, StageError } from '../../errors.js'
 import { type Kind, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
@@ -41,8 +41,29 @@ interface Part {
   rest: Buffer | undefined
   /** The input ends behind the rest: a stream that is paused may still say 'end'. */
   ending: boolean
+  /** Items that were given to the part, and how many of them it has dealt with. */
+  given: number
+  taken: number
+  /** Faults of the peer on their way through the part; made with the first. */
+  reports: Reports | undefined
   /** The output has ended, and the next part was told; later events of the stream mean nothing. */
   over: boolean
+}
+
+/**
+ * Faults of the peer that stages have reported, on their way through a part. They travel behind the items that came before
+ * them, so that none is heard of when one of those ends the connection.
+ */
+interface Reports {
+  /** Those in front of the part, by the number of items that it has to deal with first. */
+  readonly waiting: Report[]
+  /** Those behind it, by the amount of output that has to leave first. */
+  readonly leaving: Report[]
+}
+
+interface Report {
+  readonly behind: number
+  readonly error: PeerError
 }
 
 function newPart(
@@ -62,8 +83,16 @@ function newPart(
     decodes: accepts === 'bytes' && last.emits !== 'bytes',
     rest: undefined,
     ending: false,
+    given: 0,
+    taken: 0,
+    reports: undefined,
     over: false,
   }
+}
+
+/** Output that has left a part, in the unit that its stream counts in. */
+function outputOf({ stream, items, bytes }: Part): number {
+  return stream.readableObjectMode ? items : bytes
 }
 
 /** The number of the frame that the stream of a stage has not finished, or 0. */
@@ -138,6 +167,11 @@ export class StreamChain implements Flow {
     const last = stages.at(-1) as PlannedStage
     if (type === 'fused') {
       let gathered: Buffer[] = []
+      const flushGathered = () => {
+        if (gathered.length === 0) return
+        stream.push(gathered.length === 1 ? gathered[0] : Buffer.concat(gathered))
+        gathered = []
+      }
       // The callback of the stream that is called once the segment takes more, or has ended.
       let goOn: (() => void) | undefined
       const isTold = () => {
@@ -149,9 +183,7 @@ export class StreamChain implements Flow {
         // The bytes of a turn are one item: the next part then does its work for each item, such as a flush, once.
         write: last.emits === 'bytes' ? item => gathered.push(item as Buffer) : item => stream.push(item),
         endTurn: () => {
-          if (gathered.length === 0) return true
-          stream.push(gathered.length === 1 ? gathered[0] : Buffer.concat(gathered))
-          gathered = []
+          flushGathered()
           return true
         },
         isFlushed: false,
@@ -171,7 +203,10 @@ export class StreamChain implements Flow {
           if (terminated) this.#terminate(index)
           isTold()
         },
-        report: error => this.#sink.report(error),
+        report: error => {
+          flushGathered()
+          this.#report(index, error)
+        },
         fail: error => {
           this.#fail(index, error)
           isTold()
@@ -183,8 +218,12 @@ export class StreamChain implements Flow {
           readableHighWaterMark: HIGH_WATER_MARK[last.emits],
         },
         (item, callback) => {
-          if (scope.runInAsyncScope(segment.write, segment, item)) callback()
-          else goOn = callback
+          const isTaken = () => {
+            this.#taken(index, 1)
+            callback()
+          }
+          if (scope.runInAsyncScope(segment.write, segment, item)) isTaken()
+          else goOn = isTaken
         },
         callback => {
           goOn = callback
@@ -200,9 +239,9 @@ export class StreamChain implements Flow {
       const stream = open(
         connection,
         cause => this.#fail(index, blame(last.name, 'its stream', cause)),
-        error => this.#sink.report(error),
+        error => this.#report(index, error),
       )
-      guardStream(last.name, stream, scope)
+      guardStream(last.name, stream, scope, count => this.#taken(index, count))
       const part = newPart(stream, undefined, first, last)
       if (last.stage.open !== undefined) flushUnlessFailed(part)
       this.#parts.unshift(part)
@@ -223,6 +262,7 @@ export class StreamChain implements Flow {
         part.bytes += size
         if (!this.#give(index + 1, item)) stream.pause()
         part.segment?.tellReady()
+        this.#handOn(index)
       } else {
         stream.destroy(wrongKind(last.name, last.emits, item))
       }
@@ -248,9 +288,12 @@ export class StreamChain implements Flow {
       this.#sink.write(item)
       return this.#sink.endTurn()
     }
-    if (!part.decodes) return part.stream.write(item)
-    part.rest = item as Buffer
-    return this.#feed(part)
+    if (part.decodes) {
+      part.rest = item as Buffer
+      return this.#feed(part)
+    }
+    part.given++
+    return part.stream.write(item)
   }
 
   /** Writes the rest of a chunk to a part, piece by piece, for as long as the part takes them; false until its 'drain'. */
@@ -259,6 +302,7 @@ export class StreamChain implements Flow {
     while (part.rest !== undefined) {
       const { rest } = part
       part.rest = rest.length > PIECE_BYTES ? rest.subarray(PIECE_BYTES) : undefined
+      part.given++
       // The mark of a Transform may be one item, and that item be through already.
       const isFull = !stream.write(rest.subarray(0, PIECE_BYTES)) && stream.writableLength > 0
       if (isFull) return false
@@ -355,6 +399,62 @@ export class StreamChain implements Flow {
     this.#over = true
     if (part.failure === undefined) this.#sink.finish(this.#terminated)
     else this.#sink.fail(part.failure)
+  }
+
+  /** Called when a stage of a part reports an error; also by a stream that is only being opened. */
+  #report(index: number, error: BywashError): void {
+    if (!(error instanceof PeerError) || this.#parts[index] === undefined) this.#sink.report(error)
+    else if (index >= this.#stopped) this.#sendBehind(index, error)
+  }
+
+  /** Sends a report behind the output that a part has made so far. */
+  #sendBehind(index: number, error: PeerError): void {
+    const part = this.#parts[index] as Part
+    const { stream } = part
+    part.reports ??= { waiting: [], leaving: [] }
+    const behind = outputOf(part) + stream.readableLength
+    part.reports.leaving.push({ behind, error })
+    this.#handOn(index)
+  }
+
+  /** Sends on the reports behind which a part has now dealt with all items. */
+  #taken(index: number, count: number): void {
+    const part = this.#parts[index] as Part
+    part.taken += count
+    const waiting = part.reports?.waiting ?? []
+    while (waiting[0] !== undefined && waiting[0].behind <= part.taken) {
+      this.#passThrough(index, (waiting.shift() as Report).error)
+    }
+  }
+
+  /** Gives the next part, or the sink, the reports that stand behind the output that has left a part. */
+  #handOn(index: number): void {
+    const part = this.#parts[index] as Part
+    const leaving = part.reports?.leaving ?? []
+    while (leaving[0] !== undefined && leaving[0].behind <= outputOf(part)) {
+      this.#receive(index + 1, (leaving.shift() as Report).error)
+    }
+  }
+
+  #receive(index: number, error: PeerError): void {
+    if (index < this.#stopped) return
+    const part = this.#parts[index]
+    if (part === undefined) {
+      this.#sink.report(error)
+    } else if (part.taken === part.given && part.rest === undefined) {
+      this.#passThrough(index, error)
+    } else {
+      part.reports ??= { waiting: [], leaving: [] }
+      const pieces = Math.ceil((part.rest?.length ?? 0) / PIECE_BYTES)
+      part.reports.waiting.push({ behind: part.given + pieces, error })
+    }
+  }
+
+  /** Sends a report through a part that has dealt with all items in front of it, though stages in it may still wait. */
+  #passThrough(index: number, error: PeerError): void {
+    const { segment } = this.#parts[index] as Part
+    if (segment === undefined) this.#sendBehind(index, error)
+    else segment.takeReport(error)
   }
 
   #terminate(index: number): void {

@@ -128,6 +128,22 @@ t.test('says the code where a name has several addresses and Node no message', a
   })
 })
 
+t.test('what a stage reports on either way is said on stderr', async t => {
+  const { port } = await serveLocally(t, shout)
+  const report = 'lines --max-length 3 --overflow report | to-lines'
+  for (const [name, argv] of [
+    ['sent', [report]],
+    ['received', ['echo', '--receive', report]],
+  ] as const) {
+    const { exitCode, logged } = await runCommand(['connect', `127.0.0.1:${port}`, ...argv], 'abcd\n')
+    t.equal(exitCode, 0)
+    t.match(
+      logged,
+      new RegExp(`^\\[${name} #1\\] fault: Stage 'lines' received a line longer than 3 bytes\\.[^\\n]+\\n$`),
+    )
+  }
+})
+
 t.test('a stage error on either way exits 1 with one line', async t => {
   const { port } = await serveLocally(t, shout)
   const short = 'lines --max-length 3 | to-lines'

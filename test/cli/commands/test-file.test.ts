@@ -3,6 +3,8 @@ import t, { type Test } from 'tap'
 import { runTest } from '../../../lib/cli/test-runner.js'
 import { loadFile } from '../../../lib/config/file/load-file.js'
 import { asyncMap, lines, pipeline, stage, toLines } from '../../../lib/index.js'
+import { tee } from '../../../lib/stages/index.js'
+import { fillFifo, makeFifo, NO_FIFO } from '../../fifo.js'
 import { scriptPath } from '../../script-path.js'
 import { FakeIo } from '../fake-io.js'
 import { runCommand } from '../run-command.js'
@@ -146,6 +148,40 @@ t.test('a stage that never answers does not hang the tests', async t => {
     chunks: [Buffer.from('a\n')],
     received: Buffer.alloc(0),
   })
+})
+
+t.test(
+  'a copy that is not complete is said once a test, with the number of runs, and fails if it must not be',
+  async t => {
+    const folder = t.testdir()
+    const tests = (policy: string) =>
+      test(t, [
+        `name: a, pipeline: [{ tee: { to: ${folder}/no/copy, onError: ${policy} } }], send: "abc", expect: "abc"`,
+      ])
+    const dropped = await tests('drop')
+    t.match(dropped, { exitCode: 0, printed: /^ok {3}a / })
+    t.match(
+      dropped.logged,
+      /^(a: Stage 'tee' could not write to its sink: ENOENT: .*\. \d items? (is|are) missing .* \(\d+ runs\)\n)+$/,
+    )
+    t.match(await tests('fail'), {
+      exitCode: 1,
+      printed: /Stage 'tee' could not write to its sink: ENOENT/,
+      logged: '',
+    })
+  },
+)
+
+t.test('a copy that nobody takes does not hang the tests', { skip: NO_FIFO }, async t => {
+  const to = makeFifo(t)
+  fillFifo(t, to)
+  const send = Buffer.from('abc')
+  const { losses, failure } = await runTest(
+    { name: 'x', pipeline: pipeline().through(tee({ to })), send, expect: send },
+    50,
+  )
+  t.equal(failure, undefined)
+  t.match([...losses.keys()].join(), /had not taken everything/)
 })
 
 t.test('a long input is not cut at every place, but on both plans and byte by byte', async t => {
