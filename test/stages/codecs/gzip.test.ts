@@ -15,7 +15,7 @@ import {
   uppercase,
 } from '../../../lib/index.js'
 import { GunzipStream } from '../../../lib/stages/codecs/gunzip-stream.js'
-import { gunzip, gzip, take } from '../../../lib/stages/index.js'
+import { delimited, gunzip, gzip, take, toDelimited } from '../../../lib/stages/index.js'
 import { chunkings, connect, runStage, type TestClient } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
 import { runs } from '../../runs.js'
@@ -41,15 +41,15 @@ function flip(bytes: Buffer, index: number): Buffer {
   return changed
 }
 
-/** Notes each zlib stream that runs in `work`. */
+/** Counts the chunks of each zlib stream that runs in `work`. */
 async function enginesOf(
   work: () => Promise<unknown>,
-): Promise<Set<{ destroyed: boolean; _handle: unknown }>> {
-  const engines = new Set<{ destroyed: boolean; _handle: unknown }>()
+): Promise<Map<{ destroyed: boolean; _handle: unknown }, number>> {
+  const engines = new Map<{ destroyed: boolean; _handle: unknown }, number>()
   const base = Object.getPrototypeOf(Object.getPrototypeOf(InflateRaw.prototype))
   const original = base._transform
   base._transform = function (...parameters: unknown[]) {
-    engines.add(this)
+    engines.set(this, (engines.get(this) ?? 0) + 1)
     return original.apply(this, parameters)
   }
   try {
@@ -196,6 +196,20 @@ for (const plan of PLANS) {
     t.equal((await client.outcome).reason, 'end')
   })
 
+  t.test(`${plan}: the small frames of a read are not compressed one by one`, async t => {
+    const input = Buffer.from('x;'.repeat(32_768))
+    const output: Buffer[] = []
+    const engines = await enginesOf(async () => {
+      const frames = pipeline()
+        .through(delimited({ delimiters: ';' }))
+        .through(toDelimited(';'))
+      output.push(...(await runStage(frames.through(gzip()), [input], { plan })))
+    })
+    t.ok(gunzipSync(Buffer.concat(output)).equals(input))
+    const [writes] = engines.values() as unknown as [number]
+    t.ok(writes <= 256, `${writes} writes`)
+  })
+
   t.test(`${plan}: a slow reader bounds what is decompressed ahead of it, and loses nothing`, async t => {
     const text = Buffer.alloc(3_000_000, 'some text, again and again. ')
     let made = 0
@@ -265,7 +279,7 @@ for (const plan of PLANS) {
         for (let turn = 0; turn < 5; turn++) await setImmediate()
       })
       t.ok(engines.size >= 2, `${name}: ${engines.size} engines`)
-      for (const engine of engines) t.match(engine, { destroyed: true, _handle: null }, name)
+      for (const engine of engines.keys()) t.match(engine, { destroyed: true, _handle: null }, name)
     }
     t.strictSame(errors, [])
   })
