@@ -8,6 +8,7 @@ export const ERROR_CODES = [
   'ERR_BYWASH_INVALID_FRAME',
   'ERR_BYWASH_INVALID_OPTION',
   'ERR_BYWASH_INVALID_UTF8',
+  'ERR_BYWASH_MORE_FAULTS',
   'ERR_BYWASH_REFUSED',
   'ERR_BYWASH_STAGE',
   'ERR_BYWASH_STAGE_ORDER',
@@ -72,6 +73,34 @@ export abstract class PeerError extends BywashError {
     super(code, `Stage '${stage}' ${what}`)
     this.stage = stage
     this.farewell = farewell
+  }
+}
+
+/**
+ * A fault of the peer that a stage reports, or a function that makes it. An error takes some microseconds to make, and a
+ * function is not called where nobody would hear of the fault.
+ */
+export type Fault = PeerError | (() => PeerError)
+
+/** The error of a fault. */
+export function madeFault(fault: Fault): PeerError {
+  return typeof fault === 'function' ? fault() : fault
+}
+
+/**
+ * Stages reported more faults of the peer within a second than `maxReports`. It goes to `onError` once for such a second, in
+ * place of those that were left out.
+ */
+export class MoreFaultsError extends BywashError {
+  /** Number of faults that were left out. */
+  readonly count: number
+
+  constructor(count: number, maxReports: number) {
+    super(
+      'ERR_BYWASH_MORE_FAULTS',
+      `${count} more ${count === 1 ? 'fault' : 'faults'} of the peer in the same second. 'maxReports' is ${maxReports}: raise it to hear of more.`,
+    )
+    this.count = count
   }
 }
 

@@ -32,6 +32,16 @@ export const CONNECTION_TIMES = {
   }),
 }
 
+/** The limits of a connection beside its deadlines, which flags and files can say too. */
+export const CONNECTION_LIMITS = {
+  maxReports: integer({
+    help: 'how many faults of a client that stages report go to `onError`, and so to the log, in a second; 0 is any number',
+    details: 'An error with the number of the others follows at the end of the second.',
+    default: 10,
+    maximum: 1_000_000,
+  }),
+}
+
 /** The callbacks of a connection, which only code can give. */
 export const CONNECTION_CALLBACKS = {
   farewell: callback<(error: BywashError, connection: Connection) => string | undefined>({
@@ -47,7 +57,7 @@ export const CONNECTION_CALLBACKS = {
 }
 
 /** The options that `handle()` and `listen()` both take. */
-export const CONNECTION_OPTIONS = { ...CONNECTION_CALLBACKS, ...CONNECTION_TIMES }
+export const CONNECTION_OPTIONS = { ...CONNECTION_CALLBACKS, ...CONNECTION_TIMES, ...CONNECTION_LIMITS }
 
 /** Options of each connection, which `handle()` and `listen()` both take. Times are in milliseconds. */
 export interface ConnectionOptions extends OptionsOf<typeof CONNECTION_OPTIONS> {}
@@ -66,9 +76,9 @@ export interface ConnectionSettings {
 /** Checks the options and fills in their defaults. */
 export function connectionSettings(owner: string, options: ConnectionOptions): ConnectionSettings {
   const settings = settingsFrom(owner, CONNECTION_OPTIONS, options)
-  const { farewell: speak = farewell, halfCloseTimeout, onError, ...limits } = settings
+  const { farewell: speak = farewell, halfCloseTimeout, maxReports, onError, ...limits } = settings
   return {
-    drive: { farewell: speak, halfCloseTimeout, onError },
+    drive: { farewell: speak, halfCloseTimeout, maxReports, onError },
     deadlines: deadlines(limits),
   }
 }

@@ -1,7 +1,12 @@
 import { availableParallelism } from 'node:os'
 import { type Clock, systemClock } from '../clock.js'
 import type { Connection } from '../connection.js'
-import { CONNECTION_CALLBACKS, CONNECTION_TIMES, time } from '../engine/connection-options.js'
+import {
+  CONNECTION_CALLBACKS,
+  CONNECTION_LIMITS,
+  CONNECTION_TIMES,
+  time,
+} from '../engine/connection-options.js'
 import { PLAN_MODES } from '../engine/planned-stage.js'
 import { checkNames } from '../options/check-option.js'
 import {
@@ -96,6 +101,7 @@ export const LISTEN_OPTIONS = {
       help: 'addresses and CIDR ranges that are refused, also where allow has them',
       absent: 'none',
     }),
+    ...CONNECTION_LIMITS,
   }),
   ...group('Deadlines', 'live', {
     ...CONNECTION_TIMES,

@@ -4,7 +4,7 @@ import type { Flow } from '../engine/flow/flow.js'
 import { flowOf, load } from '../engine/flow/open-flow.js'
 import { makePlan, place } from '../engine/plan.js'
 import type { PlanMode } from '../engine/planned-stage.js'
-import { type BywashError, type PeerError, reasonOf } from '../errors.js'
+import { type BywashError, madeFault, type PeerError, reasonOf } from '../errors.js'
 import type { Kind } from '../kind.js'
 import type { Reason } from '../outcome.js'
 import { type AnyStage, type Controller, stage } from '../stage.js'
@@ -68,7 +68,8 @@ export class Trial {
       isFlushed: false,
       drained: () => this.#wake(),
       inputClosed: () => {},
-      report: error => {
+      report: fault => {
+        const error = madeFault(fault)
         this.reports.push(error.code)
         report(error)
       },

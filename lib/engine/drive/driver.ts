@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { type Connection, countWith, endConnection } from '../../connection.js'
-import { type BywashError, type RefusedError, reasonOf } from '../../errors.js'
+import { type BywashError, type Fault, type RefusedError, reasonOf } from '../../errors.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { StageCounts } from '../../stage-counts.js'
 import type { DormantFlow } from '../flow/dormant-flow.js'
@@ -11,6 +11,7 @@ import { guarded } from '../guarded.js'
 import type { Plan } from '../plan.js'
 import { CloseState } from './close-state.js'
 import type { Deadlines, Watched } from './deadlines.js'
+import { FaultReports } from './fault-reports.js'
 import {
   onClose,
   onData,
@@ -33,6 +34,8 @@ const MAX_DRAIN_CHECKS = 10
 /** The settings that all connections of a listener share. */
 export interface DriverSettings {
   readonly halfCloseTimeout: number
+  /** The most faults of the peer that `onError` is told of in a second; 0 is any number. */
+  readonly maxReports: number
   readonly farewell: (error: BywashError, connection: Connection) => string | undefined
   readonly onError: ((error: BywashError, connection: Connection) => void) | undefined
   readonly onDone: (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => void
@@ -82,6 +85,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   /** The flow takes no more before it calls `drained`. */
   #flowFull = false
   #state: State = 'new'
+  /** Made with the first fault that a stage reports. */
+  #reports: FaultReports | undefined
   /** Made when the connection begins to end. */
   #closeState: CloseState | undefined
   /** Progress at the last tick, and the number of ticks in a row without any more. */
@@ -233,7 +238,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
       closing.counts = this.counts()
       this.#flow = undefined
     }
-    if (failure !== undefined) this.report(failure)
+    this.#reports?.end()
+    if (failure !== undefined) this.#tell(failure)
     this.#settings.onDone(
       failure === undefined || outcome.error !== undefined
         ? outcome
@@ -260,13 +266,17 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.#linger(terminated ? 'terminated' : this.#isDiscarding ? 'shutdown' : 'end', undefined)
   }
 
-  report(error: BywashError): void {
-    guarded(() => this.#settings.onError?.(error, this.#connection))
+  report(fault: Fault): void {
+    if (this.#settings.onError === undefined) return
+    this.#reports ??= new FaultReports(this.#connection.clock, this.#settings.maxReports, error =>
+      this.#tell(error),
+    )
+    this.#reports.report(fault)
   }
 
   fail(error: BywashError): void {
     const reason = reasonOf(error)
-    if (reason === 'stage-error') this.report(error)
+    if (reason === 'stage-error') this.#tell(error)
     if (this.#state === 'closed') return
     const closing = this.#closing
     if (closing.reason === undefined) {
@@ -297,6 +307,10 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
       const stage = this.#flow?.overdue(frame)
       if (stage !== undefined) this.#abortFlow(frameTimedOut(stage, frameTimeout))
     }
+  }
+
+  #tell(error: BywashError): void {
+    guarded(() => this.#settings.onError?.(error, this.#connection))
   }
 
   get #isReading(): boolean {

@@ -1,5 +1,5 @@
 import type { Connection } from '../../connection.js'
-import { type BywashError, blame, type PeerError, StageError } from '../../errors.js'
+import { type BywashError, blame, type Fault, StageError } from '../../errors.js'
 import { isThenable, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import type { Controller, Transformer } from '../../stage.js'
@@ -102,8 +102,8 @@ class Link implements Controller<unknown> {
     this.segment.fail(this, reason, 'its own judgement')
   }
 
-  report(error: PeerError): void {
-    this.segment.report(error)
+  report(fault: Fault): void {
+    this.segment.report(fault)
   }
 }
 
@@ -291,8 +291,8 @@ export class FusedSegment implements Flow {
     }
   }
 
-  report(error: PeerError): void {
-    this.#sink.report(error)
+  report(fault: Fault): void {
+    this.#sink.report(fault)
   }
 
   refuseLate(link: Link): void {

@@ -151,7 +151,7 @@ export class StreamChain implements Flow {
         finish: terminated => {
           if (terminated) this.#terminate(index)
         },
-        report: error => this.#sink.report(error),
+        report: fault => this.#sink.report(fault),
         fail: error => this.#fail(index, error),
       })
       const stream = through(
@@ -172,7 +172,7 @@ export class StreamChain implements Flow {
       const stream = open(
         connection,
         cause => this.#fail(index, blame(last.name, 'its stream', cause)),
-        error => this.#sink.report(error),
+        fault => this.#sink.report(fault),
       )
       guardStream(last.name, stream, scope)
       const part = newPart(stream, undefined, first, last)

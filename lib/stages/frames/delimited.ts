@@ -192,8 +192,8 @@ class DelimitedTransformer implements Transformer<Buffer, Frame> {
       if (this.#overLimit) return
       const room = maxLength - (this.#unfinished?.length ?? 0)
       if (part.length > room) {
-        const error = new FrameTooLongError('delimited', 'frame', maxLength)
-        if (overflow === 'error') throw error
+        const error = () => new FrameTooLongError('delimited', 'frame', maxLength)
+        if (overflow === 'error') throw error()
         this.#overLimit = true
         if (overflow === 'report') controller.report(error)
         if (overflow !== 'truncate') {
