@@ -10,7 +10,7 @@ import { markBigInt, unmarkBigInts } from './json-big-integers.js'
  *
  * A value that JSON cannot represent fails the connection (outcome `stage-error`): a function, a cycle, NaN, Infinity, or
  * undefined in an array, and also `null` by itself, which `jsonLines()` refuses. So does one that nests too deep for
- * `JSON.stringify`, some thousand levels.
+ * `JSON.stringify`, which are some thousand levels on Node 20 to 24.
  *
  * @example
  * pipeline().through(lines()).through(jsonLines()).through(toJsonLines()).through(toLines())

@@ -33,13 +33,6 @@ const BAD: readonly [string, RegExp][] = [
   ['['.repeat(100_000), /it nests deeper than 512 levels/],
 ]
 
-/** A value that nests so deep. */
-function nested(depth: number): unknown {
-  let value: unknown = 1
-  for (let level = 0; level < depth; level++) value = [value]
-  return value
-}
-
 /** Lines that look like those, and are allowed. */
 const GOOD: readonly [string, unknown][] = [
   ['{"a": "__proto__"}', { a: '__proto__' }],
@@ -150,7 +143,6 @@ for (const plan of PLANS) {
       [{ a: [1, () => {}] }, /cannot say: function/],
       [[Symbol('x')], /cannot say: symbol/],
       [[10n, Number.NaN], /cannot say: NaN/],
-      [nested(100_000), /cannot say: Maximum call stack size exceeded/],
       [
         {
           toJSON: () => {
