@@ -1,5 +1,5 @@
 import type { Connection } from './connection.js'
-import { type BywashError, blame } from './errors.js'
+import { blame, type Fault } from './errors.js'
 import type { Kind, KindOf } from './kind.js'
 import { checkFunction, checkInteger, checkNames } from './options/check-option.js'
 import {
@@ -101,14 +101,14 @@ class OrderedMap<In, Out> implements Transformer<In, Out> {
     if (this.#count === this.#concurrency) this.#waitFor(this.#concurrency - 1)
   }
 
-  [reported](error: BywashError, controller: Controller<Out>): void {
+  [reported](fault: Fault, controller: Controller<Out>): void {
     if (this.#count === 0) {
-      controller.report(error)
+      controller.report(fault)
       return
     }
     const slot = this.#slotAt(this.#count++)
     slot.state = 'report'
-    slot.value = error
+    slot.value = fault
     if (this.#count === this.#concurrency) this.#waitFor(this.#concurrency - 1)
   }
 
@@ -160,7 +160,7 @@ class OrderedMap<In, Out> implements Transformer<In, Out> {
       this.#first = (this.#first + 1) % this.#concurrency
       this.#count--
       if (state === 'done') controller.answer(value as Out)
-      else if (state === 'report') controller.report(value as BywashError)
+      else if (state === 'report') controller.report(value as Fault)
       else controller.error(blame(this.#name, 'transform', value))
     }
     if (this.#waitsFor === undefined || this.#count > this.#waitsFor) return

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { BlockMap, BlockRole } from './block-role.js'
 import { byteTable } from './byte-table.js'
 import type { Connection } from './connection.js'
-import { type BywashError, InvalidOptionError } from './errors.js'
+import { type Fault, InvalidOptionError, type Reported } from './errors.js'
 import { type ItemKinds, isThenable, KINDS, type Kind, type KindOf } from './kind.js'
 import { checkBoolean, checkNames } from './options/check-option.js'
 import type { Outcome } from './outcome.js'
@@ -38,8 +38,11 @@ export interface Controller<Out> {
   terminate: () => void
   /** Fails the connection. Output that was made before still reaches the peer. */
   error: (reason: unknown) => void
-  /** Calls `onError`, as with a fault of the peer. The connection goes on. */
-  report: (error: BywashError) => void
+  /**
+   * Calls `onError`, as with a fault of the peer. The connection goes on. Of each second only `maxReports` faults are told: give
+   * a function that makes the error, and it is made for those only.
+   */
+  report: (error: Reported) => void
 }
 
 /**
@@ -94,7 +97,7 @@ export interface Transformer<In, Out> {
   /** @internal */
   [settle]?: () => void
   /** @internal */
-  [reported]?: (error: BywashError, controller: Controller<Out>) => void
+  [reported]?: (fault: Fault, controller: Controller<Out>) => void
 }
 
 /**
@@ -133,13 +136,13 @@ export interface Stage<In, Out> {
 
 /**
  * Opens a stage that is a stream, for one connection. An 'error' event of the stream loses the output that waits in its
- * buffer. `fail(error)` also fails the connection, but behind that output; `report(error)` calls `onError`, and the
+ * buffer. `fail(error)` also fails the connection, but behind that output; `report(fault)` calls `onError`, and the
  * connection goes on.
  */
 export type OpenStream = (
   connection: Connection,
   fail: (error: unknown) => void,
-  report: (error: BywashError) => void,
+  report: (error: Reported) => void,
 ) => Duplex
 
 /** Options of `stage()`, `map()`, `tap()`, `asyncMap()` and `fromStream()`. */

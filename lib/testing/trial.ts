@@ -5,7 +5,7 @@ import type { Flow } from '../engine/flow/flow.js'
 import { flowOf, load } from '../engine/flow/open-flow.js'
 import { makePlan, place } from '../engine/plan.js'
 import type { PlanMode } from '../engine/planned-stage.js'
-import { type BywashError, reasonOf } from '../errors.js'
+import { type BywashError, madeFault, reasonOf } from '../errors.js'
 import type { Kind } from '../kind.js'
 import type { Reason } from '../outcome.js'
 import { type AnyStage, type Controller, stage } from '../stage.js'
@@ -89,7 +89,8 @@ export class Trial {
       overflow: () => {},
       drained: () => this.#wake(),
       inputClosed: () => {},
-      report: error => {
+      report: reported => {
+        const error = madeFault(reported)
         if (keeps) this.reports.push(error.code)
         report(error)
       },

@@ -25,6 +25,7 @@ t.test(
       listen: {
         maxConnectionsPerAddress: 0,
         maxPending: 1_048_576,
+        maxReports: 10,
         idleTimeout: 300_000,
         frameTimeout: 30_000,
         drainTimeout: 60_000,
@@ -52,6 +53,7 @@ t.test('each flag gives its option of listen()', async t => {
     ['--allow 10.0.0.0/8 --allow ::1', { allow: ['10.0.0.0/8', '::1'] }],
     ['--max-pending 64KiB', { maxPending: 65_536 }],
     ['--deny 192.0.2.7', { deny: ['192.0.2.7'] }],
+    ['--max-reports 3', { maxReports: 3 }],
     ['--idle-timeout 0 --frame-timeout 1500', { idleTimeout: 0, frameTimeout: 1500 }],
     ['--drain-timeout 500ms --half-close-timeout 2s', { drainTimeout: 500, halfCloseTimeout: 2000 }],
     ['--shutdown-timeout 1h', { shutdownTimeout: 3_600_000 }],

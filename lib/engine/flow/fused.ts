@@ -1,5 +1,5 @@
 import type { Connection } from '../../connection.js'
-import { type BywashError, blame, PeerError, StageError } from '../../errors.js'
+import { type BywashError, blame, type Fault, isFault, type Reported, StageError } from '../../errors.js'
 import { isThenable, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import { type HoldingController, reported, settle, type Transformer } from '../../stage.js'
@@ -98,13 +98,13 @@ class Link implements HoldingController<unknown> {
   }
 
   /** Takes a report of an earlier stage, and passes it on behind the items that it came behind; false where that is now. */
-  takesReport(error: PeerError): boolean {
+  takesReport(fault: Fault): boolean {
     // Behind the end of the connection nobody hears of it.
     if (this.state !== 'open') return true
     const { transformer } = this
-    if (this.waits) this.#enqueueLater(new QueuedReport(error))
+    if (this.waits) this.#enqueueLater(new QueuedReport(fault))
     else if (transformer[reported] === undefined) return false
-    else transformer[reported](error, this)
+    else transformer[reported](fault, this)
     return true
   }
 
@@ -174,7 +174,7 @@ class Link implements HoldingController<unknown> {
       const item = queue[this.#queueStart]
       queue[this.#queueStart++] = undefined
       this.segment.queuedSize -= queuedSizeOf(this.planned, item)
-      if (item instanceof QueuedReport) this.segment.passReport(item.error, this)
+      if (item instanceof QueuedReport) this.segment.passReport(item.fault, this)
       else this.receive(item)
     }
     if (this.#queueStart < queue.length && this.state === 'open') return
@@ -236,14 +236,14 @@ class Link implements HoldingController<unknown> {
     this.segment.fail(this, reason, 'its own judgement')
   }
 
-  report(error: BywashError): void {
-    this.segment.report(this, error)
+  report(reported: Reported): void {
+    this.segment.report(this, reported)
   }
 }
 
 /** A report of an earlier stage, in the queue of a link that waits. */
 class QueuedReport {
-  constructor(readonly error: PeerError) {}
+  constructor(readonly fault: Fault) {}
 }
 
 /** The memory that a queued item takes beyond its bytes: about that of a Buffer. */
@@ -587,26 +587,26 @@ export class FusedSegment implements Flow {
    * Reports an error of a stage. A fault of the peer is not heard of when the connection ends in front of it, however the
    * input was cut: what later stages have gathered goes on first, since it may be what ends the connection.
    */
-  report(link: Link, error: BywashError): void {
-    if (!(error instanceof PeerError)) {
-      this.#sink.report(error)
+  report(link: Link, reported: Reported): void {
+    if (!isFault(reported)) {
+      this.#sink.report(reported)
       return
     }
     this.#complete(link.after)
-    if (link.state !== 'stopped') this.passReport(error, link.after)
+    if (link.state !== 'stopped') this.passReport(reported, link.after)
   }
 
   /** Takes the report of a stage in front of the segment. */
-  takeReport(error: PeerError): void {
-    this.passReport(error, this.#head)
+  takeReport(fault: Fault): void {
+    this.passReport(fault, this.#head)
   }
 
   /** Passes a report through a link and those behind it, behind the items in front of it. */
-  passReport(error: PeerError, first: Link | undefined): void {
+  passReport(fault: Fault, first: Link | undefined): void {
     for (let link = first; link !== undefined; link = link.after) {
-      if (link.takesReport(error)) return
+      if (link.takesReport(fault)) return
     }
-    this.#sink.report(error)
+    this.#sink.report(fault)
   }
 
   refuseLate(link: Link): void {

@@ -11,8 +11,9 @@ export function asError(cause: unknown): Error {
 }
 
 /** Number of items that a call of a method gives to a stream. */
-function countOf(method: string, items: unknown): number {
-  if (method === '_writev') return (items as readonly unknown[]).length
+function countOf(method: string, items: unknown, isTransform: boolean): number {
+  // The `_writev` of a Transform makes one item of several, and gives it to `_transform`, which counts it.
+  if (method === '_writev') return (items as readonly unknown[]).length - (isTransform ? 1 : 0)
   return method === '_transform' || method === '_write' ? 1 : 0
 }
 
@@ -38,13 +39,19 @@ export function guardStream(
   }
   const methods = stream as unknown as Methods
   const isTransform = typeof methods._transform === 'function'
-  for (const name of isTransform ? ['_transform', '_flush'] : ['_write', '_writev', '_final', '_read']) {
+  for (const name of isTransform
+    ? ['_transform', '_flush', '_writev']
+    : ['_write', '_writev', '_final', '_read']) {
     const original = methods[name]
     if (typeof original !== 'function') continue
     methods[name] = (...parameters) => {
       const callback = parameters.at(-1)
       if (typeof callback === 'function')
-        parameters[parameters.length - 1] = once(callback as Callback, name, countOf(name, parameters[0]))
+        parameters[parameters.length - 1] = once(
+          callback as Callback,
+          name,
+          countOf(name, parameters[0], isTransform),
+        )
       try {
         const result = scope.runInAsyncScope(original, stream, ...parameters)
         if (isThenable(result)) result.then(undefined, cause => stream.destroy(asError(cause)))

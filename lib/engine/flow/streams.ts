@@ -1,7 +1,7 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { Duplex, Transform } from 'node:stream'
 import type { Connection } from '../../connection.js'
-import { type BywashError, blame, PeerError, StageError } from '../../errors.js'
+import { type BywashError, blame, type Fault, isFault, type Reported, StageError } from '../../errors.js'
 import { type Kind, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
@@ -37,8 +37,8 @@ interface Part {
   watch: FrameWatch | undefined
   /** Whether it makes items of bytes, so that chunks go to it in pieces. */
   readonly decodes: boolean
-  /** The rest of a chunk that the part was too full for. */
-  rest: Buffer | undefined
+  /** The rest of a chunk that the part was too full for, or an item that waits behind a report. */
+  rest: unknown
   /** The input ends behind the rest: a stream that is paused may still say 'end'. */
   ending: boolean
   /** Items that were given to the part, and how many of them it has dealt with. */
@@ -63,7 +63,7 @@ interface Reports {
 
 interface Report {
   readonly behind: number
-  readonly error: PeerError
+  readonly fault: Fault
 }
 
 function newPart(
@@ -88,6 +88,18 @@ function newPart(
     reports: undefined,
     over: false,
   }
+}
+
+/** Whether a report waits until the part has dealt with all that it was given: it must not deal with more together with that. */
+function isBlocked({ given, reports }: Part): boolean {
+  const report = reports?.waiting[0]
+  return report !== undefined && report.behind <= given
+}
+
+/** The number of items in which the part will be given what waits for it. */
+function piecesOf({ rest, decodes }: Part): number {
+  if (rest === undefined) return 0
+  return decodes ? Math.ceil((rest as Buffer).length / PIECE_BYTES) : 1
 }
 
 /** Output that has left a part, in the unit that its stream counts in. */
@@ -288,24 +300,29 @@ export class StreamChain implements Flow {
       this.#sink.write(item)
       return this.#sink.endTurn()
     }
-    if (part.decodes) {
-      part.rest = item as Buffer
+    if (part.decodes || isBlocked(part)) {
+      part.rest = item
       return this.#feed(part)
     }
     part.given++
     return part.stream.write(item)
   }
 
-  /** Writes the rest of a chunk to a part, piece by piece, for as long as the part takes them; false until its 'drain'. */
+  /**
+   * Writes what waits for a part, of a chunk piece by piece, for as long as the part takes it; false until its 'drain', or until
+   * it has dealt with what stands in front of a report.
+   */
   #feed(part: Part): boolean {
     const { stream } = part
     while (part.rest !== undefined) {
+      if (isBlocked(part)) return false
       const { rest } = part
-      part.rest = rest.length > PIECE_BYTES ? rest.subarray(PIECE_BYTES) : undefined
+      const isLong = part.decodes && (rest as Buffer).length > PIECE_BYTES
+      part.rest = isLong ? (rest as Buffer).subarray(PIECE_BYTES) : undefined
       part.given++
       // The mark of a Transform may be one item, and that item be through already.
-      const isFull = !stream.write(rest.subarray(0, PIECE_BYTES)) && stream.writableLength > 0
-      if (isFull) return false
+      const isTaken = stream.write(isLong ? (rest as Buffer).subarray(0, PIECE_BYTES) : rest)
+      if (!isTaken && stream.writableLength > 0) return false
     }
     return true
   }
@@ -402,18 +419,18 @@ export class StreamChain implements Flow {
   }
 
   /** Called when a stage of a part reports an error; also by a stream that is only being opened. */
-  #report(index: number, error: BywashError): void {
-    if (!(error instanceof PeerError) || this.#parts[index] === undefined) this.#sink.report(error)
+  #report(index: number, error: Reported): void {
+    if (!isFault(error) || this.#parts[index] === undefined) this.#sink.report(error)
     else if (index >= this.#stopped) this.#sendBehind(index, error)
   }
 
   /** Sends a report behind the output that a part has made so far. */
-  #sendBehind(index: number, error: PeerError): void {
+  #sendBehind(index: number, fault: Fault): void {
     const part = this.#parts[index] as Part
     const { stream } = part
     part.reports ??= { waiting: [], leaving: [] }
     const behind = outputOf(part) + stream.readableLength
-    part.reports.leaving.push({ behind, error })
+    part.reports.leaving.push({ behind, fault })
     this.#handOn(index)
   }
 
@@ -423,7 +440,8 @@ export class StreamChain implements Flow {
     part.taken += count
     const waiting = part.reports?.waiting ?? []
     while (waiting[0] !== undefined && waiting[0].behind <= part.taken) {
-      this.#passThrough(index, (waiting.shift() as Report).error)
+      this.#passThrough(index, (waiting.shift() as Report).fault)
+      if (part.rest !== undefined) process.nextTick(() => this.#drained(index))
     }
   }
 
@@ -432,29 +450,28 @@ export class StreamChain implements Flow {
     const part = this.#parts[index] as Part
     const leaving = part.reports?.leaving ?? []
     while (leaving[0] !== undefined && leaving[0].behind <= outputOf(part)) {
-      this.#receive(index + 1, (leaving.shift() as Report).error)
+      this.#receive(index + 1, (leaving.shift() as Report).fault)
     }
   }
 
-  #receive(index: number, error: PeerError): void {
+  #receive(index: number, fault: Fault): void {
     if (index < this.#stopped) return
     const part = this.#parts[index]
     if (part === undefined) {
-      this.#sink.report(error)
+      this.#sink.report(fault)
     } else if (part.taken === part.given && part.rest === undefined) {
-      this.#passThrough(index, error)
+      this.#passThrough(index, fault)
     } else {
       part.reports ??= { waiting: [], leaving: [] }
-      const pieces = Math.ceil((part.rest?.length ?? 0) / PIECE_BYTES)
-      part.reports.waiting.push({ behind: part.given + pieces, error })
+      part.reports.waiting.push({ behind: part.given + piecesOf(part), fault })
     }
   }
 
   /** Sends a report through a part that has dealt with all items in front of it, though stages in it may still wait. */
-  #passThrough(index: number, error: PeerError): void {
+  #passThrough(index: number, fault: Fault): void {
     const { segment } = this.#parts[index] as Part
-    if (segment === undefined) this.#sendBehind(index, error)
-    else segment.takeReport(error)
+    if (segment === undefined) this.#sendBehind(index, fault)
+    else segment.takeReport(fault)
   }
 
   #terminate(index: number): void {

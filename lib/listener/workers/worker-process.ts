@@ -33,8 +33,10 @@ export class WorkerProcess {
   constructor(number: number, child: ChildProcess, { onMessage, onGone }: WorkerEvents) {
     this.#child = child
     child.on('message', (message: WorkerMessage | undefined) => {
-      if (message?.bywash === 'pong') this.#unansweredPings = 0
-      else if (message?.bywash !== undefined) onMessage(this, message)
+      if (message?.bywash === undefined) return
+      // Whatever it says, a worker that is only busy has made progress. It may say so long before it answers.
+      this.#unansweredPings = 0
+      if (message.bywash !== 'pong') onMessage(this, message)
     })
     const onEnd = (end: string) =>
       onGone(this, new WorkerError(`worker ${number} (process ${child.pid}) ${end}`))

@@ -132,7 +132,7 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
     else if (byte === ESC_ESC) this.#append(ESC_BYTE, controller)
     else
       this.#refuse(
-        new InvalidFrameError('slip', 'ESC stands in front of no ESC_END or ESC_ESC'),
+        () => new InvalidFrameError('slip', 'ESC stands in front of no ESC_END or ESC_ESC'),
         this.#rules.invalid,
         controller,
       )
@@ -141,7 +141,7 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
   #append(bytes: Buffer, controller: Controller<Frame>): void {
     const { maxLength, overflow } = this.#rules
     if ((this.#unfinished?.length ?? 0) + bytes.length > maxLength) {
-      this.#refuse(new FrameTooLongError('slip', 'frame', maxLength), overflow, controller)
+      this.#refuse(() => new FrameTooLongError('slip', 'frame', maxLength), overflow, controller)
       return
     }
     this.#unfinished ??= new UnfinishedFrame()
@@ -149,8 +149,8 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
   }
 
   /** Throws or reports an error, as the policy says, and skips the rest of the frame. */
-  #refuse(error: PeerError, policy: 'error' | 'report' | 'skip', controller: Controller<Frame>): void {
-    if (policy === 'error') throw error
+  #refuse(error: () => PeerError, policy: 'error' | 'report' | 'skip', controller: Controller<Frame>): void {
+    if (policy === 'error') throw error()
     this.#unfinished = undefined
     this.#state = 'discarding'
     if (policy === 'report') controller.report(error)

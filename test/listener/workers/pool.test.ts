@@ -128,6 +128,19 @@ t.test('a worker that gives no sign of life for 10 s is killed; one that answers
   t.strictSame(starting.heard, [], 'one that is not ready yet is not asked')
 })
 
+t.test('a worker that is busy is not killed: whatever it says is a sign of life', async t => {
+  const { clock, children } = pooled(1)
+  const [busy] = children as [FakeWorker]
+  busy.report({ bywash: 'ready', listener: 'a' })
+  for (let id = 1; id <= 8; id++) {
+    clock.advance(2_500)
+    busy.report({ bywash: 'over', listener: 'a', id, reason: 'end' })
+  }
+  t.strictSame(busy.done, [])
+  clock.advance(12_500)
+  t.strictSame(busy.done, ['SIGKILL'], 'and silence is none')
+})
+
 t.test(
   'the worker with the fewest connections is chosen, and of several the one that waited longest',
   async t => {
