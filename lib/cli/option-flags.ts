@@ -3,7 +3,7 @@ import type { ListenerOptions } from '../config/listener-options.js'
 import { kebabCase } from '../config/registry.js'
 import { optionValue } from '../config/value.js'
 import type { Option, OptionTable } from '../options/option.js'
-import { formatQuantity } from '../options/quantity.js'
+import { formatQuantity, unitRule } from '../options/quantity.js'
 
 /** The words for values in the help, by the unit, the name or the type of the option; without one it is the name. */
 const PLACEHOLDERS: Readonly<Record<string, string>> = {
@@ -85,6 +85,8 @@ function oppositeOf(name: string): string | undefined {
 function parse(option: Option, text: string): unknown {
   const read = optionValue('', option, text)
   if ('value' in read) return read.value
+  const rule = unitRule(text, option.unit)
+  if (rule !== undefined) throw new InvalidArgumentError(`It must be ${rule}.`)
   throw new InvalidArgumentError(option.type === 'integer' ? range(option) : `It ${read.refusal.slice(3)}.`)
 }
 

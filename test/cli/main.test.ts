@@ -311,8 +311,8 @@ t.test('a wrong value says what is allowed, and exits 2', async t => {
   }
 })
 
-t.test('times take a unit, and are milliseconds without one', async t => {
-  for (const time of ['0', '1500', '500ms', '15s', '5m']) {
+t.test('times take a unit, all but 0', async t => {
+  for (const time of ['0', '1500ms', '500ms', '15s', '5m']) {
     const { io, exited } = await serve(t, 'echo', ...LOCAL, '--shutdown-timeout', time)
     io.emit('SIGTERM')
     t.equal(await exited, 0, time)
