@@ -25,6 +25,9 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   integer: 'number',
 }
 
+/** The letters of flags that have a short form. */
+const LETTERS: Readonly<Record<string, string>> = { port: 'p' }
+
 /** Adds a flag for each option of a table, below the heading of its group where it has one. */
 export function addFlags(command: Command, table: ListenerOptions): Command {
   for (const [name, option] of Object.entries(table)) {
@@ -52,7 +55,8 @@ function flagFor(name: string, option: Option): Flag {
   const { type, unit, choices, isList } = option
   if (type === 'boolean') return switchFor(name, option)
   const placeholder = PLACEHOLDERS[unit ?? name] ?? PLACEHOLDERS[type] ?? kebabCase(name)
-  const flag = new Flag(`--${kebabCase(name)} <${placeholder}>`, helpFor(option))
+  const letter = Object.hasOwn(LETTERS, name) ? `-${LETTERS[name]}, ` : ''
+  const flag = new Flag(`${letter}--${kebabCase(name)} <${placeholder}>`, helpFor(option))
   const defaultValue = option.default
   if (defaultValue !== undefined) {
     flag.default(defaultValue, unit === 'ms' ? formatQuantity(defaultValue as number, unit) : undefined)

@@ -44,6 +44,7 @@ t.test(
 t.test('each flag gives its option of listen()', async t => {
   for (const [argv, listen] of [
     ['--host ::1 --port 0', { host: '::1', port: 0 }],
+    ['-p 9000', { port: 9000 }],
     [
       '--max-connections 5 --max-connections-per-address 2',
       { maxConnections: 5, maxConnectionsPerAddress: 2 },
@@ -119,7 +120,7 @@ t.test('a wrong value says what is allowed, and exits 2', async t => {
     t.equal(await main(['echo', `${flag.split(' ')[0]}=${value}`], io), 2, flag)
     t.equal(
       io.logged,
-      `error: option '${flag}' argument '${value}' is invalid. ${message}\nRun bywash --help for all commands.\n`,
+      `error: option '${flag}' argument '${value}' is invalid. ${message}\nRun bywash echo --help for its arguments and flags.\n`,
     )
   }
 })

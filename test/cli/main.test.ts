@@ -36,9 +36,91 @@ async function refused(port: number): Promise<void> {
   if (error.code !== 'ECONNREFUSED') throw error
 }
 
-t.test('--version prints the version of package.json and exits 0', async t => {
+t.test('--version, -V and version print the version of package.json and exit 0', async t => {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
-  t.strictSame(await run('--version'), { exitCode: 0, printed: `${version}\n`, logged: '' })
+  for (const word of ['--version', '-V', 'version']) {
+    t.strictSame(await run(word), { exitCode: 0, printed: `${version}\n`, logged: '' }, word)
+  }
+})
+
+t.test('help, help of a command, and -h print what --help prints', async t => {
+  for (const [argv, same] of [
+    [['help'], ['--help']],
+    [['-h'], ['--help']],
+    [
+      ['help', 'run'],
+      ['run', '--help'],
+    ],
+    [
+      ['echo', '-h'],
+      ['echo', '--help'],
+    ],
+    [
+      ['help', '-h'],
+      ['help', '--help'],
+    ],
+  ] as const) {
+    const shown = await run(...argv)
+    t.strictSame([shown.exitCode, shown.logged], [0, ''], argv.join(' '))
+    t.strictSame(shown, await run(...same))
+  }
+  t.match((await run('help', '--help')).printed, /^Usage: bywash help \[options\] \[command\]\n/)
+  for (const argv of [
+    ['help', 'ehco'],
+    ['ehco', '--help'],
+    ['ehco', '--port', '1'],
+  ]) {
+    t.strictSame(await run(...argv), {
+      exitCode: 2,
+      printed: '',
+      logged: "error: unknown command 'ehco'\n(Did you mean echo?)\nRun bywash --help for all commands.\n",
+    })
+  }
+})
+
+t.test('help is as wide as the terminal', async t => {
+  const help = async (columns: number, ...argv: string[]) => {
+    const io = new FakeIo()
+    Object.assign(io.stdout, { columns })
+    t.equal(await main(argv, io), 0)
+    return io.printed.split('\n')
+  }
+  for (const columns of [40, 60, 80, 120]) {
+    for (const argv of [['--help'], ['echo', '-h'], ['pipe', '-h'], ['check', '-h']]) {
+      const lines = await help(columns, ...argv)
+      // A flag and a command to copy stay in one piece.
+      const wide = lines.filter(line => line.length > columns && !/^ {2}(--[\w-]+ \S+|\$ .*)$/.test(line))
+      t.strictSame(wide, [], `${argv.join(' ')} at ${columns}`)
+      const widest = Math.max(...lines.filter(line => !line.startsWith('  $')).map(line => line.length))
+      if (argv[0] === 'echo') t.ok(widest > columns - 12, 'and not narrower')
+    }
+  }
+})
+
+t.test('a wrong flag of a command points at its help, and names those that are like it', async t => {
+  for (const [argv, logged] of [
+    [
+      ['echo', '--idle-timeuot=5s'],
+      "error: unknown option '--idle-timeuot=5s'\n(Did you mean --idle-timeout?)\nRun bywash echo --help",
+    ],
+    [
+      ['run', 'echo', '--timeout', '5s'],
+      "error: unknown option '--timeout'\n(Did you mean --drain-timeout, --frame-timeout or --half-close-timeout?)",
+    ],
+    [['-v'], "error: unknown option '-v'\n(Did you mean -V?)\nRun bywash --help for all commands.\n"],
+    [
+      ['check', '--xyz', 'a'],
+      "error: unknown option '--xyz'\nRun bywash check --help for its arguments and flags.\n",
+    ],
+    [
+      ['run'],
+      "error: missing required argument 'pipeline'\nRun bywash run --help for its arguments and flags.\n",
+    ],
+  ] as const) {
+    const result = await run(...argv)
+    t.strictSame([result.exitCode, result.printed], [2, ''], argv.join(' '))
+    t.ok(result.logged.startsWith(logged), result.logged)
+  }
 })
 
 t.test('--help names every preset, what it does, and an example, on stdout', async t => {
@@ -281,7 +363,8 @@ t.test('no command at all prints the help on stderr, and exits 2', async t => {
 })
 
 t.test('a wrong value says what is allowed, and exits 2', async t => {
-  const port = "option '--port <port>' argument '{}' is invalid. It must be a whole number, from 0 to 65535."
+  const port =
+    "option '-p, --port <port>' argument '{}' is invalid. It must be a whole number, from 0 to 65535."
   const length =
     "option '--max-length <bytes>' argument '{}' is invalid. It must be a whole number, from 1 to 268435456."
   const time =
@@ -328,7 +411,7 @@ t.test('a flag of another preset, an unknown flag and an extra word are refused 
     [['welcome', '--max-length', '5'], "unknown option '--max-length'"],
     [['welcome', '--overflow', 'skip'], "unknown option '--overflow'"],
     [['echo', '--prot', '5'], "unknown option '--prot'\n(Did you mean --port?)"],
-    [['echo', '--port'], "option '--port <port>' argument missing"],
+    [['echo', '--port'], "option '-p, --port <port>' argument missing"],
     [['echo', 'welcome'], 'too many arguments'],
   ] as const) {
     const { exitCode, printed, logged } = await run(...argv)

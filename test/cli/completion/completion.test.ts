@@ -20,7 +20,8 @@ t.test('completes commands', async t => {
   for (const name of ['run', 'pipe', 'completion', ...presets.map(({ name }) => name)])
     t.ok(all.includes(name), name)
   t.strictSame(await completed(['st']), ['stages'])
-  t.strictSame(await completed(['--']), ['--help'])
+  t.strictSame(await completed(['--']), ['--help', '--version'])
+  t.strictSame(await completed(['version', '']), [])
   t.match(await runCommand(['completion', 'fish', '--', 'pi']), {
     printed: 'pipe\trun a pipeline from stdin to stdout\n',
   })
