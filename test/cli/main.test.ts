@@ -178,7 +178,8 @@ t.test('echo, welcome and counter say on stderr where they listen and how to try
     t.ok(port > 0, 'port 0 becomes the real port')
     t.equal(
       io.logged,
-      `Echo server listening on 0.0.0.0:${port}\nTest: echo 'hello' | nc localhost ${port}\n`,
+      `Echo server listening on 0.0.0.0:${port}\nTest: echo 'hello' | nc localhost ${port}\n` +
+        `Or: echo 'hello' | npx bywash connect localhost:${port}\n`,
       preset,
     )
     t.equal((await exchange(t, port, ['hello'])).toString(), `${preset === 'welcome' ? WELCOME : ''}hello`)
@@ -188,7 +189,10 @@ t.test('echo, welcome and counter say on stderr where they listen and how to try
 
 t.test('uppercase says on stderr where it listens and how to try it', async t => {
   const { io, port } = await serve(t, 'uppercase', '--port', '0')
-  t.equal(io.logged, `Uppercase echo server on 0.0.0.0:${port}\nTest: nc localhost ${port}\n`)
+  t.equal(
+    io.logged,
+    `Uppercase echo server on 0.0.0.0:${port}\nTest: nc localhost ${port}\nOr: npx bywash connect localhost:${port}\n`,
+  )
   t.equal((await exchange(t, port, ['hello'])).toString(), `${SHOUT}HELLO\n`)
   t.equal(io.printed, '', 'stdout stays free')
 })
@@ -197,12 +201,16 @@ t.test('--host binds one address, and the lines name it', async t => {
   const local = await serve(t, 'echo', ...LOCAL)
   t.equal(
     local.io.logged,
-    `Echo server listening on 127.0.0.1:${local.port}\nTest: echo 'hello' | nc localhost ${local.port}\n`,
+    `Echo server listening on 127.0.0.1:${local.port}\nTest: echo 'hello' | nc localhost ${local.port}\n` +
+      `Or: echo 'hello' | npx bywash connect localhost:${local.port}\n`,
   )
   // Only the loopback address is sure to exist, so another is made up.
   t.capture(Server.prototype, 'address', () => ({ address: '192.0.2.7', family: 'IPv4', port: 9000 }))
   const other = await serve(t, 'uppercase', ...LOCAL)
-  t.equal(other.io.logged, 'Uppercase echo server on 192.0.2.7:9000\nTest: nc 192.0.2.7 9000\n')
+  t.equal(
+    other.io.logged,
+    'Uppercase echo server on 192.0.2.7:9000\nTest: nc 192.0.2.7 9000\nOr: npx bywash connect 192.0.2.7:9000\n',
+  )
 })
 
 t.test('--port is the port', async t => {
