@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
+import { substituteIn } from '../config/typography.js'
 import { BywashError, InvalidOptionError } from '../errors.js'
 import type { CommandEntry } from './command.js'
 import { CommandFailure } from './command-failure.js'
@@ -34,13 +35,18 @@ async function runCommand(argv: readonly string[], io: Io): Promise<number> {
   const exit = (code: number) => {
     exitCode = code
   }
-  const program = programFor(io)
+  const print = (text: string) => io.stderr.write(colouredErrors(io.stderr, io.env, text))
+  const showErrors = (command: Command) =>
+    command.configureOutput({
+      outputError: text => void print(withSubstitute(withSuggestion(text, command), argv)),
+    })
+  const program = showErrors(programFor(io))
   // To print the version no command is loaded, so that it answers fast.
   const isVersion = VERSION_FLAGS.includes(argv[0] as string) || argv.join(' ') === 'version'
   const entries = isVersion ? [] : [...(await presetCommands()), ...COMMANDS]
   const words = isVersion ? ['--version'] : plainWords(argv, entries)
   for (const entry of entries) {
-    const command = addCommand(program, entry, io)
+    const command = addCommand(program, entry, showErrors)
     if (words.find(word => !word.startsWith('-')) !== entry.name) continue
     // Only the requested command's file is loaded.
     const { configure } = await entry.load()
@@ -52,7 +58,7 @@ async function runCommand(argv: readonly string[], io: Io): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     if (!(error instanceof BywashError || error instanceof CommandFailure)) throw error
-    io.stderr.write(`${colouredErrors(io.stderr, io.env, error.message)}\n`)
+    print(withSubstitute(`${error.message}\n`, argv))
     return error instanceof InvalidOptionError ? 2 : 1
   }
 }
@@ -71,7 +77,7 @@ function plainWords(argv: readonly string[], entries: readonly CommandEntry[]): 
 }
 
 function programFor(io: Io): Command {
-  const program = new Command('bywash')
+  return new Command('bywash')
     .description('Serve TCP, and run streams, with a pipeline of stages. Each preset is a command.')
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
@@ -90,24 +96,29 @@ function programFor(io: Io): Command {
       'after',
       "\nExample:\n  $ bywash uppercase --port 9000\n  $ bywash run 'lines | uppercase | to-lines'",
     )
-  return showErrors(program, io)
 }
 
-function addCommand(program: Command, { name, group, summary }: CommandEntry, io: Io): Command {
+function addCommand(
+  program: Command,
+  { name, group, summary }: CommandEntry,
+  showErrors: (command: Command) => Command,
+): Command {
   const command = program
     .command(name)
     .helpGroup(group)
     .summary(summary)
     .description(`${summary.replace(/^./, letter => letter.toUpperCase())}.`)
     .showHelpAfterError(`Run bywash ${name} --help for its arguments and flags.`)
-  return showErrors(command, io)
+  return showErrors(command)
 }
 
-/** Prints the errors of a command with the names that may be meant, in colour on a terminal. */
-function showErrors(command: Command, io: Io): Command {
-  return command.configureOutput({
-    outputError: (text, write) => write(colouredErrors(io.stderr, io.env, withSuggestion(text, command))),
-  })
+/** Says what to write in place of a typographic quote, dash or space in the word that an error is about. */
+function withSubstitute(message: string, argv: readonly string[]): string {
+  // The errors of a text have their own remedies, and that about a word too many does not name it.
+  const isOfText = message.trimEnd().includes('\n  ')
+  const words = message.includes('too many arguments') ? argv : argv.filter(word => message.includes(word))
+  const sentence = isOfText ? '' : (words.map(substituteIn).find(found => found !== '') ?? '')
+  return sentence === '' ? message : `${message}${sentence}\n`
 }
 
 function version(): string {

@@ -78,6 +78,26 @@ t.test('help, help of a command, and -h print what --help prints', async t => {
   }
 })
 
+t.test('what only looks like a quote, a dash or a space in a word is named', async t => {
+  const quote = `“ is a typographic quote: write ' or ".\n`
+  for (const [argv, exitCode, logged] of [
+    [['echo', '—port', '9000'], 2, '— is a typographic dash: write - or --.\nRun bywash echo --help'],
+    [['echo', '--idle-timeout', '“5s”'], 2, `${quote}Run bywash echo --help`],
+    [['“echo”'], 2, `${quote}Run bywash --help`],
+    [['connect', '“localhost:80”'], 2, quote],
+    [['connect', '“a.sock”/'], 1, quote],
+    [['stages', 'lines\u00a0'], 2, 'U+00A0 is no plain space: write one.\n'],
+  ] as const) {
+    const result = await run(...argv)
+    t.equal(result.exitCode, exitCode)
+    t.ok(result.logged.includes(`\n${logged}`), result.logged)
+  }
+  const others = await run('echo', '--banner', '“', '--prot')
+  t.notMatch(others.logged, /typographic/, 'not in a word that nothing is wrong with')
+  const ofText = await run('pipe', 'welcom “')
+  t.notMatch(ofText.logged, /typographic/, 'nor beside the place in a text')
+})
+
 t.test('help is as wide as the terminal', async t => {
   const help = async (columns: number, ...argv: string[]) => {
     const io = new FakeIo()

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer'
 import { createReadStream } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import type { Problem } from '../problem.js'
+import { type Problem, remedyIn } from '../problem.js'
+import { substituteIn } from '../typography.js'
 import { type Configuration, type FileOptions, readConfiguration } from './configuration.js'
 
 /** A problem of a file, with its place as editors count: from 1 on. */
@@ -51,16 +52,23 @@ async function readText(path: string): Promise<ReadText> {
     const bytes = await readBytes(path)
     if (bytes.length > MAX_FILE_BYTES)
       return refuse(`The file is longer than ${MAX_FILE_BYTES} bytes.`, 'Make several of it.')
+    if (isUtf16(bytes)) return refuse('The file is UTF-16, as its byte order mark says.', 'Save it as UTF-8.')
     // Editors count columns without the byte order mark.
     return isUtf8(bytes)
       ? { text: bytes.toString().replace(/^\ufeff/, '') }
       : refuse('The file is not UTF-8.', 'Save it as UTF-8.')
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    if (code === 'ENOENT') return refuse('There is no such file.', "'bywash init' writes one.")
+    if (code === 'ENOENT')
+      return refuse('There is no such file.', substituteIn(path) || "'bywash init' writes one.")
     if (code === 'EISDIR') return refuse('This is a directory.', 'Name a file in it.')
     return refuse(`The file cannot be read: ${message}.`, '')
   }
+}
+
+function isUtf16(bytes: Buffer): boolean {
+  const mark = bytes.subarray(0, 2).toString('hex')
+  return mark === 'fffe' || mark === 'feff'
 }
 
 /** Reads at most one byte more than allowed: a device or a pipe has no length, and may never end. */
@@ -74,10 +82,11 @@ function refuse(message: string, remedy: string): ReadText {
   return { text: undefined, refusal: { message, remedy } }
 }
 
-function placeIn(file: string, text: string, { at, message, remedy }: Problem): PlacedProblem {
+function placeIn(file: string, text: string, problem: Problem): PlacedProblem {
+  const { at, message } = problem
   const before = text.slice(0, at.start).split('\n')
   const column = (before.at(-1) as string).length + 1
-  return { file, line: before.length, column, message, remedy }
+  return { file, line: before.length, column, message, remedy: remedyIn(text, problem) }
 }
 
 /** Formats a problem as one line, in the form that editors and CI can jump from. */
