@@ -179,6 +179,16 @@ t.test('-v says when it is connected, and by whom it is closed', async t => {
   t.match((await runCommand(['connect', path, '-v'])).logged, /^connected to a unix socket\n/)
 })
 
+t.test('-v says that it is closed by us where stdout goes away', async t => {
+  const port = await server(t, socket => void socket.write('x'))
+  const io = new FakeIo()
+  const exited = main(['connect', `127.0.0.1:${port}`, '-v'], io)
+  await once(io.stdout, 'data')
+  io.stdout.destroy()
+  await exited
+  t.match(io.logged, 'closed by us; 0 bytes sent, 1 received\n')
+})
+
 const trusted = ['--tls-ca', pathOf('authority')]
 
 t.test('speaks TLS with a server whose certificate it can check', async t => {

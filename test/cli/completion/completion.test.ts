@@ -85,6 +85,7 @@ t.test('bash gets no words that it would have to quote, and what is behind = and
     'lines | uppercase',
   ])
   t.strictSame(await completed(['run', ':', 'x'], 'bash'), [])
+  t.strictSame(await completed([':'], 'bash'), [])
 
   t.strictSame(await completed(['pipe', 'lines\\ \\|\\ upp'], 'bash'), [])
   t.strictSame(await completed(['pipe', "'lines | upp"], 'bash'), ['lines | uppercase'])
