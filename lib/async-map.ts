@@ -1,7 +1,9 @@
 import type { Connection } from './connection.js'
 import { blame, type Fault } from './errors.js'
 import type { Kind, KindOf } from './kind.js'
-import { checkFunction, checkInteger, checkNames } from './options/check-option.js'
+import { checkFunction, checkNames } from './options/check-option.js'
+import { integer } from './options/option.js'
+import { type OptionsOf, settingsFrom } from './options/option-values.js'
 import {
   type Controller,
   type HoldingController,
@@ -13,11 +15,17 @@ import {
   type TransformerStage,
 } from './stage.js'
 
-/** Options of `asyncMap()` for lines. */
-export interface AsyncMapOptions extends StageOptions {
-  /** The number of items of a connection that are worked on at the same time. @default 1 */
-  readonly concurrency?: number
+const OPTIONS = {
+  concurrency: integer({
+    help: 'how many items of a connection are worked on at the same time',
+    default: 1,
+    minimum: 1,
+    maximum: 65_536,
+  }),
 }
+
+/** Options of `asyncMap()` for lines. */
+export interface AsyncMapOptions extends StageOptions, OptionsOf<typeof OPTIONS> {}
 
 /**
  * Makes a stage that waits for a promise for each item. Results leave in the order of the items. No more than `concurrency`
@@ -45,10 +53,11 @@ export function asyncMap<In, Out>(
   work: (item: In, connection: Connection) => Promise<Out>,
   options: AsyncMapOptions & { readonly accepts?: Kind; readonly emits?: Kind } = {},
 ): TransformerStage<In, Out> {
-  const { concurrency = 1, accepts = 'line', emits = 'line', asks = true } = options
-  checkFunction(`asyncMap('${name}')`, 'work', work)
-  checkNames(`asyncMap('${name}')`, options, ['concurrency', 'accepts', 'emits', 'asks'])
-  checkInteger(`asyncMap('${name}')`, 'concurrency', concurrency, 1, 65_536)
+  const owner = `asyncMap('${name}')`
+  checkFunction(owner, 'work', work)
+  checkNames(owner, options, ['concurrency', 'accepts', 'emits', 'asks'])
+  const { accepts = 'line', emits = 'line', asks = true } = options
+  const { concurrency } = settingsFrom(owner, OPTIONS, options)
   return internalStage<In, Out>({
     name,
     accepts: accepts as KindOf<In>,

@@ -273,8 +273,8 @@ export interface StageDefinition<In, Out> extends StageTraits {
  * })
  */
 export function stage<In, Out>(definition: StageDefinition<In, Out>): TransformerStage<In, Out> {
+  checkNames(`stage('${definition?.name}')`, definition, STAGE_OPTIONS)
   const { name, stream, lazy = false } = definition
-  checkNames(`stage('${name}')`, definition, STAGE_OPTIONS)
   checkBoolean(`Stage '${name}'`, 'lazy', lazy)
   if (stream !== undefined) needFunction(name, "a function as its 'stream'", stream)
   return internalStage(definition)
@@ -333,9 +333,9 @@ export function map<In, Out>(
   transform: (item: In, connection: Connection) => Out | PromiseLike<Out>,
   options: LineMapOptions & { readonly accepts?: Kind; readonly emits?: Kind } = {},
 ): TransformerStage<In, Out> {
-  const { accepts = 'line', emits = 'line', bytewise = false, asks = !bytewise } = options
   needFunction(name, 'a function that maps an item', transform)
   checkNames(`map('${name}')`, options, ['accepts', 'emits', 'bytewise', 'asks'])
+  const { accepts = 'line', emits = 'line', bytewise = false, asks = !bytewise } = options
   checkBoolean(`map('${name}')`, 'bytewise', bytewise)
   return internalStage<In, Out>({
     name,
@@ -379,9 +379,9 @@ export function tap<Item>(
   look: (item: Item, connection: Connection) => unknown,
   options: StageOptions = {},
 ): TransformerStage<Item, Item> {
-  const { asks = true } = options
   needFunction(name, 'a function that looks at an item', look)
   checkNames(`tap('${name}')`, options, ['asks'])
+  const { asks = true } = options
   return internalStage<Item, Item>({
     name,
     accepts: 'any',
@@ -428,9 +428,9 @@ export function fromStream<In, Out>(
   open: OpenStream,
   options: StageOptions & { readonly accepts?: Kind; readonly emits?: Kind } = {},
 ): StreamStage<In, Out> {
-  const { accepts = 'bytes', emits = 'bytes', asks = true } = options
   needFunction(name, 'a function that opens a Duplex', open)
   checkNames(`fromStream('${name}')`, options, ['accepts', 'emits', 'asks'])
+  const { accepts = 'bytes', emits = 'bytes', asks = true } = options
   return freezeStage({
     name,
     accepts: accepts as KindOf<In>,

@@ -134,7 +134,7 @@ export const LISTEN_OPTIONS = {
         refusal: (name, count) =>
           count === 'auto' || isWorkerCount(count)
             ? undefined
-            : `'${name}' is a whole number, from 1 to ${MAX_WORKERS}; got ${showValue(count)}`,
+            : `'${name}' is a whole number, from 1 to ${MAX_WORKERS}, or 'auto'; got ${showValue(count)}`,
         writtenRefusal: (name, count) =>
           count === 'auto' || (/^\d+$/.test(String(count)) && isWorkerCount(Number(count)))
             ? undefined

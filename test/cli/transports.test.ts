@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { copyFileSync, lstatSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import t, { type Test } from 'tap'
-import { tryCommand } from '../../lib/cli/serving/try-command.js'
+import { trialLines } from '../../lib/cli/serving/trial-lines.js'
 import { serveLocally } from '../listener/local-listener.js'
 import { socketFolder } from '../socket-folder.js'
 import { clientOf } from '../tcp-client.js'
@@ -25,7 +25,10 @@ const commonName = async (t: Test, port: number) =>
 t.test('--path serves on a unix socket with a --mode, and says how to try it', async t => {
   const path = `${socketFolder(t)}/s`
   const { io, exited } = await serveInProcess(t, ['echo', '--path', path, '--mode', '640'])
-  t.equal(io.logged, `Echo server listening on ${path}\nTest: socat - UNIX-CONNECT:${path}\n`)
+  t.equal(
+    io.logged,
+    `Echo server listening on ${path}\nTest: socat - UNIX-CONNECT:${path}\nOr: npx bywash connect ${path}\n`,
+  )
   t.equal(lstatSync(path).mode & 0o777, 0o640)
   const socket = connect({ path, allowHalfOpen: true })
   t.teardown(() => socket.destroy())
@@ -149,20 +152,39 @@ t.test('wrong flags exit with 2, and an address that cannot be bound with 1, in 
   }
 })
 
-t.test('each kind of address has a command that tries it', async t => {
-  const nc = (host: string, port: number) => `nc ${host} ${port}`
+t.test('each kind of address has commands that try it', async t => {
+  const nc = (host: string, port: number) => `echo 'hello' | nc ${host} ${port}`
   const unix = (address: string) => ({ address, family: 'unix', port: 0 })
+  const v6 = { address: '2001:db8::1', family: 'IPv6', port: 443 }
+  const connect = 'npx bywash connect'
   const cases = [
-    [{ address: '::', family: 'IPv6', port: 80 }, undefined, 'nc localhost 80'],
-    [{ address: '2001:db8::1', family: 'IPv6', port: 80 }, undefined, 'nc 2001:db8::1 80'],
     [
-      { address: '2001:db8::1', family: 'IPv6', port: 443 },
-      {},
-      'openssl s_client -quiet -connect [2001:db8::1]:443',
+      { address: '::', family: 'IPv6', port: 80 },
+      undefined,
+      ["echo 'hello' | nc localhost 80", `echo 'hello' | ${connect} localhost:80`],
     ],
-    [unix('/run/s'), {}, 'openssl s_client -quiet -unix /run/s'],
-    [unix("/it's here"), undefined, "socat - UNIX-CONNECT:'/it'\\''s here'"],
-    [unix(''), undefined, undefined],
+    [v6, undefined, ["echo 'hello' | nc 2001:db8::1 443", `echo 'hello' | ${connect} [2001:db8::1]:443`]],
+    [
+      v6,
+      {},
+      ['openssl s_client -quiet -connect [2001:db8::1]:443', `${connect} [2001:db8::1]:443 --tls-insecure`],
+    ],
+    [unix('/run/s'), {}, ['openssl s_client -quiet -unix /run/s', `${connect} /run/s --tls-insecure`]],
+    [unix("/it's here"), undefined, ["socat - UNIX-CONNECT:'/it'\\''s here'", `${connect} '/it'\\''s here'`]],
+    [
+      unix('/run/s'),
+      { ca: 'ca.pem' },
+      [
+        'openssl s_client -quiet -cert client.pem -key client-key.pem -unix /run/s',
+        `${connect} /run/s --tls-insecure --tls-cert client.pem --tls-key client-key.pem`,
+      ],
+    ],
+    [unix('echo.sock'), undefined, ['socat - UNIX-CONNECT:echo.sock', `${connect} ./echo.sock`]],
+    [unix(''), undefined, []],
   ] as const
-  for (const [address, tls, command] of cases) t.equal(tryCommand(address, tls, nc), command)
+  for (const [address, tls, [first, second] = []] of cases) {
+    t.strictSame(trialLines(address, tls, nc), first === undefined ? [] : [`Test: ${first}`, `Or: ${second}`])
+  }
+  const own = () => 'bywash connect localhost:80'
+  t.strictSame(trialLines(v6, undefined, own), ['Test: bywash connect localhost:80'])
 })

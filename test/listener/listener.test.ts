@@ -135,7 +135,12 @@ t.test('every wrong option is refused at once with a message that says what is a
     [{ host: 4 }, "listen(): 'host' is an address or a host name, such as '127.0.0.1'; got 4."],
     [{ port: -1 }, "listen(): 'port' is a whole number, from 0 to 65535; got -1."],
     [{ port: 65_536 }, "listen(): 'port' is a whole number, from 0 to 65535; got 65536."],
-    [{ port: '80' }, `listen(): 'port' is a whole number, from 0 to 65535; got "80".`],
+    [{ port: '80x' }, `listen(): 'port' is a whole number, from 0 to 65535; got "80x".`],
+    [{ port: '' }, `listen(): 'port' is a whole number, from 0 to 65535; got "".`],
+    [{ port: '70000' }, "listen(): 'port' is a whole number, from 0 to 65535; got 70000."],
+    [{ idleTimeout: '5' }, `listen(): 'idleTimeout' is a time with a unit, such as 5s or 5ms; got "5".`],
+    [{ idleTimeout: null }, "listen(): 'idleTimeout' is a whole number, from 0 to 2147483647; got null."],
+    [{ workers: 'many' }, `listen(): 'workers' is a whole number, from 1 to 1024, or 'auto'; got "many".`],
     [{ port: null }, "listen(): 'port' is a whole number, from 0 to 65535; got null."],
     [{ backlog: 0 }, "listen(): 'backlog' is a whole number, from 1 to 65535; got 0."],
     [{ backlog: 0.5 }, "listen(): 'backlog' is a whole number, from 1 to 65535; got 0.5."],
@@ -172,6 +177,54 @@ t.test('every wrong option is refused at once with a message that says what is a
     t.match(error, { code: 'ERR_BYWASH_INVALID_OPTION' }, name)
     t.ok(String(error).includes(message), `${name}: ${error}`)
   }
+})
+
+t.test('in place of options there may be the port alone, and nothing else', async t => {
+  const chosen = await listen(echo.pipeline(), 0)
+  const { port } = chosen.address
+  await chosen.close()
+  for (const wanted of [port, String(port)]) {
+    const listener = await listen(echo.pipeline(), wanted)
+    t.equal(listener.address.port, port)
+    await listener.close()
+  }
+  const whole = "listen(): 'port' is a whole number, from 0 to 65535"
+  for (const [options, message] of [
+    [70_000, `${whole}; got 70000.`],
+    ['/run/echo.sock', `${whole}; got "/run/echo.sock".`],
+    ['', `${whole}; got "".`],
+    [true, `${whole}; got true.`],
+    [() => {}, `${whole}; got a function.`],
+    [null, 'listen() takes an object of options; got null.'],
+    [[9000], 'listen() takes an object of options; got a list.'],
+  ] as [never, string][]) {
+    await t.rejects(listen(echo.pipeline(), options), { name: 'InvalidOptionError', message })
+  }
+  await t.rejects(listen(echo.pipeline(), 0, '127.0.0.1' as never), {
+    message: "listen() takes a pipeline and options, as in listen(shout, { port: 9000, host: '127.0.0.1' }).",
+  })
+})
+
+t.test('a text may stand for a number, as in the environment or on the command line', async t => {
+  const environment: Record<string, string | undefined> = { PORT: '9000' }
+  const settings = listenSettings({
+    port: environment.PORT,
+    backlog: environment.BACKLOG,
+    keepAliveInitialDelay: '5m',
+    maxConnections: '10',
+    shutdownTimeout: '0',
+    workers: '2',
+  })
+  t.match(settings, {
+    bind: { port: 9000, backlog: 65_535 },
+    socket: { keepAliveInitialDelay: 300_000 },
+    admission: { maxConnections: 10 },
+    shutdownTimeout: 0,
+    workers: 2,
+  })
+  t.match(listenSettings({ path: '/run/a', mode: '660' }).bind, { mode: 0o660 })
+  t.match(listenSettings({ fd: '3' }).bind, { fd: 3 })
+  t.match(listenSettings({ fd: 'systemd' }).bind, { fd: 'systemd' })
 })
 
 t.test('the options object is not changed', async t => {
@@ -539,6 +592,10 @@ t.test('close() refuses a wrong option and goes on serving', async t => {
     code: 'ERR_BYWASH_INVALID_OPTION',
     message: "close(): 'timeout' is a whole number, from 0 to 2147483647; got -1.",
   })
+  await t.rejects(listener.close({ timeout: '5' }), {
+    message: `close(): 'timeout' is a time with a unit, such as 5s or 5ms; got "5".`,
+  })
+  await t.rejects(listener.close(5 as never), { message: 'close() takes an object of options; got 5.' })
   const misspelt: object = { time: 0 }
   await t.rejects(listener.close(misspelt), {
     code: 'ERR_BYWASH_INVALID_OPTION',

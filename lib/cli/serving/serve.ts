@@ -9,7 +9,7 @@ import { openLog } from '../log/log.js'
 import { uncaughtLog } from '../log/uncaught-log.js'
 import { reloadCertificateOnSighup } from './reload-certificate.js'
 import { shutdownOnSignal } from './shutdown-on-signal.js'
-import { tryCommand } from './try-command.js'
+import { trialLines } from './trial-lines.js'
 
 /** Serves a pipeline until SIGINT or SIGTERM; returns the exit code. Presets and `bywash run` are this. */
 export async function serve(
@@ -33,8 +33,7 @@ export async function serve(
   // With --workers only the primary logs the address.
   if (listener.worker === undefined) {
     log.info(`${title} ${formatBound(listener.address)}`)
-    const command = tryCommand(listener.address, files, tcpCommand)
-    if (command !== undefined) log.info(`Test: ${command}`)
+    for (const line of trialLines(listener.address, files, tcpCommand)) log.info(line)
   }
   const exitCode = await stopped
   stopReloading?.()

@@ -3,12 +3,12 @@ import { createSecureContext, type TlsOptions as NodeTlsOptions } from 'node:tls
 import { MAX_TIMEOUT_MS } from '../../engine/connection-options.js'
 import { InvalidOptionError } from '../../errors.js'
 import { checkNames } from '../../options/check-option.js'
-import { settingsFrom } from '../../options/option-values.js'
+import { type SettingsOf, settingsFrom } from '../../options/option-values.js'
 import { showValue } from '../../options/show-value.js'
 import { type Pem, TLS_OPTIONS, type TlsOptions } from './tls-options.js'
 
 /** The options of `tls`, checked, with their defaults filled in. */
-export type TlsSettings = TlsOptions & Required<Pick<TlsOptions, 'minVersion' | 'handshakeTimeout'>>
+export type TlsSettings = TlsOptions & SettingsOf<Pick<typeof TLS_OPTIONS, 'minVersion' | 'handshakeTimeout'>>
 
 /** Checks the options, and with them the certificate and its key. */
 export function tlsSettings(owner: string, options: TlsOptions): TlsSettings {

@@ -48,7 +48,7 @@ const OPTIONS = {
 /** Options of `tee()`. */
 export type TeeOptions = OptionsOf<typeof OPTIONS>
 
-type Settings = SettingsOf<typeof OPTIONS> & Required<Pick<TeeOptions, 'onDrop'>>
+type Settings = SettingsOf<typeof OPTIONS> & { readonly onDrop: NonNullable<TeeOptions['onDrop']> }
 
 function ignore(): void {}
 

@@ -3,7 +3,7 @@ import type { StageFactory } from '../../definition.js'
 import { FrameTooLongError, InvalidFrameError, type PeerError } from '../../errors.js'
 import type { Frame } from '../../kind.js'
 import { choice } from '../../options/option.js'
-import type { OptionsOf } from '../../options/option-values.js'
+import type { OptionsOf, SettingsOf } from '../../options/option-values.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../../stage.js'
 import { maxLength, overflow, partial } from './frame-options.js'
 import { UnfinishedFrame } from './unfinished-frame.js'
@@ -63,7 +63,7 @@ export const slip: StageFactory<(options?: SlipOptions) => TransformerStage<Buff
 })
 
 class SlipTransformer implements Transformer<Buffer, Frame> {
-  readonly #rules: Required<SlipOptions>
+  readonly #rules: SettingsOf<typeof OPTIONS>
   /** Content of the frame under way, unescaped. */
   #unfinished: UnfinishedFrame | undefined
   /** `escaped`: the last byte was an ESC. `discarding`: the frame was refused, and is skipped up to its END. */
@@ -71,7 +71,7 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
   /** Number of frames that have ended, so that each unfinished frame has a number of its own. */
   #finishedFrames = 0
 
-  constructor(rules: Required<SlipOptions>) {
+  constructor(rules: SettingsOf<typeof OPTIONS>) {
     this.#rules = rules
   }
 

@@ -49,6 +49,48 @@ t.test('tests of listeners, presets and lists of stages run in every cut on both
   t.ok(Number(runs) >= 2 * (7 + 5), 'at least once for each place, on both plans')
 })
 
+t.test('test --json prints the results, with bytes as files write them', async t => {
+  const folder = t.testdir({
+    'bywash.yaml': `listeners: [{ name: a, pipeline: echo }]
+tests:
+  - { name: good, pipeline: a, send: x, expect: x }
+  - { name: text, pipeline: a, send: x, expect: y }
+  - { name: bytes, pipeline: a, send: { hex: ff }, expect: { hex: fe } }
+`,
+    'bad.yaml': 'listeners: []\n',
+  })
+  const { exitCode, printed, logged } = await runCommand(['test', '--json', `${folder}/bywash.yaml`])
+  t.strictSame([exitCode, logged], [1, ''])
+  const report = JSON.parse(printed)
+  t.match(report, { file: `${folder}/bywash.yaml`, problems: [], passed: 1, failed: 2 })
+  const [good, text, bytes] = report.tests
+  t.match(good, { name: 'good', passed: true, runs: Number })
+  t.notOk('failure' in good)
+  t.match(text, {
+    name: 'text',
+    passed: false,
+    failure: { plan: 'fused', sent: ['x'], expected: 'y', received: 'x' },
+  })
+  t.match(bytes.failure, {
+    sent: [{ base64: '/w==' }],
+    expected: { base64: '/g==' },
+    received: { base64: '/w==' },
+  })
+  const bad = await runCommand(['test', '--json', `${folder}/bad.yaml`])
+  t.equal(bad.exitCode, 2)
+  t.match(JSON.parse(bad.printed), { problems: [{ line: 1, column: 12 }], passed: 0, failed: 0, tests: [] })
+})
+
+t.test('test --json exits 0 when all pass', async t => {
+  const folder = t.testdir({
+    'bywash.yaml':
+      'listeners: [{ name: a, pipeline: echo }]\ntests: [{ name: good, pipeline: a, expect: "" }]\n',
+  })
+  const { exitCode, printed } = await runCommand(['test', '--json', `${folder}/bywash.yaml`])
+  t.equal(exitCode, 0)
+  t.match(JSON.parse(printed), { passed: 1, failed: 0 })
+})
+
 t.test('a test that fails shows what differs, and the exit code is 1', async t => {
   t.strictSame(
     await test(t, [

@@ -8,7 +8,7 @@ import { PLANS } from '../../plans.js'
 import { runs } from '../../runs.js'
 import { copied, type Decoded, decode, dribble, frames as toFrames } from '../encoded.js'
 
-type Options = Required<Omit<DelimitedOptions, 'delimiters'>> & { delimiters: string[] }
+type Options = Required<Omit<DelimitedOptions, 'delimiters'>> & { delimiters: string[]; maxLength: number }
 
 const defaults = { keep: false, maxLength: 65_536, overflow: 'error', partial: 'emit' } as const
 
@@ -336,7 +336,7 @@ t.test('refuses an option that does not exist, and a value that is not allowed',
   const refused = (options: unknown, message: RegExp) =>
     t.throws(() => delimited(options as DelimitedOptions), { code: 'ERR_BYWASH_INVALID_OPTION', message })
   refused(undefined, /delimited\(\) takes options with 'delimiters'/)
-  refused(null, /delimited\(\) takes options with 'delimiters'/)
+  refused(null, /delimited\(\) takes an object of options; got null/)
   refused({}, /'delimiters' is text or bytes, at least one; got undefined/)
   refused({ delimiters: '' }, /at least one; got ""/)
   refused({ delimiters: [Buffer.alloc(0)] }, /at least one; got no bytes/)
