@@ -6,6 +6,7 @@ import { type BywashError, InvalidOptionError } from './errors.js'
 import { type ItemKinds, KINDS, type Kind, type KindOf } from './kind.js'
 import { checkBoolean, checkNames } from './options/check-option.js'
 import type { Outcome } from './outcome.js'
+import { ownRejection } from './own-rejection.js'
 import type { SideWrites } from './side-writes.js'
 
 /** The actions of a transformer, with the names of WHATWG's `TransformStreamDefaultController`. */
@@ -304,19 +305,21 @@ export function tap<Item>(
     emits: 'same',
     lazy: true,
     asks,
-    blocks: { role: 'map', line: looking(look as never) },
+    blocks: { role: 'map', line: looking(name, look as never) },
     open: connection => ({
       transform: (item: Item, controller: Controller<Item>) => {
-        look(item, connection)
+        const result: unknown = look(item, connection)
+        if (result !== undefined) ownRejection(result, name, 'its function', connection)
         controller.enqueue(item)
       },
     }),
   })
 }
 
-function looking(look: (line: string, connection: Connection) => void) {
+function looking(name: string, look: (line: string, connection: Connection) => void) {
   return (line: string, connection: Connection) => {
-    look(line, connection)
+    const result: unknown = look(line, connection)
+    if (result !== undefined) ownRejection(result, name, 'its function', connection)
     return line
   }
 }

@@ -1,6 +1,6 @@
 import type { Connection } from '../../connection.js'
 import { type BywashError, blame, PeerError, StageError } from '../../errors.js'
-import { isThenable, sizeOf, wrongKind } from '../../kind.js'
+import { dropRejection, isThenable, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import type { Controller, Transformer } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
@@ -58,7 +58,10 @@ class Link implements Controller<unknown> {
   get frame(): number {
     if (this.transformer.unfinished === undefined) return 0
     try {
-      return this.transformer.unfinished()
+      const frame = this.transformer.unfinished()
+      if (typeof frame === 'number') return frame
+      this.refusePromise(frame, 'unfinished')
+      return 0
     } catch (cause) {
       this.segment.fail(this, cause, 'unfinished')
       return 0
@@ -74,8 +77,7 @@ class Link implements Controller<unknown> {
       `returned a promise from ${when}. Use asyncMap() for what takes time.`,
     )
     this.segment.fail(this, refusal, when)
-    // The connection has failed already; an unhandled rejection would end the process.
-    result.then(undefined, () => {})
+    dropRejection(result)
   }
 
   enqueue(item: unknown): void {
@@ -109,6 +111,13 @@ class Link implements Controller<unknown> {
 
 function openTransformer({ name, stage }: PlannedStage, connection: Connection): AnyTransformer {
   const transformer = stage.open?.(connection)
+  if (isThenable(transformer)) {
+    dropRejection(transformer)
+    throw new StageError(
+      name,
+      'returned a promise from open. Begin what takes time there, and wait in asyncMap().',
+    )
+  }
   if (typeof transformer !== 'object' || transformer === null) {
     throw new StageError(name, "must return an object with functions such as 'transform' from open().")
   }
@@ -265,12 +274,18 @@ export class FusedSegment implements Flow {
     let failure: BywashError | undefined
     for (let link = this.#head; link !== undefined; link = link.after) {
       try {
-        link.transformer.close?.(outcome)
+        const result: unknown = link.transformer.close?.(outcome)
+        if (isThenable(result)) this.#ownClosing(link, result)
       } catch (cause) {
         failure ??= blame(link.planned.name, 'close', cause)
       }
     }
     return failure
+  }
+
+  /** Reports the rejection of a promise that a `close` has returned; the connection is over by then. */
+  #ownClosing({ planned }: Link, closing: PromiseLike<unknown>): void {
+    closing.then(undefined, cause => this.#sink.fail(blame(planned.name, 'close', cause)))
   }
 
   #hand(link: Link | undefined, item: unknown): void {
