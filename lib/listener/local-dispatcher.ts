@@ -59,7 +59,7 @@ export class LocalDispatcher implements Dispatcher {
 
   serve(socket: Socket, connection: Connection): void {
     if (this.#settings.tells || this.#plan.asks) keepAddresses(connection)
-    guarded(() => this.#settings.onOpen(connection))
+    guarded('onOpen', () => this.#settings.onOpen(connection), connection, this.#driverSettings.onError)
     if (this.#handshakes === undefined) this.#begin(socket, connection)
     else this.#handshakes.begin(socket, connection, this.#handshakeEvents)
   }
@@ -127,7 +127,12 @@ export class LocalDispatcher implements Dispatcher {
 
   readonly #end = (outcome: Outcome, connection: Connection) => {
     this.#onGone(connection, outcome.reason)
-    guarded(() => this.#settings.onOutcome(outcome, connection))
+    guarded(
+      'onOutcome',
+      () => this.#settings.onOutcome(outcome, connection),
+      connection,
+      this.#driverSettings.onError,
+    )
     if (this.connections === 0) this.#resolveClosed?.()
   }
 

@@ -123,6 +123,11 @@ export class ServerAcceptor implements Acceptor {
 
   readonly #onRefused = (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => {
     this.#lingering.delete(driver)
-    guarded(() => this.#settings.onOutcome(outcome, connection))
+    guarded(
+      'onOutcome',
+      () => this.#settings.onOutcome(outcome, connection),
+      connection,
+      this.#refusalSettings.onError,
+    )
   }
 }

@@ -95,17 +95,25 @@ export class Trial {
         report(error)
       },
       finish: terminated => this.#finish(terminated ? 'terminated' : 'end'),
-      fail: error => {
-        if (this.over) {
-          this.late ??= error
-        } else {
-          this.error = error
-          this.#finish(reasonOf(error))
-        }
+      fail: error => this.#fail(error),
+    })
+    countWith(connection, {
+      counts: () => this.#flow.counts(),
+      failLater: error => {
+        this.#flow.abort()
+        this.#fail(error)
       },
     })
-    countWith(connection, this.#flow)
     this.#flow.open(connection, new AsyncResource('bywash.trial'))
+  }
+
+  #fail(error: BywashError): void {
+    if (this.over) {
+      this.late ??= error
+    } else {
+      this.error = error
+      this.#finish(reasonOf(error))
+    }
   }
 
   #finish(reason: Reason): void {

@@ -171,6 +171,11 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.#abortFlow(strayFailure(this.#connection.counts, cause))
   }
 
+  /** Ends the connection for a promise of one of its stages that has rejected; called by the connection. */
+  failLater(error: BywashError): void {
+    this.#abortFlow(error)
+  }
+
   /** The counts of each stage so far; called by the connection. */
   counts(): readonly StageCounts[] {
     return this.#closeState?.counts ?? (this.#flow ?? (this.#dormant as DormantFlow)).counts()
@@ -302,7 +307,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     const closing = this.#closing
     if (closing.reason === undefined) {
       this.uncork()
-      const text = guarded(() => this.#settings.farewell(error, this.#connection))
+      const text = this.#farewell(error)
       if (typeof text === 'string') this.send(Buffer.from(text))
       this.#linger(reason, error)
     } else if (this.#isDiscarding && closing.error === undefined) {
@@ -331,7 +336,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   #tell(error: BywashError): void {
-    guarded(() => this.#settings.onError?.(error, this.#connection))
+    guarded('onError', () => this.#settings.onError?.(error, this.#connection), this.#connection)
   }
 
   get #isReading(): boolean {
@@ -452,6 +457,11 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (stage === undefined) return false
     this.#abortFlow(noAnswer(stage, timeout))
     return true
+  }
+
+  #farewell(error: BywashError): unknown {
+    const { farewell, onError } = this.#settings
+    return guarded('farewell', () => farewell(error, this.#connection), this.#connection, onError)
   }
 
   #abortFlow(error: BywashError): void {

@@ -1,6 +1,6 @@
 import type { Connection } from '../../connection.js'
 import { type BywashError, blame, type Fault, isFault, type Reported, StageError } from '../../errors.js'
-import { isThenable, sizeOf, wrongKind } from '../../kind.js'
+import { dropRejection, isThenable, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import { type HoldingController, reported, settle, type Transformer } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
@@ -131,7 +131,13 @@ class Link implements HoldingController<unknown> {
   get frame(): number {
     if (this.transformer.unfinished === undefined) return 0
     try {
-      return this.transformer.unfinished()
+      const frame: unknown = this.transformer.unfinished()
+      if (typeof frame === 'number' && !Number.isNaN(frame)) return frame
+      if (isThenable(frame)) dropRejection(frame)
+      throw new StageError(
+        this.planned.name,
+        "must return a number from 'unfinished', 0 where no frame has begun.",
+      )
     } catch (cause) {
       this.segment.fail(this, cause, 'unfinished')
       return 0
@@ -255,6 +261,10 @@ function queuedSizeOf({ accepts }: PlannedStage, item: unknown): number {
 
 function openTransformer({ name, stage }: PlannedStage, connection: Connection): AnyTransformer {
   const transformer = stage.open?.(connection)
+  if (isThenable(transformer)) {
+    dropRejection(transformer)
+    throw new StageError(name, 'returned a promise from open. Wait in start, which may return one.')
+  }
   if (typeof transformer !== 'object' || transformer === null) {
     throw new StageError(name, "must return an object with functions such as 'transform' from open().")
   }
@@ -486,7 +496,8 @@ export class FusedSegment implements Flow {
     for (let link = this.#head; link !== undefined; link = link.after) {
       link.stop(link.state === 'open' ? 'ended' : link.state)
       try {
-        link.transformer.close?.(outcome)
+        const result: unknown = link.transformer.close?.(outcome)
+        if (isThenable(result)) this.#ownClosing(link, result)
       } catch (cause) {
         failure ??= blame(link.planned.name, 'close', cause)
       }
@@ -494,6 +505,11 @@ export class FusedSegment implements Flow {
     this.#busy = false
     this.tellReady()
     return failure
+  }
+
+  /** Reports the rejection of a promise that a `close` has returned; the connection is over by then. */
+  #ownClosing({ planned }: Link, closing: PromiseLike<unknown>): void {
+    closing.then(undefined, cause => this.#sink.fail(blame(planned.name, 'close', cause)))
   }
 
   #hand(link: Link | undefined, item: unknown): void {

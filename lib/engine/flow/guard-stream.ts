@@ -1,7 +1,7 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { StageError } from '../../errors.js'
-import { isThenable } from '../../kind.js'
+import { dropRejection, isThenable } from '../../kind.js'
 
 type Callback = (error?: Error | null, item?: unknown) => void
 type Methods = Record<string, ((...parameters: unknown[]) => unknown) | undefined>
@@ -35,6 +35,7 @@ export function guardStream(
     typeof stream.read !== 'function' ||
     typeof stream.on !== 'function'
   ) {
+    dropRejection(stream)
     throw new StageError(stage, 'must open a Duplex, such as a Transform.')
   }
   const methods = stream as unknown as Methods

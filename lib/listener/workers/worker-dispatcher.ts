@@ -210,7 +210,8 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     if (this.isClosing) this.#forced++
     this.#end(connection.id, reason)
     const outcome = { reason, error, bytesRead: 0, bytesWritten: 0, duration }
-    guarded(() => this.#local.settings.onOutcome(outcome, connection))
+    const { settings, connections } = this.#local
+    guarded('onOutcome', () => settings.onOutcome(outcome, connection), connection, connections.drive.onError)
   }
 
   #end(id: number, reason: Reason): void {

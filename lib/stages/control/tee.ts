@@ -6,6 +6,7 @@ import { type BywashError, blame, CopyError, StageError } from '../../errors.js'
 import { callback, choice, integer, orCode, text } from '../../options/option.js'
 import type { OptionsOf, SettingsOf } from '../../options/option-values.js'
 import type { Outcome } from '../../outcome.js'
+import { ownRejection } from '../../own-rejection.js'
 import { type SideWrite, SideWrites } from '../../side-writes.js'
 import { type Controller, internalStage, type Transformer, type TransformerStage } from '../../stage.js'
 import type { Copier, CopySink } from './copy-sink.js'
@@ -125,6 +126,7 @@ class TeeTransformer<Item> implements Transformer<Item, Item>, Copier, SideWrite
 
   close(outcome: Outcome): void {
     this.#outcome = outcome
+    if (this.#sink === undefined) return
     if (this.#pending === 0) this.#finish()
     else this.#sideWrites.add(this)
   }
@@ -166,7 +168,9 @@ class TeeTransformer<Item> implements Transformer<Item, Item>, Copier, SideWrite
     const { onDrop, [policy]: choice } = this.#settings
     if (choice === 'fail') throw new StageError('tee', `${what}.`, { cause })
     if (this.#dropped === 0) this.#dropReason = what
-    for (let left = count; left > 0; left--) onDrop(++this.#dropped, this.#connection)
+    for (let left = count; left > 0; left--) {
+      ownRejection(onDrop(++this.#dropped, this.#connection), 'tee', 'onDrop', this.#connection)
+    }
   }
 
   /** Does the same for items that a sink had taken, maybe after the end of the connection. */
@@ -182,12 +186,12 @@ class TeeTransformer<Item> implements Transformer<Item, Item>, Copier, SideWrite
 
   /** Reports what is missing, once the connection is over and the sink has answered for everything. */
   #finish(): void {
-    const { title = '' } = this.#sink ?? {}
+    const sink = this.#sink as CopySink
     this.#isFinished = true
-    this.#sink?.release()
+    sink.release()
     const failure = this.#failure === this.#outcome?.error ? undefined : this.#failure
     const loss =
-      this.#dropped === 0 ? undefined : new CopyError('tee', this.#dropReason, this.#dropped, title)
+      this.#dropped === 0 ? undefined : new CopyError('tee', this.#dropReason, this.#dropped, sink.title)
     // Behind the outcome, of which the log has to know first.
     queueMicrotask(() => {
       for (const error of [failure, loss]) if (error !== undefined) this.#controller?.report(error)
