@@ -4,6 +4,7 @@ import type { Connection } from '../../connection.js'
 import { StageError } from '../../errors.js'
 import type { ListenOptions } from '../../listener/listen-options.js'
 import type { Reason } from '../../outcome.js'
+import { boundedLog } from './bounded-log.js'
 import type { Level, LogEntry, WriteEntry } from './log-entry.js'
 import { LEVELS } from './log-entry.js'
 import { writeText } from './text-log.js'
@@ -29,9 +30,9 @@ export interface Log {
   readonly connections: (listener?: string) => Pick<ListenOptions, 'onOpen' | 'onOutcome' | 'onError'>
 }
 
-/** Opens the log on a stream, which is stderr. */
+/** Opens the log on a stream, which is stderr. A reader that stops makes it lose lines, and never wait. */
 export async function openLog({ format, quiet }: LogSettings, stream: NodeJS.WritableStream): Promise<Log> {
-  const write = await entryWriter(format, stream as Writable)
+  const write = boundedLog(stream as Writable, await entryWriter(format, stream as Writable))
   const isOn = (level: Level, minimum: Level) => LEVELS.indexOf(level) >= LEVELS.indexOf(minimum)
   const minimumLevel = quiet ? 'error' : 'info'
   const minimumConnectionLevel = quiet ? 'error' : format === undefined ? 'warn' : 'info'
