@@ -24,6 +24,8 @@ export interface LogSettings {
 export interface Log {
   /** Logs a message of the command, or of a stage such as `counter`. */
   readonly info: (message: string) => void
+  /** Logs what may become a failure. */
+  readonly warn: (message: string) => void
   /** Logs a failure. */
   readonly error: (message: string) => void
   /** Returns the options of `listen()` that log its connections. `listener` is its name, when there may be several. */
@@ -41,6 +43,7 @@ export async function openLog({ format, quiet }: LogSettings, stream: NodeJS.Wri
   }
   return {
     info: logAt('info'),
+    warn: logAt('warn'),
     error: logAt('error'),
     connections: listener => connectionLog(listener, write, level => isOn(level, minimumConnectionLevel)),
   }

@@ -106,7 +106,6 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
   }
 
   onReady(worker: WorkerProcess): void {
-    if (this.isClosing) return
     const { name: listener } = this
     worker.send({
       bywash: 'bound',
@@ -114,6 +113,11 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
       address: this.#address,
       ...(this.#replacedTls && { tls: this.#replacedTls }),
     })
+    if (this.isClosing) {
+      // It came too late for the message to all workers, and has no connection to wait for.
+      worker.send({ bywash: 'close', listener, timeout: 0 })
+      return
+    }
     for (const open of this.#open.values()) if (open.worker === undefined) this.#assign(open)
     this.#isReady = true
     this.#resolveReady()

@@ -18,7 +18,7 @@ import { pipeline } from '../../../lib/index.js'
 import { Listener } from '../../../lib/listener/listener.js'
 import { serveLocally } from '../../listener/local-listener.js'
 import { scriptPath } from '../../script-path.js'
-import { connectTcp, exchange } from '../../tcp-client.js'
+import { connectTcp, exchange, isBound } from '../../tcp-client.js'
 import { FakeIo } from '../fake-io.js'
 import { runCommand } from '../run-command.js'
 
@@ -326,11 +326,8 @@ t.test('--quiet prints errors only', async t => {
   const listen = `port: ${port}`
   const path = `${t.testdir({ 'bywash.yaml': oneListener('uppercase', listen) })}/bywash.yaml`
   const io = new FakeIo()
-  const serving = new Promise<void>(resolve => {
-    io.on('newListener', signal => signal === 'SIGTERM' && resolve())
-  })
   const exited = main(['serve', path, '--quiet'], io)
-  await serving
+  while (!(await isBound(port))) {}
   const replaced = new Promise<void>(resolve => {
     t.intercept(Listener.prototype, 'replace', { value: async () => resolve() })
   })
