@@ -7,6 +7,7 @@ import { load } from '../engine/flow/open-flow.js'
 import { guarded } from '../engine/guarded.js'
 import type { Plan } from '../engine/plan.js'
 import { InvalidOptionError } from '../errors.js'
+import { OPEN_FILES } from '../open-files.js'
 import type { Outcome } from '../outcome.js'
 import { type Pipeline, planOf } from '../pipeline.js'
 import type { Dispatcher, OnGone } from './dispatcher.js'
@@ -47,7 +48,12 @@ export class LocalDispatcher implements Dispatcher {
     return this.#watch.items.size + (this.#handshakes?.size ?? 0)
   }
 
+  get hasRoom(): boolean {
+    return OPEN_FILES.hasRoom
+  }
+
   serve(socket: Socket, connection: Connection): void {
+    OPEN_FILES.hold()
     if (this.#settings.tells || this.#plan.asks) keepAddresses(connection)
     guarded(() => this.#settings.onOpen(connection))
     if (this.#handshakes === undefined) this.#begin(socket, connection)
@@ -110,6 +116,7 @@ export class LocalDispatcher implements Dispatcher {
   }
 
   readonly #end = (outcome: Outcome, connection: Connection) => {
+    OPEN_FILES.release()
     this.#onGone(connection, outcome.reason)
     guarded(() => this.#settings.onOutcome(outcome, connection))
     if (this.connections === 0) this.#resolveClosed?.()

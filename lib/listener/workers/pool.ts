@@ -78,14 +78,20 @@ export class WorkerPool {
    * connections to a worker that hangs.
    */
   choose(name: string): WorkerProcess | undefined {
+    const worker = this.leastLoaded(name)
+    if (worker !== undefined) {
+      this.#workers.delete(worker)
+      this.#workers.add(worker)
+    }
+    return worker
+  }
+
+  /** Returns the worker that `choose()` would return. */
+  leastLoaded(name: string): WorkerProcess | undefined {
     let best: WorkerProcess | undefined
     for (const worker of this.#workersOf(name)) {
       if (worker.isLeaving) continue
       if (best === undefined || worker.connections < best.connections) best = worker
-    }
-    if (best !== undefined) {
-      this.#workers.delete(best)
-      this.#workers.add(best)
     }
     return best
   }

@@ -4,6 +4,7 @@ import { Connection } from '../../connection.js'
 import { MAX_TIMEOUT_MS } from '../../engine/connection-options.js'
 import { guarded } from '../../engine/guarded.js'
 import { InvalidOptionError, type WorkerError } from '../../errors.js'
+import { OPEN_FILES } from '../../open-files.js'
 import type { Reason } from '../../outcome.js'
 import type { Dispatcher, OnGone } from '../dispatcher.js'
 import { type LocalSettings, withoutTls } from '../local-dispatcher.js'
@@ -59,6 +60,12 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
 
   get connections(): number {
     return this.#open.size
+  }
+
+  get hasRoom(): boolean {
+    const worker = this.#pool.leastLoaded(this.name)
+    // Without a worker, connections wait in this process.
+    return (worker?.connections ?? this.#open.size) < OPEN_FILES.capacity
   }
 
   serve(socket: Socket, { id, clock, remoteAddress, remotePort }: Connection): void {
