@@ -36,7 +36,7 @@ function start(t: Test, { slow, asFirst = false }: { slow: readonly string[]; as
   })
   return {
     ...started,
-    stop: () => process.kill(asFirst ? childOf(child) : Number(child.pid), 'SIGTERM'),
+    stop: (signal = 'SIGTERM') => process.kill(asFirst ? childOf(child) : Number(child.pid), signal),
     goOn: () => writeFileSync(join(folder, 'go-on'), ''),
   }
 }
@@ -70,6 +70,18 @@ for (const asFirst of [false, true]) {
     t.strictSame(log().match(/a worker ended with \d+/g), Array(2).fill('a worker ended with 0'))
   })
 }
+
+t.test('50: SIGHUP, as the end of a terminal sends it, with or without nohup', async t => {
+  const { stop, logged, exited } = start(t, { slow: [] })
+  const [, port] = await logged(/ on 127\.0\.0\.1:(\d+)\n/)
+  const client = await connectTcp(t, Number(port))
+  await client.send('one\nhalf a ')
+  t.equal(String(await client.receive('\n')), 'one\n')
+  stop('SIGHUP')
+  client.end('line\n')
+  t.equal(String(await client.receive()), 'half a line\n')
+  t.strictSame(await exited, [0, null])
+})
 
 t.test('50: a worker gets ready while its server drains', async t => {
   const { stop, goOn, logged, exited } = start(t, { slow: ['2'] })

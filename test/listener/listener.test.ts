@@ -123,6 +123,15 @@ t.test('options have the documented defaults', async t => {
     tells: false,
   })
   t.equal(listenSettings({}).promised, 0)
+  for (const [given = '', host] of [
+    ['[::1]', '::1'],
+    ['[fe80::1%lo]', 'fe80::1%lo'],
+    ['fe80::1%lo', 'fe80::1%lo'],
+    ['fe80', 'fe80'],
+    ['[x]', '[x]'],
+  ]) {
+    t.match(listenSettings({ host: given }).bind, { host })
+  }
   t.equal(listenSettings({ maxConnections: 5, workers: 2 }).promised, 3)
   t.type(onOpen, 'function')
   t.type(onOutcome, 'function')
@@ -136,6 +145,11 @@ t.test('every wrong option is refused at once with a message that says what is a
       "listen() has no option 'hots'. It takes host, port, path, mode, fd, tls, backlog, noDelay",
     ],
     [{ host: '' }, `listen(): 'host' is an address or a host name, such as '127.0.0.1'; got "".`],
+    [
+      { host: 'fe80::1' },
+      "listen(): 'host' is a link-local address, which each network has, so it needs its interface, such as 'fe80::1%eth0'; got \"fe80::1\".",
+    ],
+    [{ host: '[FE80::1]' }, 'such as \'FE80::1%eth0\'; got "[FE80::1]".'],
     [{ host: 4 }, "listen(): 'host' is an address or a host name, such as '127.0.0.1'; got 4."],
     [{ port: -1 }, "listen(): 'port' is a whole number, from 0 to 65535; got -1."],
     [{ port: 65_536 }, "listen(): 'port' is a whole number, from 0 to 65535; got 65536."],

@@ -14,9 +14,9 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
 export async function check(files: readonly string[], io: Io): Promise<number> {
   let exitCode = 0
   for (const file of files) {
-    const { problems } = await loadFile(file, { environment: io.env, readsCertificates: true })
-    for (const problem of problems) io.stdout.write(`${problem}\n`)
-    if (problems.length > 0) exitCode = 1
+    const { problems, warnings } = await loadFile(file, { environment: io.env, readsCertificates: true })
+    for (const line of [...problems, ...warnings]) io.stdout.write(`${line}\n`)
+    if (problems.length + warnings.length > 0) exitCode = 1
   }
   return exitCode
 }

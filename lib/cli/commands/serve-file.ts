@@ -47,7 +47,7 @@ export async function serveFile(path: string, settings: ServeFileSettings, io: I
     return problems.length > 0 ? 2 : served.listeners
   }
   try {
-    return await serveUntilSignal({ start, failed: served.failed }, io)
+    return await serveUntilSignal({ start, failed: served.failed, reloads: true }, io)
   } finally {
     unwatchFile(path, reloadChanged)
     io.off('SIGHUP', reload)

@@ -1,5 +1,5 @@
 import type { Listener } from '../../listener/listener.js'
-import type { Io } from '../io.js'
+import type { Io, Signal } from '../io.js'
 
 /** A Listener or a ListenerSet. Of a worker, whose listener its primary closes, both optional members are set. */
 type Closable = Pick<Listener, 'close'> & Partial<Pick<Listener, 'worker' | 'closed'>>
@@ -13,17 +13,18 @@ interface Serving {
   readonly start: (signal: AbortSignal) => Promise<Closable | number>
   /** Aborted by an error after which the command has to end. */
   readonly failed: AbortSignal
+  /** Whether SIGHUP reloads something. If not, it stops the command: a terminal sends it when it is closed. */
+  readonly reloads: boolean
 }
 
-const STOP_SIGNALS = ['SIGINT', 'SIGTERM'] as const
-
 /**
- * Serves until the first SIGINT or SIGTERM, or until `failed` is aborted, and lets open connections finish. A signal may
+ * Serves until the first SIGINT, SIGTERM or, where it reloads nothing, SIGHUP, or until `failed` is aborted, and lets open connections finish. A signal may
  * come during the start already: a process with number 1, as in a container, is not ended by a signal that it does not
  * handle. A second signal waits for nothing. A worker that serves leaves signals to its primary. Resolves with the exit
  * code: 0 when every connection could finish; 1 when one was cut off, or after a failure.
  */
-export async function serveUntilSignal({ start, failed }: Serving, io: Io): Promise<number> {
+export async function serveUntilSignal({ start, failed, reloads }: Serving, io: Io): Promise<number> {
+  const signals: readonly Signal[] = ['SIGINT', 'SIGTERM', ...(reloads ? [] : (['SIGHUP'] as const))]
   const starting = new AbortController()
   let listener: Closable | undefined
   let isStopping = false
@@ -56,10 +57,10 @@ export async function serveUntilSignal({ start, failed }: Serving, io: Io): Prom
     if (!isStopping) void stop({})
   }
   const ignoreSignals = () => {
-    for (const signal of STOP_SIGNALS) io.off(signal, onSignal)
+    for (const signal of signals) io.off(signal, onSignal)
   }
 
-  for (const signal of STOP_SIGNALS) io.on(signal, onSignal)
+  for (const signal of signals) io.on(signal, onSignal)
   failed.addEventListener('abort', onFailure)
   try {
     const started = await Promise.race([start(starting.signal), ended])

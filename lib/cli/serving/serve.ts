@@ -20,20 +20,21 @@ export async function serve(
   io: Io,
 ): Promise<number> {
   const log = await openLog(settings, io.stderr)
-  const tls = files && { tls: await readTls(files, io.cwd()) }
+  const read = files && (await readTls(files, io.cwd()))
   const failure = new AbortController()
   const stopLogging = logProcessWarnings(log)
   let stopReloading: (() => void) | undefined
   const start = async (signal: AbortSignal) => {
     const listener = await listen(pipelineFor(log.info), {
       ...options,
-      ...tls,
+      ...(read && { tls: read.tls }),
       ...log.connections(),
       uncaught: uncaughtLog(log, failure)(options.uncaught),
       signal,
     })
     // With --workers the primary alone logs the address and reads the certificates, which it sends to the workers.
     if (listener.worker !== undefined) return listener
+    read?.warnings.forEach(log.warn)
     stopReloading = files && reloadCertificateOnSighup(listener, files, io, log)
     log.info(`${title} ${formatBound(listener.address)}`)
     const command = tryCommand(listener.address, files, tcpCommand)
@@ -41,7 +42,7 @@ export async function serve(
     return listener
   }
   try {
-    return await serveUntilSignal({ start, failed: failure.signal }, io)
+    return await serveUntilSignal({ start, failed: failure.signal, reloads: files !== undefined }, io)
   } finally {
     stopReloading?.()
     stopLogging()

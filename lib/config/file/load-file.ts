@@ -10,6 +10,8 @@ export interface LoadedFile {
   readonly configuration: Configuration | undefined
   /** One line `file:line:column: message` for each problem, in the order of the file. */
   readonly problems: readonly string[]
+  /** Such lines for what should be changed, though the file can be served as it is. */
+  readonly warnings: readonly string[]
   /** The text of the file; undefined where it could not be read. */
   readonly text: string | undefined
 }
@@ -20,10 +22,13 @@ const MAX_FILE_BYTES = 1_048_576
 /** Loads a file. Whatever is wrong with it, or with its path, is a problem and no rejection. */
 export async function loadFile(path: string, options: Omit<FileOptions, 'folder'>): Promise<LoadedFile> {
   const { text, refusal } = await readText(path)
-  if (refusal !== undefined) return { configuration: undefined, problems: [`${path}:1:1: ${refusal}`], text }
+  if (refusal !== undefined) {
+    return { configuration: undefined, problems: [`${path}:1:1: ${refusal}`], warnings: [], text }
+  }
   const folder = dirname(resolve(path))
-  const { configuration, problems } = await readConfiguration(text, { ...options, folder })
-  return { configuration, problems: problems.map(problem => lineOf(path, text, problem)), text }
+  const { configuration, problems, warnings } = await readConfiguration(text, { ...options, folder })
+  const lines = (found: readonly Problem[]) => found.map(problem => lineOf(path, text, problem))
+  return { configuration, problems: lines(problems), warnings: lines(warnings), text }
 }
 
 type ReadText =

@@ -19,6 +19,7 @@ import { Listener } from '../../../lib/listener/listener.js'
 import { serveLocally } from '../../listener/local-listener.js'
 import { scriptPath } from '../../script-path.js'
 import { connectTcp, exchange, isBound } from '../../tcp-client.js'
+import { pathOf } from '../../transports/certificates.js'
 import { FakeIo } from '../fake-io.js'
 import { runCommand } from '../run-command.js'
 
@@ -383,4 +384,13 @@ t.test('--watch says nothing when only the times of a file change', async t => {
   write(oneListener('lowercase'))
   await logged(/a: new pipeline/)
   t.notMatch(io.logged, 'nothing has changed')
+})
+
+t.test('a certificate that has expired is said at the start and at each reload, and is used', async t => {
+  const tls = `{ cert: ${pathOf('expired')}, key: ${pathOf('expired-key')} }`
+  const { logged, reload } = await serve(t, oneListener('uppercase', `port: 0, tls: ${tls}`))
+  reload()
+  await logged(
+    /bywash\.yaml:\d+:\d+: tls: 'cert' \(CN=expired\) has expired: [^\n]+\n.*was reloaded; nothing has changed\n/,
+  )
 })

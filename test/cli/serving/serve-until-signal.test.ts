@@ -22,7 +22,7 @@ function fakeListener({ worker }: { readonly worker?: number } = {}) {
 }
 
 /** Serves a listener whose start is over when the test says so. */
-function serving(listener = fakeListener()) {
+function serving(listener = fakeListener(), { reloads = true } = {}) {
   const io = new FakeIo()
   const failure = new AbortController()
   let begin: (started: typeof listener | number) => void = () => {}
@@ -36,7 +36,7 @@ function serving(listener = fakeListener()) {
     starting = signal
     return started
   }
-  const exited = serveUntilSignal({ start, failed: failure.signal }, io)
+  const exited = serveUntilSignal({ start, failed: failure.signal, reloads }, io)
   const turn = () => new Promise(setImmediate)
   return {
     io,
@@ -64,6 +64,17 @@ t.test('the first signal lets connections finish, and the second does not', asyn
   listener.end(0)
   t.equal(await exited, 1)
   t.strictSame(listeners(), [0, 0])
+})
+
+t.test('SIGHUP stops a command too, unless it reloads something', async t => {
+  const { io, begin, listener, exited } = serving(fakeListener(), { reloads: false })
+  await begin()
+  io.emit('SIGHUP')
+  t.strictSame(listener.closes, [{}])
+  listener.end(0)
+  t.equal(await exited, 0)
+  t.equal(io.listenerCount('SIGHUP'), 0)
+  t.equal(serving().io.listenerCount('SIGHUP'), 0)
 })
 
 t.test('the exit code says whether every connection could finish', async t => {
