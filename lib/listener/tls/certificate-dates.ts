@@ -12,7 +12,7 @@ export function dateProblems(
 }
 
 function problemsOf(name: string, pem: Pem, now: number): readonly string[] {
-  const certificates = [pem].flat().flatMap(one => String(one).match(CERTIFICATE) ?? [])
+  const certificates = [pem].flat().flatMap(one => String(one).match(CERTIFICATE) ?? [one])
   return certificates.flatMap(one => {
     const { subject, validFrom, validTo } = new X509Certificate(one)
     const what = `'${name}' (${subject.replaceAll('\n', ', ')})`

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import t from 'tap'
 import { dateProblems } from '../../../lib/listener/tls/certificate-dates.js'
 import { pem } from '../../transports/certificates.js'
@@ -7,6 +8,7 @@ const EXPIRED = '(CN=expired) has expired: it was valid until 2020-01-02T00:00:0
 t.test('says which certificates have expired, in a chain and of authorities', async t => {
   t.strictSame(dateProblems({ cert: pem('server') }), [])
   t.strictSame(dateProblems({ cert: pem('expired') }), [`'cert' ${EXPIRED}`])
+  t.strictSame(dateProblems({ cert: new X509Certificate(pem('expired')).raw }), [`'cert' ${EXPIRED}`])
   t.strictSame(dateProblems({ cert: `${pem('server')}\n${pem('expired')}` }), [`'cert' ${EXPIRED}`])
   t.strictSame(
     dateProblems({
