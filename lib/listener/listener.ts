@@ -26,6 +26,8 @@ export class Listener {
   readonly #settings: ListenSettings
   readonly #uncaught: UncaughtOwner
   #closed: Promise<void> | undefined
+  readonly #whenClosed: Promise<{ readonly forced: number }>
+  #resolveClosed!: (result: { readonly forced: number }) => void
 
   constructor(acceptor: Acceptor, dispatcher: Dispatcher, settings: ListenSettings) {
     this.#acceptor = acceptor
@@ -36,9 +38,13 @@ export class Listener {
       failConnection: (asyncId, error) => dispatcher.failConnection(asyncId, error),
       close: () => this.close(),
     }
+    this.#whenClosed = new Promise(resolve => {
+      this.#resolveClosed = resolve
+    })
     settings.signal?.addEventListener('abort', this.#onAbort)
     watchUncaught(this.#uncaught)
     acceptor.open(dispatcher, options => void this.close(options))
+    if (settings.signal?.aborted) this.#onAbort()
   }
 
   /**
@@ -65,6 +71,14 @@ export class Listener {
    */
   get worker(): number | undefined {
     return this.#acceptor.worker
+  }
+
+  /**
+   * Resolves when the listener is closed, with what `close()` has resolved with, whoever closed it: the program, its
+   * `signal`, or the primary of this worker.
+   */
+  get closed(): Promise<{ readonly forced: number }> {
+    return this.#whenClosed
   }
 
   /**
@@ -124,7 +138,9 @@ export class Listener {
     this.#closed ??= this.#acceptor.close(served)
     await this.#closed
     unwatchUncaught(this.#uncaught)
-    return { forced: await served }
+    const result = { forced: await served }
+    this.#resolveClosed(result)
+    return result
   }
 
   readonly #onAbort = () => void this.close()

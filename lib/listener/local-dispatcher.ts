@@ -7,6 +7,7 @@ import { load } from '../engine/flow/open-flow.js'
 import { guarded } from '../engine/guarded.js'
 import type { Plan } from '../engine/plan.js'
 import { InvalidOptionError } from '../errors.js'
+import { OPEN_FILES } from '../open-files.js'
 import type { Outcome } from '../outcome.js'
 import { type Pipeline, planOf } from '../pipeline.js'
 import { finishAll, giveUpAll, type SideWrites } from '../side-writes.js'
@@ -57,7 +58,12 @@ export class LocalDispatcher implements Dispatcher {
     return this.#watch.items.size + (this.#handshakes?.size ?? 0)
   }
 
+  get hasRoom(): boolean {
+    return OPEN_FILES.hasRoom
+  }
+
   serve(socket: Socket, connection: Connection): void {
+    OPEN_FILES.hold()
     if (this.#settings.tells || this.#plan.asks) keepAddresses(connection)
     guarded('onOpen', () => this.#settings.onOpen(connection), connection, this.#driverSettings.onError)
     if (this.#handshakes === undefined) this.#begin(socket, connection)
@@ -126,6 +132,7 @@ export class LocalDispatcher implements Dispatcher {
   }
 
   readonly #end = (outcome: Outcome, connection: Connection) => {
+    OPEN_FILES.release()
     this.#onGone(connection, outcome.reason)
     guarded(
       'onOutcome',

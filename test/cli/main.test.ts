@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { main } from '../../lib/cli/main.js'
 import { presets } from '../../lib/presets/index.js'
 import { serveLocally } from '../listener/local-listener.js'
-import { connectTcp, exchange } from '../tcp-client.js'
+import { connectTcp, exchange, isBound } from '../tcp-client.js'
 import { FakeIo } from './fake-io.js'
 import { serveInProcess } from './serve-in-process.js'
 
@@ -260,11 +260,8 @@ t.test('counter logs each client on stderr', async t => {
 t.test('--quiet prints nothing', async t => {
   const io = new FakeIo()
   const port = await freePort(t)
-  const listening = new Promise<void>(resolve => {
-    io.on('newListener', signal => signal === 'SIGTERM' && resolve())
-  })
   const exited = main(['counter', '--quiet', '--host', '127.0.0.1', '--port', String(port)], io)
-  await listening
+  while (!(await isBound(port))) {}
   t.equal((await exchange(t, port, ['hello'])).toString(), 'hello')
   io.emit('SIGTERM')
   t.equal(await exited, 0)

@@ -81,6 +81,41 @@ t.test('--tls-ca asks clients for a certificate, and --tls-min-version for a ver
   t.match(await refusalOf(connectTls(t, port, { maxVersion: 'TLSv1.2' })), /PROTOCOL_VERSION/)
 })
 
+t.test('--tls-crl refuses clients whose certificate was revoked', async t => {
+  const files = { cert: 'server', key: 'server-key', ca: 'authority', crl: 'crl' }
+  const flags = Object.entries(files).flatMap(([name, file]) => [`--tls-${name}`, pathOf(file)])
+  const { port, logged } = await serveInProcess(t, ['echo', ...LOCAL, ...flags])
+  await refusalOf(connectTls(t, port, identity('revoked')))
+  await logged(/refused, .*the client's certificate is not accepted: CERT_REVOKED/)
+  t.equal((await connectTls(t, port, identity('client'))).socket.authorized, true)
+})
+
+t.test('a certificate that has expired is said at the start and at SIGHUP, and is used', async t => {
+  const folder = socketFolder(t)
+  install(folder, 'expired')
+  const flags = ['--tls-cert', 'cert.pem', '--tls-key', 'key.pem']
+  const { io, port, logged } = await serveInProcess(t, ['echo', ...LOCAL, ...flags], folder)
+  const warning =
+    "tls: 'cert' (CN=expired) has expired: it was valid until 2020-01-02T00:00:00.000Z; renew it\n"
+  t.match(io.logged, warning)
+  t.equal((await connectTls(t, port, { rejectUnauthorized: false })).socket.authorized, false)
+  io.logged = ''
+  io.emit('SIGHUP')
+  await logged(/The TLS certificate was read again.*\n.*has expired/)
+  t.match(io.logged, warning)
+  install(folder, 'server')
+  io.logged = ''
+  io.emit('SIGHUP')
+  await logged(/The TLS certificate was read again.*\n/)
+  t.notMatch(io.logged, 'expired')
+})
+
+t.test('SIGHUP stops a command without certificates, as the end of its terminal does', async t => {
+  const { io, exited } = await serveInProcess(t, ['echo', ...LOCAL])
+  io.emit('SIGHUP')
+  t.equal(await exited, 0)
+})
+
 t.test('SIGHUP reads certificates again; what is wrong with them keeps the old one', async t => {
   const folder = socketFolder(t)
   install(folder, 'server')
@@ -130,6 +165,17 @@ t.test('wrong flags exit with 2, and an address that cannot be bound with 1, in 
     [['--tls-cert', '.', '--tls-key', 'k'], 2, /^tls: 'cert': \. cannot be read: EISDIR: .*\n$/],
     [['--tls-cert', pathOf('server')], 2, /^tls: 'key' is missing; TLS needs a certificate and its key\.\n$/],
     [['--tls-ca', pathOf('authority')], 2, /^tls: 'cert' is missing/],
+    [['--tls-crl', pathOf('crl')], 2, /^tls: 'cert' is missing/],
+    [
+      [...certificates, '--tls-crl', pathOf('crl')],
+      2,
+      /^tls: 'crl' is for certificates of clients; give their/,
+    ],
+    [
+      [...certificates, '--tls-ca', pathOf('authority'), '--tls-crl', pathOf('server')],
+      2,
+      /^tls: 'crl' is no revocation list in PEM: /,
+    ],
     [
       ['--tls-cert', pathOf('server-key'), '--tls-key', pathOf('server-key')],
       2,

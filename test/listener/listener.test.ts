@@ -22,6 +22,7 @@ import {
   toLines,
 } from '../../lib/index.js'
 import { listenSettings } from '../../lib/listener/listen-options.js'
+import { OPEN_FILES } from '../../lib/open-files.js'
 import { echo, uppercase, welcome } from '../../lib/presets/index.js'
 import { type FakeClock, fakeClock } from '../../lib/testing/index.js'
 import { connectTcp, exchange } from '../tcp-client.js'
@@ -117,9 +118,21 @@ t.test('options have the documented defaults', async t => {
     shutdownTimeout: 15_000,
     plan: 'fused',
     uncaught: 'exit',
+    promised: 100,
     signal: undefined,
     tells: false,
   })
+  t.equal(listenSettings({}).promised, 0)
+  for (const [given = '', host] of [
+    ['[::1]', '::1'],
+    ['[fe80::1%lo]', 'fe80::1%lo'],
+    ['fe80::1%lo', 'fe80::1%lo'],
+    ['fe80', 'fe80'],
+    ['[x]', '[x]'],
+  ]) {
+    t.match(listenSettings({ host: given }).bind, { host })
+  }
+  t.equal(listenSettings({ maxConnections: 5, workers: 2 }).promised, 3)
   t.type(onOpen, 'function')
   t.type(onOutcome, 'function')
   t.type(clock.now(), 'number')
@@ -132,6 +145,11 @@ t.test('every wrong option is refused at once with a message that says what is a
       "listen() has no option 'hots'. It takes host, port, path, mode, fd, tls, backlog, noDelay",
     ],
     [{ host: '' }, `listen(): 'host' is an address or a host name, such as '127.0.0.1'; got "".`],
+    [
+      { host: 'fe80::1' },
+      "listen(): 'host' is a link-local address, which each network has, so it needs its interface, such as 'fe80::1%eth0'; got \"fe80::1\".",
+    ],
+    [{ host: '[FE80::1]' }, 'such as \'FE80::1%eth0\'; got "[FE80::1]".'],
     [{ host: 4 }, "listen(): 'host' is an address or a host name, such as '127.0.0.1'; got 4."],
     [{ port: -1 }, "listen(): 'port' is a whole number, from 0 to 65535; got -1."],
     [{ port: 65_536 }, "listen(): 'port' is a whole number, from 0 to 65535; got 65536."],
@@ -872,3 +890,22 @@ t.test('a close waits for the answer to a client that has ended its side', async
   t.match(await closed, { forced: 0 })
   t.match(await ended(1), [{ reason: 'end' }])
 })
+
+t.test(
+  'more connections than the limit of open files allows are a warning, until the listener is closed',
+  async t => {
+    OPEN_FILES.refresh(200)
+    t.teardown(() => OPEN_FILES.refresh())
+    t.capture(OPEN_FILES, 'refresh')
+    const emitWarning = t.capture(process, 'emitWarning')
+    const open = async (maxConnections: number) => {
+      const listener = await listen(echo.pipeline(), { host: '127.0.0.1', port: 0, maxConnections })
+      await listener.close()
+      return emitWarning().map(({ args: [warning] }) => warning)
+    }
+    t.match(await open(137), [
+      /^listen\(\): 'maxConnections' allows 137 connections per process, but .* leaves 136;/,
+    ])
+    t.strictSame(await open(136), [], 'the first one has gone')
+  },
+)

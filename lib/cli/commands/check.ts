@@ -20,9 +20,12 @@ interface Flags {
 export async function check(files: readonly string[], { json }: Flags, io: Io): Promise<number> {
   const all: PlacedProblem[] = []
   for (const file of files) {
-    const { problems, placed } = await loadFile(file, { environment: io.env, readsCertificates: true })
+    const { problems, warnings, placed } = await loadFile(file, {
+      environment: io.env,
+      readsCertificates: true,
+    })
     all.push(...placed)
-    if (!json) for (const problem of problems) io.stdout.write(`${problem}\n`)
+    if (!json) for (const line of [...problems, ...warnings]) io.stdout.write(`${line}\n`)
   }
   if (json) io.stdout.write(jsonText(all))
   return all.length > 0 ? 1 : 0

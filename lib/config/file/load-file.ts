@@ -21,7 +21,9 @@ export interface LoadedFile {
   readonly configuration: Configuration | undefined
   /** One line `file:line:column: message` for each problem, in the order of the file. */
   readonly problems: readonly string[]
-  /** The same problems, for programs. */
+  /** Such lines for what should be changed, though the file can be served as it is. */
+  readonly warnings: readonly string[]
+  /** The problems and then the warnings, for programs. */
   readonly placed: readonly PlacedProblem[]
   /** The text of the file; undefined where it could not be read. */
   readonly text: string | undefined
@@ -33,12 +35,19 @@ const MAX_FILE_BYTES = 1_048_576
 /** Loads a file. Whatever is wrong with it, or with its path, is a problem and no rejection. */
 export async function loadFile(path: string, options: Omit<FileOptions, 'folder'>): Promise<LoadedFile> {
   const { text, refusal } = await readText(path)
-  const { configuration, problems } =
+  const { configuration, problems, warnings } =
     refusal === undefined
       ? await readConfiguration(text, { ...options, folder: dirname(resolve(path)) })
-      : { configuration: undefined, problems: [{ at: { start: 0, end: 0 }, ...refusal }] }
-  const placed = problems.map(problem => placeIn(path, text ?? '', problem))
-  return { configuration, problems: placed.map(lineOf), placed, text }
+      : { configuration: undefined, problems: [{ at: { start: 0, end: 0 }, ...refusal }], warnings: [] }
+  const place = (found: readonly Problem[]) => found.map(problem => placeIn(path, text ?? '', problem))
+  const [wrong, warned] = [place(problems), place(warnings)]
+  return {
+    configuration,
+    problems: wrong.map(lineOf),
+    warnings: warned.map(lineOf),
+    placed: [...wrong, ...warned],
+    text,
+  }
 }
 
 type Refusal = Pick<Problem, 'message' | 'remedy'>

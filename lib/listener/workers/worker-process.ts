@@ -27,6 +27,8 @@ export class WorkerProcess {
   isLeaving = false
   /** Time of the first `ready`; undefined before it. */
   readyAt: number | undefined
+  /** Whether the process was ended by SIGKILL, which it cannot have sent itself. */
+  wasKilled = false
   readonly #child: ChildProcess
   #unansweredPings = 0
 
@@ -45,6 +47,7 @@ export class WorkerProcess {
       else process.emitWarning(error)
     })
     child.on('exit', (code, signal) => {
+      this.wasKilled = signal === 'SIGKILL'
       const end = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`
       // Its last messages may still be in the channel.
       if (child.connected) child.once('disconnect', () => onEnd(end))

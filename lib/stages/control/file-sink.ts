@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { OPEN_FILES } from '../../open-files.js'
 import type { Copier, CopySink } from './copy-sink.js'
 
 /** Size of a block. An item that is longer has one of its own size. */
@@ -119,7 +120,10 @@ class FileSink implements CopySink {
   }
 
   async #writeBlock({ bytes, length }: Block): Promise<undefined> {
-    this.#file ??= await this.#open()
+    if (this.#file === undefined) {
+      this.#file = await this.#open()
+      OPEN_FILES.hold()
+    }
     for (let at = 0; at < length; ) {
       try {
         at += (await this.#file.write(bytes, at, length - at)).bytesWritten
@@ -150,8 +154,10 @@ class FileSink implements CopySink {
 
   async #closeFile(): Promise<void> {
     const file = this.#file
+    if (file === undefined) return
     this.#file = undefined
+    OPEN_FILES.release()
     // Everything that was written has been answered for already.
-    await file?.close().catch(() => {})
+    await file.close().catch(() => {})
   }
 }

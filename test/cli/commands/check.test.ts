@@ -1,6 +1,7 @@
 import t from 'tap'
 import { pipeline } from '../../../lib/index.js'
 import { serveLocally } from '../../listener/local-listener.js'
+import { pathOf } from '../../transports/certificates.js'
 import { FakeIo } from '../fake-io.js'
 import { runCommand } from '../run-command.js'
 
@@ -105,5 +106,17 @@ t.test('check without a file is wrong usage', async t => {
     exitCode: 2,
     printed: '',
     logged: /missing required argument 'file'/,
+  })
+})
+
+t.test('check says that a certificate has expired, and exits 1', async t => {
+  const tls = `{ cert: ${pathOf('expired')}, key: ${pathOf('expired-key')} }`
+  const folder = t.testdir({
+    'tls.yaml': `listeners:\n  - name: a\n    listen: { tls: ${tls} }\n    pipeline: echo\n`,
+  })
+  t.strictSame(await runCommand(['check', `${folder}/tls.yaml`]), {
+    exitCode: 1,
+    printed: `${folder}/tls.yaml:3:20: tls: 'cert' (CN=expired) has expired: it was valid until 2020-01-02T00:00:00.000Z; renew it.\n`,
+    logged: '',
   })
 })
