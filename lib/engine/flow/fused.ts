@@ -11,17 +11,12 @@ import { LoopTransformer } from '../rewrite/line-loop.js'
 import { RewrittenTransformer } from '../rewrite/rewritten.js'
 import type { TextOutput } from '../rewrite/text-output.js'
 import type { Flow, Sink } from './flow.js'
+import { PIECE_BYTES } from './stream-marks.js'
 
 type AnyTransformer = Transformer<unknown, unknown>
 type Step = 'start' | 'readComplete' | 'flush' | typeof settle
 /** The part of a sink that a fused segment calls. */
 type FusedSink = Omit<Sink, 'inputClosed'>
-
-/**
- * Size of the pieces in which a chunk goes into a segment with a stage that waits. While it waits the rest of the chunk stays
- * as it is: as items its bytes would take up to 136 times the memory.
- */
-const PIECE_BYTES = 512
 
 /**
  * Whether connections of a list take their chunks in pieces, by the list: because a stage says that it waits, or has returned

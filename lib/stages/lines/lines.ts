@@ -1,6 +1,6 @@
 import type { LineEncoding } from '../../block-role.js'
 import { defineStage } from '../../define-stage.js'
-import type { StageFactory } from '../../definition.js'
+import type { StageFactory, StageMemory } from '../../definition.js'
 import type { Frame } from '../../kind.js'
 import { decodeText } from '../../line-text.js'
 import { type Controller, internalStage, stage, type TransformerStage } from '../../stage.js'
@@ -31,7 +31,7 @@ export const lines = defineStage({
   summary: 'cuts bytes into lines',
   accepts: 'bytes',
   emits: 'line',
-  holds: 'maxLength',
+  memory: (settings, given) => memoryWith(lineRules(settings, given)),
   variant: { option: 'encoding', value: 'buffer', emits: 'frame' },
   options: LINES_OPTIONS,
   examples: ['lines --max-length 4KiB --overflow truncate | to-lines', 'lines --profile netty | to-lines'],
@@ -43,6 +43,15 @@ export const lines = defineStage({
   (options: LinesOptions & { readonly encoding: 'buffer' }): TransformerStage<Buffer, Frame>
   (options?: LinesOptions & { readonly encoding?: 'utf8' | 'latin1' }): TransformerStage<Buffer, string>
 }>
+
+/** A line is measured in UTF-8, where a byte of latin1 takes up to two, and U+FFFD for a byte that is not UTF-8 three. */
+function memoryWith({ encoding, isStrict, delimiter, maxLength }: LineRules): StageMemory {
+  return {
+    perByte: encoding === 'latin1' ? 2 : encoding === 'utf8' && !isStrict ? 3 : 1,
+    itemsPerByte: 1 / (delimiter === '\r\n' ? 2 : 1),
+    frame: maxLength + 2,
+  }
+}
 
 function frames(rules: LineRules): TransformerStage<Buffer, Frame> {
   // No `stream`: split2 can only make text.

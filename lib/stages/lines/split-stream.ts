@@ -49,6 +49,7 @@ export function splitStream(
   const split = require('split2') as typeof split2
   const stream: Transform = split(matcher, decodeWhole, {
     decodeStrings: false,
+    writableHighWaterMark: 1,
     readableHighWaterMark: 16,
   })
   const splitTransform = stream._transform

@@ -37,6 +37,7 @@ export const toLines = defineStage({
   summary: 'puts a delimiter behind each line',
   accepts: 'line',
   emits: 'bytes',
+  memory: ({ delimiter }) => ({ perItem: delimiter.length }),
   variant: { option: 'encoding', value: 'buffer', accepts: 'frame' },
   options: OPTIONS,
   examples: ["lines | to-lines --delimiter '\\r\\n'"],
