@@ -94,8 +94,6 @@ class Link implements HoldingController<unknown> {
 
   /** Takes a report of an earlier stage, and passes it on behind the items that it came behind; false where that is now. */
   takesReport(fault: Fault): boolean {
-    // Behind the end of the connection nobody hears of it.
-    if (this.state !== 'open') return true
     const { transformer } = this
     if (this.waits) this.#enqueueLater(new QueuedReport(fault))
     else if (transformer[reported] === undefined) return false
@@ -479,7 +477,7 @@ export class FusedSegment implements Flow {
 
   /** Items and bytes that have left the last stage. */
   get given(): Passed {
-    return this.counts().at(-1)?.out ?? { items: this.#items, bytes: this.bytes }
+    return (this.counts().at(-1) as StageCounts).out
   }
 
   close(outcome: Outcome): BywashError | undefined {
