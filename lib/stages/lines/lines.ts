@@ -8,7 +8,7 @@ import { ExactTextLines, FrameLines } from './exact-lines.js'
 import { lineBlocks, PlainBlocks } from './line-blocks.js'
 import { LineDecoder } from './line-decoder.js'
 import { LINES_OPTIONS, type LineRules, type LinesOptions, lineRules } from './line-rules.js'
-import { splitStream } from './split-stream.js'
+import { loadSplit2, splitStream } from './split-stream.js'
 
 /**
  * Cuts bytes into lines. Takes bytes and emits lines as text, without their delimiter unless `keep` is set; with
@@ -40,9 +40,18 @@ export const lines = defineStage({
     return rules.encoding === 'buffer' ? frames(rules) : textLines(rules, rules.encoding)
   },
 }) as StageFactory<{
-  (options: LinesOptions & { readonly encoding: 'buffer' }): TransformerStage<Buffer, Frame>
-  (options?: LinesOptions & { readonly encoding?: 'utf8' | 'latin1' }): TransformerStage<Buffer, string>
+  (options: FrameLinesOptions): TransformerStage<Buffer, Frame>
+  (options?: TextLinesOptions): TransformerStage<Buffer, string>
 }>
+
+// With names, and no intersections in the signatures, the compiler's message for a mistyped option is short.
+interface FrameLinesOptions extends LinesOptions {
+  readonly encoding: 'buffer'
+}
+
+interface TextLinesOptions extends LinesOptions {
+  readonly encoding?: 'utf8' | 'latin1' | undefined
+}
 
 function frames(rules: LineRules): TransformerStage<Buffer, Frame> {
   // No `stream`: split2 can only make text.
@@ -67,7 +76,10 @@ function textLines(rules: LineRules, encoding: 'utf8' | 'latin1'): TransformerSt
     // No `stream` where a line may be cut into pieces: split2 would hold a piece until the next delimiter.
     ...(rules.overflow === 'split'
       ? {}
-      : { stream: (_connection, fail, report) => splitStream(lineBlocks(rules), rules, fail, { report }) }),
+      : {
+          stream: (_connection, fail, report) => splitStream(lineBlocks(rules), rules, fail, { report }),
+          load: loadSplit2,
+        }),
     ...(rules.isBlockwise
       ? {
           blocks: {
