@@ -44,9 +44,18 @@ export const toLines = defineStage({
   make: ({ delimiter, encoding }) =>
     encoding === 'buffer' ? frameLines(delimiter) : textLines(delimiter, encoding),
 }) as StageFactory<{
-  (options: ToLinesOptions & { readonly encoding: 'buffer' }): TransformerStage<Frame, Buffer>
-  (options?: ToLinesOptions & { readonly encoding?: 'utf8' | 'latin1' }): TransformerStage<string, Buffer>
+  (options: FrameToLinesOptions): TransformerStage<Frame, Buffer>
+  (options?: TextToLinesOptions): TransformerStage<string, Buffer>
 }>
+
+// With names, and no intersections in the signatures, the compiler's message for a mistyped option is short.
+interface FrameToLinesOptions extends ToLinesOptions {
+  readonly encoding: 'buffer'
+}
+
+interface TextToLinesOptions extends ToLinesOptions {
+  readonly encoding?: 'utf8' | 'latin1' | undefined
+}
 
 function frameLines(delimiter: string): TransformerStage<Frame, Buffer> {
   const bytes = Buffer.from(delimiter)
