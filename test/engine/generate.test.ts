@@ -127,6 +127,7 @@ for (const plan of PLANS) {
                 signal.addEventListener('abort', () => reject(signal.reason), { once: true })
               }
             })
+            if (how === 'reset and goes on') yield 'to nobody'
           }
         } finally {
           count++

@@ -2,7 +2,7 @@ import fs, { closeSync, openSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import t from 'tap'
-import { type Connection, stage, type Transformer } from '../../lib/index.js'
+import { type Connection, pipeline, stage, type Transformer } from '../../lib/index.js'
 import { internalStage } from '../../lib/stage.js'
 import { checkStage } from '../../lib/testing/index.js'
 import { openDescriptors } from '../../lib/testing/resources.js'
@@ -15,7 +15,9 @@ const passing: Transformer<Buffer, Buffer> = {
 
 /** The law that a stage of bytes breaks, with what it says. */
 async function breach(checked: ReturnType<typeof stage<Buffer, Buffer>>) {
-  const error: unknown = await checkStage(checked, EXAMPLES, { random: 2 }).catch(error => error)
+  const error: unknown = await checkStage(checked, EXAMPLES, { random: 2, timeout: 400 }).catch(
+    error => error,
+  )
   return error as Error & { readonly law?: string }
 }
 
@@ -72,6 +74,37 @@ t.test('a stage that goes by an empty chunk is shown with one', async t => {
     })),
   )
   t.match(message, /Buffer.from\(''\)|\[\]/)
+})
+
+t.test('a stage that is broken for good by an empty chunk is shown without one', async t => {
+  let isBroken = false
+  const { message } = await breach(
+    made(() => ({
+      transform: (chunk, controller) => {
+        if (chunk.length === 0) isBroken = true
+        controller.enqueue(isBroken ? Buffer.from('!') : chunk)
+      },
+    })),
+  )
+  t.match(message, /breaks the law/)
+})
+
+t.test('a list that takes everything while nobody reads is told of the option for each stage', async t => {
+  const gathering = made(() => {
+    const held: Buffer[] = []
+    return {
+      transform: chunk => void held.push(chunk),
+      flush: controller => {
+        for (const chunk of held) controller.enqueue(chunk)
+      },
+    }
+  })
+  const { message } = await breach(
+    pipeline()
+      .through(gathering)
+      .through(made(() => passing)) as never,
+  )
+  t.match(message, /option 'held' for each stage/)
 })
 
 t.test('what a stage promises of itself is checked: lazy, asks, greeting', async t => {
