@@ -30,8 +30,7 @@ const FIRST_FILES = [
 /** Files that may take longer than the others, and why. */
 const LONG_FILES = {
   'test/soak/soak.test.ts': 'it waits for deadlines of another process, in real time',
-  'test/package/compiler-messages.test.ts': 'it starts the compiler for each message',
-  'test/package/using.test.ts': 'it builds bundles, and starts the compiler for each setting',
+  'test/faults/37-exit-behind-the-last-byte.test.ts': 'it starts a process for each way to exit',
   'test/config/memory-bound.test.ts': 'it looks for the worst input of each stage',
 }
 
