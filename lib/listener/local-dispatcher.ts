@@ -112,6 +112,7 @@ export class LocalDispatcher implements Dispatcher {
   }
 
   async #drain(): Promise<void> {
+    this.#handshakes?.dismiss()
     for (const driver of this.#watch.items) driver.drain()
     if (this.connections > 0) {
       await new Promise<void>(resolve => {
