@@ -28,8 +28,17 @@ export interface ItemKinds<In, Out> {
   readonly emits: KindOf<Out>
 }
 
+/** The kinds that a stage takes and gives, where the types of its items come from them. */
+export interface NamedKinds<A extends Kind, E extends Kind> {
+  readonly accepts: A
+  readonly emits: E
+}
+
 /** The type of the items of a kind. */
 export type ItemOf<K extends Kind> = { bytes: Buffer; line: string; frame: Frame; value: unknown }[K]
+
+/** The type of the items that a function of type `Item` gives where it says that their kind is `K`. */
+export type Given<K extends Kind, Item> = K extends 'value' ? Item : ItemOf<K>
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
