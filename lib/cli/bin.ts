@@ -10,7 +10,9 @@ if (major < neededMajor || (major === neededMajor && minor < neededMinor)) {
   process.stderr.write(
     `bywash needs Node ${needed} or later, and this is ${process.versions.node}: see https://nodejs.org.\n`,
   )
-  process.exit(1)
+  process.exitCode = 1
+} else {
+  const { start } = await import('./start.js')
+  // A timer that a stage left running would keep the process alive.
+  process.exit(await start())
 }
-const { start } = await import('./start.js')
-await start()

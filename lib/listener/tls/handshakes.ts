@@ -145,11 +145,9 @@ export class Handshakes {
   #refuse(socket: HandshakeSocket): void {
     const pending = this.#pending.get(socket._parent) as Pending
     const problem = String(socket.authorizationError)
-    const error = new HandshakeError(`the client's certificate is not accepted: ${problem}`)
-    pending.failure = { reason: 'refused', error }
     socket._parent.end(certificateAlert(socket, problem, pending.trafficSecret))
     this.#linger(socket, pending.connection.clock)
-    this.#failed(error, socket)
+    this.#failed(new Error(problem), socket)
   }
 
   /** Reads until the client's FIN, but not for long, and closes the socket. */
