@@ -14,6 +14,9 @@ export interface BlockDecoder {
   unfinished?: () => number
 }
 
+/** The function of a map for one line; a promise is waited for. */
+export type BlockMap = (line: string, connection: Connection) => string | PromiseLike<string>
+
 /**
  * The part of a stage in work on blocks of lines. Where a decoder, any number of maps, and an encoder of the same encoding
  * stand next to each other, the planner replaces them by one stage, which makes fewer strings or none.
@@ -34,6 +37,6 @@ export type BlockRole =
       readonly role: 'map'
       /** The byte that each byte becomes, for a map that is `bytewise`. */
       readonly table?: ByteTable
-      readonly line: (line: string, connection: Connection) => string
+      readonly line: BlockMap
     }
   | { readonly role: 'encode'; readonly encoding: LineEncoding }

@@ -1,22 +1,25 @@
-export { type AsyncMapOptions, asyncMap } from './async-map.js'
 export type { Clock, Timer } from './clock.js'
 export { Connection, type Endpoints } from './connection.js'
 export { defineStage, type StageAbout } from './define-stage.js'
-export type { Definition, StageFactory, Variant } from './definition.js'
+export type { Definition, StageFactory, StageMemory, Variant } from './definition.js'
 export { type ConnectionOptions, farewell } from './engine/connection-options.js'
 export type { ExplainedSegment, Explanation } from './engine/explain.js'
 export type { PlanMode } from './engine/planned-stage.js'
 export {
   BindError,
   BywashError,
+  CopyError,
   type ErrorCode,
+  type Fault,
   FrameTooLongError,
   HandshakeError,
   InvalidFrameError,
   InvalidOptionError,
   InvalidUtf8Error,
+  MoreFaultsError,
   PeerError,
   RefusedError,
+  SlowConsumerError,
   StageError,
   StageOrderError,
   TimeoutError,
@@ -47,4 +50,9 @@ export {
   tap,
 } from './stage.js'
 export type { Passed, StageCounts } from './stage-counts.js'
+export { type AsyncMapOptions, asyncMap, type Call } from './stages/functions/async-map.js'
+export { type DecodeOptions, decode, type FrameParser } from './stages/functions/decode.js'
+export type { ByteOrder, FrameReader, Reading } from './stages/functions/frame-reader.js'
+export { type GenerateOptions, generate } from './stages/functions/generate.js'
+export { type Semaphore, semaphore } from './stages/functions/semaphore.js'
 export * from './stages/index.js'

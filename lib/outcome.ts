@@ -11,6 +11,7 @@
  * - `idle-timeout`: nothing came or went for `idleTimeout`
  * - `frame-timeout`: a line or frame stayed unfinished for `frameTimeout`
  * - `drain-timeout`: the peer took none of the output that was waiting for it for `drainTimeout`
+ * - `slow-consumer`: the peer left more than `maxPending` bytes of what was pushed to it unread
  * - `half-close-timeout`: after the end of the input, output made no progress for `halfCloseTimeout`
  * - `shutdown`: the listener was closed; what had come was answered, unless the time ran out
  * - `refused`: the listener did not take the connection, because of a limit or of the peer's address
@@ -27,6 +28,7 @@ export type Reason =
   | 'idle-timeout'
   | 'frame-timeout'
   | 'drain-timeout'
+  | 'slow-consumer'
   | 'half-close-timeout'
   | 'shutdown'
   | 'refused'

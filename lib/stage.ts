@@ -1,16 +1,46 @@
 import type { Duplex } from 'node:stream'
-import type { BlockRole } from './block-role.js'
+import type { BlockMap, BlockRole } from './block-role.js'
 import { byteTable } from './byte-table.js'
 import type { Connection } from './connection.js'
-import { InvalidOptionError, type PeerError } from './errors.js'
-import { type ItemKinds, KINDS, type Kind, type KindOf } from './kind.js'
+import { type Fault, InvalidOptionError, type Reported } from './errors.js'
+import {
+  type Given,
+  type ItemFrom,
+  type ItemKinds,
+  type ItemOf,
+  isThenable,
+  KINDS,
+  type Kind,
+  type KindOf,
+  type NamedKinds,
+} from './kind.js'
 import { checkBoolean, checkNames } from './options/check-option.js'
 import type { Outcome } from './outcome.js'
+import type { SideWrites } from './side-writes.js'
 
 /** The actions of a transformer, with the names of WHATWG's `TransformStreamDefaultController`. */
 export interface Controller<Out> {
-  /** Hands one item to the next stage. Called after the end of the stage, it fails the connection. */
+  /**
+   * Hands one item to the next stage. It may be called at any time: what is enqueued from a timer, or from another connection,
+   * leaves as one write for each tick. At most `maxPending` bytes of that may wait for the peer. Once the connection has ended
+   * it is dropped; in a call of the stage itself, after the stage has terminated, it fails the connection.
+   */
   enqueue: (item: Out) => void
+  /**
+   * How many more bytes the peer takes before it is slow, as in WHATWG streams; 0 or less once it is slow, or a later stage
+   * waits for a promise, and 0 at the end.
+   */
+  readonly desiredSize: number
+  /**
+   * Resolves once `desiredSize` is positive, or the connection has ended.
+   *
+   * @example
+   * for (const row of rows) {
+   *   await controller.ready
+   *   controller.enqueue(row)
+   * }
+   */
+  readonly ready: Promise<void>
   /**
    * Ends the connection in good order: later stages are flushed, and of this stage and earlier ones only `close` is
    * called.
@@ -18,25 +48,48 @@ export interface Controller<Out> {
   terminate: () => void
   /** Fails the connection. Output that was made before still reaches the peer. */
   error: (reason: unknown) => void
-  /** Calls `onError` with a fault of the peer. The connection goes on. */
-  report: (error: PeerError) => void
+  /**
+   * Calls `onError`, as with a fault of the peer. The connection goes on. Of each second only `maxReports` faults are told: give
+   * a function that makes the error, and it is made for those only.
+   */
+  report: (error: Reported) => void
 }
 
 /**
- * A stage at work for one connection: the shape that `new TransformStream({...})` takes, made synchronous, plus
- * `readComplete`, `unfinished` and `close`. Every function may be left out; without `transform` items pass unchanged.
- * A function that throws, or returns a promise, ends its own connection with `stage-error`.
+ * The controller that the engine hands to the transformers of bywash itself: it can say that a transformer waits without a
+ * promise for each item.
+ *
+ * @internal
+ */
+export interface HoldingController<Out> extends Controller<Out> {
+  /** The transformer gets no call before `release()`; items that come are queued, and the source is held back. */
+  hold: () => void
+  /** Ends one `hold()`. Does nothing once the stage was stopped. */
+  release: () => void
+  /** Enqueues the answer to an item at a later time: it is no push, so `maxPending` does not count it. */
+  answer: (item: Out) => void
+  /** Whether a `hold()` has no `release()` yet; false once the stage was stopped. */
+  readonly waits: boolean
+}
+
+/**
+ * A stage at work for one connection: the shape that `new TransformStream({...})` takes, plus `readComplete`, `unfinished` and
+ * `close`. Every function may be left out; without `transform` items pass unchanged. A function that throws ends its own
+ * connection with `stage-error`, behind what was made before.
+ *
+ * `start`, `transform`, `readComplete` and `flush` may return a promise, as in WHATWG streams. The items behind it wait for it,
+ * in order; meanwhile nothing more is read from the peer. A promise that is rejected is as a throw.
  */
 export interface Transformer<In, Out> {
   /** Called before the first item. Later stages start first, so that they can take what this one enqueues. */
-  start?: (controller: Controller<Out>) => void
+  start?: (controller: Controller<Out>) => void | PromiseLike<void>
   /** Called with each item. */
-  transform?: (item: In, controller: Controller<Out>) => void
+  transform?: (item: In, controller: Controller<Out>) => void | PromiseLike<void>
   /**
    * Called when all items that came of one read from the peer have passed (Netty's `channelReadComplete`), and before
    * `flush`. A stage that gathers items enqueues them here as one, so that many items become one write.
    */
-  readComplete?: (controller: Controller<Out>) => void
+  readComplete?: (controller: Controller<Out>) => void | PromiseLike<void>
   /**
    * Returns a number for the frame that has begun and not ended, another one for each frame, or 0 when there is none. It
    * is called a few times in each `frameTimeout`, and not for each item. A frame that stays unfinished for `frameTimeout`
@@ -44,11 +97,34 @@ export interface Transformer<In, Out> {
    * method too.
    */
   unfinished?: () => number
-  /** Called once after the last item, unless the connection has failed, or this or a later stage has ended it. */
-  flush?: (controller: Controller<Out>) => void
+  /**
+   * Called once after the last item, unless the connection has failed, or this or a later stage has ended it. A promise holds
+   * the end open until it has settled.
+   */
+  flush?: (controller: Controller<Out>) => void | PromiseLike<void>
   /** Called exactly once and last, also when `start` threw: the place to release timers, files and the like. */
   close?: (outcome: Outcome) => void
+  /** @internal */
+  [settle]?: () => void
+  /** @internal */
+  [reported]?: (fault: Fault, controller: Controller<Out>) => void
 }
+
+/**
+ * The key of a function of a transformer that is called instead of `flush` where an earlier stage has failed: the stage
+ * finishes what it has begun, and makes nothing else.
+ *
+ * @internal
+ */
+export const settle = Symbol('bywash.settle')
+
+/**
+ * The key of a function of a transformer that takes a fault which an earlier stage has reported, and reports it behind the
+ * items that it has not answered yet. Without it the report passes.
+ *
+ * @internal
+ */
+export const reported = Symbol('bywash.reported')
 
 /** The key of a property that no stage has: it carries the types of a stage's items for the type checker. */
 export declare const flow: unique symbol
@@ -65,18 +141,18 @@ export interface Stage<In, Out> {
   /** The kind that it gives; `same` is the kind that came in. */
   readonly emits: KindOf<Out> | 'same'
   /** Absent at run time; tells the type checker which stages may stand before and after. */
-  readonly [flow]?: (item: In) => Out
+  readonly [flow]?: ((item: In) => Out) | undefined
 }
 
 /**
  * Opens a stage that is a stream, for one connection. An 'error' event of the stream loses the output that waits in its
- * buffer. `fail(error)` also fails the connection, but behind that output; `report(error)` calls `onError`, and the
+ * buffer. `fail(error)` also fails the connection, but behind that output; `report(fault)` calls `onError`, and the
  * connection goes on.
  */
 export type OpenStream = (
   connection: Connection,
   fail: (error: unknown) => void,
-  report: (error: PeerError) => void,
+  report: (error: Reported) => void,
 ) => Duplex
 
 /** Options of `stage()`, `map()`, `tap()`, `asyncMap()` and `fromStream()`. */
@@ -140,6 +216,24 @@ export interface AnyStage extends StageTraits {
    * @internal
    */
   readonly inert?: boolean
+  /**
+   * True where the stage waits for promises, so that chunks come in pieces from the first one on.
+   *
+   * @internal
+   */
+  readonly waits?: boolean
+  /**
+   * What the stage writes beside its output, where that may take longer than its connections.
+   *
+   * @internal
+   */
+  readonly sideWrites?: SideWrites
+  /**
+   * Loads the modules that `stream` needs; called before a plan with the stream starts.
+   *
+   * @internal
+   */
+  readonly load?: () => Promise<void>
 }
 
 /** Checks a description and freezes it into a stage. */
@@ -180,13 +274,19 @@ export interface StageDefinition<In, Out> extends StageTraits {
   readonly open: (connection: Connection) => Transformer<In, Out>
 }
 
+/** The definition of a stage whose items have the types of its kinds. */
+export interface NamedDefinition<A extends Kind, E extends Kind> extends NamedKinds<A, E> {
+  readonly name: string
+  readonly open: (connection: Connection) => Transformer<ItemOf<A>, ItemFrom<E>>
+}
+
 /**
  * Makes a stage from a function that opens a transformer for each connection. Keep the state of a connection inside
  * `open`, since the stage itself is shared by all connections.
  *
  * @throws InvalidOptionError when the definition is incomplete, or has an option that does not exist or a wrong value.
  * @example
- * const numbered = stage<string, string>({
+ * const numbered = stage({
  *   name: 'numbered', accepts: 'line', emits: 'line',
  *   open: () => {
  *     let n = 0
@@ -194,9 +294,13 @@ export interface StageDefinition<In, Out> extends StageTraits {
  *   },
  * })
  */
+export function stage<A extends Kind, E extends Kind>(
+  definition: StageTraits & NamedDefinition<A, E>,
+): TransformerStage<ItemOf<A>, ItemOf<E>>
+export function stage<In, Out>(definition: StageDefinition<In, Out>): TransformerStage<In, Out>
 export function stage<In, Out>(definition: StageDefinition<In, Out>): TransformerStage<In, Out> {
+  checkNames(`stage('${definition?.name}')`, definition, STAGE_OPTIONS)
   const { name, stream, lazy = false } = definition
-  checkNames(`stage('${name}')`, definition, STAGE_OPTIONS)
   checkBoolean(`Stage '${name}'`, 'lazy', lazy)
   if (stream !== undefined) needFunction(name, "a function as its 'stream'", stream)
   return internalStage(definition)
@@ -211,7 +315,8 @@ const STAGE_OPTIONS: readonly string[] = ['name', 'accepts', 'emits', 'open', 's
  * @internal
  */
 export function internalStage<In, Out>(
-  definition: StageDefinition<In, Out> & Pick<AnyStage, 'blocks' | 'greeting' | 'inert'>,
+  definition: StageDefinition<In, Out> &
+    Pick<AnyStage, 'blocks' | 'greeting' | 'inert' | 'waits' | 'sideWrites' | 'load'>,
 ): TransformerStage<In, Out> {
   needFunction(definition.name, "an 'open' function", definition.open)
   return freezeStage(definition)
@@ -230,7 +335,8 @@ export interface LineMapOptions extends StageOptions {
 }
 
 /**
- * Makes a stage that turns each item into one other. Lines to lines by default; name the kinds for anything else.
+ * Makes a stage that turns each item into one other. Lines to lines by default; name the kinds for anything else. Where the
+ * function returns a promise, the items behind it wait; `asyncMap()` works on several at a time.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
@@ -240,22 +346,27 @@ export interface LineMapOptions extends StageOptions {
  */
 export function map(
   name: string,
-  transform: (line: string, connection: Connection) => string,
+  transform: (line: string, connection: Connection) => string | PromiseLike<string>,
   options?: LineMapOptions,
 ): TransformerStage<string, string>
 export function map<In, Out>(
   name: string,
-  transform: (item: In, connection: Connection) => Out,
+  transform: (item: In, connection: Connection) => Out | PromiseLike<Out>,
   options: ItemKinds<In, Out> & StageOptions,
 ): TransformerStage<In, Out>
+export function map<A extends Kind, E extends Kind, Out extends ItemFrom<E>>(
+  name: string,
+  transform: (item: ItemOf<A>, connection: Connection) => Out | PromiseLike<Out>,
+  options: NamedKinds<A, E> & StageOptions,
+): TransformerStage<ItemOf<A>, Given<E, Out>>
 export function map<In, Out>(
   name: string,
-  transform: (item: In, connection: Connection) => Out,
+  transform: (item: In, connection: Connection) => Out | PromiseLike<Out>,
   options: LineMapOptions & { readonly accepts?: Kind; readonly emits?: Kind } = {},
 ): TransformerStage<In, Out> {
-  const { accepts = 'line', emits = 'line', bytewise = false, asks = !bytewise } = options
   needFunction(name, 'a function that maps an item', transform)
   checkNames(`map('${name}')`, options, ['accepts', 'emits', 'bytewise', 'asks'])
+  const { accepts = 'line', emits = 'line', bytewise = false, asks = !bytewise } = options
   checkBoolean(`map('${name}')`, 'bytewise', bytewise)
   return internalStage<In, Out>({
     name,
@@ -264,7 +375,10 @@ export function map<In, Out>(
     lazy: true,
     asks,
     open: connection => ({
-      transform: (item: In, controller: Controller<Out>) => controller.enqueue(transform(item, connection)),
+      transform: (item: In, controller: Controller<Out>) => {
+        const made = transform(item, connection)
+        return isThenable(made) ? made.then(value => answer(controller, value)) : controller.enqueue(made)
+      },
     }),
     ...(accepts === 'line' && emits === 'line'
       ? { blocks: mapRole(name, transform as never, bytewise) }
@@ -272,12 +386,20 @@ export function map<In, Out>(
   })
 }
 
-function mapRole(name: string, line: (line: string) => string, bytewise: boolean): BlockRole {
-  return bytewise ? { role: 'map', table: byteTable(name, line), line } : { role: 'map', line }
+function answer<Out>(controller: Controller<Out>, item: Out): void {
+  const holding = controller as HoldingController<Out>
+  holding.answer(item)
+}
+
+function mapRole(name: string, line: BlockMap, bytewise: boolean): BlockRole {
+  return bytewise
+    ? { role: 'map', table: byteTable(name, line as (line: string) => string), line }
+    : { role: 'map', line }
 }
 
 /**
- * Makes a stage that calls a function with each item, of any kind, and passes the item on unchanged.
+ * Makes a stage that calls a function with each item, of any kind, and passes the item on unchanged; where the function
+ * returns a promise, once that has settled.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
@@ -285,12 +407,12 @@ function mapRole(name: string, line: (line: string) => string, bytewise: boolean
  */
 export function tap<Item>(
   name: string,
-  look: (item: Item, connection: Connection) => void,
+  look: (item: Item, connection: Connection) => unknown,
   options: StageOptions = {},
 ): TransformerStage<Item, Item> {
-  const { asks = true } = options
   needFunction(name, 'a function that looks at an item', look)
   checkNames(`tap('${name}')`, options, ['asks'])
+  const { asks = true } = options
   return internalStage<Item, Item>({
     name,
     accepts: 'any',
@@ -300,17 +422,17 @@ export function tap<Item>(
     blocks: { role: 'map', line: looking(look as never) },
     open: connection => ({
       transform: (item: Item, controller: Controller<Item>) => {
-        look(item, connection)
-        controller.enqueue(item)
+        const looked = look(item, connection)
+        return isThenable(looked) ? looked.then(() => answer(controller, item)) : controller.enqueue(item)
       },
     }),
   })
 }
 
-function looking(look: (line: string, connection: Connection) => void) {
-  return (line: string, connection: Connection) => {
-    look(line, connection)
-    return line
+function looking(look: (line: string, connection: Connection) => unknown): BlockMap {
+  return (line, connection) => {
+    const looked = look(line, connection)
+    return isThenable(looked) ? looked.then(() => line) : line
   }
 }
 
@@ -332,14 +454,19 @@ export function fromStream<In, Out>(
   open: OpenStream,
   options: ItemKinds<In, Out> & StageOptions,
 ): StreamStage<In, Out>
+export function fromStream<A extends Kind, E extends Kind>(
+  name: string,
+  open: OpenStream,
+  options: NamedKinds<A, E> & StageOptions,
+): StreamStage<ItemOf<A>, ItemOf<E>>
 export function fromStream<In, Out>(
   name: string,
   open: OpenStream,
   options: StageOptions & { readonly accepts?: Kind; readonly emits?: Kind } = {},
 ): StreamStage<In, Out> {
-  const { accepts = 'bytes', emits = 'bytes', asks = true } = options
   needFunction(name, 'a function that opens a Duplex', open)
   checkNames(`fromStream('${name}')`, options, ['accepts', 'emits', 'asks'])
+  const { accepts = 'bytes', emits = 'bytes', asks = true } = options
   return freezeStage({
     name,
     accepts: accepts as KindOf<In>,

@@ -1,12 +1,10 @@
+import { MAX_TIMEOUT_MS } from '../clock.js'
 import type { Connection } from '../connection.js'
 import { type BywashError, isClientFault } from '../errors.js'
 import { callback, integer } from '../options/option.js'
 import { type OptionsOf, settingsFrom } from '../options/option-values.js'
 import { type Deadlines, deadlines } from './drive/deadlines.js'
 import type { DriverSettings } from './drive/driver.js'
-
-/** The longest delay that Node's timers take. */
-export const MAX_TIMEOUT_MS = 2_147_483_647
 
 /** An option that is a time in milliseconds. */
 export const time = (help: string, defaultValue: number, more?: { minimum?: number; details?: string }) =>
@@ -32,11 +30,29 @@ export const CONNECTION_TIMES = {
   }),
 }
 
+/** The limits of a connection that are no times, which flags and files can say too. */
+export const CONNECTION_LIMITS = {
+  maxPending: integer({
+    help: 'how many bytes that stages push, beyond the answers to what was read, may wait for the client',
+    default: 1_048_576,
+    minimum: 1,
+    unit: 'bytes',
+    details:
+      'Beyond it the connection ends as a slow consumer. Answers stop by themselves: nothing more is read meanwhile.',
+  }),
+  maxReports: integer({
+    help: 'how many faults of a client that stages report go to `onError`, and so to the log, in a second; 0 is any number',
+    details: 'An error with the number of the others follows at the end of the second.',
+    default: 10,
+    maximum: 1_000_000,
+  }),
+}
+
 /** The callbacks of a connection, which only code can give. */
 export const CONNECTION_CALLBACKS = {
-  farewell: callback<(error: BywashError, connection: Connection) => string | undefined>({
-    help: 'the last text that a failing connection sends, or undefined for none',
-    inCode: '(error, connection) => string | undefined',
+  farewell: callback<(error: BywashError, connection: Connection) => string | Uint8Array | undefined>({
+    help: 'the last text, or bytes, that a failing connection sends, or undefined for none',
+    inCode: '(error, connection) => string | Uint8Array | undefined',
     absent: '`farewell`',
   }),
   onError: callback<(error: BywashError, connection: Connection) => void>({
@@ -47,7 +63,7 @@ export const CONNECTION_CALLBACKS = {
 }
 
 /** The options that `handle()` and `listen()` both take. */
-export const CONNECTION_OPTIONS = { ...CONNECTION_CALLBACKS, ...CONNECTION_TIMES }
+export const CONNECTION_OPTIONS = { ...CONNECTION_CALLBACKS, ...CONNECTION_TIMES, ...CONNECTION_LIMITS }
 
 /** Options of each connection, which `handle()` and `listen()` both take. Times are in milliseconds. */
 export interface ConnectionOptions extends OptionsOf<typeof CONNECTION_OPTIONS> {}
@@ -66,9 +82,16 @@ export interface ConnectionSettings {
 /** Checks the options and fills in their defaults. */
 export function connectionSettings(owner: string, options: ConnectionOptions): ConnectionSettings {
   const settings = settingsFrom(owner, CONNECTION_OPTIONS, options)
-  const { farewell: speak = farewell, halfCloseTimeout, onError, ...limits } = settings
+  const {
+    farewell: speak = farewell,
+    halfCloseTimeout,
+    maxPending,
+    maxReports,
+    onError,
+    ...limits
+  } = settings
   return {
-    drive: { farewell: speak, halfCloseTimeout, onError },
+    drive: { farewell: speak, halfCloseTimeout, maxPending, maxReports, onError },
     deadlines: deadlines(limits),
   }
 }

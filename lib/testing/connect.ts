@@ -1,4 +1,5 @@
 import { Connection } from '../connection.js'
+import { CONNECTION_OPTIONS } from '../engine/connection-options.js'
 import { checkInteger, checkNames } from '../options/check-option.js'
 import type { Outcome } from '../outcome.js'
 import type { HandleOptions, Pipeline } from '../pipeline.js'
@@ -19,7 +20,7 @@ const MAX_SHOWN_BYTES = 300
 
 /** Options of `receive()`. */
 export interface ReceiveOptions {
-  /** The milliseconds of real time after which the wait for bytes is given up. @default 4000 */
+  /** The milliseconds of real time without a byte in either direction after which the wait is given up. @default 4000 */
   readonly timeout?: number
 }
 
@@ -29,7 +30,7 @@ export interface TestClient {
   readonly send: (data: string | Uint8Array) => void
   /**
    * Resolves with the next `until` bytes, or with the bytes up to and with the text `until`, or, without it, with all
-   * up to the server's end. Rejects when the server's end comes first, or when that takes longer than `timeout`; the
+   * up to the server's end. Rejects when the server's end comes first, or when nothing moves for `timeout`; the
    * message says what came. What came stays for the next `receive`.
    */
   readonly receive: (until?: number | string, options?: ReceiveOptions) => Promise<Buffer>
@@ -52,12 +53,14 @@ export interface TestClient {
  *
  * @param options - The options of `pipeline.handle()`. For a stage that looks at its client, give a `connection` such as
  * `new Connection(7, { remoteAddress: '192.0.2.1', remotePort: 4711 }, fakeClock())`.
+ * @throws InvalidOptionError for an option that does not exist.
  * @example
  * const client = connect(shout)
  * client.end('hello\n')
  * const answer = await client.receive() // HELLO
  */
 export function connect(pipeline: Pipeline<Buffer, Buffer>, options: HandleOptions = {}): TestClient {
+  checkNames('connect()', options, ['plan', 'connection', ...Object.keys(CONNECTION_OPTIONS)])
   const socket = new FakeSocket()
   const { connection = new Connection(nextConnectionId(pipeline)) } = options
   const outcome = pipeline.handle(socket, { ...options, connection }).finally(() => socket.over())
@@ -85,15 +88,19 @@ async function receive(
   until: number | string | undefined,
   options: ReceiveOptions = {},
 ): Promise<Buffer> {
-  const { timeout = 4000 } = options
   checkNames('receive()', options, ['timeout'])
+  const { timeout = 4000 } = options
   checkInteger('receive()', 'timeout', timeout, 1, 2_147_483_647)
   socket.stall(false)
   let isLate = false
-  const cancel = after(timeout, () => {
-    isLate = true
-    socket.wake()
-  })
+  let moved = socket.moved
+  let cancel = after(timeout, onTimeout)
+  function onTimeout(): void {
+    isLate = moved === socket.moved
+    if (isLate) socket.wake()
+    else cancel = after(timeout, onTimeout)
+    moved = socket.moved
+  }
   try {
     let searched = 0
     for (;;) {

@@ -1,6 +1,23 @@
-import { Duplex } from 'node:stream'
-import t from 'tap'
-import { asyncMap, lines, map, type Pipeline, pipeline, toLines, uppercase } from '../../lib/index.js'
+import { Duplex, Readable, Transform } from 'node:stream'
+import t, { type Test } from 'tap'
+import {
+  asyncMap,
+  Connection,
+  delimited,
+  fixedLength,
+  fromStream,
+  jsonLines,
+  lengthPrefixed,
+  lines,
+  map,
+  netstring,
+  type Pipeline,
+  pipeline,
+  type Stage,
+  slip,
+  toLines,
+  uppercase,
+} from '../../lib/index.js'
 import { PLANS } from '../plans.js'
 
 /** A duplex whose client reads nothing before `read()` is called; it counts the bytes that went in and out. */
@@ -101,6 +118,97 @@ t.test('fused: one write for each chunk, and as many pauses as resumes', async t
     t.ok(counts.pauses >= 19, 'one for each chunk')
   }
 })
+
+/** Decoders of the smallest items, with the bytes of one. */
+const SMALLEST_ITEMS = {
+  lines: [lines(), '\n'],
+  'exact lines': [lines({ profile: 'go' }), '\n'],
+  'lines as frames': [lines({ encoding: 'buffer' }), '\n'],
+  delimited: [delimited({ delimiters: [';'] }), ';'],
+  slip: [slip(), 'a\xc0'],
+  netstring: [netstring(), '0:,'],
+  'length-prefixed': [lengthPrefixed({ width: 1 }), '\0'],
+  'fixed-length': [fixedLength(1), 'x'],
+  'JSON lines': [pipeline().through(lines()).through(jsonLines()), '1\n'],
+  'a decoder that is a stream': [
+    fromStream<Buffer, unknown>('bytewise', () => bytewise(), { accepts: 'bytes', emits: 'value' }),
+    'x',
+  ],
+}
+
+/** A Transform that makes an item of each byte. */
+function bytewise() {
+  return new Transform({
+    readableObjectMode: true,
+    transform(chunk: Buffer, _encoding, callback) {
+      for (const byte of chunk) this.push({ byte })
+      callback()
+    },
+  })
+}
+
+/** Counts the items that streams of Node push for as long as the test runs, or until `restore()`. */
+function pushedItems(t: Test) {
+  const original = Readable.prototype.push
+  const pushed = {
+    count: 0,
+    restore() {
+      Readable.prototype.push = original
+    },
+  }
+  t.teardown(pushed.restore)
+  Readable.prototype.push = function (item, encoding) {
+    if (this.readableObjectMode) pushed.count++
+    return original.call(this, item, encoding)
+  }
+  return pushed
+}
+
+for (const plan of PLANS) {
+  for (const [name, [decoder, unit]] of Object.entries(
+    SMALLEST_ITEMS as unknown as Record<string, [Stage<Buffer, unknown>, string]>,
+  )) {
+    t.test(`${plan}: ${name} in front of a stream that is full stops in the middle of a read`, async t => {
+      const whole = Math.floor(16_384 / unit.length)
+      const chunk = Buffer.from(unit.repeat(whole), 'latin1')
+      let taken = 0
+      let release = () => {}
+      const released = new Promise<void>(resolve => {
+        release = resolve
+      })
+      // Takes one item, and holds it.
+      const hold = new Transform({
+        objectMode: true,
+        highWaterMark: 1,
+        transform(_item, _encoding, callback) {
+          taken++
+          if (taken === 1) released.then(() => callback())
+          else callback()
+        },
+      })
+      const served = pipeline()
+        .through(decoder)
+        .through(
+          fromStream<unknown, Buffer>('hold', () => hold, {
+            accepts: decoder.emits,
+            emits: 'bytes',
+          } as never),
+        )
+      const { duplex, counts } = stalledClient(chunk, 2)
+      const connection = new Connection(1, duplex as never)
+      const pushed = pushedItems(t)
+      const handled = served.handle(duplex, { plan, connection })
+      await stalled(counts)
+      // A stage counts what it enqueues; of a decoder that is a stream it counts what has left it, and not what it holds.
+      const made = Math.max(connection.counts.at(-2)?.out.items ?? 0, pushed.count)
+      t.ok(made > 0 && made <= 600, `${made} items of ${whole} were made`)
+      pushed.restore()
+      release()
+      await handled
+      t.equal(taken, 2 * whole, 'all come in the end')
+    })
+  }
+}
 
 t.test('a socket gets one listener for each event that it is driven by', async t => {
   const { duplex } = stalledClient(chunk, 9)

@@ -4,6 +4,7 @@ import t from 'tap'
 import {
   asyncMap,
   type BywashError,
+  type Frame,
   fromStream,
   InvalidFrameError,
   lines,
@@ -15,6 +16,7 @@ import {
   toLines,
   welcome,
 } from '../../lib/index.js'
+import { delimited, take, toDelimited } from '../../lib/stages/index.js'
 import { chunkings, connect, runStage } from '../../lib/testing/index.js'
 import { PLANS } from '../plans.js'
 import { serveLines } from './serve-lines.js'
@@ -285,6 +287,46 @@ for (const plan of PLANS) {
     )
   })
 
+  t.test(
+    `${plan}: faults that are reported stay behind what a Duplex gathers, and behind lines that wait`,
+    async t => {
+      // Takes several lines as one, and each in its time.
+      const gathering = fromStream<string, string>(
+        'gathering',
+        () =>
+          new Duplex({
+            objectMode: true,
+            read() {},
+            writev(chunks, callback) {
+              setImmediate(() => {
+                for (const { chunk } of chunks) this.push(chunk)
+                callback()
+              })
+            },
+            final(callback) {
+              this.push(null)
+              callback()
+            },
+          }),
+        LINES,
+      )
+      const whole = pipeline()
+        .through(lines({ maxLength: 3, overflow: 'report' }))
+        .through(toLines())
+        .through(fromStream('passing', () => new PassThrough()))
+        .through(lines())
+        .through(gathering)
+        .through(toLines())
+      const errors: string[] = []
+      const client = connect(whole, { plan, onError: ({ code }) => errors.push(code) })
+      const good = 'ok\n'.repeat(1_000)
+      client.send(`${good}long\n${good}long\n`)
+      client.end(good)
+      t.equal((await client.receive()).toString(), good.repeat(3))
+      t.strictSame(errors, ['ERR_BYWASH_FRAME_TOO_LONG', 'ERR_BYWASH_FRAME_TOO_LONG'])
+    },
+  )
+
   t.test(`${plan}: asyncMap keeps the order, and works on no more than its concurrency`, async t => {
     const waiting: (() => void)[] = []
     let most = 0
@@ -323,7 +365,7 @@ for (const plan of PLANS) {
     )
     const { answer, outcome } = await serve([picky], 'a\nb\nbad\nc\nd\n')
     t.equal(answer, 'hi\na\nb\n')
-    t.equal(outcome.error?.message, "Stage 'picky' failed in its stream: boom")
+    t.equal(outcome.error?.message, "Stage 'picky' failed in transform: boom")
   })
 
   t.test(`${plan}: asyncMap names a result of the wrong kind, and one that throws at once`, async t => {
@@ -332,10 +374,7 @@ for (const plan of PLANS) {
     const throws = asyncMap('throws', () => {
       throw new Error('boom')
     })
-    t.match(
-      (await serve([throws], 'a\n')).outcome.error?.message,
-      /Stage 'throws' failed in its stream: boom/,
-    )
+    t.match((await serve([throws], 'a\n')).outcome.error?.message, /Stage 'throws' failed in transform: boom/)
   })
 
   t.test(`${plan}: asyncMap drops what is ready after the client has gone`, async t => {
@@ -417,4 +456,64 @@ t.test('a stream reports a fault of the peer to onError, and goes on', async t =
   const onError = ({ message }: BywashError) => errors.push(message)
   t.strictSame(await runStage(lenient, ['a', 'bad', 'b'], { onError }), ['a', 'b'])
   t.strictSame(errors, ["Stage 'lenient' received an invalid frame: it is bad."])
+})
+
+t.test('a stream may report while it is being opened', async t => {
+  const early = fromStream('early', (_connection, _fail, report) => {
+    report(new InvalidFrameError('early', 'there is none yet'))
+    return new PassThrough()
+  })
+  for (const server of [pipeline().through(early), pipeline().through(early).through(early)]) {
+    const errors: string[] = []
+    const client = connect(server, { onError: error => errors.push(error.message) })
+    client.end('x')
+    t.equal(String(await client.receive()), 'x')
+    await client.outcome
+    t.equal(errors.length, server.stages.length)
+  }
+})
+
+t.test('a stream that takes several chunks at once loses no report', async t => {
+  /** Gives what it takes, all that waits at once, each chunk some turns later. */
+  class Gathering extends Duplex {
+    constructor() {
+      super({ highWaterMark: 1_000 })
+    }
+    override _read(): void {}
+    override _write(chunk: Buffer, _encoding: BufferEncoding, callback: () => void): void {
+      setImmediate(() => {
+        this.push(chunk)
+        callback()
+      })
+    }
+    override _writev(chunks: { chunk: Buffer }[], callback: () => void): void {
+      setImmediate(() => {
+        for (const { chunk } of chunks) this.push(chunk)
+        callback()
+      })
+    }
+    override _final(callback: () => void): void {
+      this.push(null)
+      callback()
+    }
+  }
+  for (const [count, expected] of [
+    [1, 0],
+    [9, 5],
+  ] as const) {
+    const server = pipeline()
+      .through(delimited({ delimiters: [';'], maxLength: 3, overflow: 'report' }))
+      .through(toDelimited(';'))
+      .through(fromStream('gathering', () => new Gathering()))
+      .through(delimited({ delimiters: [';'] }))
+      .through(take<Frame>(count))
+      .through(toDelimited(';'))
+    const errors: string[] = []
+    const client = connect(server, { onError: error => errors.push(error.code) })
+    client.send('a;long;b;long;long;c;')
+    client.end('long;long;')
+    await client.receive()
+    await client.outcome
+    t.equal(errors.length, expected)
+  }
 })

@@ -74,19 +74,17 @@ export const MISTAKES: readonly { readonly title: string; readonly transform: Mi
   { title: 'emits null', transform: (_line, controller) => controller.enqueue(null) },
   { title: 'emits undefined', transform: (_line, controller) => controller.enqueue(undefined) },
   { title: 'emits a promise', transform: (line, controller) => controller.enqueue(Promise.resolve(line)) },
-  { title: 'returns a promise', transform: async (line, controller) => controller.enqueue(line) },
+  {
+    title: 'returns a promise that is rejected',
+    transform: async () => {
+      throw new Error('boom')
+    },
+  },
   {
     title: 'goes on after its end',
     transform: (line, controller) => {
       controller.terminate()
       controller.enqueue(line)
-    },
-  },
-  {
-    title: 'enqueues later, after its end',
-    transform: (line, controller) => {
-      controller.terminate()
-      process.nextTick(() => controller.enqueue(line))
     },
   },
 ]

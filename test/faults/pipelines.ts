@@ -1,5 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { asyncMap, lines, map, type Pipeline, pipeline, stage, toLines } from '../../lib/index.js'
+import {
+  asyncMap,
+  type Controller,
+  lines,
+  map,
+  type Pipeline,
+  pipeline,
+  stage,
+  toLines,
+} from '../../lib/index.js'
+import { jsonLines, toJsonLines } from '../../lib/stages/index.js'
 import { misbehaving, mistaken } from './misbehaving.js'
 import { throwing } from './throwing.js'
 
@@ -8,6 +18,15 @@ export const MIB = 1024 * 1024
 
 /** The limit of a line in these tests, in bytes. */
 export const MAX_LENGTH = 4096
+
+const judging = (invalid: 'error' | 'report' | 'skip') =>
+  pipeline()
+    .through(lines())
+    .through(map('quote', (line: string) => (line.startsWith('BYSTANDER') ? JSON.stringify(line) : line)))
+    .through(jsonLines({ invalid }))
+    .through(toJsonLines())
+    .through(map('unquote', (line: string) => (line.startsWith('"BYSTANDER') ? JSON.parse(line) : line)))
+    .through(toLines())
 
 /** What the servers of these tests serve; by name, so that a process of its own can serve it too. */
 export const PIPELINES = {
@@ -46,10 +65,51 @@ export const PIPELINES = {
           BYTES,
         ),
       ),
+  /** Answers each line; `push N` pushes N bytes of lines to all other connections that have said `join`. */
+  room: () => pipeline().through(lines()).through(room()).through(toLines()),
+  /** JSON is echoed, and so is what a bystander says. A line that is not allowed ends the connection, or does not. */
+  judging: () => judging('error'),
+  reporting: () => judging('report'),
+  ignoring: () => judging('skip'),
   throwing: () => pipeline().through(lines()).through(throwing).through(toLines()),
   mistaken: () => pipeline().through(lines()).through(mistaken).through(toLines()),
   misbehaving: () => pipeline().through(lines()).through(misbehaving).through(toLines()),
 } satisfies Record<string, () => Pipeline<Buffer, Buffer>>
+
+/** A stage that knows the connections of its list. */
+function room() {
+  const members = new Set<Controller<string>>()
+  async function push(bytes: number, from: Controller<string>) {
+    for (let pushed = 0; pushed < bytes; pushed += 65_536) {
+      const line = 'x'.repeat(1_023)
+      for (const member of members) {
+        if (member !== from) for (let count = 0; count < 64; count++) member.enqueue(line)
+      }
+      await new Promise(resolve => setImmediate(resolve))
+    }
+  }
+  return stage<string, string>({
+    name: 'room',
+    accepts: 'line',
+    emits: 'line',
+    open: () => {
+      let joined: Controller<string> | undefined
+      return {
+        transform: (line, controller) => {
+          if (line === 'join') {
+            joined = controller
+            members.add(controller)
+          }
+          if (line.startsWith('push ')) void push(Number(line.slice(5)), controller)
+          else controller.enqueue(line)
+        },
+        close: () => {
+          if (joined !== undefined) members.delete(joined)
+        },
+      }
+    },
+  })
+}
 
 export type PipelineName = keyof typeof PIPELINES
 

@@ -5,7 +5,7 @@ import { Duplex, PassThrough, Transform } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { mock } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createGunzip, createGzip } from 'node:zlib'
+import { createBrotliCompress, createBrotliDecompress, createGunzip, createGzip } from 'node:zlib'
 import split2 from 'split2'
 import { objectTransform, transform as through2 } from 'through2'
 import {
@@ -662,6 +662,13 @@ export const SOUND: Record<string, Sound> = {
     stage: pipeline()
       .through(fromStream('zip', () => createGzip()))
       .through(fromStream('unzip', () => createGunzip())),
+    examples: [{ input: 'hello', output: 'hello' }],
+    options: { random: 0 },
+  },
+  'compresses and decompresses with brotli': {
+    stage: pipeline()
+      .through(fromStream('brotli', () => createBrotliCompress()))
+      .through(fromStream('unbrotli', () => createBrotliDecompress())),
     examples: [{ input: 'hello', output: 'hello' }],
     options: { random: 0 },
   },

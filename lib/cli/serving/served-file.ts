@@ -7,7 +7,6 @@ import { ListenerSet } from './listener-set.js'
 /** A configuration file that is being served: binds its listeners, and applies its changes at a reload. */
 export class ServedFile {
   readonly listeners: ListenerSet
-  readonly #failure = new AbortController()
   readonly #path: string
   readonly #log: Log
   readonly #load: () => Promise<LoadedFile>
@@ -16,20 +15,16 @@ export class ServedFile {
   /** The start, or the last reload. Each reload waits for the one before, so that the last version of the file wins. */
   #lastLoad: Promise<unknown> = Promise.resolve()
 
-  constructor(path: string, log: Log, environment: Environment) {
+  /** @param failure - Is aborted by an uncaught error, unless the listener's policy for those is `isolate`. */
+  constructor(path: string, log: Log, environment: Environment, failure: AbortController) {
     this.#path = path
     this.#log = log
     this.#load = () => loadFile(path, { environment, log: log.info, readsCertificates: true })
-    const uncaught = uncaughtLog(log, this.#failure)
+    const uncaught = uncaughtLog(log, failure)
     this.listeners = new ListenerSet(({ name, listen }) => ({
       ...log.connections(name),
       uncaught: uncaught(listen.uncaught),
     }))
-  }
-
-  /** Aborted by an uncaught error, unless the listener's policy for those is `isolate`. */
-  get failed(): AbortSignal {
-    return this.#failure.signal
   }
 
   /**
@@ -55,9 +50,10 @@ export class ServedFile {
   }
 
   async #start(): Promise<readonly string[]> {
-    const { configuration, problems, text } = await this.#load()
+    const { configuration, problems, warnings, text } = await this.#load()
     this.#text = text
     if (configuration === undefined) return problems
+    warnings.forEach(this.#log.warn)
     const lines = await this.listeners.apply(configuration.listeners)
     lines.forEach(this.#log.info)
     return []
@@ -65,17 +61,18 @@ export class ServedFile {
 
   async #reload(onlyChanged: boolean): Promise<void> {
     const before = this.#text
-    const { configuration, problems, text } = await this.#load()
+    const { configuration, problems, warnings, text } = await this.#load()
     // A signal may have closed the listeners while the file was read.
     if (!this.listeners.isServing || (onlyChanged && text === before)) return
     this.#text = text
-    const { info, error: report } = this.#log
+    const { info, warn, error: report } = this.#log
     if (configuration === undefined) {
       problems.forEach(report)
       const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
       report(`${this.#path} was not reloaded, for it has ${count}; everything goes on as before`)
       return
     }
+    warnings.forEach(warn)
     try {
       const lines = await this.listeners.apply(configuration.listeners)
       info(`${this.#path} was reloaded${lines.length === 0 ? '; nothing has changed' : ''}`)

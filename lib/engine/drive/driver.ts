@@ -2,16 +2,26 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { nextTurn } from '../../clock.js'
 import { type Connection, countWith, endConnection } from '../../connection.js'
-import { type BywashError, type RefusedError, reasonOf } from '../../errors.js'
+import {
+  type BywashError,
+  isFault,
+  type RefusedError,
+  type Reported,
+  reasonOf,
+  SlowConsumerError,
+} from '../../errors.js'
+import { asBuffer, isThenable } from '../../kind.js'
+import { showValue } from '../../options/show-value.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { StageCounts } from '../../stage-counts.js'
 import type { DormantFlow } from '../flow/dormant-flow.js'
 import type { Flow, Sink } from '../flow/flow.js'
 import { flowOf, wakeFlow } from '../flow/open-flow.js'
-import { guarded } from '../guarded.js'
+import { guarded, tellOf } from '../guarded.js'
 import type { Plan } from '../plan.js'
 import { CloseState } from './close-state.js'
 import type { Deadlines, Watched } from './deadlines.js'
+import { FaultReports } from './fault-reports.js'
 import {
   onClose,
   onData,
@@ -34,7 +44,10 @@ const MAX_DRAIN_CHECKS = 10
 /** The settings that all connections of a listener share. */
 export interface DriverSettings {
   readonly halfCloseTimeout: number
-  readonly farewell: (error: BywashError, connection: Connection) => string | undefined
+  readonly maxPending: number
+  /** The most faults of the peer that `onError` is told of in a second; 0 is any number. */
+  readonly maxReports: number
+  readonly farewell: (error: BywashError, connection: Connection) => string | Uint8Array | undefined
   readonly onError: ((error: BywashError, connection: Connection) => void) | undefined
   readonly onDone: (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => void
   /** Whether nobody else holds the chunks that are read, as with those of a socket, so that stages may change them in place. */
@@ -83,6 +96,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   /** The flow takes no more before it calls `drained`. */
   #flowFull = false
   #state: State = 'new'
+  /** Made with the first fault that a stage reports. */
+  #reports: FaultReports | undefined
   /** Made when the connection begins to end. */
   #closeState: CloseState | undefined
   /** Progress at the last tick, and the number of ticks in a row without any more. */
@@ -158,6 +173,11 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.#abortFlow(strayFailure(this.#connection.counts, cause))
   }
 
+  /** Ends the connection for a promise of one of its stages that has rejected; called by the connection. */
+  failLater(error: BywashError): void {
+    this.#abortFlow(error)
+  }
+
   /** The counts of each stage so far; called by the connection. */
   counts(): readonly StageCounts[] {
     return this.#closeState?.counts ?? (this.#flow ?? (this.#dormant as DormantFlow)).counts()
@@ -198,12 +218,17 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     else this.#closing.setTimer(() => this.duplex.destroy(), LINGER_MS)
   }
 
-  /** The transport failed. After a good end that only matters while output was still on its way. */
+  /**
+   * The transport failed, which ends the connection: a TLS socket says so without being destroyed. After a good end the
+   * error only matters while output was still on its way.
+   */
   onError(error: Error): void {
-    if (this.#closeState?.error !== undefined || this.duplex.writableFinished) return
-    const closing = this.#closing
-    closing.reason = 'client-reset'
-    closing.error = error
+    if (this.#closeState?.error === undefined && !this.duplex.writableFinished) {
+      const closing = this.#closing
+      closing.reason = 'client-reset'
+      closing.error = error
+    }
+    this.duplex.destroy()
   }
 
   onClose(): void {
@@ -229,7 +254,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
       closing.counts = this.counts()
       this.#flow = undefined
     }
-    if (failure !== undefined) this.report(failure)
+    this.#reports?.end()
+    if (failure !== undefined) this.#tell(failure)
     this.#settings.onDone(
       failure === undefined || outcome.error !== undefined
         ? outcome
@@ -246,27 +272,45 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (!this.outputFull) this.#resume()
   }
 
+  hasRoom(held: number): boolean {
+    return held + this.waiting <= this.#settings.maxPending
+  }
+
+  overflow(): void {
+    this.#abortFlow(new SlowConsumerError(this.#settings.maxPending))
+  }
+
   inputClosed(): void {
     this.#startHalfCloseTimer()
   }
 
   finish(terminated: boolean): void {
+    // What has failed or was aborted has its reason; a duplex that is destroyed may still say 'end'.
+    if (this.#closeState?.reason !== undefined) return
     this.#linger(terminated ? 'terminated' : this.#isDiscarding ? 'shutdown' : 'end', undefined)
   }
 
-  report(error: BywashError): void {
-    guarded(() => this.#settings.onError?.(error, this.#connection))
+  report(reported: Reported): void {
+    if (this.#settings.onError === undefined) return
+    if (!isFault(reported)) {
+      this.#tell(reported)
+      return
+    }
+    this.#reports ??= new FaultReports(this.#connection.clock, this.#settings.maxReports, error =>
+      this.#tell(error),
+    )
+    this.#reports.report(reported)
   }
 
   fail(error: BywashError): void {
     const reason = reasonOf(error)
-    if (reason === 'stage-error') this.report(error)
+    if (reason === 'stage-error') this.#tell(error)
     if (this.#state === 'closed') return
     const closing = this.#closing
     if (closing.reason === undefined) {
       this.uncork()
-      const text = guarded(() => this.#settings.farewell(error, this.#connection))
-      if (typeof text === 'string') this.send(Buffer.from(text))
+      const last = this.#farewell(error)
+      if (last !== undefined) this.send(last)
       this.#linger(reason, error)
     } else if (this.#isDiscarding && closing.error === undefined) {
       closing.reason = reason
@@ -291,6 +335,10 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
       const stage = this.#flow?.overdue(frame)
       if (stage !== undefined) this.#abortFlow(frameTimedOut(stage, frameTimeout))
     }
+  }
+
+  #tell(error: BywashError): void {
+    guarded('onError', () => this.#settings.onError?.(error, this.#connection), this.#connection)
   }
 
   get #isReading(): boolean {
@@ -411,6 +459,29 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (stage === undefined) return false
     this.#abortFlow(noAnswer(stage, timeout))
     return true
+  }
+
+  /** The last bytes for the peer of a failing connection; undefined for none. */
+  #farewell(error: BywashError): Buffer | undefined {
+    const { farewell, onError } = this.#settings
+    const last: unknown = guarded(
+      'farewell',
+      () => farewell(error, this.#connection),
+      this.#connection,
+      onError,
+    )
+    if (typeof last === 'string') return Buffer.from(last)
+    const bytes = asBuffer('bytes', last)
+    // A promise that rejects is said already, and this is said of one that does not.
+    if (bytes === undefined && last !== undefined) {
+      const text = isThenable(last) ? 'a promise' : showValue(last)
+      tellOf(
+        `The callback 'farewell' returned ${text}. It returns text or bytes, or undefined for none.`,
+        this.#connection,
+        onError,
+      )
+    }
+    return bytes
   }
 
   #abortFlow(error: BywashError): void {

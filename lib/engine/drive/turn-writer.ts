@@ -38,6 +38,7 @@ export abstract class TurnWriter {
   protected duplex: SocketLike
   /** The output of this turn that is not written yet. */
   #pending: Buffer | Buffer[] | undefined
+  #pendingBytes = 0
   /** While true, the ends of turns write nothing: until `uncork()` or `uncorkSoon()`. */
   protected corked = false
   /** The duplex takes no more before its 'drain'. */
@@ -54,6 +55,7 @@ export abstract class TurnWriter {
   write(item: unknown): void {
     const bytes = item as Buffer
     if (bytes.length === 0) return
+    this.#pendingBytes += bytes.length
     if (this.#pending === undefined) this.#pending = bytes
     else if (Array.isArray(this.#pending)) this.#pending.push(bytes)
     else this.#pending = [this.#pending, bytes]
@@ -62,8 +64,10 @@ export abstract class TurnWriter {
   endTurn(): boolean {
     const pending = this.#pending
     if (pending !== undefined && !this.corked) {
+      const size = this.#pendingBytes
       this.#pending = undefined
-      if (Array.isArray(pending)) this.#sendAll(pending)
+      this.#pendingBytes = 0
+      if (Array.isArray(pending)) this.#sendAll(pending, size)
       else this.send(pending)
     }
     return !this.outputFull
@@ -77,10 +81,21 @@ export abstract class TurnWriter {
     return this.#pending === undefined && this.duplex.writableLength === 0
   }
 
+  /** The bytes of output that wait for the peer. */
+  protected get waiting(): number {
+    return this.duplex.writableLength + this.#pendingBytes
+  }
+
+  /** How many more bytes of output the peer takes before it is slow; 0 or less once it is. */
+  get desiredSize(): number {
+    return this.duplex.writableHighWaterMark - this.waiting
+  }
+
   /** Drops the duplex and the unwritten output: a closed connection may be remembered for a while, but not with these. */
   protected dropDuplex(): void {
     this.duplex = DESTROYED_DUPLEX
     this.#pending = undefined
+    this.#pendingBytes = 0
   }
 
   protected uncork(): void {
@@ -100,12 +115,9 @@ export abstract class TurnWriter {
     ;(delayed[loopTurn] as TurnWriter[]).push(this)
   }
 
-  #sendAll(pieces: readonly Buffer[]): void {
-    if (
-      pieces.length > MAX_GATHERED_PIECES ||
-      pieces.reduce((size, { length }) => size + length, 0) <= MAX_COPIED_BYTES
-    ) {
-      this.send(Buffer.concat(pieces))
+  #sendAll(pieces: readonly Buffer[], size: number): void {
+    if (pieces.length > MAX_GATHERED_PIECES || size <= MAX_COPIED_BYTES) {
+      this.send(Buffer.concat(pieces, size))
       return
     }
     this.duplex.cork()

@@ -1,6 +1,6 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { Connection } from '../../connection.js'
-import type { BywashError, PeerError } from '../../errors.js'
+import type { BywashError, Reported } from '../../errors.js'
 import type { Outcome } from '../../outcome.js'
 import type { StageCounts } from '../../stage-counts.js'
 import type { PlannedStage } from '../planned-stage.js'
@@ -11,6 +11,12 @@ export interface Sink {
   write: (item: unknown) => void
   /** Ends a turn: what was written in it may go out as one. False asks the flow to hold back until its `resume()`. */
   endTurn: () => boolean
+  /** How many more bytes the sink takes before it is full; 0 or less once it is. */
+  readonly desiredSize: number
+  /** Whether the peer is fast enough for a push: `maxPending` allows for what waits in the sink, and `held` bytes in the flow. */
+  hasRoom: (held: number) => boolean
+  /** Fails the connection, since `hasRoom()` was false. */
+  overflow: () => void
   /** True when the sink holds nothing of what was written, so that its memory may be used again. */
   readonly isFlushed: boolean
   /** Called when the flow takes input again, after a `write` that returned false. */
@@ -19,8 +25,8 @@ export interface Sink {
   inputClosed: () => void
   /** Called after all output, when every stage was flushed, or one has terminated the connection. */
   finish: (terminated: boolean) => void
-  /** Called with a fault of the peer that a stage reports; the connection goes on. */
-  report: (error: PeerError) => void
+  /** Called with what a stage reports, such as a fault of the peer; the connection goes on. */
+  report: (error: Reported) => void
   /** Called when a stage failed, after the output from before the failure. May also be called after `finish`. */
   fail: (error: BywashError) => void
 }

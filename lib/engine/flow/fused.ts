@@ -1,128 +1,42 @@
 import type { Connection } from '../../connection.js'
-import { type BywashError, blame, type PeerError, StageError } from '../../errors.js'
-import { isThenable, sizeOf, wrongKind } from '../../kind.js'
+import { type BywashError, blame, type Fault, isFault, type Reported, StageError } from '../../errors.js'
+import { isThenable, sizeOf } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
-import type { Controller, Transformer } from '../../stage.js'
+import { settle } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
-import { type FrameWatch, isOverdue } from '../drive/frame-watch.js'
+import { isOverdue } from '../drive/frame-watch.js'
 import type { PlannedStage } from '../planned-stage.js'
 import { BlockTransformer } from '../rewrite/block-lines.js'
 import { LoopTransformer } from '../rewrite/line-loop.js'
 import { RewrittenTransformer } from '../rewrite/rewritten.js'
 import type { TextOutput } from '../rewrite/text-output.js'
 import type { Flow, Sink } from './flow.js'
+import { Link, type Owner, openTransformer } from './link.js'
+import { PIECE_BYTES } from './stream-marks.js'
 
-type AnyTransformer = Transformer<unknown, unknown>
-type Step = 'start' | 'readComplete' | 'flush'
-/** The part of a sink that a fused segment calls: it takes all input at once, and its output ends in the turn of its end. */
-type FusedSink = Omit<Sink, 'drained' | 'inputClosed'>
+/** The part of a sink that a fused segment calls. */
+type FusedSink = Omit<Sink, 'inputClosed'>
 
-/** One stage of a segment at work: calls the transformer, and is the controller that the transformer is given. */
-class Link implements Controller<unknown> {
-  /** The next stage. */
-  after: Link | undefined
-  /** The next stage that has a `transform`; undefined where items go to the sink. */
-  next: Link | undefined
-  /** `stopped` by another stage: items that it still enqueues are dropped. `ended` by itself: such items are an error. */
-  state: 'open' | 'stopped' | 'ended' = 'open'
-  /** Items and bytes that the transformer has enqueued. */
-  items = 0
-  bytes = 0
-  watch: FrameWatch | undefined
+/**
+ * Whether connections of a list take their chunks in pieces, by the list: because a stage says that it waits, or has returned
+ * a promise once. All others take a chunk as a whole, which is faster.
+ */
+const listsInPieces = new WeakMap<readonly PlannedStage[], boolean>()
 
-  constructor(
-    readonly segment: FusedSegment,
-    readonly planned: PlannedStage,
-    readonly transformer: AnyTransformer,
-  ) {}
-
-  receive(item: unknown): void {
-    try {
-      const result: unknown = this.transformer.transform?.(item, this)
-      if (result !== undefined) this.refusePromise(result, 'transform')
-    } catch (cause) {
-      this.segment.fail(this, cause, 'transform')
-    }
+function isInPieces(stages: readonly PlannedStage[]): boolean {
+  let known = listsInPieces.get(stages)
+  if (known === undefined) {
+    known = stages.some(({ stage }) => stage.waits)
+    listsInPieces.set(stages, known)
   }
-
-  call(step: Step): void {
-    try {
-      const result: unknown = this.transformer[step]?.(this)
-      if (result !== undefined) this.refusePromise(result, step)
-    } catch (cause) {
-      this.segment.fail(this, cause, step)
-    }
-  }
-
-  /** The number of the unfinished frame, or 0. */
-  get frame(): number {
-    if (this.transformer.unfinished === undefined) return 0
-    try {
-      return this.transformer.unfinished()
-    } catch (cause) {
-      this.segment.fail(this, cause, 'unfinished')
-      return 0
-    }
-  }
-
-  /** A promise would let the next item overtake this one, and its rejection would belong to nobody. */
-  refusePromise(result: unknown, when: string): void {
-    if (!isThenable(result)) return
-    const { name } = this.planned
-    const refusal = new StageError(
-      name,
-      `returned a promise from ${when}. Use asyncMap() for what takes time.`,
-    )
-    this.segment.fail(this, refusal, when)
-    // The connection has failed already; an unhandled rejection would end the process.
-    result.then(undefined, () => {})
-  }
-
-  enqueue(item: unknown): void {
-    const { segment, planned } = this
-    if (this.state !== 'open') {
-      if (this.state === 'ended') segment.refuseLate(this)
-      return
-    }
-    const size = sizeOf(planned.emits, item)
-    if (size === -1) {
-      segment.fail(this, wrongKind(planned.name, planned.emits, item), 'enqueue')
-      return
-    }
-    this.items++
-    this.bytes += size
-    segment.pass(this, item)
-  }
-
-  terminate(): void {
-    this.segment.terminate(this)
-  }
-
-  error(reason: unknown): void {
-    this.segment.fail(this, reason, 'its own judgement')
-  }
-
-  report(error: PeerError): void {
-    this.segment.report(error)
-  }
-}
-
-function openTransformer({ name, stage }: PlannedStage, connection: Connection): AnyTransformer {
-  const transformer = stage.open?.(connection)
-  if (typeof transformer !== 'object' || transformer === null) {
-    throw new StageError(name, "must return an object with functions such as 'transform' from open().")
-  }
-  if (stage.lazy && transformer.start !== undefined) {
-    throw new StageError(name, "has a 'start', but is 'lazy', which opens it with its first item.")
-  }
-  return transformer as AnyTransformer
+  return known
 }
 
 /**
- * Runs neighbouring synchronous stages as direct calls. A *turn* is everything that one call from outside causes (an item,
- * the end, a timer of a stage that enqueues); the sink is told when it ends.
+ * Runs neighbouring stages as direct calls. A *turn* is everything that one call from outside causes (an item, the end), or
+ * that happens in one tick of the event loop (settled promises, timers of stages that enqueue); the sink is told when it ends.
  */
-export class FusedSegment implements Flow {
+export class FusedSegment implements Flow, Owner {
   readonly #stages: readonly PlannedStage[]
   readonly #sink: FusedSink
   readonly #ownsItems: boolean
@@ -136,9 +50,31 @@ export class FusedSegment implements Flow {
   #completes = false
   /** Whether a turn is under way. */
   #busy = false
-  /** In `ending` and `terminating` the stages that are still open are flushed at the end of the turn; `done` takes no item. */
-  #state: 'open' | 'ending' | 'terminating' | 'done' = 'open'
+  /** Whether the end of a turn is scheduled. */
+  #turnDue = false
+  /**
+   * In `ending` and `terminating` the stages that are still open are flushed at the end of the turn; in `failing` they are not,
+   * but finish what they have begun; `done` takes no item.
+   */
+  #state: 'open' | 'ending' | 'terminating' | 'failing' | 'done' = 'open'
   #failure: BywashError | undefined
+  /** Whether chunks are taken in pieces, since a stage may wait. */
+  #inPieces: boolean
+  /** The number of links that wait. */
+  #waits = 0
+  /** The rest of a chunk that has come while a link waits or the sink is full. */
+  #rest: unknown
+  #sinkIsFull = false
+  /** Size of what was enqueued later than in a call of its stage, since the last turn has ended. */
+  turnSize = 0
+  /** Whether some of that answers nothing that was read. */
+  #hasPushed = false
+  /** Size of the items that wait in links. */
+  queuedSize = 0
+  /** The links that wait for a positive `desiredSize`, with what to call then. */
+  #readyCallbacks: (readonly [Link, () => void])[] | undefined
+  /** The source was told to hold back. */
+  #isFull = false
   /** Items and bytes that have come in. */
   #items = 0
   bytes = 0
@@ -147,6 +83,7 @@ export class FusedSegment implements Flow {
     this.#stages = stages
     this.#sink = sink
     this.#ownsItems = ownsItems
+    this.#inPieces = isInPieces(stages)
   }
 
   open(connection: Connection): void {
@@ -211,21 +148,54 @@ export class FusedSegment implements Flow {
 
   write(item: unknown): boolean {
     if (this.#state !== 'open') return true
-    this.#busy = true
     this.#items++
     this.bytes += sizeOf(this.#stages[0]?.accepts ?? 'bytes', item)
-    this.#hand(this.#first, item)
-    this.#endTurn()
-    return true
+    if (this.#inPieces) {
+      this.#rest = item
+      if (this.#waits === 0) this.#endTurn()
+    } else {
+      this.#busy = true
+      this.#hand(this.#first, item)
+      this.#endTurn()
+    }
+    this.#isFull = this.#waits > 0 || this.#rest !== undefined
+    return !this.#isFull
   }
 
   end(): void {
+    this.#end('ending')
+  }
+
+  /** Ends the input behind a failure: no stage is flushed, but what was begun still comes. */
+  endFailed(): void {
+    this.#end('failing')
+  }
+
+  #end(state: 'ending' | 'failing'): void {
     if (this.#state !== 'open') return
-    this.#state = 'ending'
+    this.#state = state
     this.#endTurn()
   }
 
-  resume(): void {}
+  resume(): void {
+    this.#sinkIsFull = false
+    if (this.#rest !== undefined) this.#endTurn()
+    this.tellReady()
+  }
+
+  /** Takes the rest of a chunk, in pieces, for as long as no link waits and the sink takes the output. */
+  #takeRest(): void {
+    while (this.#rest !== undefined && this.#waits === 0 && !this.#sinkIsFull) {
+      const rest = this.#rest
+      if (this.#stages[0]?.accepts === 'bytes' && (rest as Buffer).length > PIECE_BYTES) {
+        this.#rest = (rest as Buffer).subarray(PIECE_BYTES)
+        this.#hand(this.#first, (rest as Buffer).subarray(0, PIECE_BYTES))
+      } else {
+        this.#rest = undefined
+        this.#hand(this.#first, rest)
+      }
+    }
+  }
 
   overdue(limit: number): PlannedStage | undefined {
     for (let link = this.#head; link !== undefined; link = link.after) {
@@ -239,11 +209,21 @@ export class FusedSegment implements Flow {
     return false
   }
 
-  pendingStage(): undefined {}
+  pendingStage(): string | undefined {
+    let name: string | undefined
+    // The last one is the cause: those before it wait for it.
+    for (let link = this.#head; link !== undefined; link = link.after) {
+      if (!link.waits) continue
+      name = link.transformer instanceof LoopTransformer ? link.transformer.pending : link.planned.name
+    }
+    return name
+  }
 
   abort(): void {
     this.#state = 'done'
-    for (let link = this.#head; link !== undefined; link = link.after) link.state = 'stopped'
+    this.#rest = undefined
+    for (let link = this.#head; link !== undefined; link = link.after) link.stop('stopped')
+    this.tellReady()
   }
 
   counts(): readonly StageCounts[] {
@@ -260,17 +240,34 @@ export class FusedSegment implements Flow {
     return counts
   }
 
+  /** Items and bytes that have left the last stage. */
+  get given(): Passed {
+    return (this.counts().at(-1) as StageCounts).out
+  }
+
   close(outcome: Outcome): BywashError | undefined {
     this.#state = 'done'
+    this.#rest = undefined
     let failure: BywashError | undefined
+    // What `close` enqueues is an error of its stage.
+    this.#busy = true
     for (let link = this.#head; link !== undefined; link = link.after) {
+      link.stop(link.state === 'open' ? 'ended' : link.state)
       try {
-        link.transformer.close?.(outcome)
+        const result: unknown = link.transformer.close?.(outcome)
+        if (isThenable(result)) this.#ownClosing(link, result)
       } catch (cause) {
         failure ??= blame(link.planned.name, 'close', cause)
       }
     }
+    this.#busy = false
+    this.tellReady()
     return failure
+  }
+
+  /** Reports the rejection of a promise that a `close` has returned; the connection is over by then. */
+  #ownClosing({ planned }: Link, closing: PromiseLike<unknown>): void {
+    closing.then(undefined, cause => this.#sink.fail(blame(planned.name, 'close', cause)))
   }
 
   #hand(link: Link | undefined, item: unknown): void {
@@ -278,21 +275,112 @@ export class FusedSegment implements Flow {
     else link.receive(item)
   }
 
-  /** Hands an item from a link to the next. Outside a turn, as from a timer of the stage, this is a turn of its own. */
-  pass(from: Link, item: unknown): void {
+  /** Hands an item from a link to the next. Outside a turn, as from a timer of the stage, the turn ends with this tick. */
+  pass(from: Link, item: unknown, size: number): void {
     if (this.#busy) {
       this.#hand(from.next, item)
-    } else if (this.#state === 'done') {
-      this.refuseLate(from)
-    } else {
-      this.#busy = true
+    } else if (this.#state !== 'done') {
+      this.enterTurn()
       this.#hand(from.next, item)
-      this.#endTurn()
+      this.leaveTurn()
+      this.turnSize += size + 1
+      this.#hasPushed = true
+      // A fast client takes at once what was only gathered until the end of the turn.
+      if (!this.#sink.hasRoom(this.queuedSize + this.turnSize)) this.#endTurn()
     }
   }
 
-  report(error: PeerError): void {
-    this.#sink.report(error)
+  get desiredSize(): number {
+    return this.#sink.desiredSize - this.turnSize
+  }
+
+  whenReady(link: Link, callback: () => void): void {
+    this.#readyCallbacks ??= []
+    this.#readyCallbacks.push([link, callback])
+  }
+
+  /** Tells the links whose `desiredSize` is positive, or that have ended. */
+  tellReady(): void {
+    const callbacks = this.#readyCallbacks
+    if (callbacks === undefined) return
+    const isReady = ([link]: readonly [Link, () => void]) =>
+      this.#state === 'done' || link.state !== 'open' || link.desiredSize > 0
+    const later = callbacks.filter(each => !isReady(each))
+    this.#readyCallbacks = later.length > 0 ? later : undefined
+    for (const each of callbacks) if (!later.includes(each)) each[1]()
+  }
+
+  get isBusy(): boolean {
+    return this.#busy
+  }
+
+  hold(): void {
+    this.#waits++
+    if (this.#inPieces) return
+    this.#inPieces = true
+    listsInPieces.set(this.#stages, true)
+  }
+
+  unhold(): void {
+    this.#waits--
+  }
+
+  /** A link goes on. What it does belongs to a turn that ends with this tick. */
+  release(link: Link): void {
+    this.#waits--
+    const isOuter = this.enterTurn()
+    link.takeQueue()
+    this.#takeRest()
+    if (isOuter) this.leaveTurn()
+  }
+
+  /** Begins a turn that ends with this tick; false where one is under way. */
+  enterTurn(): boolean {
+    const isOuter = !this.#busy
+    this.#busy = true
+    return isOuter
+  }
+
+  leaveTurn(): void {
+    this.#busy = false
+    this.endTurnSoon()
+  }
+
+  /** Ends the turn once everything of this tick has happened. */
+  endTurnSoon(): void {
+    if (this.#turnDue) return
+    this.#turnDue = true
+    process.nextTick(FusedSegment.#endDueTurn, this)
+  }
+
+  static #endDueTurn(segment: FusedSegment): void {
+    if (segment.#turnDue) segment.#endTurn()
+  }
+
+  /**
+   * Reports an error of a stage. A fault of the peer is not heard of when the connection ends in front of it, however the
+   * input was cut: what later stages have gathered goes on first, since it may be what ends the connection.
+   */
+  report(link: Link, reported: Reported): void {
+    if (!isFault(reported)) {
+      this.#sink.report(reported)
+      return
+    }
+    this.#complete(link.after)
+    if (link.state !== 'stopped') this.passReport(reported, link.after)
+  }
+
+  /** Takes the report of a stage in front of the segment. */
+  takeReport(fault: Fault): void {
+    this.passReport(fault, this.#head)
+  }
+
+  /** Passes a report through a link and those behind it, behind the items in front of it. */
+  passReport(fault: Fault, first: Link | undefined): void {
+    for (let link = first; link !== undefined; link = link.after) {
+      if (link.takesReport(fault)) return
+    }
+    this.#sink.report(fault)
   }
 
   refuseLate(link: Link): void {
@@ -302,7 +390,7 @@ export class FusedSegment implements Flow {
   terminate(link: Link): void {
     if (link.state !== 'open' || this.#state === 'done') return
     this.#stopThrough(link)
-    link.state = 'ended'
+    link.stop('ended')
     this.#state = 'terminating'
     this.#failure = undefined
     if (!this.#busy) this.#endTurn()
@@ -313,56 +401,82 @@ export class FusedSegment implements Flow {
     if (this.#state === 'done') {
       // Reported once only: a timer that was left running would fail again and again.
       if (link.state !== 'stopped') this.#sink.fail(error)
-      link.state = 'stopped'
+      link.stop('stopped')
     } else if (link.state !== 'stopped') {
       // The stages behind it still get the items from before the failure. If one of them fails or terminates on those, that
       // comes first in the order of the bytes, and replaces this failure.
       this.#failure = error
+      this.#state = 'failing'
       this.#stopThrough(link)
       if (!this.#busy) this.#endTurn()
     }
   }
 
   #stopThrough(last: Link): void {
+    this.#rest = undefined
     let link = this.#head
     while (link !== undefined && link !== last.after) {
-      if (link.state === 'open') link.state = 'stopped'
+      if (link.state === 'open') link.stop('stopped')
       link = link.after
     }
   }
 
   /** Ends a turn: gathered items go on, the stages are flushed if this is the end, and then the sink is told. */
   #endTurn(): void {
+    this.#turnDue = false
+    if (this.#state === 'done') return
     this.#busy = true
-    this.#complete()
-    while (this.#state !== 'open' && this.#failure === undefined && !this.#flush()) this.#complete()
+    this.#takeRest()
+    this.#complete(this.#head)
+    let flushed = false
+    while (this.#state !== 'open' && !flushed && this.#rest === undefined && this.#waits === 0) {
+      flushed = this.#flush()
+      this.#complete(this.#head)
+    }
     this.#busy = false
-    this.#sink.endTurn()
+    this.#sinkIsFull = !this.#sink.endTurn()
+    const hasPushed = this.#hasPushed
+    this.#hasPushed = false
+    this.turnSize = 0
     this.#lender?.reclaim(this.#sink.isFlushed)
-    if (this.#failure !== undefined) {
-      this.abort()
-      this.#sink.fail(this.#failure)
-    } else if (this.#state !== 'open') {
-      const terminated = this.#state === 'terminating'
+    if (flushed) {
+      this.#finish()
+    } else if (hasPushed && !this.#sink.hasRoom(this.queuedSize)) {
+      this.#sink.overflow()
+    } else if (this.#isFull && this.#waits === 0 && this.#rest === undefined) {
+      this.#isFull = false
+      this.#sink.drained()
+    }
+    if (this.#readyCallbacks !== undefined) this.tellReady()
+  }
+
+  #finish(): void {
+    const terminated = this.#state === 'terminating'
+    const failure = this.#failure
+    if (failure === undefined) {
       this.#state = 'done'
       this.#sink.finish(terminated)
+    } else {
+      this.abort()
+      this.#sink.fail(failure)
     }
   }
 
-  #complete(): void {
+  #complete(first: Link | undefined): void {
     if (!this.#completes) return
-    for (let link = this.#head; link !== undefined; link = link.after) {
-      if (link.state === 'open' && link.transformer.readComplete !== undefined) link.call('readComplete')
-    }
+    for (let link = first; link !== undefined; link = link.after) link.complete()
   }
 
-  /** Flushes the stages that are open; false when one has failed. */
+  /** Flushes the stages that are open, or lets them settle behind a failure; false when one waits. */
   #flush(): boolean {
     for (let link = this.#head; link !== undefined; link = link.after) {
-      if (link.state === 'open') link.call('readComplete')
-      if (link.state === 'open') link.call('flush')
+      if (link.isReady) link.complete()
+      if (link.isReady) {
+        link.flushed = true
+        link.call(this.#state === 'failing' ? settle : 'flush')
+      }
+      if (link.waits) return false
       if (link.state === 'open') link.state = 'ended'
-      if (this.#failure !== undefined) return false
     }
     return true
   }

@@ -1,62 +1,28 @@
 import type { AsyncResource } from 'node:async_hooks'
-import type { Duplex, Transform } from 'node:stream'
 import type { Connection } from '../../connection.js'
-import { type BywashError, blame, StageError } from '../../errors.js'
-import { type Kind, sizeOf, wrongKind } from '../../kind.js'
+import { type BywashError, blame, type Fault, isFault, type Reported, StageError } from '../../errors.js'
+import { asBuffer, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
-import { type FrameWatch, isOverdue } from '../drive/frame-watch.js'
+import { isOverdue } from '../drive/frame-watch.js'
 import type { Plan } from '../plan.js'
 import type { PlannedStage, Segment } from '../planned-stage.js'
 import type { Flow, Sink } from './flow.js'
 import { FusedSegment } from './fused.js'
-import { asError, guardStream } from './guard-stream.js'
+import { guardStream } from './guard-stream.js'
+import { ITEM_BYTES } from './link.js'
+import {
+  flushUnlessFailed,
+  frameOf,
+  isBlocked,
+  newPart,
+  outputOf,
+  type Part,
+  piecesOf,
+  type Report,
+} from './part.js'
+import { HIGH_WATER_MARK, PIECE_BYTES } from './stream-marks.js'
 import { through } from './through.js'
-
-/** Items that may wait on each side of a stream. Chunks can be large, so only one of them. */
-const HIGH_WATER_MARK: Record<Kind, number> = { bytes: 1, line: 16, frame: 16, value: 16 }
-
-/** A segment at work as a stream. */
-interface Part {
-  readonly stream: Duplex & { readonly unfinished?: () => number }
-  /** Set where the stream wraps a fused segment. */
-  readonly segment: FusedSegment | undefined
-  /** The stage whose output leaves the part. */
-  readonly last: PlannedStage
-  /** Items and bytes that have left the part. */
-  items: number
-  bytes: number
-  /** The error to deliver behind this part's output. */
-  failure: BywashError | undefined
-  watch: FrameWatch | undefined
-  /** The output has ended, and the next part was told; later events of the stream mean nothing. */
-  over: boolean
-}
-
-function newPart(stream: Duplex, segment: FusedSegment | undefined, last: PlannedStage): Part {
-  return { stream, segment, last, items: 0, bytes: 0, failure: undefined, watch: undefined, over: false }
-}
-
-/** The number of the frame that the stream of a stage has not finished, or 0. */
-function frameOf({ stream }: Part): number {
-  try {
-    return stream.unfinished?.() ?? 0
-  } catch (cause) {
-    stream.destroy(asError(cause))
-    return 0
-  }
-}
-
-/** Skips `_flush` after a failure. For the stream of a stage that has `open` too: when it is fused, it is not flushed then. */
-function flushUnlessFailed(part: Part): void {
-  const stream = part.stream as Transform
-  const flush: Transform['_flush'] | undefined = stream._flush
-  if (flush === undefined) return
-  stream._flush = callback => {
-    if (part.failure === undefined) flush.call(stream, callback)
-    else callback()
-  }
-}
 
 /**
  * Runs segments as streams, each feeding the next. They are joined here and not with `stream.pipeline`, so that output from
@@ -73,6 +39,8 @@ export class StreamChain implements Flow {
   #items = 0
   bytes = 0
   #terminated = false
+  /** The source was told to hold back. */
+  #full = false
   /** The sink was told of the end, or must not be. */
   #over = false
 
@@ -106,27 +74,72 @@ export class StreamChain implements Flow {
     const first = stages[0] as PlannedStage
     const last = stages.at(-1) as PlannedStage
     if (type === 'fused') {
+      let gathered: Buffer[] = []
+      const flushGathered = () => {
+        if (gathered.length === 0) return
+        stream.push(gathered.length === 1 ? gathered[0] : Buffer.concat(gathered))
+        gathered = []
+      }
+      // The callback of the stream that is called once the segment takes more, or has ended.
+      let goOn: (() => void) | undefined
+      const isTold = () => {
+        const callback = goOn
+        goOn = undefined
+        callback?.()
+      }
       const segment = new FusedSegment(stages, {
-        write: item => stream.push(item),
-        endTurn: () => true,
+        // The bytes of a turn are one item: the next part then does its work for each item, such as a flush, once.
+        write: last.emits === 'bytes' ? item => gathered.push(item as Buffer) : item => stream.push(item),
+        endTurn: () => {
+          flushGathered()
+          return true
+        },
         isFlushed: false,
+        get desiredSize() {
+          return stream.readableHighWaterMark - stream.readableLength
+        },
+        hasRoom: held => {
+          const { items, bytes } = segment.given
+          const part = this.#parts[index] as Part
+          // Bytes are gathered, so their items are not those that leave.
+          const waitingItems = last.emits === 'bytes' ? 0 : items - part.items
+          return this.#sink.hasRoom(held + bytes - part.bytes + ITEM_BYTES * waitingItems)
+        },
+        overflow: () => this.#sink.overflow(),
+        drained: isTold,
         finish: terminated => {
           if (terminated) this.#terminate(index)
+          isTold()
         },
-        report: error => this.#sink.report(error),
-        fail: error => this.#fail(index, error),
+        report: error => {
+          flushGathered()
+          this.#report(index, error)
+        },
+        fail: error => {
+          this.#fail(index, error)
+          isTold()
+        },
       })
       const stream = through(
         {
           writableHighWaterMark: HIGH_WATER_MARK[first.accepts],
           readableHighWaterMark: HIGH_WATER_MARK[last.emits],
         },
-        item => scope.runInAsyncScope(segment.write, segment, item),
-        () => {
-          if (this.#parts[index]?.failure === undefined) scope.runInAsyncScope(segment.end, segment)
+        (item, callback) => {
+          const isTaken = () => {
+            this.#taken(index, 1)
+            callback()
+          }
+          if (scope.runInAsyncScope(segment.write, segment, item)) isTaken()
+          else goOn = isTaken
+        },
+        callback => {
+          goOn = callback
+          const hasFailed = this.#parts[index]?.failure !== undefined
+          scope.runInAsyncScope(hasFailed ? segment.endFailed : segment.end, segment)
         },
       )
-      this.#parts.unshift(newPart(stream, segment, last))
+      this.#parts.unshift(newPart(stream, segment, first, last))
       return segment.openStages(connection)
     }
     try {
@@ -134,10 +147,10 @@ export class StreamChain implements Flow {
       const stream = open(
         connection,
         cause => this.#fail(index, blame(last.name, 'its stream', cause)),
-        error => this.#sink.report(error),
+        error => this.#report(index, error),
       )
-      guardStream(last.name, stream, scope)
-      const part = newPart(stream, undefined, last)
+      guardStream(last.name, stream, scope, count => this.#taken(index, count))
+      const part = newPart(stream, undefined, first, last)
       if (last.stage.open !== undefined) flushUnlessFailed(part)
       this.#parts.unshift(part)
       return undefined
@@ -150,18 +163,23 @@ export class StreamChain implements Flow {
   #join(index: number): void {
     const part = this.#parts[index] as Part
     const { stream, last } = part
-    stream.on('data', (item: unknown) => {
+    stream.on('data', (given: unknown) => {
+      const item = Buffer.isBuffer(given) ? given : (asBuffer(last.emits, given) ?? given)
       const size = sizeOf(last.emits, item)
       if (size !== -1) {
         part.items++
         part.bytes += size
         if (!this.#give(index + 1, item)) stream.pause()
+        part.segment?.tellReady()
+        this.#handOn(index)
       } else {
         stream.destroy(wrongKind(last.name, last.emits, item))
       }
     })
-    this.#parts[index + 1]?.stream.on('drain', () => stream.resume())
-    stream.on('end', () => this.#ended(index))
+    stream.on('drain', () => this.#drained(index))
+    stream.on('end', () => {
+      if (!part.over) this.#ended(index)
+    })
     stream.on('error', cause => {
       if (!part.over) this.#fail(index, blame(last.name, 'its stream', cause))
     })
@@ -175,22 +193,65 @@ export class StreamChain implements Flow {
   /** Gives an item to a part, or to the sink behind the last part. False: hold back until 'drain' or `resume()`. */
   #give(index: number, item: unknown): boolean {
     const part = this.#parts[index]
-    if (part !== undefined) return part.stream.write(item)
-    this.#sink.write(item)
-    return this.#sink.endTurn()
+    if (part === undefined) {
+      this.#sink.write(item)
+      return this.#sink.endTurn()
+    }
+    if (part.decodes || isBlocked(part)) {
+      part.rest = item
+      return this.#feed(part)
+    }
+    part.given++
+    return part.stream.write(item)
+  }
+
+  /**
+   * Writes what waits for a part, of a chunk piece by piece, for as long as the part takes it; false until its 'drain', or until
+   * it has dealt with what stands in front of a report.
+   */
+  #feed(part: Part): boolean {
+    const { stream } = part
+    while (part.rest !== undefined) {
+      if (isBlocked(part)) return false
+      const { rest } = part
+      const isLong = part.decodes && (rest as Buffer).length > PIECE_BYTES
+      part.rest = isLong ? (rest as Buffer).subarray(PIECE_BYTES) : undefined
+      part.given++
+      // The mark of a Transform may be one item, and that item be through already.
+      const isTaken = stream.write(isLong ? (rest as Buffer).subarray(0, PIECE_BYTES) : rest)
+      if (!isTaken && stream.writableLength > 0) return false
+    }
+    return true
+  }
+
+  #drained(index: number): void {
+    const part = this.#parts[index] as Part
+    if (!this.#feed(part)) return
+    if (part.ending) {
+      part.stream.end()
+    } else if (index > 0) {
+      this.#parts[index - 1]?.stream.resume()
+    } else if (this.#full) {
+      this.#full = false
+      this.#sink.drained()
+    }
   }
 
   write(item: unknown): boolean {
     if (this.#stopped > 0) return true
     this.#items++
     this.bytes += sizeOf(this.#plan.accepts, item)
-    const open = this.#give(0, item)
-    if (!open) this.#parts[0]?.stream.once('drain', () => this.#sink.drained())
-    return open
+    this.#full = !this.#give(0, item)
+    return !this.#full
   }
 
   end(): void {
-    if (this.#stopped === 0) this.#parts[0]?.stream.end()
+    if (this.#stopped === 0) this.#endInput(this.#parts[0] as Part)
+  }
+
+  #endInput(part: Part): void {
+    if (part.rest === undefined) part.stream.end()
+    else part.ending = true
   }
 
   resume(): void {
@@ -212,9 +273,11 @@ export class StreamChain implements Flow {
 
   pendingStage(): string | undefined {
     // The last one with input is the cause: those before it wait for it.
-    return this.#parts.findLast(
-      ({ stream, over }) => !over && (stream.writableLength > 0 || stream.writableEnded),
-    )?.last.name
+    const part = this.#parts.findLast(
+      ({ stream, rest, over }) =>
+        !over && (rest !== undefined || stream.writableLength > 0 || stream.writableEnded),
+    )
+    return part?.segment?.pendingStage() ?? part?.last.name
   }
 
   abort(): void {
@@ -222,6 +285,7 @@ export class StreamChain implements Flow {
     this.#over = true
     for (const part of this.#parts) {
       part.over = true
+      part.rest = undefined
       part.segment?.abort()
       part.stream.destroy()
     }
@@ -243,12 +307,68 @@ export class StreamChain implements Flow {
     if (next !== undefined) {
       if (index + 1 < this.#stopped) return
       next.failure = part.failure
-      next.stream.end()
+      this.#endInput(next)
       return
     }
     this.#over = true
     if (part.failure === undefined) this.#sink.finish(this.#terminated)
     else this.#sink.fail(part.failure)
+  }
+
+  /** Called when a stage of a part reports an error; also by a stream that is only being opened. */
+  #report(index: number, error: Reported): void {
+    if (!isFault(error) || this.#parts[index] === undefined) this.#sink.report(error)
+    else if (index >= this.#stopped) this.#sendBehind(index, error)
+  }
+
+  /** Sends a report behind the output that a part has made so far. */
+  #sendBehind(index: number, fault: Fault): void {
+    const part = this.#parts[index] as Part
+    const { stream } = part
+    part.reports ??= { waiting: [], leaving: [] }
+    const behind = outputOf(part) + stream.readableLength
+    part.reports.leaving.push({ behind, fault })
+    this.#handOn(index)
+  }
+
+  /** Sends on the reports behind which a part has now dealt with all items. */
+  #taken(index: number, count: number): void {
+    const part = this.#parts[index] as Part
+    part.taken += count
+    const waiting = part.reports?.waiting ?? []
+    while (waiting[0] !== undefined && waiting[0].behind <= part.taken) {
+      this.#passThrough(index, (waiting.shift() as Report).fault)
+      if (part.rest !== undefined) process.nextTick(() => this.#drained(index))
+    }
+  }
+
+  /** Gives the next part, or the sink, the reports that stand behind the output that has left a part. */
+  #handOn(index: number): void {
+    const part = this.#parts[index] as Part
+    const leaving = part.reports?.leaving ?? []
+    while (leaving[0] !== undefined && leaving[0].behind <= outputOf(part)) {
+      this.#receive(index + 1, (leaving.shift() as Report).fault)
+    }
+  }
+
+  #receive(index: number, fault: Fault): void {
+    if (index < this.#stopped) return
+    const part = this.#parts[index]
+    if (part === undefined) {
+      this.#sink.report(fault)
+    } else if (part.taken === part.given && part.rest === undefined) {
+      this.#passThrough(index, fault)
+    } else {
+      part.reports ??= { waiting: [], leaving: [] }
+      part.reports.waiting.push({ behind: part.given + piecesOf(part), fault })
+    }
+  }
+
+  /** Sends a report through a part that has dealt with all items in front of it, though stages in it may still wait. */
+  #passThrough(index: number, fault: Fault): void {
+    const { segment } = this.#parts[index] as Part
+    if (segment === undefined) this.#sendBehind(index, fault)
+    else segment.takeReport(fault)
   }
 
   #terminate(index: number): void {
@@ -271,12 +391,14 @@ export class StreamChain implements Flow {
   /** Ends the output of a part behind what it has made, and destroys the parts before it. */
   #stop(index: number, failure: BywashError | undefined): void {
     this.#stopped = index + 1
-    for (const { stream, segment } of this.#parts.slice(0, index)) {
-      segment?.abort()
-      stream.destroy()
+    for (const part of this.#parts.slice(0, index)) {
+      part.rest = undefined
+      part.segment?.abort()
+      part.stream.destroy()
     }
     const part = this.#parts[index] as Part
     const { stream } = part
+    part.rest = undefined
     part.failure = failure
     if (!stream.destroyed) stream.push(null)
     this.#sink.inputClosed()
@@ -288,6 +410,7 @@ export class StreamChain implements Flow {
     let failure: BywashError | undefined
     for (const part of this.#parts) {
       part.over = true
+      part.rest = undefined
       const fault = part.segment?.close(outcome)
       failure ??= fault
       part.stream.destroy()

@@ -8,18 +8,12 @@ import { transform as through2 } from 'through2'
  */
 export function through(
   marks: { readonly writableHighWaterMark: number; readonly readableHighWaterMark: number },
-  transform: (item: unknown) => void,
-  flush: () => void,
+  transform: (item: unknown, callback: () => void) => void,
+  flush: (callback: () => void) => void,
 ): Duplex {
   return through2(
     { objectMode: true, ...marks },
-    (item: unknown, _encoding: string, callback: () => void) => {
-      transform(item)
-      callback()
-    },
-    (callback: () => void) => {
-      flush()
-      callback()
-    },
+    (item: unknown, _encoding: string, callback: () => void) => transform(item, callback),
+    flush,
   ) as unknown as Duplex
 }

@@ -1,9 +1,9 @@
-import type { BlockDecoder, LineEncoding } from '../../block-role.js'
+import type { BlockDecoder, BlockMap, LineEncoding } from '../../block-role.js'
 import type { Connection } from '../../connection.js'
 import { blame } from '../../errors.js'
-import { wrongKind } from '../../kind.js'
+import { isThenable, wrongKind } from '../../kind.js'
 import { decodeText } from '../../line-text.js'
-import type { Controller } from '../../stage.js'
+import type { Controller, HoldingController } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import type { PlannedStage } from '../planned-stage.js'
 import { RewrittenTransformer } from './rewritten.js'
@@ -21,14 +21,25 @@ export interface LoopWork {
 
 export interface LineMap {
   readonly name: string
-  readonly line: (line: string, connection: Connection) => string
+  readonly line: BlockMap
 }
 
 const CR = 0x0d
 /** From this length on a line is encoded by itself; shorter lines are joined first. */
 const MIN_LONG_LINE_CHARACTERS = 1_024
 
-/** Takes each line through all maps in one loop, in place of the calls from stage to stage. */
+/** Complete lines that the loop has not taken yet. */
+interface Remainder {
+  readonly text: string
+  /** Start of the first line that is left. */
+  readonly from: number
+  readonly stripsCr: boolean
+}
+
+/**
+ * Takes each line through all maps in one loop, in place of the calls from stage to stage. At a map that returns a promise the
+ * loop stops, and goes on behind that map when the promise has settled.
+ */
 export class LoopTransformer extends RewrittenTransformer {
   readonly #decoder: BlockDecoder
   readonly #work: LoopWork
@@ -37,6 +48,10 @@ export class LoopTransformer extends RewrittenTransformer {
   /** Lines and their characters that have left the decoder (index 0) and each map. */
   readonly #items: number[]
   readonly #characters: number[]
+  /** The lines behind one whose promise has not settled, in order. */
+  #remainders: Remainder[] = []
+  /** Index of the map that has returned that promise; undefined where none is waited for. */
+  #pendingMap: number | undefined
 
   constructor(decoder: BlockDecoder, work: LoopWork, connection: Connection) {
     super()
@@ -68,9 +83,14 @@ export class LoopTransformer extends RewrittenTransformer {
     return this.#output
   }
 
+  /** The name of the map whose promise is waited for. */
+  get pending(): string {
+    return (this.#work.maps[this.#pendingMap as number] as LineMap).name
+  }
+
   transform(chunk: Buffer, controller: Controller<Buffer>): void {
     try {
-      this.#decoder.push(chunk, block => this.#take(decodeText(block, this.#work.encoding)))
+      this.#decoder.push(chunk, block => this.#take(controller, decodeText(block, this.#work.encoding)))
     } catch (cause) {
       // The output from before the failure still leaves.
       this.readComplete(controller)
@@ -91,12 +111,18 @@ export class LoopTransformer extends RewrittenTransformer {
     const rest = this.#decoder.end()
     if (rest === undefined) return
     // Without a line feed behind it, a CR at the end is no part of a delimiter.
-    this.#take(`${decodeText(rest, this.#work.encoding)}\n`, false)
+    this.#take(controller, `${decodeText(rest, this.#work.encoding)}\n`, false)
     this.readComplete(controller)
   }
 
   /** Maps complete lines, each with a line feed at its end. */
-  #take(text: string, stripsCr = this.#work.stripsCr): void {
+  #take(controller: Controller<Buffer>, text: string, stripsCr = this.#work.stripsCr): void {
+    if (this.#pendingMap === undefined && this.#remainders.length === 0)
+      this.#run(controller, text, 0, stripsCr)
+    else this.#remainders.push({ text, from: 0, stripsCr })
+  }
+
+  #run(controller: Controller<Buffer>, text: string, start: number, stripsCr: boolean): void {
     const { maps } = this.#work
     const characters = this.#characters
     const connection = this.#connection
@@ -104,16 +130,19 @@ export class LoopTransformer extends RewrittenTransformer {
     let made = ''
     let lines = 0
     let length = 0
-    let from = 0
+    let from = start
     let at = 0
     try {
-      for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', from)) {
+      for (let end = text.indexOf('\n', from); end !== -1; end = text.indexOf('\n', from)) {
         let line = text.slice(from, stripsCr && end > from && text.charCodeAt(end - 1) === CR ? end - 1 : end)
         length += line.length
         for (at = 0; at < maps.length; at++) {
-          const { name, line: change } = maps[at] as LineMap
-          line = change(line, connection)
-          if (typeof line !== 'string') throw wrongKind(name, 'line', line)
+          line = (maps[at] as LineMap).line(line, connection) as string
+          if (typeof line !== 'string') {
+            this.#remainders.unshift({ text, from: end + 1, stripsCr })
+            this.#await(controller as HoldingController<Buffer>, line, at)
+            return
+          }
           ;(characters[at + 1] as number) += line.length
         }
         if (line.length < MIN_LONG_LINE_CHARACTERS) {
@@ -134,8 +163,66 @@ export class LoopTransformer extends RewrittenTransformer {
     } finally {
       if (made !== '') this.#output.add(made)
       characters[0] = first + length
-      // The line that failed has left the stages before the map at index `at`. Without a failure `at` is -1.
+      // A line that failed or waits has left the stages before the map at index `at`. Without one `at` is -1.
       for (const index of this.#items.keys()) (this.#items[index] as number) += lines + (index <= at ? 1 : 0)
     }
+  }
+
+  /** Waits for the line that the map at index `at` promises. */
+  #await(link: HoldingController<Buffer>, promise: unknown, at: number): void {
+    const { name } = this.#work.maps[at] as LineMap
+    if (!isThenable(promise)) throw wrongKind(name, 'line', promise)
+    this.#pendingMap = at
+    link.hold()
+    Promise.resolve(promise).then(
+      line => this.#goOn(link, at, line),
+      cause => this.#fail(link, blame(name, 'transform', cause)),
+    )
+  }
+
+  /** Goes on with the line that the map at index `at` had promised. */
+  #goOn(link: HoldingController<Buffer>, at: number, line: unknown): void {
+    if (!link.waits) return
+    this.#pendingMap = undefined
+    try {
+      this.#finishLine(link, at, line)
+      while (this.#pendingMap === undefined) {
+        const next = this.#remainders.shift()
+        if (next === undefined) break
+        this.#run(link, next.text, next.from, next.stripsCr)
+      }
+      link.release()
+    } catch (cause) {
+      this.#fail(link, cause)
+    }
+  }
+
+  #fail(link: HoldingController<Buffer>, cause: unknown): void {
+    if (!link.waits) return
+    this.readComplete(link)
+    link.error(cause)
+  }
+
+  /** Takes a line, which has left the map at index `at`, through the maps behind that. */
+  #finishLine(link: HoldingController<Buffer>, at: number, settled: unknown): void {
+    const { maps } = this.#work
+    let line = settled
+    for (let index = at; ; ) {
+      if (typeof line !== 'string') {
+        if (index === at) throw wrongKind((maps[at] as LineMap).name, 'line', line)
+        this.#await(link, line, index)
+        return
+      }
+      ;(this.#items[index + 1] as number)++
+      ;(this.#characters[index + 1] as number) += line.length
+      if (++index === maps.length) break
+      const { name, line: change } = maps[index] as LineMap
+      try {
+        line = change(line, this.#connection)
+      } catch (cause) {
+        throw blame(name, 'transform', cause)
+      }
+    }
+    this.#output.add(`${line}\n`)
   }
 }

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Clock, Timer } from '../../clock.js'
 import type { WorkerError } from '../../errors.js'
+import { cpuTime as systemCpuTime } from './cpu-time.js'
 import type { PrimaryMessage, WorkerListenerMessage } from './messages.js'
 import { WorkerSupervisor } from './supervisor.js'
 import { PING_INTERVAL_MS, WorkerProcess } from './worker-process.js'
@@ -15,6 +16,7 @@ export interface PoolUser {
   readonly onReady: (worker: WorkerProcess) => void
   readonly onMessage: (worker: WorkerProcess, message: WorkerListenerMessage) => void
   readonly onGone: (worker: WorkerProcess, error: WorkerError) => void
+  /** Called when no worker serves, and none can be started. */
   readonly onFailure: (error: WorkerError) => void
 }
 
@@ -23,6 +25,8 @@ interface WorkerPoolSettings {
   readonly clock: Clock
   /** Starts the process of the worker with that number. */
   readonly fork: (number: number) => ChildProcess
+  /** See `WorkerEvents`. @default what the system says */
+  readonly cpuTime?: (pid: number | undefined) => number | undefined
 }
 
 /** The workers of this process. All its listeners share them, since each worker runs the whole script. */
@@ -72,19 +76,25 @@ export class WorkerPool {
   }
 
   /**
-   * Returns the worker with the fewest connections, of several such the one that was chosen longest ago. Round robin
-   * would leave a new worker with fewer connections than the others for as long as these last, and would go on sending
+   * Returns the worker with the fewest connections, of several such the one that was chosen longest ago; one that is silent
+   * only where all are. Round robin would leave a new worker with fewer connections than the others for as long as these last, and would go on sending
    * connections to a worker that hangs.
    */
   choose(name: string): WorkerProcess | undefined {
+    const worker = this.leastLoaded(name)
+    if (worker !== undefined) {
+      this.#workers.delete(worker)
+      this.#workers.add(worker)
+    }
+    return worker
+  }
+
+  /** Returns the worker that `choose()` would return. */
+  leastLoaded(name: string): WorkerProcess | undefined {
     let best: WorkerProcess | undefined
     for (const worker of this.#workersOf(name)) {
       if (worker.isLeaving) continue
-      if (best === undefined || worker.connections < best.connections) best = worker
-    }
-    if (best !== undefined) {
-      this.#workers.delete(best)
-      this.#workers.add(best)
+      if (best === undefined || isBetter(worker, best)) best = worker
     }
     return best
   }
@@ -103,23 +113,30 @@ export class WorkerPool {
     for (const worker of this.#workersOf(name)) worker.kill()
   }
 
+  /** True when every listener is closing: then no worker is started any more. */
+  get #isClosing(): boolean {
+    return [...this.#users.values()].every(({ isClosing }) => isClosing)
+  }
+
   #workersOf(name: string): readonly WorkerProcess[] {
     return [...this.#workers].filter(({ listeners }) => listeners.has(name))
   }
 
   #start(): void {
-    const { count, clock, fork } = this.#settings
+    const { count, clock, fork, cpuTime = systemCpuTime } = this.#settings
     this.#supervisors = Array.from({ length: count }, (_, index) => {
       const number = index + 1
       const start = () => {
+        if (this.#isClosing) return undefined
         const worker = new WorkerProcess(number, fork(number), {
           onMessage: this.#onMessage,
           onGone: this.#onGone,
+          cpuTime,
         })
         this.#workers.add(worker)
         return worker
       }
-      return new WorkerSupervisor({ number, clock, start, giveUp: this.#giveUp })
+      return new WorkerSupervisor({ number, clock, start })
     })
     this.#ping()
   }
@@ -154,11 +171,25 @@ export class WorkerPool {
   }
 
   #replace(worker: WorkerProcess, error?: WorkerError): void {
-    if ([...this.#users.values()].every(({ isClosing }) => isClosing)) return
-    for (const supervisor of this.#supervisors) supervisor.replace(worker, error)
+    if (this.#isClosing) return
+    for (const supervisor of this.#supervisors) {
+      const failure = supervisor.replace(worker, error)
+      if (failure !== undefined) this.#onHopeless(failure)
+    }
   }
 
-  readonly #giveUp = (error: WorkerError) => {
+  /** Goes on without a worker that cannot be started, or gives up when it was the last hope. */
+  #onHopeless(error: WorkerError): void {
+    if (this.#supervisors.some(({ isHopeless }) => !isHopeless)) {
+      process.emitWarning(`${error.message}; the other workers go on without it, and it is tried again`)
+      return
+    }
+    for (const supervisor of this.#supervisors) supervisor.stop()
     for (const user of this.#users.values()) user.onFailure(error)
   }
+}
+
+function isBetter(worker: WorkerProcess, other: WorkerProcess): boolean {
+  if (worker.isSilent !== other.isSilent) return other.isSilent
+  return worker.connections < other.connections
 }

@@ -3,7 +3,7 @@ import type { StageFactory } from '../../definition.js'
 import { integer } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
 import { fromStream, type StreamStage } from '../../stage.js'
-import { GunzipStream } from './gunzip-stream.js'
+import { GunzipStream, STEP_BYTES } from './gunzip-stream.js'
 
 const OPTIONS = {
   maxOutput: integer({
@@ -18,17 +18,34 @@ const OPTIONS = {
     default: 100,
     help: 'how many times longer than the input the output may be, from 65,536 bytes of output on; deflate reaches 1,032, and text seldom more than 20',
   }),
+  maxHeader: integer({
+    unit: 'bytes',
+    minimum: 10,
+    default: 65_536,
+    help: 'the longest header of a member, with the name and the comment in it',
+  }),
+  maxMembers: integer({
+    minimum: 1,
+    default: 65_536,
+    help: 'the most members of a connection; each takes time, also an empty one',
+  }),
 }
 
-/** Options of `gunzip()`. Both limits count from the beginning of the connection. */
+/** The memory of zlib itself (zconf.h): 2^15 bytes for its window, and its state. */
+const INFLATE_BYTES = 40_960
+
+/** Options of `gunzip()`. All limits but `maxHeader` count from the beginning of the connection. */
 export type GunzipOptions = OptionsOf<typeof OPTIONS>
 
 /**
- * Decompresses gzip (RFC 1952): any number of members one after another, with nothing else between or behind them.
- * Takes and emits bytes. An empty input has no member and gives no output. `gzip()` compresses.
+ * Decompresses gzip (RFC 1952): members one after another, up to `maxMembers`. Takes and emits bytes. An empty input has
+ * no member and gives no output. `gzip()` compresses.
+ *
+ * Zeros behind the last member are ignored, as gzip(1) does, since tapes and block devices pad with them. Anything else
+ * between or behind members ends the connection, where gzip(1) would warn.
  *
  * It has a stream of its own, so it is not fused with its neighbours. zlib is opened with the first member and
- * closed with the connection.
+ * closed with the connection; it runs in the thread of the connection, 16 KiB of output at a time.
  *
  * When the deflate data themselves turn out to be broken, the output of zlib's last step (up to 16 KiB) is lost: in
  * this one case the output before the error depends on how the input was cut.
@@ -44,6 +61,7 @@ export const gunzip: StageFactory<(options?: GunzipOptions) => StreamStage<Buffe
   summary: 'decompresses gzip, within limits',
   accepts: 'bytes',
   emits: 'bytes',
+  memory: { keeps: INFLATE_BYTES + 2 * STEP_BYTES, chunk: STEP_BYTES },
   options: OPTIONS,
   examples: ['gunzip --max-output 1MiB | lines | to-lines'],
   make: limits =>

@@ -17,6 +17,7 @@ export const skip = defineStage({
   summary: 'leaves out the first items',
   accepts: 'any',
   emits: 'same',
+  memory: {},
   arguments: [{ count: integer({ help: 'how many items' }) }],
   examples: ['lines | skip 1 | to-lines'],
   make: ({ count }) =>
@@ -28,7 +29,7 @@ export const skip = defineStage({
       asks: false,
       open: () => new SkipTransformer<unknown>(count),
     }),
-}) as StageFactory<<Item = string>(count: number) => TransformerStage<Item, Item>>
+}) as StageFactory<<Item = string>(count: number | string) => TransformerStage<Item, Item>>
 
 /** The count of one connection. */
 class SkipTransformer<Item> implements Transformer<Item, Item> {

@@ -18,6 +18,7 @@ export const take = defineStage({
   summary: 'passes the first items on, and then ends the connection',
   accepts: 'any',
   emits: 'same',
+  memory: {},
   arguments: [
     { count: integer({ help: 'how many items; with 0 the connection ends as soon as it is open' }) },
   ],
@@ -30,7 +31,7 @@ export const take = defineStage({
       asks: false,
       open: () => new TakeTransformer<unknown>(count),
     }),
-}) as StageFactory<<Item = string>(count: number) => TransformerStage<Item, Item>>
+}) as StageFactory<<Item = string>(count: number | string) => TransformerStage<Item, Item>>
 
 /** The count of one connection. */
 class TakeTransformer<Item> implements Transformer<Item, Item> {

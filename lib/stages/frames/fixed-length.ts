@@ -28,13 +28,13 @@ export type FixedLengthOptions = OptionsOf<typeof OPTIONS>
  * pipeline().through(fixedLength(16)).through(toFixedLength(16))
  */
 export const fixedLength: StageFactory<
-  (length: number, options?: FixedLengthOptions) => TransformerStage<Buffer, Frame>
+  (length: number | string, options?: FixedLengthOptions) => TransformerStage<Buffer, Frame>
 > = defineStage({
   name: 'fixedLength',
   summary: 'cuts bytes into frames of one length',
   accepts: 'bytes',
   emits: 'frame',
-  holds: 'length',
+  memory: ({ length }) => ({ itemsPerByte: 1 / length, frame: length }),
   arguments: [{ length: frameLength }],
   options: OPTIONS,
   examples: ['fixed-length 16 --partial drop | to-fixed-length 16'],

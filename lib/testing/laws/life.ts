@@ -117,7 +117,7 @@ function watchTransformer(transformer: Transformer<never, unknown>, life: Life):
   return new Proxy(
     {},
     {
-      get(_, step: keyof Transformer<never, unknown>) {
+      get(_, step: Exclude<keyof Transformer<never, unknown>, symbol>) {
         const method = transformer[step] as ((...parameters: unknown[]) => unknown) | undefined
         if (method === undefined && step !== 'close') return undefined
         return (...parameters: unknown[]) => {
