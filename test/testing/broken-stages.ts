@@ -697,12 +697,12 @@ export const BROKEN: Record<string, Broken> = {
       let isQuoted = false
       return {
         transform: (chunk, controller) => {
-          for (const character of chunk.toString('latin1')) {
-            if (character === '"') isQuoted = !isQuoted
-            else if (character === '\n' && !isQuoted) {
+          for (const [part] of chunk.toString('latin1').matchAll(/["\n]|[^"\n]+/g)) {
+            if (part === '"') isQuoted = !isQuoted
+            else if (part === '\n' && !isQuoted) {
               controller.enqueue(text)
               text = ''
-            } else text += character
+            } else text += part
             if (!isQuoted && text.length > 100) throw new InvalidFrameError('quoted', 'it is too long')
           }
         },
@@ -783,6 +783,7 @@ export const BROKEN: Record<string, Broken> = {
       }
     }),
     examples: [{ input: ['a'], output: [], reports: ['ERR_BYWASH_INVALID_FRAME'] }],
+    options: { held: 4096 },
   },
 
   // work

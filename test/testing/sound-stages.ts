@@ -181,6 +181,7 @@ function squeezed() {
 
 const bus = new EventEmitter()
 let sharedTimer: NodeJS.Timeout | undefined
+const look = mock.fn((_line: unknown) => {})
 
 /** Stages of every sort that people write. `checkStage` must refuse none of them. */
 export const SOUND: Record<string, Sound> = {
@@ -220,11 +221,9 @@ export const SOUND: Record<string, Sound> = {
     examples: [{ input: [1], output: [Object.assign([1], { self: loop(1) })] }],
   },
   'looks at lines, for a mock that remembers them all': {
-    stage: tap(
-      'look',
-      mock.fn((_line: unknown) => {}),
-    ),
+    stage: tap('look', look),
     examples: abc,
+    options: { held: 16_384 },
   },
   'counts lines': {
     stage: lineStage('numbering', () => new Numbering()),
@@ -719,7 +718,9 @@ function loop(n: number): object {
   return object
 }
 
-/** Clears what these stages share. */
+/** Clears what a stage of these has kept. */
 export function clearShared(): void {
   clearInterval(sharedTimer)
+  sharedTimer = undefined
+  look.mock.resetCalls()
 }

@@ -17,6 +17,8 @@ const MAX_CHUNK_BYTES = 1_048_576
 const MAX_TURN_ITEMS = 4096
 /** Bytes that no stage with a limit of 16 MiB takes silently. One with a greater limit says so with `held`. */
 const LIMIT_BYTES = 18_874_368
+/** The same for stages that are streams, of 1 MiB: they get pieces of 512 bytes, and may search all they have with each. */
+const LIMIT_BYTES_OF_STREAMS = 8 * PROBE_BYTES
 /** The bytes of memory for one item that is kept: a place in a list takes 8. */
 const ITEM_BYTES = 4
 /** A long input: the pieces behind which the memory is measured, and the bytes for each that are more than chance. */
@@ -105,10 +107,15 @@ async function feedEndless(
   return { isAnswered, fed, late: given - before }
 }
 
-/** The sizes of the parts of an input, which double up to `most`, and together are `sum` or a little more. */
+/** The sizes of the parts of an input, which are together `sum`: they double up to `most`, and the last one is the rest. */
 function partsOf(first: number, most: number, sum: number): number[] {
   const parts: number[] = []
-  for (let all = 0, part = first; all < sum; all += part, part = Math.min(all, most)) parts.push(part)
+  let all = 0
+  while (all < sum) {
+    const part = Math.min(Math.max(all, first), most, sum - all)
+    parts.push(part)
+    all += part
+  }
   return parts
 }
 
@@ -118,7 +125,8 @@ async function checkEndless(subject: Subject): Promise<Breach | undefined> {
   const [first, most] = isBytes ? [FIRST_BYTES, MAX_CHUNK_BYTES] : [FIRST_ITEMS, MAX_TURN_ITEMS]
   const some = partsOf(first, most, isBytes ? PROBE_BYTES : PROBE_ITEMS)
   const more = partsOf(first, most, 8 * (isBytes ? PROBE_BYTES : PROBE_ITEMS))
-  const all = partsOf(first, most, isBytes ? Math.max(LIMIT_BYTES, 4 * held) : 4 * held)
+  const limit = subject.stages.every(({ open }) => open) ? LIMIT_BYTES : LIMIT_BYTES_OF_STREAMS
+  const all = partsOf(first, most, isBytes ? Math.max(limit, 4 * held) : 4 * held)
   let unseen = 0
   let tried = 0
   for (const input of endlessInputs(subject)) {
