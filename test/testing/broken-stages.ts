@@ -291,9 +291,11 @@ export const BROKEN: Record<string, Broken> = {
     }),
     examples: abc,
   },
-  'returns a promise': {
+  'returns a promise, and goes on behind it': {
     law: 'example',
-    stage: lineStage('promise', () => ({ transform: async (line, controller) => controller.enqueue(line) })),
+    stage: lineStage('behind', () => ({
+      transform: async (line, controller) => void later(line).then(each => controller.enqueue(each)),
+    })),
     examples: abc,
   },
   'decodes each chunk for itself': {
@@ -617,6 +619,12 @@ export const BROKEN: Record<string, Broken> = {
       .through(byteStage('none', () => ({})))
       .through(takesAll),
     examples: bytes,
+  },
+  'returns a promise that never settles': {
+    law: 'end',
+    stage: lineStage('waiting', () => ({ transform: () => new Promise<void>(() => {}) })),
+    examples: abc,
+    options: { timeout: 50 },
   },
   'never calls back': {
     law: 'end',

@@ -18,7 +18,7 @@ const MAX_TURN_ITEMS = 4096
 /** Bytes that no stage with a limit of 16 MiB takes silently. One with a greater limit says so with `held`. */
 const LIMIT_BYTES = 18_874_368
 /** The same for stages that are streams, of 1 MiB: they get pieces of 512 bytes, and may search all they have with each. */
-const LIMIT_BYTES_OF_STREAMS = 8 * PROBE_BYTES
+const LIMIT_BYTES_OF_STREAMS = 1_081_344
 /** The bytes of memory for one item that is kept: a place in a list takes 8. */
 const ITEM_BYTES = 4
 /** A long input: the pieces behind which the memory is measured, and the bytes for each that are more than chance. */
@@ -126,7 +126,7 @@ async function checkEndless(subject: Subject): Promise<Breach | undefined> {
   const isBytes = subject.accepts === 'bytes'
   const [first, most] = isBytes ? [FIRST_BYTES, MAX_CHUNK_BYTES] : [FIRST_ITEMS, MAX_TURN_ITEMS]
   const some = partsOf(first, most, isBytes ? PROBE_BYTES : PROBE_ITEMS)
-  const more = partsOf(first, most, 8 * (isBytes ? PROBE_BYTES : PROBE_ITEMS))
+  const more = partsOf(first, most, isBytes ? 4 * PROBE_BYTES : 8 * PROBE_ITEMS)
   const limit = subject.stages.every(({ open }) => open) ? LIMIT_BYTES : LIMIT_BYTES_OF_STREAMS
   const all = partsOf(first, most, isBytes ? Math.max(limit, 4 * held) : 4 * held)
   let unseen = 0
@@ -241,13 +241,13 @@ async function growthOf(subject: Subject, from: number, to: number, measure: () 
   return growth
 }
 
-/** The same by a quick look, which is taken again when V8 has collected old garbage meanwhile: that hides growth. */
-async function youngGrowthOf(subject: Subject, from: number, to: number): Promise<number> {
+/** The same by a quick look, which is taken again where it shows little since V8 has collected old garbage meanwhile. */
+async function youngGrowthOf(subject: Subject, from: number, to: number, least: number): Promise<number> {
   for (let time = 1; ; time++) {
     // Only a collection of all garbage clears it.
     const witness = new WeakRef({})
     const growth = await growthOf(subject, from, to, youngHeapInUse)
-    if (time === MAX_LOOKS || witness.deref() !== undefined) return growth
+    if (growth >= least || time === MAX_LOOKS || witness.deref() !== undefined) return growth
   }
 }
 
@@ -262,11 +262,11 @@ async function checkHistory(subject: Subject): Promise<Breach | undefined> {
   const isBytes = subject.accepts === 'bytes'
   const { from, to, bytes } = subject.isSynchronous ? (isBytes ? LONG_OF_BYTES : LONG) : LONG_OF_STREAMS
   const least = bytes * (to - from)
-  const growth = await youngGrowthOf(subject, from, to)
+  const growth = await youngGrowthOf(subject, from, to, least)
   const isMuch = growth > MUCH_GROWTH
   if (isMuch) {
     // What the connection does not hold is held by others, such as a mock of the test.
-    if ((await heldBehind(subject, to / 4)) < growth / 8) return undefined
+    if ((await heldBehind(subject, to)) < least) return undefined
   } else {
     if (growth < least) return undefined
     // The surer look takes longer. Code that is compiled, or dropped, meanwhile may hide a little growth in one of two.
