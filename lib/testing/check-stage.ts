@@ -124,8 +124,8 @@ export async function checkStage<In, Out>(
   const before = copyOf(parameters)
   await collectUncaught(async uncaught => {
     const made = (typeof stage === 'function' ? stage(...(parameters as never[])) : stage) as AnyStage
-    const subjects = examples.flatMap(example =>
-      subjectsOf(made, example as Example<unknown, unknown>, settings),
+    const subjects = examples.flatMap((example, index) =>
+      subjectsOf(made, example as Example<unknown, unknown>, index === 0, settings),
     )
     needUnchanged(before, parameters, made.name)
     for (const law of LAWS) {
@@ -142,7 +142,12 @@ function needUnchanged(expected: unknown, actual: unknown, stage: string): void 
 }
 
 /** The subjects for one example of a stage: one for each plan. */
-function subjectsOf(stage: AnyStage, example: Example<unknown, unknown>, settings: CheckSettings): Subject[] {
+function subjectsOf(
+  stage: AnyStage,
+  example: Example<unknown, unknown>,
+  isFirst: boolean,
+  settings: CheckSettings,
+): Subject[] {
   checkNames('checkStage(): an example', example, ['input', 'output', 'error', 'reports'])
   const { stages = [stage], name } = stage
   const { error, reports = [] } = example
@@ -151,6 +156,7 @@ function subjectsOf(stage: AnyStage, example: Example<unknown, unknown>, setting
   const items = exampleItems(name, 'input', accepts, example.input)
   const output = exampleItems(name, 'output', emits, example.output)
   const sample: Sample = {
+    isFirst,
     items,
     expected: { output: emits === 'bytes' ? output[0] : output, error, reports },
   }

@@ -22,7 +22,7 @@ const MAX_OWN = 4
  * made large, each with different bytes behind it; for other kinds each item of the example again and again.
  */
 export function endlessInputs({ accepts, sample }: Subject): readonly EndlessInput[] {
-  const { items } = sample
+  const { items, isFirst } = sample
   if (accepts !== 'bytes') {
     return items.slice(0, MAX_OWN).map((item, at) => ({
       head: items.slice(0, at),
@@ -32,7 +32,9 @@ export function endlessInputs({ accepts, sample }: Subject): readonly EndlessInp
   }
   const [input] = items as [Buffer]
   const own = [...new Set(input)].slice(0, MAX_OWN)
-  const inputs = [...new Set([...USUAL_BYTES, ...own])].map(byte => endlessBytes(input, 0, byte))
+  const inputs = [...new Set(isFirst ? [...USUAL_BYTES, ...own] : own)].map(byte =>
+    endlessBytes(input, 0, byte),
+  )
   for (let place = 1; place <= Math.min(input.length, MAX_PLACES); place++) {
     inputs.push(endlessBytes(input, place, 0x61), endlessBytes(input, place, 0xff))
   }

@@ -39,17 +39,15 @@ export function bytesInUse(): number {
 }
 
 /**
- * The bytes that a run holds at the moment when it calls the function that it is given, more than before it and after it; 0 if
- * it does not call it. What its caller keeps, such as the calls of a mock, is not counted.
+ * The bytes that a run holds at the moment when it calls the function that it is given, more than after it; 0 if it does not
+ * call it. What its caller keeps, such as the calls of a mock, is not counted.
  */
 export async function bytesHeldBy(run: (hold: () => Promise<void>) => Promise<void>): Promise<number> {
-  const before = await settledBytesInUse()
   let held: number | undefined
   await run(async () => {
     held = await settledBytesInUse()
   })
-  if (held === undefined) return 0
-  return held - Math.max(before, await settledBytesInUse())
+  return held === undefined ? 0 : held - (await settledBytesInUse())
 }
 
 /**

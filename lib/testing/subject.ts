@@ -34,6 +34,8 @@ export interface Result {
 
 /** An example of the caller, after the check of its form. */
 export interface Sample {
+  /** Whether it is the first example, with which the laws try what is the same for every example. */
+  readonly isFirst: boolean
   readonly items: readonly unknown[]
   readonly expected: Result
 }

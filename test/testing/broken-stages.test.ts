@@ -1,13 +1,15 @@
 import t from 'tap'
 import { checkStage } from '../../lib/testing/index.js'
 import { openDescriptors } from '../../lib/testing/resources.js'
+import { RUNS_ALL } from '../runs.js'
 import { BROKEN, left } from './broken-stages.js'
 
 t.teardown(() => {
   for (const clear of left.splice(0)) clear()
 })
 
-for (const [what, { law, stage, examples, options }] of Object.entries(BROKEN)) {
+for (const [what, { law, stage, examples, options, isLong = false }] of Object.entries(BROKEN)) {
+  if (isLong && !RUNS_ALL) continue
   t.test(`a stage that ${what} breaks the law '${law}'`, async t => {
     const error = await checkStage(stage as never, examples as never, { random: 3, ...options }).then(
       () => undefined,

@@ -26,6 +26,8 @@ export interface Broken {
   readonly stage: unknown
   readonly examples?: readonly unknown[]
   readonly options?: CheckStageOptions
+  /** Whether the check takes a second or more, and is left to `npm run test:all`. */
+  readonly isLong?: boolean
 }
 
 /** What stages have left, to be cleared when the tests are over. */
@@ -667,6 +669,7 @@ export const BROKEN: Record<string, Broken> = {
     examples: twoLines,
   },
   'is a stream without a limit for a line': {
+    isLong: true,
     law: 'bounded',
     stage: fromStream<Buffer, string>('split', () => split2() as never, { accepts: 'bytes', emits: 'line' }),
     examples: [{ input: 'a\nb', output: ['a', 'b'] }],
@@ -778,7 +781,21 @@ export const BROKEN: Record<string, Broken> = {
     }),
     examples: bytes,
   },
+  'is a stream that keeps every chunk of a connection': {
+    law: 'bounded',
+    stage: fromStream('kept', () => {
+      const chunks: Buffer[] = []
+      return new Transform({
+        transform(chunk, _encoding, callback) {
+          chunks.push(chunk)
+          callback(null, chunk)
+        },
+      })
+    }),
+    examples: bytes,
+  },
   'keeps the errors that it has reported': {
+    isLong: true,
     law: 'bounded',
     stage: lineStage('errors', () => {
       const errors: PeerError[] = []

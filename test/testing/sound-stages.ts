@@ -38,6 +38,8 @@ export interface Sound {
   readonly stage: unknown
   readonly examples: readonly unknown[]
   readonly options?: CheckStageOptions
+  /** Whether the check takes a second or more, and is left to `npm run test:all`. */
+  readonly isLong?: boolean
 }
 
 type Open<In, Out> = (connection: Connection) => Transformer<In, Out>
@@ -221,6 +223,7 @@ export const SOUND: Record<string, Sound> = {
     examples: [{ input: [1], output: [Object.assign([1], { self: loop(1) })] }],
   },
   'looks at lines, for a mock that remembers them all': {
+    isLong: true,
     stage: tap('look', look),
     examples: abc,
     options: { held: 16_384 },
@@ -456,6 +459,7 @@ export const SOUND: Record<string, Sound> = {
     examples: [{ input: 'ab\ncd', output: ['ab', 'cd'] }],
   },
   'decodes lines of 16 MiB and drops an unfinished one': {
+    isLong: true,
     stage: lines({ maxLength: 16_777_216, partial: 'drop' }),
     examples: [{ input: 'ab\ncd', output: ['ab'] }],
   },
@@ -658,6 +662,7 @@ export const SOUND: Record<string, Sound> = {
     examples: [{ input: 'hello', output: 'hello' }],
   },
   'compresses and decompresses with streams of Node, which give nothing for long': {
+    isLong: true,
     stage: pipeline()
       .through(fromStream('zip', () => createGzip()))
       .through(fromStream('unzip', () => createGunzip())),
@@ -665,6 +670,7 @@ export const SOUND: Record<string, Sound> = {
     options: { random: 0 },
   },
   'compresses and decompresses with brotli': {
+    isLong: true,
     stage: pipeline()
       .through(fromStream('brotli', () => createBrotliCompress()))
       .through(fromStream('unbrotli', () => createBrotliDecompress())),

@@ -21,18 +21,24 @@ const LIMIT_BYTES = 18_874_368
 const LIMIT_BYTES_OF_STREAMS = 1_081_344
 /** The bytes of memory for one item that is kept: a place in a list takes 8. */
 const ITEM_BYTES = 4
-/** A long input: the pieces behind which the memory is measured, and the bytes for each that are more than chance. */
-const LONG = { from: 2048, to: 65_536, bytes: ITEM_BYTES }
+/** A long input, with a turn of the event loop, which costs some memory too, only behind every `from` pieces. */
+interface Long {
+  /** The numbers of pieces behind which the memory is measured. */
+  readonly from: number
+  readonly to: number
+  /** The bytes for each piece that are more than chance. */
+  readonly bytes: number
+}
+
+const LONG: Long = { from: 2048, to: 65_536, bytes: ITEM_BYTES }
 /** The same for bytes: with them comes more garbage; a chunk that is kept takes some 100 bytes. */
-const LONG_OF_BYTES = { from: 2048, to: 16_384, bytes: 24 }
+const LONG_OF_BYTES: Long = { from: 2048, to: 16_384, bytes: 24 }
 /** The same for stages that are streams, which take longer: a string or a Buffer that is kept is seen. */
-const LONG_OF_STREAMS = { from: 256, to: 2048, bytes: 24 }
+const LONG_OF_STREAMS: Long = { from: 1024, to: 8192, bytes: 24 }
 /** Growth that is more than chance by far, and that is soon more than any stage should hold. */
 const MUCH_GROWTH = 1_048_576
 /** Quick looks at the growth with a long input. */
 const MAX_LOOKS = 3
-/** Pieces of a long input that come in one turn of the event loop. */
-const TURN_PIECES = 128
 /** Inputs of an example that are tried again with a look at the memory. */
 const MAX_UNSEEN = 2
 /** Inputs of an example that are tried at full length, of those that a stage has kept at first. */
@@ -218,23 +224,29 @@ async function holdsAll(
  *
  * @param look - Called with the number of pieces so far, with each turn, while the connection is open.
  */
-async function feedLong(subject: Subject, pieces: number, look: (fed: number) => unknown): Promise<void> {
+async function feedLong(
+  subject: Subject,
+  { from }: Long,
+  pieces: number,
+  look: (fed: number) => unknown,
+): Promise<void> {
   const { trial } = await subject.open({ keeps: false })
   const all = smallestPieces(subject)
   for (let fed = 1; fed <= pieces && !trial.over && !isSlow(subject); fed++) {
     if (!trial.write(copyOf(all[(fed - 1) % all.length]))) await trial.ready()
-    if (fed % TURN_PIECES > 0) continue
+    if (fed % from > 0) continue
     await turn()
     await look(fed)
   }
   trial.close()
 }
 
-/** The bytes that the memory grows by from one number of pieces to another. */
-async function growthOf(subject: Subject, from: number, to: number, measure: () => number): Promise<number> {
+/** The bytes that the memory grows by with a long input. */
+async function growthOf(subject: Subject, long: Long, measure: () => number): Promise<number> {
+  const { from, to } = long
   let before = 0
   let growth = 0
-  await feedLong(subject, to, fed => {
+  await feedLong(subject, long, to, fed => {
     if (fed === from) before = measure()
     if (fed === to) growth = measure() - before
   })
@@ -242,43 +254,43 @@ async function growthOf(subject: Subject, from: number, to: number, measure: () 
 }
 
 /** The same by a quick look, which is taken again where it shows little since V8 has collected old garbage meanwhile. */
-async function youngGrowthOf(subject: Subject, from: number, to: number, least: number): Promise<number> {
+async function youngGrowthOf(subject: Subject, long: Long, least: number): Promise<number> {
   for (let time = 1; ; time++) {
     // Only a collection of all garbage clears it.
     const witness = new WeakRef({})
-    const growth = await growthOf(subject, from, to, youngHeapInUse)
+    const growth = await growthOf(subject, long, youngHeapInUse)
     if (growth >= least || time === MAX_LOOKS || witness.deref() !== undefined) return growth
   }
 }
 
 /** The bytes that a connection holds behind so many pieces of the example; 0 if it does not come so far. */
-function heldBehind(subject: Subject, pieces: number): Promise<number> {
-  return bytesHeldBy(hold => feedLong(subject, pieces, fed => fed === pieces && hold()))
+function heldBehind(subject: Subject, long: Long, pieces: number): Promise<number> {
+  return bytesHeldBy(hold => feedLong(subject, long, pieces, fed => fed === pieces && hold()))
 }
 
 async function checkHistory(subject: Subject): Promise<Breach | undefined> {
   const { sample, settings } = subject
   if (sample.items.every(item => (item as Buffer).length === 0)) return undefined
   const isBytes = subject.accepts === 'bytes'
-  const { from, to, bytes } = subject.isSynchronous ? (isBytes ? LONG_OF_BYTES : LONG) : LONG_OF_STREAMS
+  const long = subject.isSynchronous ? (isBytes ? LONG_OF_BYTES : LONG) : LONG_OF_STREAMS
+  const { from, to, bytes } = long
   const least = bytes * (to - from)
-  const growth = await youngGrowthOf(subject, from, to, least)
+  const growth = await youngGrowthOf(subject, long, least)
   const isMuch = growth > MUCH_GROWTH
   if (isMuch) {
     // What the connection does not hold is held by others, such as a mock of the test.
-    if ((await heldBehind(subject, to)) < least) return undefined
+    if ((await heldBehind(subject, long, to)) < least) return undefined
   } else {
     if (growth < least) return undefined
     // The surer look takes longer. Code that is compiled, or dropped, meanwhile may hide a little growth in one of two.
-    const one = await growthOf(subject, from, to, heapInUse)
-    if (Math.max(one, await growthOf(subject, from, to, heapInUse)) < least) return undefined
+    const one = await growthOf(subject, long, heapInUse)
+    if (Math.max(one, await growthOf(subject, long, heapInUse)) < least) return undefined
   }
   lastTurns.set(subject, subject.waitedTurns + 10 * MAX_TURNS)
   // What is bounded has stopped to grow behind so many.
-  const pieces =
-    TURN_PIECES * Math.ceil(settings.held / (isMuch || !subject.isSynchronous ? 4 : 1) / TURN_PIECES)
-  const some = await heldBehind(subject, pieces)
-  const more = (await heldBehind(subject, 2 * pieces)) - some
+  const pieces = from * Math.ceil(settings.held / (isMuch || !subject.isSynchronous ? 4 : 1) / from)
+  const some = await heldBehind(subject, long, pieces)
+  const more = (await heldBehind(subject, long, 2 * pieces)) - some
   if (some === 0 || more < bytes * pieces) return undefined
   return {
     detail:
