@@ -19,6 +19,7 @@ import { PROMISE_LAWS } from './laws/promises.js'
 import { STALLED_LAWS } from './laws/stalled.js'
 import { UNFINISHED_LAWS } from './laws/unfinished.js'
 import { WORK_LAWS } from './laws/work.js'
+import { pendingRequests } from './resources.js'
 import { brief } from './show.js'
 import { type CheckSettings, EndlessRun, type Sample, Subject } from './subject.js'
 import { turn } from './turns.js'
@@ -112,7 +113,7 @@ export async function checkStage<In, Out>(
   checkInteger('checkStage()', 'random', random, 0, 1_000_000)
   if (held !== Number.POSITIVE_INFINITY) checkInteger('checkStage()', 'held', held, 1, 1_000_000_000)
   checkInteger('checkStage()', 'timeout', timeout, 1, 2_147_483_647)
-  const settings: CheckSettings = { seed, random, held, timeout, endpoints }
+  const settings: CheckSettings = { seed, random, held, timeout, endpoints, requests: pendingRequests() }
   if (!isObject(endpoints)) {
     throw new InvalidOptionError(`checkStage(): 'endpoints' is an object; got ${showValue(endpoints)}.`)
   }

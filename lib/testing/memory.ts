@@ -1,6 +1,6 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { turn } from './turns.js'
+import { quiet, turn } from './turns.js'
 
 type Collect = (options?: { readonly type: 'minor' }) => void
 
@@ -47,7 +47,10 @@ export async function bytesHeldBy(run: (hold: () => Promise<void>) => Promise<vo
   await run(async () => {
     held = await settledBytesInUse()
   })
-  return held === undefined ? 0 : held - (await settledBytesInUse())
+  if (held === undefined) return 0
+  // Streams that were destroyed are garbage once they have said so.
+  await quiet(() => 0)
+  return held - (await settledBytesInUse())
 }
 
 /**

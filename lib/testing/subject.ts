@@ -16,6 +16,8 @@ export interface CheckSettings {
   readonly held: number
   readonly timeout: number
   readonly endpoints: Endpoints
+  /** The operations of the process that were under way before the check. */
+  readonly requests: number
 }
 
 /** The result of a run. */
@@ -100,8 +102,7 @@ export class Subject {
     const { id = this.id ?? nextConnectionId(this.settings) } = setting
     const clock = fakeClock()
     const connection = new Connection(id, endpoints, clock)
-    const requests = pendingRequests()
-    const wait = (until: Promise<void>) => this.#wait(until, clock, requests)
+    const wait = (until: Promise<void>) => this.#wait(until, clock)
     return {
       trial: await Trial.open(stages, kind, this.plan, connection, { wait, ...hooks }),
       clock,
@@ -132,8 +133,7 @@ export class Subject {
     }
   }
 
-  /** @param requests - The operations of the process that were under way before the stages were opened. */
-  async #wait(until: Promise<void>, clock: FakeClock, requests: number): Promise<void> {
+  async #wait(until: Promise<void>, clock: FakeClock): Promise<void> {
     let waiting = true
     const done = until.then(() => {
       waiting = false
@@ -145,7 +145,7 @@ export class Subject {
       this.waitedTurns++
       if (idle > IDLE_TURNS && clock.pending > 0) {
         // While a file is read, or a name is looked up, time stands still: it would use up what such work may take.
-        if (pendingRequests() > requests) idle = 0
+        if (pendingRequests() > this.settings.requests) idle = 0
         else clock.advance(1000)
       }
       if (turns > MIN_TURNS && now() > deadline) throw new EndlessRun()

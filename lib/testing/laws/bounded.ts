@@ -181,10 +181,11 @@ async function growthFrom(
   measure: () => number | Promise<number>,
 ): Promise<number> {
   const inUse: number[] = []
-  for (const parts of [some, more]) {
+  // The longer one first: what is dropped meanwhile, such as code, must not hide growth. The look behind this one is surer.
+  for (const parts of [more, some]) {
     await feedEndless(subject, input, parts, async () => void inUse.push(await measure()))
   }
-  const [before = 0, after = 0] = inUse
+  const [after = 0, before = 0] = inUse
   return after - before
 }
 
@@ -253,13 +254,14 @@ async function growthOf(subject: Subject, long: Long, measure: () => number): Pr
   return growth
 }
 
-/** The same by a quick look, which is taken again where it shows little since V8 has collected old garbage meanwhile. */
+/** The same by a quick look, which is taken again where V8 has collected old garbage meanwhile: that hides growth. */
 async function youngGrowthOf(subject: Subject, long: Long, least: number): Promise<number> {
   for (let time = 1; ; time++) {
     // Only a collection of all garbage clears it.
     const witness = new WeakRef({})
     const growth = await growthOf(subject, long, youngHeapInUse)
-    if (growth >= least || time === MAX_LOOKS || witness.deref() !== undefined) return growth
+    const isSure = growth >= least || (growth >= 0 && witness.deref() !== undefined)
+    if (isSure || time === MAX_LOOKS) return growth
   }
 }
 
@@ -276,19 +278,21 @@ async function checkHistory(subject: Subject): Promise<Breach | undefined> {
   const { from, to, bytes } = long
   const least = bytes * (to - from)
   const growth = await youngGrowthOf(subject, long, least)
-  const isMuch = growth > MUCH_GROWTH
-  if (isMuch) {
+  if (growth < least) return undefined
+  let held = 0
+  if (growth > MUCH_GROWTH) {
     // What the connection does not hold is held by others, such as a mock of the test.
-    if ((await heldBehind(subject, long, to)) < least) return undefined
+    held = await heldBehind(subject, long, to)
+    if (held < least) return undefined
   } else {
-    if (growth < least) return undefined
     // The surer look takes longer. Code that is compiled, or dropped, meanwhile may hide a little growth in one of two.
     const one = await growthOf(subject, long, heapInUse)
     if (Math.max(one, await growthOf(subject, long, heapInUse)) < least) return undefined
   }
   lastTurns.set(subject, subject.waitedTurns + 10 * MAX_TURNS)
   // What is bounded has stopped to grow behind so many.
-  const pieces = from * Math.ceil(settings.held / (isMuch || !subject.isSynchronous ? 4 : 1) / from)
+  const pieces =
+    from * Math.ceil(settings.held / (held > MUCH_GROWTH || !subject.isSynchronous ? 4 : 1) / from)
   const some = await heldBehind(subject, long, pieces)
   const more = (await heldBehind(subject, long, 2 * pieces)) - some
   if (some === 0 || more < bytes * pieces) return undefined
