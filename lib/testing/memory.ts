@@ -62,18 +62,21 @@ export function youngHeapInUse(): number {
   return getHeapStatistics().used_heap_size
 }
 
-/** The bytes in use on the heap, once all garbage is collected, which takes some milliseconds. */
-export function heapInUse(): number {
-  collector()?.()
-  return getHeapStatistics().used_heap_size
-}
+/** Collections after which the memory is taken to be settled, in any case. */
+const MAX_COLLECTIONS = 6
+/** How much less memory another collection may show. */
+const SETTLED_BYTES = 16_384
 
-/** The bytes in use once all garbage is collected. */
+/** The bytes in use once all garbage is collected, which takes some milliseconds for each collection. */
 export async function settledBytesInUse(): Promise<number> {
-  // The memory of Buffers is freed on another thread, and counted as free the next time.
-  for (let time = 0; time < 2; time++) {
+  let before = Number.POSITIVE_INFINITY
+  for (let count = 1; ; count++) {
     await turn()
     collector()?.()
+    const inUse = bytesInUse()
+    // V8 may have begun to mark, and then finds what was dropped since only the next time. The memory of Buffers is freed on
+    // another thread, and counted as free the next time too.
+    if (before - inUse < SETTLED_BYTES || count === MAX_COLLECTIONS) return inUse
+    before = inUse
   }
-  return bytesInUse()
 }

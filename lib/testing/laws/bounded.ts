@@ -1,6 +1,6 @@
 import { copyOf } from '../copy.js'
 import { type EndlessInput, endlessInputs } from '../endless-input.js'
-import { bytesHeldBy, canCollect, heapInUse, settledBytesInUse, youngHeapInUse } from '../memory.js'
+import { bytesHeldBy, canCollect, settledBytesInUse, youngHeapInUse } from '../memory.js'
 import type { Subject } from '../subject.js'
 import { quiet, turn } from '../turns.js'
 import type { Breach, Law } from './law.js'
@@ -243,13 +243,17 @@ async function feedLong(
 }
 
 /** The bytes that the memory grows by with a long input. */
-async function growthOf(subject: Subject, long: Long, measure: () => number): Promise<number> {
+async function growthOf(
+  subject: Subject,
+  long: Long,
+  measure: () => number | Promise<number>,
+): Promise<number> {
   const { from, to } = long
   let before = 0
   let growth = 0
-  await feedLong(subject, long, to, fed => {
-    if (fed === from) before = measure()
-    if (fed === to) growth = measure() - before
+  await feedLong(subject, long, to, async fed => {
+    if (fed === from) before = await measure()
+    if (fed === to) growth = (await measure()) - before
   })
   return growth
 }
@@ -285,9 +289,8 @@ async function checkHistory(subject: Subject): Promise<Breach | undefined> {
     held = await heldBehind(subject, long, to)
     if (held < least) return undefined
   } else {
-    // The surer look takes longer. Code that is compiled, or dropped, meanwhile may hide a little growth in one of two.
-    const one = await growthOf(subject, long, heapInUse)
-    if (Math.max(one, await growthOf(subject, long, heapInUse)) < least) return undefined
+    // The surer look takes longer.
+    if ((await growthOf(subject, long, settledBytesInUse)) < least) return undefined
   }
   lastTurns.set(subject, subject.waitedTurns + 10 * MAX_TURNS)
   // What is bounded has stopped to grow behind so many.
