@@ -1,6 +1,6 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { quiet, turn } from './turns.js'
+import { turn } from './turns.js'
 
 type Collect = (options?: { readonly type: 'minor' }) => void
 
@@ -38,19 +38,21 @@ export function bytesInUse(): number {
   return heap + external
 }
 
+/** Notes, in a run, what is held at this moment, of which `owner` is a part that is garbage behind the run. */
+export type Hold = (owner: object) => Promise<void>
+
 /**
- * The bytes that a run holds at the moment when it calls the function that it is given, more than after it; 0 if it does not
+ * The bytes that a run holds at the moment when it calls the function that it is given, more than behind it; 0 if it does not
  * call it. What its caller keeps, such as the calls of a mock, is not counted.
  */
-export async function bytesHeldBy(run: (hold: () => Promise<void>) => Promise<void>): Promise<number> {
+export async function bytesHeldBy(run: (hold: Hold) => Promise<void>): Promise<number> {
   let held: number | undefined
-  await run(async () => {
+  let owned: WeakRef<object> | undefined
+  await run(async owner => {
+    owned = new WeakRef(owner)
     held = await settledBytesInUse()
   })
-  if (held === undefined) return 0
-  // Streams that were destroyed are garbage once they have said so.
-  await quiet(() => 0)
-  return held - (await settledBytesInUse())
+  return held === undefined ? 0 : held - (await settledBytesInUse(owned))
 }
 
 /**
@@ -63,12 +65,16 @@ export function youngHeapInUse(): number {
 }
 
 /** Collections after which the memory is taken to be settled, in any case. */
-const MAX_COLLECTIONS = 6
+const MAX_COLLECTIONS = 20
 /** How much less memory another collection may show. */
 const SETTLED_BYTES = 16_384
 
-/** The bytes in use once all garbage is collected, which takes some milliseconds for each collection. */
-export async function settledBytesInUse(): Promise<number> {
+/**
+ * The bytes in use once all garbage is collected, which takes some milliseconds for each collection.
+ *
+ * @param gone - What has to be collected before. V8's compiler, on its own thread, may keep it for a while. @default nothing
+ */
+export async function settledBytesInUse(gone?: WeakRef<object>): Promise<number> {
   let before = Number.POSITIVE_INFINITY
   for (let count = 1; ; count++) {
     await turn()
@@ -76,7 +82,8 @@ export async function settledBytesInUse(): Promise<number> {
     const inUse = bytesInUse()
     // V8 may have begun to mark, and then finds what was dropped since only the next time. The memory of Buffers is freed on
     // another thread, and counted as free the next time too.
-    if (before - inUse < SETTLED_BYTES || count === MAX_COLLECTIONS) return inUse
+    const isSettled = before - inUse < SETTLED_BYTES && gone?.deref() === undefined
+    if (isSettled || count === MAX_COLLECTIONS) return inUse
     before = inUse
   }
 }

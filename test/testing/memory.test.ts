@@ -11,7 +11,7 @@ t.test('what a run holds is told from what it has left', async t => {
   const held = await bytesHeldBy(async hold => {
     const own = Buffer.alloc(8_388_608, 1)
     left.push(Buffer.alloc(33_554_432, 1))
-    await hold()
+    await hold(own)
     t.equal(own.length, 8_388_608)
   })
   t.ok(held > 6_291_456 && held < 12_582_912, `${held} bytes`)

@@ -1,6 +1,6 @@
 import { copyOf } from '../copy.js'
 import { type EndlessInput, endlessInputs } from '../endless-input.js'
-import { bytesHeldBy, canCollect, settledBytesInUse, youngHeapInUse } from '../memory.js'
+import { bytesHeldBy, canCollect, youngHeapInUse } from '../memory.js'
 import type { Subject } from '../subject.js'
 import { quiet, turn } from '../turns.js'
 import type { Breach, Law } from './law.js'
@@ -36,7 +36,7 @@ const LONG_OF_BYTES: Long = { from: 2048, to: 16_384, bytes: 24 }
 /** The same for stages that are streams, which take longer: a string or a Buffer that is kept is seen. */
 const LONG_OF_STREAMS: Long = { from: 1024, to: 8192, bytes: 24 }
 /** Growth that is more than chance by far, and that is soon more than any stage should hold. */
-const MUCH_GROWTH = 1_048_576
+const MUCH_BYTES = 1_048_576
 /** Quick looks at the growth with a long input. */
 const MAX_LOOKS = 3
 /** Inputs of an example that are tried again with a look at the memory. */
@@ -76,13 +76,13 @@ interface Fate {
 /**
  * Feeds an endless input in parts, until it is answered or has a size.
  *
- * @param hold - Called when it has that size and was not answered, before it is completed.
+ * @param hold - Called with the trial when it has that size and was not answered, before it is completed.
  */
 async function feedEndless(
   subject: Subject,
   { head, more, tail }: EndlessInput,
   parts: readonly number[],
-  hold: () => void | Promise<void> = () => {},
+  hold: (owner: object) => void | Promise<void> = () => {},
 ): Promise<Fate> {
   let given = 0
   const { trial } = await subject.open({
@@ -107,7 +107,7 @@ async function feedEndless(
   const isAnswered = trial.over || given > early || isSlow(subject)
   const before = given
   if (!isAnswered) {
-    await hold()
+    await hold(trial)
     await trial.feed(tail.map(copyOf))
     await trial.end()
   }
@@ -146,9 +146,9 @@ async function checkEndless(subject: Subject): Promise<Breach | undefined> {
       // It was dropped, or is kept where only the memory shows it.
       unseen++
       if (unseen > MAX_UNSEEN) continue
-      const growth = await growthWith(subject, input, some, more)
-      if (growth === 0) continue
-      isMuch = !isBytes && growth > MUCH_GROWTH
+      const held = await memoryOf(subject, input, some, more)
+      if (held === 0) continue
+      isMuch = !isBytes && held > MUCH_BYTES
     }
     tried++
     const breach = await holdsAll(subject, input, isMuch ? more : all)
@@ -157,33 +157,31 @@ async function checkEndless(subject: Subject): Promise<Breach | undefined> {
   return undefined
 }
 
-/** The growth of the memory with an endless input; 0 where it is no more than chance, or a buffer of one size. */
-async function growthWith(
+/** The memory that an endless input takes; 0 where it is no more than chance. */
+async function memoryOf(
   subject: Subject,
   input: EndlessInput,
   some: readonly number[],
   more: readonly number[],
 ): Promise<number> {
-  const fed = sum(more) - sum(some)
-  const grown = (measure: () => number | Promise<number>) => growthFrom(subject, input, some, more, measure)
   // A quick look finds most stages that keep no item. The memory of bytes takes a longer one.
-  if (subject.accepts !== 'bytes' && (await grown(youngHeapInUse)) < leastHeld(subject, fed)) return 0
-  const growth = await grown(settledBytesInUse)
-  return growth < leastHeld(subject, fed) ? 0 : growth
+  const least = leastHeld(subject, sum(more) - sum(some))
+  if (subject.accepts !== 'bytes' && (await youngGrowthWith(subject, input, some, more)) < least) return 0
+  const held = await bytesHeldBy(async hold => void (await feedEndless(subject, input, more, hold)))
+  return held < least ? 0 : held
 }
 
-/** How much more is in use behind more of an endless input than behind some. */
-async function growthFrom(
+/** How much more is in use behind more of an endless input than behind some, by a quick look. */
+async function youngGrowthWith(
   subject: Subject,
   input: EndlessInput,
   some: readonly number[],
   more: readonly number[],
-  measure: () => number | Promise<number>,
 ): Promise<number> {
   const inUse: number[] = []
-  // The longer one first: what is dropped meanwhile, such as code, must not hide growth. The look behind this one is surer.
+  // The longer one first: what is dropped meanwhile, such as code, must not hide growth.
   for (const parts of [more, some]) {
-    await feedEndless(subject, input, parts, async () => void inUse.push(await measure()))
+    await feedEndless(subject, input, parts, () => void inUse.push(youngHeapInUse()))
   }
   const [after = 0, before = 0] = inUse
   return after - before
@@ -229,7 +227,7 @@ async function feedLong(
   subject: Subject,
   { from }: Long,
   pieces: number,
-  look: (fed: number) => unknown,
+  look: (fed: number, trial: object) => unknown,
 ): Promise<void> {
   const { trial } = await subject.open({ keeps: false })
   const all = smallestPieces(subject)
@@ -237,33 +235,25 @@ async function feedLong(
     if (!trial.write(copyOf(all[(fed - 1) % all.length]))) await trial.ready()
     if (fed % from > 0) continue
     await turn()
-    await look(fed)
+    await look(fed, trial)
   }
   trial.close()
 }
 
-/** The bytes that the memory grows by with a long input. */
-async function growthOf(
-  subject: Subject,
-  long: Long,
-  measure: () => number | Promise<number>,
-): Promise<number> {
-  const { from, to } = long
-  let before = 0
-  let growth = 0
-  await feedLong(subject, long, to, async fed => {
-    if (fed === from) before = await measure()
-    if (fed === to) growth = (await measure()) - before
-  })
-  return growth
-}
-
-/** The same by a quick look, which is taken again where V8 has collected old garbage meanwhile: that hides growth. */
+/**
+ * The bytes that the memory grows by with a long input, by a quick look, which is taken again where V8 has collected old garbage
+ * meanwhile: that hides growth.
+ */
 async function youngGrowthOf(subject: Subject, long: Long, least: number): Promise<number> {
   for (let time = 1; ; time++) {
     // Only a collection of all garbage clears it.
     const witness = new WeakRef({})
-    const growth = await growthOf(subject, long, youngHeapInUse)
+    let before = 0
+    let growth = 0
+    await feedLong(subject, long, long.to, fed => {
+      if (fed === long.from) before = youngHeapInUse()
+      if (fed === long.to) growth = youngHeapInUse() - before
+    })
     const isSure = growth >= least || (growth >= 0 && witness.deref() !== undefined)
     if (isSure || time === MAX_LOOKS) return growth
   }
@@ -271,7 +261,7 @@ async function youngGrowthOf(subject: Subject, long: Long, least: number): Promi
 
 /** The bytes that a connection holds behind so many pieces of the example; 0 if it does not come so far. */
 function heldBehind(subject: Subject, long: Long, pieces: number): Promise<number> {
-  return bytesHeldBy(hold => feedLong(subject, long, pieces, fed => fed === pieces && hold()))
+  return bytesHeldBy(hold => feedLong(subject, long, pieces, (fed, trial) => fed === pieces && hold(trial)))
 }
 
 async function checkHistory(subject: Subject): Promise<Breach | undefined> {
@@ -281,21 +271,14 @@ async function checkHistory(subject: Subject): Promise<Breach | undefined> {
   const long = subject.isSynchronous ? (isBytes ? LONG_OF_BYTES : LONG) : LONG_OF_STREAMS
   const { from, to, bytes } = long
   const least = bytes * (to - from)
-  const growth = await youngGrowthOf(subject, long, least)
-  if (growth < least) return undefined
-  let held = 0
-  if (growth > MUCH_GROWTH) {
-    // What the connection does not hold is held by others, such as a mock of the test.
-    held = await heldBehind(subject, long, to)
-    if (held < least) return undefined
-  } else {
-    // The surer look takes longer.
-    if ((await growthOf(subject, long, settledBytesInUse)) < least) return undefined
-  }
+  if ((await youngGrowthOf(subject, long, least)) < least) return undefined
+  // What the connection does not hold is held by others, such as a mock of the test.
+  const held = await heldBehind(subject, long, to)
+  if (held < least) return undefined
   lastTurns.set(subject, subject.waitedTurns + 10 * MAX_TURNS)
   // What is bounded has stopped to grow behind so many.
   const pieces =
-    from * Math.ceil(settings.held / (held > MUCH_GROWTH || !subject.isSynchronous ? 4 : 1) / from)
+    from * Math.ceil(settings.held / (held > MUCH_BYTES || !subject.isSynchronous ? 4 : 1) / from)
   const some = await heldBehind(subject, long, pieces)
   const more = (await heldBehind(subject, long, 2 * pieces)) - some
   if (some === 0 || more < bytes * pieces) return undefined

@@ -139,7 +139,7 @@ function heldAt(subject: Subject, amount: number): Promise<number> {
     let given = 0
     const opened = await subject.open({ reading: () => false, keeps: false, given: () => void given++ })
     await feedStalled(opened.trial, supply(subject), amount, () => given, calm(opened, subject))
-    await hold()
+    await hold(opened.trial)
     opened.trial.close()
   })
 }
