@@ -3,7 +3,11 @@ import { connect, createServer } from 'node:net'
 import { Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
+import { connectionSettings } from '../../lib/engine/connection-options.js'
 import { type Connection, type ListenOptions, listen, type Outcome } from '../../lib/index.js'
+import type { Dispatcher } from '../../lib/listener/dispatcher.js'
+import { listenSettings } from '../../lib/listener/listen-options.js'
+import { ServerAcceptor } from '../../lib/listener/server-acceptor.js'
 import { uppercase } from '../../lib/presets/index.js'
 import { FakeSocket } from '../../lib/testing/fake-socket.js'
 import { identity } from '../transports/certificates.js'
@@ -101,4 +105,13 @@ t.test('what cannot be served is refused', async t => {
     message: /a listener with TLS serves sockets only/,
   })
   await secure.served.close()
+})
+
+t.test('a listener with workers serves only what it accepts', async t => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const acceptor = new ServerAcceptor(server, listenSettings({}), connectionSettings('listen()', {}))
+  acceptor.open({ servesAnyDuplex: false } as Dispatcher)
+  t.throws(() => acceptor.take(new FakeSocket()), { message: /serves only the connections that it accepts/ })
+  server.close()
 })
