@@ -1,0 +1,138 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { BywashError } from '../../lib/index.js'
+import { catalogue } from '../../lib/stages/catalogue.js'
+import { brief } from '../../lib/testing/show.js'
+import { collectUncaught } from '../../lib/testing/uncaught.js'
+import { CLIENTS } from './clients.js'
+import type { FuzzCase } from './fuzz-case.js'
+import { type Observation, observeInMemory, observeOnSocket, readGzip, textOf } from './observation.js'
+import type { Factories } from './stage-list.js'
+
+/** The turns of the event loop in which descriptors that are being closed must be. */
+const CLOSING_TURNS = 2000
+
+/**
+ * Runs a case on both plans, as a whole and cut, in memory and with its client, and returns what differs from plan `fused`
+ * in memory with the input as a whole. Each difference is a line; there is none where all is well.
+ */
+export async function differences(tried: FuzzCase, factories: Factories = catalogue): Promise<string[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'bywash-fuzz-'))
+  const found: string[] = []
+  const onWarning = ({ message }: Error) => void found.push(`a warning: ${message}`)
+  process.on('warning', onWarning)
+  try {
+    await collectUncaught(async uncaught => {
+      const before = descriptors()
+      found.push(...(await compare(tried, factories, folder)))
+      for (let turn = 0; turn < CLOSING_TURNS && descriptors() > before; turn++) await nextTurn()
+      const left = descriptors() - before
+      if (left > 0) found.push(`descriptors: ${left} are left open`)
+      for (const error of uncaught) found.push(`uncaught: ${error instanceof Error ? error.message : error}`)
+    })
+  } finally {
+    process.off('warning', onWarning)
+    rmSync(folder, { recursive: true })
+  }
+  return found
+}
+
+async function compare(tried: FuzzCase, factories: Factories, folder: string): Promise<string[]> {
+  const { chunks, transport = 'memory', client = 'polite', stages } = tried
+  const whole = [Buffer.concat(chunks)]
+  const inMemory = (plan: 'fused' | 'streams', cut: readonly Buffer[]) =>
+    observeInMemory(tried, plan, cut, factories, folder)
+  const reference = readable(tried, await inMemory('fused', whole))
+  const others = [await inMemory('streams', whole)]
+  if (chunks.length > 1) others.push(await inMemory('fused', chunks), await inMemory('streams', chunks))
+  const found = reference.faults.map(fault => `${reference.label}: ${fault}`)
+  for (const other of others) found.push(...unlike(reference, readable(tried, other), stages.length))
+  if (transport === 'memory') return found
+  for (const plan of ['fused', 'streams'] as const) {
+    const observed = readable(tried, await observeOnSocket(tried, plan, factories, folder))
+    found.push(
+      ...(CLIENTS[client].isComplete
+        ? unlike(reference, observed, stages.length)
+        : unlikeBeginning(reference, observed)),
+    )
+  }
+  return found
+}
+
+/** Where the list ends with gzip, what can be read of it counts, since its bytes depend on time. */
+function readable({ stages }: FuzzCase, observed: Observation): Observation {
+  if (stages.at(-1)?.[0] !== 'gzip') return observed
+  try {
+    return { ...observed, received: readGzip(observed.received) }
+  } catch (error) {
+    return { ...observed, faults: [...observed.faults, `what came is no gzip: ${(error as Error).message}`] }
+  }
+}
+
+/** How a connection that must be like the reference differs from it. */
+function unlike(reference: Observation, observed: Observation, length: number): string[] {
+  const isVague = isBrokenDeflate(reference.error) && isBrokenDeflate(observed.error)
+  const found = [...observed.faults]
+  const differ = (what: string, one: string, other: string) => {
+    if (one !== other) found.push(`${what}: ${other}, and not ${one}`)
+  }
+  differ('reason', String(reference.reason), String(observed.reason))
+  if (!isVague) {
+    differ('error', textOf(reference.error), textOf(observed.error))
+    if (!reference.received.equals(observed.received)) {
+      found.push(`bytes: ${brief(observed.received)}, and not ${brief(reference.received)}`)
+    }
+    differ('onError', brief(reference.heard), brief(observed.heard))
+    const from = firstComparable(reference, length)
+    const counts = ({ counts }: Observation) =>
+      counts
+        .slice(from)
+        .map(({ text }) => text)
+        .join(', ')
+    differ('counts', counts(reference), counts(observed))
+  }
+  return found.map(line => `${observed.label}: ${line}`)
+}
+
+/** How a connection whose client has left, or does not read, differs from all that it may be. */
+function unlikeBeginning(reference: Observation, observed: Observation): string[] {
+  const { received } = observed
+  const found = [...observed.faults]
+  if (
+    !isBrokenDeflate(reference.error) &&
+    !reference.received.subarray(0, received.length).equals(received)
+  ) {
+    found.push(`bytes: ${brief(received)}, which ${brief(reference.received)} does not begin with`)
+  }
+  return found.map(line => `${observed.label}: ${line}`)
+}
+
+/** docs/stages.md: how much comes out before broken deflate data depends on how the input was cut. */
+function isBrokenDeflate(error: BywashError | undefined): boolean {
+  return error?.message.includes('its deflate data are broken') ?? false
+}
+
+/**
+ * The first stage whose counts are the same however it ran: what comes to a stage that ends the connection, and to those
+ * before it, depends on how far they were ahead.
+ */
+function firstComparable({ reason, error, counts }: Observation, length: number): number {
+  if (reason === 'end') return 0
+  const blamed = (error as { readonly stage?: string } | undefined)?.stage ?? 'take'
+  const last = counts.findLastIndex(({ name }) => name === blamed)
+  return last === -1 ? length : last + 1
+}
+
+function descriptors(): number {
+  try {
+    return readdirSync('/dev/fd').length
+  } catch {
+    // Windows has no such folder.
+    return 0
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve))
+}

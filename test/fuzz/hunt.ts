@@ -1,0 +1,53 @@
+import fc from 'fast-check'
+import { differences } from './differences.js'
+import { type FuzzCase, fuzzCases } from './fuzz-case.js'
+import type { Factories } from './stage-list.js'
+
+/** A case in which something differs, reduced. */
+export interface Finding {
+  readonly tried: FuzzCase
+  readonly found: readonly string[]
+  /** Repeats it: the seed, and the path of fast-check to the reduced case. */
+  readonly seed: number
+  readonly path: string
+}
+
+/** How many cases are tried, and when to stop. */
+export interface Hunt {
+  readonly seed: number
+  /** Only this case. @default all */
+  readonly path?: string | undefined
+  readonly runs: number
+  /** The most cases that are tried to reduce one that differs. @default 1000 */
+  readonly reductions?: number
+  /** Whether to stop before all cases are tried, though a case that is being reduced is not given up. @default never */
+  readonly isOver?: () => boolean
+  /** Differences that are known: lines that match are left out. @default none */
+  readonly ignore?: RegExp | undefined
+  /** Called before each case. */
+  readonly onTry?: (tried: FuzzCase) => void
+}
+
+/** Tries random cases, and reduces the first one in which something differs; undefined where there is none. */
+export async function hunt(
+  factories: Factories,
+  { seed, path, runs, reductions = 1000, isOver = () => false, ignore, onTry = () => {} }: Hunt,
+): Promise<Finding | undefined> {
+  let last: readonly string[] = []
+  let reduced = 0
+  const property = fc.asyncProperty(fuzzCases(factories), async tried => {
+    if (last.length > 0 ? reduced++ >= reductions : isOver()) return
+    onTry(tried)
+    const found = (await differences(tried, factories)).filter(line => !ignore?.test(line))
+    if (found.length === 0) return
+    last = found
+    throw new Error(found[0])
+  })
+  const { counterexample, counterexamplePath } = await fc.check(property, {
+    seed,
+    numRuns: runs,
+    ...(path === undefined ? {} : { path, endOnFailure: true }),
+  })
+  if (counterexample === null) return undefined
+  return { tried: counterexample[0], found: last, seed, path: counterexamplePath as string }
+}
