@@ -1,4 +1,4 @@
-import { constants, gunzipSync } from 'node:zlib'
+import { constants, inflateRawSync } from 'node:zlib'
 import type { PlanMode } from '../../lib/engine/planned-stage.js'
 import {
   type BywashError,
@@ -202,10 +202,14 @@ function cutName(chunks: readonly Buffer[]): string {
   return chunks.length > 1 ? 'cut' : 'whole'
 }
 
+/** The bytes of the header that `gzip` writes, which has no fields that may be left out. */
+const GZIP_HEADER_BYTES = 10
+
 /**
- * What can be read of gzip that may not be complete, and may have a farewell behind it. What failed before the first byte was
- * compressed is a farewell alone.
+ * What can be read of gzip that may not be complete, and may have a farewell behind it. Node's Gunzip takes a farewell behind
+ * an empty member for another member.
  */
 export function readGzip(bytes: Buffer): Buffer {
-  return bytes[0] === 0x1f ? gunzipSync(bytes, { finishFlush: constants.Z_SYNC_FLUSH }) : bytes
+  if (bytes[0] !== 0x1f) return bytes
+  return inflateRawSync(bytes.subarray(GZIP_HEADER_BYTES), { finishFlush: constants.Z_SYNC_FLUSH })
 }

@@ -10,6 +10,9 @@ import { writtenTest } from './written-test.js'
 /** Cases with one seed, so that the path to each stays short. */
 const RUNS_PER_SEED = 200
 
+/** The most of a test that is printed; where one could not be reduced, its input may be long. */
+const MAX_SHOWN_CHARACTERS = 4000
+
 /** How often a difference is tried again, to tell whether it depends on chance. */
 const REPEATS = 3
 
@@ -50,7 +53,8 @@ async function print(finding: Finding): Promise<void> {
     if ((await differences(finding.tried, factories)).length > 0) again++
   }
   const only = values.stages === undefined ? '' : ` --stages ${values.stages}`
-  console.log(`\n${writtenTest(finding.tried, finding.found, factories)}`)
+  const code = writtenTest(finding.tried, finding.found, factories)
+  console.log(`\n${code.length > MAX_SHOWN_CHARACTERS ? `${code.slice(0, MAX_SHOWN_CHARACTERS)}…` : code}`)
   console.log(`// seen again ${again} of ${REPEATS} times; to repeat it:`)
   console.log(`// npm run fuzz -- --seed ${finding.seed} --path ${finding.path}${only}`)
 }

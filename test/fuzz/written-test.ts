@@ -9,7 +9,7 @@ export function writtenTest(tried: FuzzCase, found: readonly string[], factories
   const list = formatText(pipelineOf(stages, factories, '.').stages)
   const fields = [
     `stages: [`,
-    ...stages.map(([name, values]) => `  [${show(name)}, ${show(values)}],`),
+    ...stages.map(([name, values]) => `  [${show(name)}, ${show({ ...values })}],`),
     `],`,
     `chunks: [${chunks.map(show).join(', ')}],`,
     ...(transport === 'memory' ? [] : [`transport: ${show(transport)},`, `client: ${show(client)},`]),
