@@ -1,5 +1,6 @@
 // Builds what is not the build of its sources as they are: `npm start` and `npm test` of a built clone begin at once.
 // Usage: node .ci/build-if-changed.js [--tests]
+import './check-node.js'
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

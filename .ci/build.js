@@ -1,4 +1,5 @@
 // Bundles lib/ as dist/; tsc puts the declarations beside it. A start takes time for each file that it reads.
+import './check-node.js'
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
 import { build } from 'esbuild'

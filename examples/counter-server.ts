@@ -18,3 +18,4 @@ process.once('SIGTERM', () => void listener.close())
 const bound = listener.address
 log(`Echo server listening on ${bound.address}:${bound.port}`)
 log(`Test: echo 'hello' | nc localhost ${bound.port}`)
+log(`Or: echo 'hello' | npx bywash connect localhost:${bound.port}`)

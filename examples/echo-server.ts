@@ -9,3 +9,4 @@ process.once('SIGTERM', () => void listener.close())
 const bound = listener.address
 process.stderr.write(`Echo server listening on ${bound.address}:${bound.port}\n`)
 process.stderr.write(`Test: echo 'hello' | nc localhost ${bound.port}\n`)
+process.stderr.write(`Or: echo 'hello' | npx bywash connect localhost:${bound.port}\n`)

@@ -16,3 +16,4 @@ process.once('SIGTERM', () => void listener.close())
 const bound = listener.address
 process.stderr.write(`Uppercase echo server on ${bound.address}:${bound.port}\n`)
 process.stderr.write(`Test: nc localhost ${bound.port}\n`)
+process.stderr.write(`Or: npx bywash connect localhost:${bound.port}\n`)

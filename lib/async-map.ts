@@ -1,22 +1,31 @@
 import type { Connection } from './connection.js'
-import { blame } from './errors.js'
+import { blame, type Fault } from './errors.js'
 import type { Kind, KindOf } from './kind.js'
-import { checkFunction, checkInteger, checkNames } from './options/check-option.js'
+import { checkFunction, checkNames } from './options/check-option.js'
+import { integer } from './options/option.js'
+import { type OptionsOf, settingsFrom } from './options/option-values.js'
 import {
   type Controller,
   type HoldingController,
   internalStage,
+  reported,
   type StageOptions,
   settle,
   type Transformer,
   type TransformerStage,
 } from './stage.js'
 
-/** Options of `asyncMap()` for lines. */
-export interface AsyncMapOptions extends StageOptions {
-  /** The number of items of a connection that are worked on at the same time. @default 1 */
-  readonly concurrency?: number
+const OPTIONS = {
+  concurrency: integer({
+    help: 'how many items of a connection are worked on at the same time',
+    default: 1,
+    minimum: 1,
+    maximum: 65_536,
+  }),
 }
+
+/** Options of `asyncMap()` for lines. */
+export interface AsyncMapOptions extends StageOptions, OptionsOf<typeof OPTIONS> {}
 
 /**
  * Makes a stage that waits for a promise for each item. Results leave in the order of the items. No more than `concurrency`
@@ -44,10 +53,11 @@ export function asyncMap<In, Out>(
   work: (item: In, connection: Connection) => Promise<Out>,
   options: AsyncMapOptions & { readonly accepts?: Kind; readonly emits?: Kind } = {},
 ): TransformerStage<In, Out> {
-  const { concurrency = 1, accepts = 'line', emits = 'line', asks = true } = options
-  checkFunction(`asyncMap('${name}')`, 'work', work)
-  checkNames(`asyncMap('${name}')`, options, ['concurrency', 'accepts', 'emits', 'asks'])
-  checkInteger(`asyncMap('${name}')`, 'concurrency', concurrency, 1, 65_536)
+  const owner = `asyncMap('${name}')`
+  checkFunction(owner, 'work', work)
+  checkNames(owner, options, ['concurrency', 'accepts', 'emits', 'asks'])
+  const { accepts = 'line', emits = 'line', asks = true } = options
+  const { concurrency } = settingsFrom(owner, OPTIONS, options)
   return internalStage<In, Out>({
     name,
     accepts: accepts as KindOf<In>,
@@ -61,8 +71,9 @@ export function asyncMap<In, Out>(
 
 /** A call that is under way, or whose result waits for those of the items before it. Used again for later items. */
 interface Slot<Out> {
-  state: 'pending' | 'done' | 'failed'
-  /** The result, or what the call was rejected with. */
+  /** In `report` the slot has no call, but a report of an earlier stage. */
+  state: 'pending' | 'done' | 'failed' | 'report'
+  /** The result, what the call was rejected with, or the report. */
   value: unknown
   readonly onResult: (result: Out) => void
   readonly onError: (cause: unknown) => void
@@ -96,6 +107,17 @@ class OrderedMap<In, Out> implements Transformer<In, Out> {
     } catch (cause) {
       slot.onError(cause)
     }
+    if (this.#count === this.#concurrency) this.#waitFor(this.#concurrency - 1)
+  }
+
+  [reported](fault: Fault, controller: Controller<Out>): void {
+    if (this.#count === 0) {
+      controller.report(fault)
+      return
+    }
+    const slot = this.#slotAt(this.#count++)
+    slot.state = 'report'
+    slot.value = fault
     if (this.#count === this.#concurrency) this.#waitFor(this.#concurrency - 1)
   }
 
@@ -147,6 +169,7 @@ class OrderedMap<In, Out> implements Transformer<In, Out> {
       this.#first = (this.#first + 1) % this.#concurrency
       this.#count--
       if (state === 'done') controller.answer(value as Out)
+      else if (state === 'report') controller.report(value as Fault)
       else controller.error(blame(this.#name, 'transform', value))
     }
     if (this.#waitsFor === undefined || this.#count > this.#waitsFor) return

@@ -1,4 +1,5 @@
 import { InvalidOptionError } from './errors.js'
+import { dropRejection } from './kind.js'
 
 /** The byte that each of the 256 bytes becomes, by its index. */
 export type ByteTable = Uint8Array
@@ -36,6 +37,7 @@ function mappedByte(name: string, transform: (line: string) => string, character
   }
   const byte = typeof to === 'string' && to.length === 1 ? to.charCodeAt(0) : ASCII_CHARACTERS
   if (byte < ASCII_CHARACTERS && byte !== LINE_FEED) return byte
+  dropRejection(to)
   throw new InvalidOptionError(
     `map('${name}'): with 'bytewise' each ASCII character becomes one other, and no line feed; ` +
       `${JSON.stringify(character)} became ${JSON.stringify(to)}. Leave 'bytewise' out.`,

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from './clock.js'
+import type { BywashError } from './errors.js'
 import type { StageCounts } from './stage-counts.js'
 
 /** The addresses of a connection. A `net.Socket` has them under these names. */
@@ -9,9 +10,12 @@ export interface Endpoints {
   readonly localPort?: number | undefined
 }
 
-/** The part of the engine that counts what passes each stage of a connection. */
+/** The part of the engine that runs a connection. */
 interface Counter {
+  /** What has passed each stage so far. */
   readonly counts: () => readonly StageCounts[]
+  /** Fails the connection; once it is over, the error is only reported. */
+  readonly failLater: (error: BywashError) => void
 }
 
 /** Marks a connection as over, aborts its signal, and lets go of its socket. Only the engine calls it. */
@@ -19,6 +23,9 @@ export let endConnection: (connection: Connection) => void
 
 /** Gives a connection its counter, which `counts` reads. Only the engine calls it. */
 export let countWith: (connection: Connection, counter: Counter) => void
+
+/** Fails a connection from outside of a call of its stages, for a promise of one that has rejected. */
+export let failConnection: (connection: Connection, error: BywashError) => void
 
 /** Asks how many connections a listener has had so far, and calls `answer` with it later. */
 type AskTotal = (answer: (total: number) => void) => void
@@ -65,6 +72,10 @@ export class Connection implements Endpoints {
     }
     countWith = (connection, counter) => {
       connection.#counter = counter
+    }
+    failConnection = (connection, error) => {
+      if (connection.#counter === undefined) process.emitWarning(error)
+      else connection.#counter.failLater(error)
     }
   }
 

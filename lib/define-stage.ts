@@ -1,6 +1,6 @@
 import { type Definition, fromChecked, type StageFactory } from './definition.js'
 import type { Option, OptionTable } from './options/option.js'
-import type { OptionsOf, OptionValues, RequiredNames, SettingsOf, ValueOf } from './options/option-values.js'
+import type { GivenOf, OptionsOf, OptionValues, RequiredNames, SettingsOf } from './options/option-values.js'
 import { checkValue, defaultsOf, givenOptions, type Values } from './options/option-values.js'
 import type { AnyStage } from './stage.js'
 
@@ -12,7 +12,7 @@ type ArgumentSettings<Arguments> = Arguments extends readonly [infer First, ...i
   : unknown
 
 type ArgumentValues<Arguments> = Arguments extends readonly [infer First, ...infer Others]
-  ? [ValueOf<First[keyof First]>, ...ArgumentValues<Others>]
+  ? [GivenOf<First[keyof First]>, ...ArgumentValues<Others>]
   : []
 
 type OptionsParameter<Options> = keyof Options extends never
@@ -35,7 +35,7 @@ export interface StageAbout<Arguments, Options, Made>
    */
   readonly make: (
     settings: ArgumentSettings<Arguments> & SettingsOf<Options>,
-    given: Partial<OptionsOf<Options>>,
+    given: Partial<OptionValues<Options, keyof Options>>,
   ) => Made
 }
 
@@ -116,9 +116,11 @@ function checkParameters(
 ): { settings: Values; given: Values } {
   const owner = `${definition.name}()`
   const names = Object.keys(definition.arguments)
-  const values = names.map((name, index) => [name, parameters[index]])
+  const values = names.map((name, index) => [
+    name,
+    checkValue(owner, name, definition.arguments[name] as Option, parameters[index]),
+  ])
   const settings: Values = Object.fromEntries(values)
-  for (const name of names) checkValue(owner, name, definition.arguments[name] as Option, settings[name])
   const given = givenOptions(owner, definition.options, parameters[names.length])
   return { settings: { ...defaultsOf(definition.options), ...given, ...settings }, given }
 }

@@ -8,6 +8,7 @@ export const ERROR_CODES = [
   'ERR_BYWASH_INVALID_FRAME',
   'ERR_BYWASH_INVALID_OPTION',
   'ERR_BYWASH_INVALID_UTF8',
+  'ERR_BYWASH_MORE_FAULTS',
   'ERR_BYWASH_REFUSED',
   'ERR_BYWASH_SLOW_CONSUMER',
   'ERR_BYWASH_STAGE',
@@ -58,6 +59,22 @@ export class StageError extends BywashError {
 }
 
 /**
+ * The copy of a connection that a stage such as `tee` makes is not complete. It goes to `onError` once a connection, and
+ * the connection itself is not affected.
+ */
+export class CopyError extends StageError {
+  /** Number of items that are missing. One that was written in part may be counted too. */
+  readonly count: number
+
+  /** @param what - Why the first of them is missing. @param target - Name of the sink. */
+  constructor(stage: string, what: string, count: number, target: string) {
+    const items = count === 1 ? '1 item is' : `${count} items are`
+    super(stage, `${what}. ${items} missing in the copy (${target}).`)
+    this.count = count
+  }
+}
+
+/**
  * The base class for input that a stage's protocol does not allow. Throw a subclass from a stage, and the connection ends
  * with the `reason` of the error; by default the peer is sent `error: ` and the `farewell`.
  */
@@ -73,6 +90,42 @@ export abstract class PeerError extends BywashError {
     super(code, `Stage '${stage}' ${what}`)
     this.stage = stage
     this.farewell = farewell
+  }
+}
+
+/**
+ * A fault of the peer that a stage reports, or a function that makes it. An error takes some microseconds to make, and a
+ * function is not called where nobody would hear of the fault.
+ */
+export type Fault = PeerError | (() => PeerError)
+
+/** What a stage reports: a fault of the peer, or another error with which the connection goes on. */
+export type Reported = Fault | BywashError
+
+/** Whether a stage reports a fault of the peer. */
+export function isFault(reported: Reported): reported is Fault {
+  return typeof reported === 'function' || reported instanceof PeerError
+}
+
+/** The error of what a stage reports. */
+export function madeFault(reported: Reported): BywashError {
+  return typeof reported === 'function' ? reported() : reported
+}
+
+/**
+ * Stages reported more faults of the peer within a second than `maxReports`. It goes to `onError` once for such a second, in
+ * place of those that were left out.
+ */
+export class MoreFaultsError extends BywashError {
+  /** Number of faults that were left out. */
+  readonly count: number
+
+  constructor(count: number, maxReports: number) {
+    super(
+      'ERR_BYWASH_MORE_FAULTS',
+      `${count} more ${count === 1 ? 'fault' : 'faults'} of the peer in the same second. 'maxReports' is ${maxReports}: raise it to hear of more.`,
+    )
+    this.count = count
   }
 }
 

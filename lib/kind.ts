@@ -60,8 +60,14 @@ function describeItem(item: unknown): string {
     : `a ${typeof item}`
 }
 
+/** Lets a promise that nobody waits for reject, for an error that is said already. */
+export function dropRejection(promise: unknown): void {
+  if (isThenable(promise)) promise.then(undefined, () => {})
+}
+
 /** The error of a stage that emitted an item of another kind than it says. */
 export function wrongKind(stage: string, kind: Kind, item: unknown): StageError {
+  dropRejection(item)
   return new StageError(
     stage,
     `emitted ${describeItem(item)}, but its 'emits: ${kind}' stands for ${ITEM_NOUNS[kind]}.`,

@@ -89,8 +89,8 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
     duplex: Duplex,
     options: HandleOptions = {},
   ): Promise<Outcome> {
-    const { plan: mode = 'fused', connection = new Connection(1, duplex as Endpoints) } = options
     checkNames('handle()', options, ['plan', 'connection', ...Object.keys(CONNECTION_OPTIONS)])
+    const { plan: mode = 'fused', connection = new Connection(1, duplex as Endpoints) } = options
     const plan = planOf(this, 'handle()', mode)
     const settings = connectionSettings('handle()', options)
     if (duplex.readableObjectMode || duplex.readableEncoding) {

@@ -2,10 +2,11 @@ import type { Duplex } from 'node:stream'
 import type { BlockMap, BlockRole } from './block-role.js'
 import { byteTable } from './byte-table.js'
 import type { Connection } from './connection.js'
-import { InvalidOptionError, type PeerError } from './errors.js'
+import { type Fault, InvalidOptionError, type Reported } from './errors.js'
 import { type ItemKinds, isThenable, KINDS, type Kind, type KindOf } from './kind.js'
 import { checkBoolean, checkNames } from './options/check-option.js'
 import type { Outcome } from './outcome.js'
+import type { SideWrites } from './side-writes.js'
 
 /** The actions of a transformer, with the names of WHATWG's `TransformStreamDefaultController`. */
 export interface Controller<Out> {
@@ -37,8 +38,11 @@ export interface Controller<Out> {
   terminate: () => void
   /** Fails the connection. Output that was made before still reaches the peer. */
   error: (reason: unknown) => void
-  /** Calls `onError` with a fault of the peer. The connection goes on. */
-  report: (error: PeerError) => void
+  /**
+   * Calls `onError`, as with a fault of the peer. The connection goes on. Of each second only `maxReports` faults are told: give
+   * a function that makes the error, and it is made for those only.
+   */
+  report: (error: Reported) => void
 }
 
 /**
@@ -92,6 +96,8 @@ export interface Transformer<In, Out> {
   close?: (outcome: Outcome) => void
   /** @internal */
   [settle]?: () => void
+  /** @internal */
+  [reported]?: (fault: Fault, controller: Controller<Out>) => void
 }
 
 /**
@@ -101,6 +107,14 @@ export interface Transformer<In, Out> {
  * @internal
  */
 export const settle = Symbol('bywash.settle')
+
+/**
+ * The key of a function of a transformer that takes a fault which an earlier stage has reported, and reports it behind the
+ * items that it has not answered yet. Without it the report passes.
+ *
+ * @internal
+ */
+export const reported = Symbol('bywash.reported')
 
 /** The key of a property that no stage has: it carries the types of a stage's items for the type checker. */
 export declare const flow: unique symbol
@@ -122,13 +136,13 @@ export interface Stage<In, Out> {
 
 /**
  * Opens a stage that is a stream, for one connection. An 'error' event of the stream loses the output that waits in its
- * buffer. `fail(error)` also fails the connection, but behind that output; `report(error)` calls `onError`, and the
+ * buffer. `fail(error)` also fails the connection, but behind that output; `report(fault)` calls `onError`, and the
  * connection goes on.
  */
 export type OpenStream = (
   connection: Connection,
   fail: (error: unknown) => void,
-  report: (error: PeerError) => void,
+  report: (error: Reported) => void,
 ) => Duplex
 
 /** Options of `stage()`, `map()`, `tap()`, `asyncMap()` and `fromStream()`. */
@@ -198,6 +212,12 @@ export interface AnyStage extends StageTraits {
    * @internal
    */
   readonly waits?: boolean
+  /**
+   * What the stage writes beside its output, where that may take longer than its connections.
+   *
+   * @internal
+   */
+  readonly sideWrites?: SideWrites
 }
 
 /** Checks a description and freezes it into a stage. */
@@ -253,8 +273,8 @@ export interface StageDefinition<In, Out> extends StageTraits {
  * })
  */
 export function stage<In, Out>(definition: StageDefinition<In, Out>): TransformerStage<In, Out> {
+  checkNames(`stage('${definition?.name}')`, definition, STAGE_OPTIONS)
   const { name, stream, lazy = false } = definition
-  checkNames(`stage('${name}')`, definition, STAGE_OPTIONS)
   checkBoolean(`Stage '${name}'`, 'lazy', lazy)
   if (stream !== undefined) needFunction(name, "a function as its 'stream'", stream)
   return internalStage(definition)
@@ -269,7 +289,8 @@ const STAGE_OPTIONS: readonly string[] = ['name', 'accepts', 'emits', 'open', 's
  * @internal
  */
 export function internalStage<In, Out>(
-  definition: StageDefinition<In, Out> & Pick<AnyStage, 'blocks' | 'greeting' | 'inert' | 'waits'>,
+  definition: StageDefinition<In, Out> &
+    Pick<AnyStage, 'blocks' | 'greeting' | 'inert' | 'waits' | 'sideWrites'>,
 ): TransformerStage<In, Out> {
   needFunction(definition.name, "an 'open' function", definition.open)
   return freezeStage(definition)
@@ -312,9 +333,9 @@ export function map<In, Out>(
   transform: (item: In, connection: Connection) => Out | PromiseLike<Out>,
   options: LineMapOptions & { readonly accepts?: Kind; readonly emits?: Kind } = {},
 ): TransformerStage<In, Out> {
-  const { accepts = 'line', emits = 'line', bytewise = false, asks = !bytewise } = options
   needFunction(name, 'a function that maps an item', transform)
   checkNames(`map('${name}')`, options, ['accepts', 'emits', 'bytewise', 'asks'])
+  const { accepts = 'line', emits = 'line', bytewise = false, asks = !bytewise } = options
   checkBoolean(`map('${name}')`, 'bytewise', bytewise)
   return internalStage<In, Out>({
     name,
@@ -358,9 +379,9 @@ export function tap<Item>(
   look: (item: Item, connection: Connection) => unknown,
   options: StageOptions = {},
 ): TransformerStage<Item, Item> {
-  const { asks = true } = options
   needFunction(name, 'a function that looks at an item', look)
   checkNames(`tap('${name}')`, options, ['asks'])
+  const { asks = true } = options
   return internalStage<Item, Item>({
     name,
     accepts: 'any',
@@ -407,9 +428,9 @@ export function fromStream<In, Out>(
   open: OpenStream,
   options: StageOptions & { readonly accepts?: Kind; readonly emits?: Kind } = {},
 ): StreamStage<In, Out> {
-  const { accepts = 'bytes', emits = 'bytes', asks = true } = options
   needFunction(name, 'a function that opens a Duplex', open)
   checkNames(`fromStream('${name}')`, options, ['accepts', 'emits', 'asks'])
+  const { accepts = 'bytes', emits = 'bytes', asks = true } = options
   return freezeStage({
     name,
     accepts: accepts as KindOf<In>,

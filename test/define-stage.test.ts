@@ -60,8 +60,10 @@ t.test(
 t.test('its types are those of the definition', async t => {
   // @ts-expect-error an argument is missing
   t.throws(() => pad(3), refused(`pad(): 'by' is text; got undefined.`))
-  // @ts-expect-error a text is no number
-  t.throws(() => pad('3', '-'), { message: /^pad\(\): 'width' is a whole number, from 0 to \d+; got "3"\.$/ })
+  // @ts-expect-error an object is no number
+  t.throws(() => pad({}, '-'), {
+    message: /^pad\(\): 'width' is a whole number, from 0 to \d+; got an object\.$/,
+  })
   // @ts-expect-error no such side
   t.throws(() => pad(3, '-', { side: 'up' }), refused(`pad(): 'side' is one of "left", "right"; got "up".`))
   // @ts-expect-error no such option
@@ -74,7 +76,7 @@ t.test('its types are those of the definition', async t => {
   t.throws(() => plain(5), refused('plain() takes no options; got 5.'))
   // @ts-expect-error there are no options
   t.throws(() => plain({ a: 1 }), refused("plain() has no option 'a'. It takes none."))
-  t.throws(() => pad(3, '-', null as never), refused('pad() takes options.'))
+  t.throws(() => pad(3, '-', null as never), refused('pad() takes an object of options; got null.'))
 })
 
 t.test('the definition can be read, and not changed', async t => {

@@ -113,6 +113,14 @@ t.test('handle refuses what it cannot drive', async t => {
   })
   await t.rejects(shout.handle(new PassThrough(), { timeout: 1 } as object), invalid)
   await t.rejects(shout.handle(new PassThrough(), { onError: 1 as never }), invalid)
+  for (const wrong of [null, 5, 'fused'] as never[]) {
+    const message = /^handle\(\) takes an object of options; got/
+    await t.rejects(shout.handle(new PassThrough(), wrong), { ...invalid, message })
+    t.throws(() => shout.explain(wrong), {
+      ...invalid,
+      message: /^explain\(\) takes an object of options; got/,
+    })
+  }
   await t.rejects(shout.handle.call(welcome('x') as never, new PassThrough()), {
     ...invalid,
     message: /^handle\(\) takes a pipeline/,

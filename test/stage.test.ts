@@ -35,6 +35,26 @@ t.test(
   },
 )
 
+t.test('what is no object of options is refused by name', async t => {
+  for (const [wrong, shown] of [
+    [null, 'null'],
+    [5, '5'],
+    ['line', '"line"'],
+    [[], 'a list'],
+  ] as [never, string][]) {
+    for (const [make, owner] of [
+      [() => stage(wrong), /^stage\('.*'\)/],
+      [() => map('own', line => line, wrong), /^map\('own'\)/],
+      [() => tap('own', () => {}, wrong), /^tap\('own'\)/],
+      [() => fromStream('own', () => t.fail() as never, wrong), /^fromStream\('own'\)/],
+      [() => asyncMap('own', async line => line, wrong), /^asyncMap\('own'\)/],
+    ] as const) {
+      const message = new RegExp(`${owner.source} takes an object of options; got ${shown}\\.$`)
+      t.throws(make, { code: 'ERR_BYWASH_INVALID_OPTION', message })
+    }
+  }
+})
+
 t.test('asks and lazy are true or false', async t => {
   for (const name of ['asks', 'lazy']) {
     t.throws(() => stage<string, string>({ ...definition, [name]: 1 }), {

@@ -98,3 +98,14 @@ export async function exchange(
   client.end()
   return received
 }
+
+/** Whether somebody listens on a port of 127.0.0.1: a command whose log is off does not say it. */
+export async function isBound(port: number): Promise<boolean> {
+  const socket = connect({ host: '127.0.0.1', port })
+  const bound = await once(socket, 'connect').then(
+    () => true,
+    () => false,
+  )
+  socket.destroy()
+  return bound
+}

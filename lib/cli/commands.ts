@@ -17,6 +17,8 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry('Files', 'serve', 'serve the listeners of a file', () => import('./commands/serve-file.js')),
   entry('Files', 'test', 'run the tests of a file', () => import('./commands/test-file.js')),
   entry('Files', 'init', 'write a first file', () => import('./commands/init.js')),
+  entry('Shell', 'help', 'print the help of a command', () => import('./commands/help.js')),
+  entry('Shell', 'version', 'print the version', async () => ({ configure: () => {} })),
   entry('Shell', 'completion', 'print the completion of a shell', () => import('./commands/completion.js')),
 ]
 

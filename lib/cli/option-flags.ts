@@ -3,7 +3,7 @@ import type { ListenerOptions } from '../config/listener-options.js'
 import { kebabCase } from '../config/registry.js'
 import { optionValue } from '../config/value.js'
 import type { Option, OptionTable } from '../options/option.js'
-import { formatQuantity } from '../options/quantity.js'
+import { formatQuantity, unitRule } from '../options/quantity.js'
 
 /** The words for values in the help, by the unit, the name or the type of the option; without one it is the name. */
 const PLACEHOLDERS: Readonly<Record<string, string>> = {
@@ -24,6 +24,9 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   deny: 'range',
   integer: 'number',
 }
+
+/** The letters of flags that have a short form. */
+const LETTERS: Readonly<Record<string, string>> = { port: 'p' }
 
 /** Adds a flag for each option of a table, below the heading of its group where it has one. */
 export function addFlags(command: Command, table: ListenerOptions): Command {
@@ -52,7 +55,8 @@ function flagFor(name: string, option: Option): Flag {
   const { type, unit, choices, isList } = option
   if (type === 'boolean') return switchFor(name, option)
   const placeholder = PLACEHOLDERS[unit ?? name] ?? PLACEHOLDERS[type] ?? kebabCase(name)
-  const flag = new Flag(`--${kebabCase(name)} <${placeholder}>`, helpFor(option))
+  const letter = Object.hasOwn(LETTERS, name) ? `-${LETTERS[name]}, ` : ''
+  const flag = new Flag(`${letter}--${kebabCase(name)} <${placeholder}>`, helpFor(option))
   const defaultValue = option.default
   if (defaultValue !== undefined) {
     flag.default(defaultValue, unit === 'ms' ? formatQuantity(defaultValue as number, unit) : undefined)
@@ -85,6 +89,8 @@ function oppositeOf(name: string): string | undefined {
 function parse(option: Option, text: string): unknown {
   const read = optionValue('', option, text)
   if ('value' in read) return read.value
+  const rule = unitRule(text, option.unit)
+  if (rule !== undefined) throw new InvalidArgumentError(`It must be ${rule}.`)
   throw new InvalidArgumentError(option.type === 'integer' ? range(option) : `It ${read.refusal.slice(3)}.`)
 }
 

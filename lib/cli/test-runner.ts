@@ -1,5 +1,7 @@
 import type { Configuration } from '../config/file/configuration.js'
 import { PLAN_MODES, type PlanMode } from '../engine/planned-stage.js'
+import { CopyError, StageError } from '../errors.js'
+import { finishAll, giveUpAll, sideWritesOf } from '../side-writes.js'
 import { chunkings } from '../testing/chunkings.js'
 import { connect } from '../testing/connect.js'
 
@@ -23,6 +25,8 @@ export interface TestRun extends RunInput {
 /** Result of a test over all of its runs. */
 export interface TestResult {
   readonly runs: number
+  /** What stages said of copies that are not complete, with the number of runs. */
+  readonly losses: ReadonlyMap<string, number>
   /** The failed run with the fewest chunks, of the first batch in which a run failed. */
   readonly failure: TestRun | undefined
 }
@@ -40,14 +44,16 @@ const MAX_CUT_PLACES = 1000
  */
 export async function runTest(test: FileTest, timeout = 10_000): Promise<TestResult> {
   let runs = 0
+  const losses = new Map<string, number>()
+  const onLoss = ({ message }: CopyError) => void losses.set(message, (losses.get(message) ?? 0) + 1)
   for (const batch of batches(test)) {
-    const done = await Promise.all(batch.map(cut => runOnce(test, cut, timeout)))
+    const done = await Promise.all(batch.map(cut => runOnce(test, cut, timeout, onLoss)))
     runs += done.length
     const bad = done.filter(({ isGood }) => !isGood)
     const [failure] = bad.sort((one, other) => one.chunks.length - other.chunks.length)
-    if (failure !== undefined) return { runs, failure }
+    if (failure !== undefined) return { runs, losses, failure }
   }
-  return { runs, failure: undefined }
+  return { runs, losses, failure: undefined }
 }
 
 function* batches({ send }: FileTest): Generator<RunInput[]> {
@@ -61,16 +67,35 @@ function* batches({ send }: FileTest): Generator<RunInput[]> {
   yield batch
 }
 
+/** Waits for the copies of a pipeline, and gives them up when the time is over: nobody may read them. */
+async function finishSideWrites({ stages }: FileTest['pipeline'], timeout: number): Promise<void> {
+  const sideWrites = sideWritesOf(stages)
+  const timer = setTimeout(() => giveUpAll(sideWrites), timeout)
+  await finishAll(sideWrites)
+  clearTimeout(timer)
+}
+
 async function runOnce(
   { pipeline, expect }: FileTest,
   { plan, chunks }: RunInput,
-  halfCloseTimeout: number,
+  timeout: number,
+  onLoss: (error: CopyError) => void,
 ): Promise<TestRun> {
-  const client = connect(pipeline, { plan, halfCloseTimeout })
+  /** The fault of a stage, which comes behind the outcome where it is about a copy. */
+  let late: StageError | undefined
+  const client = connect(pipeline, {
+    plan,
+    halfCloseTimeout: timeout,
+    onError: error => {
+      if (error instanceof CopyError) onLoss(error)
+      else if (error instanceof StageError) late ??= error
+    },
+  })
   for (const chunk of chunks) client.send(chunk)
   client.end()
   const received = await client.receive()
   const { reason, error } = await client.outcome
-  const fault = reason === 'stage-error' ? error?.message : undefined
+  await finishSideWrites(pipeline, timeout)
+  const fault = (reason === 'stage-error' ? error : late)?.message
   return { plan, chunks, received, fault, isGood: fault === undefined && received.equals(expect) }
 }

@@ -1,4 +1,5 @@
 import columns from 'string-width'
+import { substituteIn } from './typography.js'
 
 /** A range of a text or a file: offsets as `slice()` takes them. */
 export interface Span {
@@ -13,6 +14,11 @@ export interface Problem {
   readonly message: string
   /** A sentence that says what to change; may be empty. */
   readonly remedy: string
+}
+
+/** The remedy of a problem in a text or a file. A character that only looks like the right one comes before all else. */
+export function remedyIn(text: string, { at, remedy }: Problem): string {
+  return substituteIn(text.slice(at.start, at.end)) || remedy
 }
 
 /** The number of problems that are shown; the others are only counted. */
@@ -31,7 +37,9 @@ export function showProblems(text: string, problems: readonly Problem[]): string
   return [...shown, ...(others === 0 ? [] : [`and ${others} more`])].join('\n')
 }
 
-function showProblem(text: string, { at, message, remedy }: Problem): string {
+function showProblem(text: string, problem: Problem): string {
+  const { at, message } = problem
+  const remedy = remedyIn(text, problem)
   const line = lineAround(text, at.start)
   const before = [...visible(text.slice(line.start, at.start))]
   const marked = [...visible(text.slice(at.start, Math.min(at.end, line.end)))]
@@ -53,12 +61,13 @@ function visible(text: string): string {
   return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '\u{fffd}')
 }
 
-/** The line around an offset; a line feed belongs to the line that it ends. */
+/** The line around an offset, without its CR where it ends in CRLF; a line feed belongs to the line that it ends. */
 function lineAround(text: string, at: number): Span {
-  const end = text.indexOf('\n', at)
+  const ending = /\r?\n|\r?$/g
+  ending.lastIndex = Math.min(at, text.length)
   return {
     start: at === 0 ? 0 : text.lastIndexOf('\n', at - 1) + 1,
-    end: end === -1 ? text.length : end,
+    end: (ending.exec(text) as RegExpExecArray).index,
   }
 }
 

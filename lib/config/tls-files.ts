@@ -1,22 +1,25 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { InvalidOptionError } from '../errors.js'
-import { TLS_OPTIONS } from '../listener/tls/tls-options.js'
+import { PEM_OPTIONS, TLS_OPTIONS } from '../listener/tls/tls-options.js'
 import type { TlsSettings } from '../listener/tls/tls-settings.js'
-import { text } from '../options/option.js'
+import { type Option, text } from '../options/option.js'
 import type { OptionsOf } from '../options/option-values.js'
 
 const { minVersion, handshakeTimeout } = TLS_OPTIONS
 
+type PemName = keyof typeof PEM_OPTIONS
+
+const PEM_NAMES = Object.keys(PEM_OPTIONS) as PemName[]
+
 /** The options of TLS in a file and on the command line, where certificates are the paths of their files. */
 export const TLS_FILE_OPTIONS = {
-  cert: text({ help: 'file with the certificate and its chain, in PEM; with it TLS is spoken', minimum: 1 }),
-  key: text({ help: 'file with the private key of the certificate, in PEM', minimum: 1 }),
-  ca: text({
-    help: 'file with authorities, in PEM; a client must show a certificate that one has signed',
-    minimum: 1,
-    absent: 'none is asked for',
-  }),
+  ...(Object.fromEntries(
+    Object.entries(PEM_OPTIONS).map(([name, { file, ...option }]) => {
+      const { absent } = option as Option
+      return [name, text({ help: file, minimum: 1, ...(absent === undefined ? {} : { absent }) })]
+    }),
+  ) as Readonly<Record<PemName, Option<string, 'optional'>>>),
   minVersion,
   handshakeTimeout,
 }
@@ -24,9 +27,16 @@ export const TLS_FILE_OPTIONS = {
 /** The values of these options. */
 export type TlsFiles = OptionsOf<typeof TLS_FILE_OPTIONS>
 
+/** The options of TLS with their certificates. */
+export interface ReadTls {
+  readonly tls: TlsSettings
+  /** What is wrong with the dates of certificates. They are used all the same: a wrong clock must not stop a server. */
+  readonly warnings: readonly string[]
+}
+
 /** Whether the options ask for TLS; those with a default, such as `minVersion`, do not. */
-export function asksForTls({ cert, key, ca }: TlsFiles): boolean {
-  return (cert ?? key ?? ca) !== undefined
+export function asksForTls(files: TlsFiles): boolean {
+  return PEM_NAMES.some(name => files[name] !== undefined)
 }
 
 /**
@@ -34,14 +44,16 @@ export function asksForTls({ cert, key, ca }: TlsFiles): boolean {
  *
  * @throws InvalidOptionError when a file is missing, cannot be read, or does not hold what it should.
  */
-export async function readTls(files: TlsFiles, folder: string): Promise<TlsSettings> {
-  const { cert, key, ca, ...others } = files
-  const contents = Object.entries({ cert, key, ca }).flatMap(([name, path]) =>
-    path === undefined ? [] : [[name, read(name, path, folder)]],
-  )
+export async function readTls(files: TlsFiles, folder: string): Promise<ReadTls> {
+  const contents = PEM_NAMES.flatMap(name => {
+    const path = files[name]
+    return path === undefined ? [] : [[name, read(name, path, folder)]]
+  })
   // Loaded late: most servers do not speak TLS.
   const { tlsSettings } = await import('../listener/tls/tls-settings.js')
-  return tlsSettings('tls', { ...others, ...Object.fromEntries(contents) })
+  const { dateProblems } = await import('../listener/tls/certificate-dates.js')
+  const tls = tlsSettings('tls', { ...files, ...Object.fromEntries(contents) })
+  return { tls, warnings: dateProblems(tls).map(problem => `tls: ${problem}`) }
 }
 
 function read(name: string, path: string, folder: string): string {

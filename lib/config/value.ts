@@ -1,5 +1,5 @@
 import type { Option } from '../options/option.js'
-import { parseQuantity, QUANTITY_EXAMPLES } from '../options/quantity.js'
+import { numberIn, QUANTITY_EXAMPLES } from '../options/quantity.js'
 import { didYouMean } from './did-you-mean.js'
 import { escapeBytes } from './text/escapes.js'
 
@@ -25,10 +25,12 @@ export function optionValue(name: string, option: Option, given: unknown): Optio
 
 /** Converts text to the type of the option. Text that cannot be converted stays as it is, and the check refuses it. */
 function typed({ type, unit, choices = [] }: Option, given: unknown): unknown {
+  // A number of a file is read as its text, since it could be a time without a unit.
+  if (typeof given === 'number' && unit === 'ms') return numberIn(String(given), unit)
   if (typeof given !== 'string') return given
   switch (type) {
     case 'integer':
-      return parseQuantity(given, unit) ?? given
+      return numberIn(given, unit)
     case 'boolean':
       return given === 'true' || (given === 'false' ? false : given)
     case 'choice':

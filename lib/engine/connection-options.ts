@@ -42,6 +42,12 @@ export const CONNECTION_LIMITS = {
     details:
       'Beyond it the connection ends as a slow consumer. Answers stop by themselves: nothing more is read meanwhile.',
   }),
+  maxReports: integer({
+    help: 'how many faults of a client that stages report go to `onError`, and so to the log, in a second; 0 is any number',
+    details: 'An error with the number of the others follows at the end of the second.',
+    default: 10,
+    maximum: 1_000_000,
+  }),
 }
 
 /** The callbacks of a connection, which only code can give. */
@@ -78,9 +84,16 @@ export interface ConnectionSettings {
 /** Checks the options and fills in their defaults. */
 export function connectionSettings(owner: string, options: ConnectionOptions): ConnectionSettings {
   const settings = settingsFrom(owner, CONNECTION_OPTIONS, options)
-  const { farewell: speak = farewell, halfCloseTimeout, onError, maxPending, ...limits } = settings
+  const {
+    farewell: speak = farewell,
+    halfCloseTimeout,
+    maxPending,
+    maxReports,
+    onError,
+    ...limits
+  } = settings
   return {
-    drive: { farewell: speak, halfCloseTimeout, onError, maxPending },
+    drive: { farewell: speak, halfCloseTimeout, maxPending, maxReports, onError },
     deadlines: deadlines(limits),
   }
 }

@@ -1,5 +1,6 @@
 import { StageOrderError } from '../errors.js'
 import type { Kind } from '../kind.js'
+import { type SideWrites, sideWritesOf } from '../side-writes.js'
 import type { AnyStage } from '../stage.js'
 import { type DormantFlow, dormantFlow } from './flow/dormant-flow.js'
 import type { PlanMode, PlannedStage, Segment } from './planned-stage.js'
@@ -19,6 +20,8 @@ export interface Plan {
   readonly dormant: DormantFlow | undefined
   /** Whether a stage may read the addresses of the connection, so that they must be kept. */
   readonly asks: boolean
+  /** What the stages write beside their output. */
+  readonly sideWrites: readonly SideWrites[]
 }
 
 /**
@@ -76,6 +79,7 @@ export function makePlan(accepts: Kind, placed: readonly PlannedStage[], mode: P
     direct,
     dormant: dormantFlow(direct),
     asks: placed.some(({ stage }) => stage.asks !== false),
+    sideWrites: sideWritesOf(placed.map(({ stage }) => stage)),
   }
 }
 

@@ -1,6 +1,7 @@
 import { BlockList, isIPv6 } from 'node:net'
 import type { Endpoints } from '../connection.js'
 import { RefusedError } from '../errors.js'
+import { OPEN_FILES } from '../open-files.js'
 import type { AddressRange } from './address/address-range.js'
 
 /** Limits of a listener: connections at once, connections from one address, and the addresses that may connect. */
@@ -48,12 +49,23 @@ export class Admission {
       rules.maxConnectionsPerAddress !== Infinity || rules.allow !== undefined || rules.deny !== undefined
   }
 
-  /** Admits a connection until its `release()`, or returns why it is refused. `open` is how many are open already. */
-  admit(peer: Endpoints, open: number): RefusedError | undefined {
+  /**
+   * Admits a connection until its `release()`, or returns why it is refused.
+   *
+   * @param open - How many are open already.
+   * @param hasRoom - Whether there is a descriptor for it.
+   */
+  admit(peer: Endpoints, open: number, hasRoom = true): RefusedError | undefined {
     const { maxConnections, maxConnectionsPerAddress } = this.#rules
     if (open >= maxConnections) {
       return new RefusedError(
         `There were ${maxConnections} connections already ('maxConnections').`,
+        'too many connections',
+      )
+    }
+    if (!hasRoom) {
+      return new RefusedError(
+        `The limit of ${OPEN_FILES.limit} open files leaves no descriptor for another connection; raise it (ulimit -n).`,
         'too many connections',
       )
     }

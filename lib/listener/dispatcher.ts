@@ -8,6 +8,8 @@ import type { TlsOptions } from './tls/tls-options.js'
 export interface Dispatcher {
   /** Open connections, including those in their TLS handshake. */
   readonly connections: number
+  /** Whether there is a descriptor for one more, in the process that would serve it. */
+  readonly hasRoom: boolean
   serve: (socket: Socket, connection: Connection) => void
   /** Replaces the pipeline for connections that are accepted from now on. */
   replace: (pipeline: Pipeline<Buffer, Buffer>) => Promise<void>

@@ -8,6 +8,7 @@ import {
   time,
 } from '../engine/connection-options.js'
 import { PLAN_MODES } from '../engine/planned-stage.js'
+import { OPEN_FILES } from '../open-files.js'
 import { checkNames } from '../options/check-option.js'
 import {
   type About,
@@ -27,7 +28,6 @@ import type { Outcome } from '../outcome.js'
 import { type AddressRange, parseAddressRange } from './address/address-range.js'
 import { ADDRESS_OPTIONS, listenAddress } from './address/listen-address.js'
 import type { AdmissionRules } from './admission.js'
-import { defaultMaxConnections } from './open-files.js'
 import type { TlsOptions } from './tls/tls-options.js'
 import { UNCAUGHT_POLICIES, type UncaughtHandler, type UncaughtPolicy } from './uncaught.js'
 
@@ -134,7 +134,7 @@ export const LISTEN_OPTIONS = {
         refusal: (name, count) =>
           count === 'auto' || isWorkerCount(count)
             ? undefined
-            : `'${name}' is a whole number, from 1 to ${MAX_WORKERS}; got ${showValue(count)}`,
+            : `'${name}' is a whole number, from 1 to ${MAX_WORKERS}, or 'auto'; got ${showValue(count)}`,
         writtenRefusal: (name, count) =>
           count === 'auto' || (/^\d+$/.test(String(count)) && isWorkerCount(Number(count)))
             ? undefined
@@ -184,8 +184,9 @@ export type ListenSettings = ReturnType<typeof listenSettings>
 export function listenSettings(options: ListenOptions) {
   const owner = 'listen()'
   checkNames(owner, options, Object.keys(LISTEN_OPTIONS))
+  OPEN_FILES.refresh()
   const {
-    maxConnections = defaultMaxConnections(),
+    maxConnections = OPEN_FILES.defaultMaxConnections,
     maxConnectionsPerAddress,
     noDelay,
     keepAlive,
@@ -196,6 +197,7 @@ export function listenSettings(options: ListenOptions) {
     clock = systemClock,
     ...settings
   } = settingsFrom(owner, LISTEN_OPTIONS, options)
+  const processes = workers === 'auto' ? availableParallelism() : workers
   const admission: AdmissionRules = {
     maxConnections,
     maxConnectionsPerAddress: maxConnectionsPerAddress || Infinity,
@@ -210,7 +212,9 @@ export function listenSettings(options: ListenOptions) {
     shutdownTimeout: settings.shutdownTimeout,
     plan: settings.plan,
     uncaught: settings.uncaught,
-    workers: workers === 'auto' ? availableParallelism() : workers,
+    workers: processes,
+    /** The connections of one process that were asked for, and that its limit of open files has to allow. */
+    promised: Math.ceil((options.maxConnections === undefined ? 0 : maxConnections) / (processes ?? 1)),
     signal: settings.signal,
     onOpen,
     onOutcome,

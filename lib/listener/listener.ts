@@ -1,12 +1,23 @@
 import type { AddressInfo } from 'node:net'
 import { MAX_TIMEOUT_MS } from '../engine/connection-options.js'
-import { checkInteger, checkNames } from '../options/check-option.js'
+import { checkNames } from '../options/check-option.js'
+import { integer } from '../options/option.js'
+import { type OptionsOf, settingsFrom } from '../options/option-values.js'
 import type { Pipeline } from '../pipeline.js'
 import type { Acceptor } from './acceptor.js'
 import type { Dispatcher } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
 import type { TlsOptions } from './tls/tls-options.js'
 import { type UncaughtOwner, unwatchUncaught, watchUncaught } from './uncaught.js'
+
+const CLOSE_OPTIONS = {
+  timeout: integer({
+    help: 'how long open connections may finish',
+    absent: 'the shutdownTimeout of listen()',
+    maximum: MAX_TIMEOUT_MS,
+    unit: 'ms',
+  }),
+}
 
 /** A running server: accepts connections on one address and serves each. `listen()` returns it. */
 export class Listener {
@@ -15,6 +26,8 @@ export class Listener {
   readonly #settings: ListenSettings
   readonly #uncaught: UncaughtOwner
   #closed: Promise<void> | undefined
+  readonly #whenClosed: Promise<{ readonly forced: number }>
+  #resolveClosed!: (result: { readonly forced: number }) => void
 
   constructor(acceptor: Acceptor, dispatcher: Dispatcher, settings: ListenSettings) {
     this.#acceptor = acceptor
@@ -25,9 +38,13 @@ export class Listener {
       failConnection: (asyncId, error) => dispatcher.failConnection(asyncId, error),
       close: () => this.close(),
     }
+    this.#whenClosed = new Promise(resolve => {
+      this.#resolveClosed = resolve
+    })
     settings.signal?.addEventListener('abort', this.#onAbort)
     watchUncaught(this.#uncaught)
     acceptor.open(dispatcher, options => void this.close(options))
+    if (settings.signal?.aborted) this.#onAbort()
   }
 
   /**
@@ -54,6 +71,14 @@ export class Listener {
    */
   get worker(): number | undefined {
     return this.#acceptor.worker
+  }
+
+  /**
+   * Resolves when the listener is closed, with what `close()` has resolved with, whoever closed it: the program, its
+   * `signal`, or the primary of this worker.
+   */
+  get closed(): Promise<{ readonly forced: number }> {
+    return this.#whenClosed
   }
 
   /**
@@ -105,16 +130,17 @@ export class Listener {
    *
    * @throws InvalidOptionError for a wrong timeout.
    */
-  async close(options: { readonly timeout?: number } = {}): Promise<{ readonly forced: number }> {
-    const { timeout = this.#settings.shutdownTimeout } = options
+  async close(options: OptionsOf<typeof CLOSE_OPTIONS> = {}): Promise<{ readonly forced: number }> {
     checkNames('close()', options, ['timeout'])
-    checkInteger('close()', 'timeout', timeout, 0, MAX_TIMEOUT_MS)
+    const { timeout = this.#settings.shutdownTimeout } = settingsFrom('close()', CLOSE_OPTIONS, options)
     this.#settings.signal?.removeEventListener('abort', this.#onAbort)
     const served = this.#dispatcher.close(timeout)
     this.#closed ??= this.#acceptor.close(served)
     await this.#closed
     unwatchUncaught(this.#uncaught)
-    return { forced: await served }
+    const result = { forced: await served }
+    this.#resolveClosed(result)
+    return result
   }
 
   readonly #onAbort = () => void this.close()

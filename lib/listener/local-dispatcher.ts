@@ -7,8 +7,10 @@ import { load } from '../engine/flow/open-flow.js'
 import { guarded } from '../engine/guarded.js'
 import type { Plan } from '../engine/plan.js'
 import { InvalidOptionError } from '../errors.js'
+import { OPEN_FILES } from '../open-files.js'
 import type { Outcome } from '../outcome.js'
 import { type Pipeline, planOf } from '../pipeline.js'
+import { finishAll, giveUpAll, type SideWrites } from '../side-writes.js'
 import type { Dispatcher, OnGone } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
 import type { HandshakeEvents, Handshakes } from './tls/handshakes.js'
@@ -22,6 +24,12 @@ export interface LocalSettings {
   readonly handshakes: Handshakes | undefined
 }
 
+/**
+ * Time that copies which are not written yet get, beyond that of the connections. A disk needs milliseconds, and a FIFO
+ * that nobody reads would need for ever.
+ */
+const SIDE_WRITES_GRACE_MS = 500
+
 /** Dispatcher that serves connections in this process. */
 export class LocalDispatcher implements Dispatcher {
   #plan: Plan
@@ -30,6 +38,8 @@ export class LocalDispatcher implements Dispatcher {
   readonly #watch: DeadlineWatch<ConnectionDriver>
   readonly #handshakes: Handshakes | undefined
   readonly #onGone: OnGone
+  /** Those of the stages of all pipelines that it has served. */
+  readonly #sideWrites: Set<SideWrites>
   #forced = 0
   #closed: Promise<void> | undefined
   #resolveClosed: (() => void) | undefined
@@ -41,15 +51,21 @@ export class LocalDispatcher implements Dispatcher {
     this.#watch = new DeadlineWatch(connections.deadlines, settings.clock)
     this.#handshakes = handshakes
     this.#onGone = onGone
+    this.#sideWrites = new Set(plan.sideWrites)
   }
 
   get connections(): number {
     return this.#watch.items.size + (this.#handshakes?.size ?? 0)
   }
 
+  get hasRoom(): boolean {
+    return OPEN_FILES.hasRoom
+  }
+
   serve(socket: Socket, connection: Connection): void {
+    OPEN_FILES.hold()
     if (this.#settings.tells || this.#plan.asks) keepAddresses(connection)
-    guarded(() => this.#settings.onOpen(connection))
+    guarded('onOpen', () => this.#settings.onOpen(connection), connection, this.#driverSettings.onError)
     if (this.#handshakes === undefined) this.#begin(socket, connection)
     else this.#handshakes.begin(socket, connection, this.#handshakeEvents)
   }
@@ -58,6 +74,7 @@ export class LocalDispatcher implements Dispatcher {
     const plan = planOf(pipeline, 'replace()', this.#settings.plan)
     await load(plan)
     this.#plan = plan
+    for (const each of plan.sideWrites) this.#sideWrites.add(each)
   }
 
   setSecureContext(options: TlsOptions): void {
@@ -68,7 +85,10 @@ export class LocalDispatcher implements Dispatcher {
   async close(timeout: number): Promise<number> {
     const { clock } = this.#settings
     this.#closed ??= this.#drain()
-    const timer = clock.setTimeout(() => this.#destroyAll(), timeout)
+    let timer = clock.setTimeout(() => {
+      this.#destroyAll()
+      timer = clock.setTimeout(() => giveUpAll(this.#sideWrites), SIDE_WRITES_GRACE_MS)
+    }, timeout)
     await this.#closed
     clock.clearTimeout(timer)
     return this.#forced
@@ -91,12 +111,14 @@ export class LocalDispatcher implements Dispatcher {
     if (this.#closed !== undefined) driver.drain()
   }
 
-  #drain(): Promise<void> {
+  async #drain(): Promise<void> {
     for (const driver of this.#watch.items) driver.drain()
-    return new Promise(resolve => {
-      this.#resolveClosed = resolve
-      if (this.connections === 0) resolve()
-    })
+    if (this.connections > 0) {
+      await new Promise<void>(resolve => {
+        this.#resolveClosed = resolve
+      })
+    }
+    await finishAll(this.#sideWrites)
   }
 
   #destroyAll(): void {
@@ -110,8 +132,14 @@ export class LocalDispatcher implements Dispatcher {
   }
 
   readonly #end = (outcome: Outcome, connection: Connection) => {
+    OPEN_FILES.release()
     this.#onGone(connection, outcome.reason)
-    guarded(() => this.#settings.onOutcome(outcome, connection))
+    guarded(
+      'onOutcome',
+      () => this.#settings.onOutcome(outcome, connection),
+      connection,
+      this.#driverSettings.onError,
+    )
     if (this.connections === 0) this.#resolveClosed?.()
   }
 

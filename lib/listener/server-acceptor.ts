@@ -5,6 +5,7 @@ import type { ConnectionSettings } from '../engine/connection-options.js'
 import { ConnectionDriver, type DriverSettings } from '../engine/drive/driver.js'
 import { guarded } from '../engine/guarded.js'
 import { BindError, type RefusedError } from '../errors.js'
+import { OPEN_FILES } from '../open-files.js'
 import type { Outcome } from '../outcome.js'
 import type { Acceptor } from './acceptor.js'
 import { Admission } from './admission.js'
@@ -45,6 +46,8 @@ export class ServerAcceptor implements Acceptor {
       onDone: this.#onRefused,
       ...(settings.tls === undefined ? {} : { farewell: () => ACCESS_DENIED_ALERT }),
     }
+    const warning = OPEN_FILES.promise(this, settings.promised)
+    if (warning !== undefined) process.emitWarning(`listen(): ${warning}`)
     // A failed accept, for want of a descriptor for example, must not end the other connections.
     server.on('error', error => {
       if (server.listening) process.emitWarning(error)
@@ -61,6 +64,7 @@ export class ServerAcceptor implements Acceptor {
 
   /** Returns the server, still listening: this acceptor no longer accepts from it and will not close it. */
   detachServer(): Server {
+    OPEN_FILES.withdraw(this)
     const server = this.#server.removeAllListeners('connection').removeAllListeners('error')
     this.#server = createServer()
     return server
@@ -93,6 +97,7 @@ export class ServerAcceptor implements Acceptor {
   /** Waits for `served` too: the server emits 'close' before the drivers of its last sockets have finished. */
   async close(served: Promise<number>): Promise<void> {
     this.#isClosed = true
+    OPEN_FILES.withdraw(this)
     const closed = new Promise(resolve => this.#server.close(resolve))
     for (const driver of this.#lingering) driver.abort('refused')
     await closed
@@ -108,21 +113,33 @@ export class ServerAcceptor implements Acceptor {
   #accept(socket: Socket, dispatcher: Dispatcher): void {
     const { clock, socket: options } = this.#settings
     if (!this.#inherited) setOptions(socket, options)
-    const refusal = this.#admission.admit(socket, dispatcher.connections)
+    const isLast = OPEN_FILES.isLast(descriptorOf(socket))
+    const refusal = this.#admission.admit(socket, dispatcher.connections, dispatcher.hasRoom && !isLast)
     if (refusal === undefined) dispatcher.serve(socket, new Connection(++this.#served, socket, clock))
-    else this.#refuse(socket, new Connection(0, socket, clock), refusal)
+    else this.#refuse(socket, new Connection(0, socket, clock), refusal, isLast)
   }
 
-  #refuse(socket: Socket, connection: Connection, refusal: RefusedError): void {
+  #refuse(socket: Socket, connection: Connection, refusal: RefusedError, isLast: boolean): void {
     this.#refused++
     keepAddresses(connection)
     const driver = new ConnectionDriver(socket, connection, this.#refusalSettings)
     this.#lingering.add(driver)
-    driver.refuse(refusal, this.#lingering.size <= MAX_LINGERING_REFUSALS)
+    driver.refuse(refusal, !isLast && this.#lingering.size <= MAX_LINGERING_REFUSALS)
   }
 
   readonly #onRefused = (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => {
     this.#lingering.delete(driver)
-    guarded(() => this.#settings.onOutcome(outcome, connection))
+    guarded(
+      'onOutcome',
+      () => this.#settings.onOutcome(outcome, connection),
+      connection,
+      this.#refusalSettings.onError,
+    )
   }
+}
+
+/** The number of a socket's descriptor; NaN where the system has none. */
+function descriptorOf(socket: Socket): number {
+  const { _handle: handle } = socket as { readonly _handle?: { readonly fd?: number } | null }
+  return Number(handle?.fd)
 }

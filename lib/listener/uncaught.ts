@@ -1,4 +1,5 @@
 import { triggerAsyncId } from 'node:async_hooks'
+import { isThenable } from '../kind.js'
 
 /** Policies for an uncaught error that belongs to no connection: make it a warning, or drain and exit. */
 export const UNCAUGHT_POLICIES = ['isolate', 'exit'] as const
@@ -42,7 +43,11 @@ function onUncaught(error: unknown): void {
   const handlers = new Set(
     [...owners].map(({ uncaught }) => uncaught).filter(one => typeof one === 'function'),
   )
-  for (const handle of handlers) handle(error)
+  for (const handle of handlers) {
+    const result: unknown = handle(error)
+    // Unhandled, the rejection would come back here, for ever.
+    if (isThenable(result)) result.then(undefined, warn)
+  }
   if (exiting.length > 0) void exit(error, exiting)
   else if (handlers.size === 0) warn(error)
 }

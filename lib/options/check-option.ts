@@ -26,6 +26,11 @@ export function checkChoice(owner: string, name: string, value: unknown, choices
   }
 }
 
+/** Whether a value may hold options by name. */
+export function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 export function checkBoolean(owner: string, name: string, value: unknown): void {
   if (typeof value !== 'boolean') {
     throw new InvalidOptionError(`${owner}: '${name}' is true or false; got ${showValue(value)}.`)
@@ -38,8 +43,14 @@ export function checkFunction(owner: string, name: string, value: unknown): void
   }
 }
 
-/** Throws for an option that does not exist: a limit with a misspelt name would silently not be there. */
+/**
+ * Throws for what is no object of options, and for an option that does not exist: a limit with a misspelt name would
+ * silently not be there.
+ */
 export function checkNames(owner: string, options: object, names: readonly string[]): void {
+  if (!isObject(options)) {
+    throw new InvalidOptionError(`${owner} takes an object of options; got ${showValue(options)}.`)
+  }
   const unknown = Object.keys(options).find(name => !names.includes(name))
   if (unknown !== undefined) {
     throw new InvalidOptionError(`${owner} has no option '${unknown}'. It takes ${names.join(', ')}.`)

@@ -1,5 +1,7 @@
 import { InvalidOptionError } from '../errors.js'
+import { isObject } from './check-option.js'
 import type { Option, OptionTable, Presence } from './option.js'
+import { numberIn } from './quantity.js'
 import { showValue } from './show-value.js'
 
 /** Values of options by name, where their types are not known. */
@@ -10,11 +12,14 @@ export function givenOptions(owner: string, table: OptionTable, options: unknown
   const names = Object.keys(table)
   const required = names.filter(name => table[name]?.presence === 'required')
   if (options === undefined && required.length === 0) return {}
-  if (typeof options !== 'object' || options === null) {
-    if (names.length === 0)
-      throw new InvalidOptionError(`${owner} takes no options; got ${showValue(options)}.`)
-    const which = required.map(name => ` with '${name}'`).join()
-    throw new InvalidOptionError(`${owner} takes options${which}.`)
+  if (options === undefined) {
+    throw new InvalidOptionError(
+      `${owner} takes options with ${required.map(name => `'${name}'`).join(', ')}.`,
+    )
+  }
+  if (!isObject(options)) {
+    const takes = names.length === 0 ? 'no options' : 'an object of options'
+    throw new InvalidOptionError(`${owner} takes ${takes}; got ${showValue(options)}.`)
   }
   const unknown = Object.keys(options).find(name => !Object.hasOwn(table, name))
   if (unknown !== undefined) {
@@ -38,23 +43,35 @@ function checkValues(owner: string, table: OptionTable, options: object): Values
   for (const [name, option] of Object.entries(table)) {
     const value = (options as Values)[name]
     if (value === undefined && option.presence !== 'required') continue
-    checkValue(owner, name, option, value)
-    given[name] = value
+    given[name] = checkValue(owner, name, option, value)
   }
   return given
 }
 
-export function checkValue(owner: string, name: string, option: Option, value: unknown): void {
+/** Checks a value that code gives, and returns it; a text that stands for a number becomes that number. */
+export function checkValue(owner: string, name: string, option: Option, given: unknown): unknown {
+  const value = valueInCode(option, given)
   const refusal = option.refusal(name, value)
   if (refusal !== undefined) throw new InvalidOptionError(`${owner}: ${refusal}.`)
+  return value
+}
+
+/** Reads a text as a text or a file would have it, such as `5m` or the value of an environment variable. */
+function valueInCode({ type, unit, writtenRefusal, fromWritten }: Option, given: unknown): unknown {
+  if (type === 'integer') return numberIn(given, unit)
+  const isWritten = fromWritten !== undefined && typeof given === 'string'
+  return isWritten && writtenRefusal?.('', given) === undefined ? fromWritten(given) : given
 }
 
 export function defaultsOf(table: OptionTable): Values {
   return Object.fromEntries(Object.entries(table).map(([name, option]) => [name, option.default]))
 }
 
-/** The type of an option's values. */
+/** The type of an option's values, once they are checked. */
 export type ValueOf<Each> = Each extends Option<infer Value, Presence> ? Value : never
+
+/** The type of what code may give for an option: a text such as `'5m'` may stand for a number. */
+export type GivenOf<Each> = number extends ValueOf<Each> ? ValueOf<Each> | string : ValueOf<Each>
 
 /** The names of the options that must be given. */
 export type RequiredNames<Options> = {
@@ -69,9 +86,19 @@ export type OptionValues<Options, Names extends keyof Options> = {
   readonly [Name in Names]: ValueOf<Options[Name]>
 }
 
+/** What code may give for some options, by name. */
+type GivenValues<Options, Names extends keyof Options> = {
+  readonly [Name in Names]: GivenOf<Options[Name]>
+}
+
+/** The same, where each may be left out; undefined is as good, such as a variable that the environment does not have. */
+type PossibleValues<Options, Names extends keyof Options> = {
+  readonly [Name in Names]?: GivenOf<Options[Name]> | undefined
+}
+
 /** The type of the object that a factory with these options takes. */
-export type OptionsOf<Options> = OptionValues<Options, RequiredNames<Options>> &
-  Partial<OptionValues<Options, Exclude<keyof Options, RequiredNames<Options>>>>
+export type OptionsOf<Options> = GivenValues<Options, RequiredNames<Options>> &
+  PossibleValues<Options, Exclude<keyof Options, RequiredNames<Options>>>
 
 /** The type of the object that `make` gets: the same with defaults filled in. */
 export type SettingsOf<Options> = {

@@ -1,7 +1,5 @@
+import { type Unit, unitRule } from './quantity.js'
 import { showValue } from './show-value.js'
-
-/** The unit of a number. Texts and files may write such a number as a size (`4KiB`), a rate or a duration (`30s`). */
-export type Unit = 'bytes' | 'bytes/s' | 'ms'
 
 /** Whether an option must be given, has a default value, or may be absent. */
 export type Presence = 'required' | 'default' | 'optional'
@@ -75,7 +73,9 @@ export function integer<const Description extends IntegerAbout>(
   const { minimum = 0, maximum = Number.MAX_SAFE_INTEGER } = about
   const isAllowed = (value: unknown) =>
     Number.isInteger(value) && (value as number) >= minimum && (value as number) <= maximum
-  const refuse = unless(isAllowed, `is a whole number, from ${minimum} to ${maximum}`)
+  const range = `a whole number, from ${minimum} to ${maximum}`
+  const refuse: Refuse = value =>
+    isAllowed(value) ? undefined : `is ${unitRule(value, about.unit) ?? range}; got ${showValue(value)}`
   return option('integer', refuse, about, { minimum, maximum })
 }
 

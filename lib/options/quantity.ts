@@ -1,4 +1,5 @@
-import type { Unit } from './option.js'
+/** The unit of a number. A text may stand for such a number: a size (`4KiB`), a rate (`64KiB/s`) or a duration (`30s`). */
+export type Unit = 'bytes' | 'bytes/s' | 'ms'
 
 const BYTE_SCALES = { B: 1, KiB: 1_024, MiB: 1_048_576, GiB: 1_073_741_824 }
 
@@ -10,13 +11,14 @@ const SCALES: Readonly<Record<Unit, Readonly<Record<string, number>>>> = {
 }
 
 /**
- * Parses a whole number, or a number with a suffix: 4096 for `4KiB`, 1500 for `1.5s`. A time without a suffix is in
- * milliseconds. The result is exact: undefined for a text that is no whole number of bytes or milliseconds, or one too
- * large for a safe integer.
+ * Parses a whole number, or a number with a suffix: 4096 for `4KiB`, 1500 for `1.5s`. A time has a suffix unless it is 0,
+ * since people mean seconds by some numbers and milliseconds by others. The result is exact: undefined for a text that is
+ * no whole number of bytes or milliseconds, or one too large for a safe integer.
  */
 export function parseQuantity(text: string, unit?: Unit): number | undefined {
   const { sign, whole, fraction = '', name } = QUANTITY_PATTERN.exec(text)?.groups ?? {}
   if (whole === undefined || (name === undefined && fraction !== '')) return undefined
+  if (name === undefined && lacksUnit(text, unit)) return undefined
   const scale = name === undefined ? 1 : unitScale(name, unit)
   if (scale === undefined) return undefined
   // BigInt, since in floating point 1.1 times 1000 is 1100.0000000000002.
@@ -30,6 +32,23 @@ export function parseQuantity(text: string, unit?: Unit): number | undefined {
 /** Limits the digits, since the conversion of a very long number to a BigInt takes long. */
 const QUANTITY_PATTERN =
   /^(?<sign>-?)(?<whole>\d{1,20})(?:\.(?<fraction>\d{1,20}))? ?(?<name>[A-Za-z]+(?:\/s)?)?$/
+
+/** The value of a number option: a text that stands for a number becomes that number, and all else stays as it is. */
+export function numberIn(value: unknown, unit?: Unit): unknown {
+  return typeof value === 'string' ? (parseQuantity(value, unit) ?? value) : value
+}
+
+/** Whether a text is a time without a unit; 0 needs none. */
+function lacksUnit(text: string, unit: Unit | undefined): boolean {
+  return unit === 'ms' && Number(text) !== 0 && /^-?\d+(\.\d+)?$/.test(text)
+}
+
+/** The rule that a time without a unit breaks, with that time in both units; undefined for any other value. */
+export function unitRule(value: unknown, unit: Unit | undefined): string | undefined {
+  return typeof value === 'string' && lacksUnit(value, unit)
+    ? `a time with a unit, such as ${value}s or ${value}ms`
+    : undefined
+}
 
 function unitScale(name: string, unit: Unit | undefined): number | undefined {
   if (unit === undefined) return undefined

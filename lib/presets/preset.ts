@@ -9,7 +9,7 @@ export interface PresetOptions {
   /** The text that a client gets first. */
   readonly banner?: string
   /** The longest line, in bytes. */
-  readonly maxLength?: number
+  readonly maxLength?: number | string
   /** The handling of a longer line. @default 'error' */
   readonly overflow?: NonNullable<LinesOptions['overflow']>
   /** Gets the lines that the preset prints, such as those of `counter`. @default nobody */

@@ -1,11 +1,11 @@
 import { Connection } from '../connection.js'
 import { PLAN_MODES, type PlanMode } from '../engine/planned-stage.js'
-import { InvalidOptionError, type PeerError } from '../errors.js'
+import { InvalidOptionError, PeerError } from '../errors.js'
 import { type Kind, sizeOf } from '../kind.js'
 import { checkChoice, checkInteger, checkNames } from '../options/check-option.js'
 import type { AnyStage, Stage } from '../stage.js'
 import { nextConnectionId } from './connection-ids.js'
-import { batchesOf, Trial, unbatch } from './trial.js'
+import { batchesOf, Trial, type TrialHooks, unbatch } from './trial.js'
 
 /** Options of `runStage()`. */
 export interface RunStageOptions {
@@ -13,7 +13,7 @@ export interface RunStageOptions {
   readonly plan?: PlanMode
   /** The connection that the stage gets. @default a new one, with id 1 for the first run of the stage, then rising */
   readonly connection?: Connection
-  /** Called with each fault that the stage reports. @default faults are ignored */
+  /** Called with each fault of the peer that the stage reports. @default faults are ignored */
   readonly onError?: (error: PeerError) => void
   /** The number of items that come together, as if one read from the peer had caused them all. @default 1 */
   readonly batch?: number
@@ -50,7 +50,11 @@ export async function runStage<In, Out>(
     if (sizeOf(kind, item) !== -1) continue
     throw new InvalidOptionError(`runStage(): stage '${stage.name}' takes ${kind}, but got ${String(item)}.`)
   }
-  const hooks = { report: onError }
+  const hooks: TrialHooks = {
+    report: error => {
+      if (error instanceof PeerError) onError(error)
+    },
+  }
   const trial =
     batch === 1
       ? await Trial.open(stages, kind, plan, connection, hooks)

@@ -5,7 +5,7 @@ import type { Flow } from '../engine/flow/flow.js'
 import { flowOf, load } from '../engine/flow/open-flow.js'
 import { makePlan, place } from '../engine/plan.js'
 import type { PlanMode } from '../engine/planned-stage.js'
-import { type BywashError, type PeerError, reasonOf } from '../errors.js'
+import { type BywashError, madeFault, reasonOf } from '../errors.js'
 import type { Kind } from '../kind.js'
 import type { Reason } from '../outcome.js'
 import { type AnyStage, type Controller, stage } from '../stage.js'
@@ -13,7 +13,7 @@ import { type AnyStage, type Controller, stage } from '../stage.js'
 /** Callbacks of a trial. */
 export interface TrialHooks {
   /** Called with each fault that a stage reports. */
-  readonly report?: (error: PeerError) => void
+  readonly report?: (error: BywashError) => void
   /** Called with each item that comes out. */
   readonly given?: (item: unknown) => void
   /** Returns false while the reader takes nothing. When it takes more again, call `resume()`. @default always true */
@@ -89,22 +89,31 @@ export class Trial {
       overflow: () => {},
       drained: () => this.#wake(),
       inputClosed: () => {},
-      report: error => {
+      report: reported => {
+        const error = madeFault(reported)
         if (keeps) this.reports.push(error.code)
         report(error)
       },
       finish: terminated => this.#finish(terminated ? 'terminated' : 'end'),
-      fail: error => {
-        if (this.over) {
-          this.late ??= error
-        } else {
-          this.error = error
-          this.#finish(reasonOf(error))
-        }
+      fail: error => this.#fail(error),
+    })
+    countWith(connection, {
+      counts: () => this.#flow.counts(),
+      failLater: error => {
+        this.#flow.abort()
+        this.#fail(error)
       },
     })
-    countWith(connection, this.#flow)
     this.#flow.open(connection, new AsyncResource('bywash.trial'))
+  }
+
+  #fail(error: BywashError): void {
+    if (this.over) {
+      this.late ??= error
+    } else {
+      this.error = error
+      this.#finish(reasonOf(error))
+    }
   }
 
   #finish(reason: Reason): void {

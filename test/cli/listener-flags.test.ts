@@ -25,6 +25,7 @@ t.test(
       listen: {
         maxConnectionsPerAddress: 0,
         maxPending: 1_048_576,
+        maxReports: 10,
         idleTimeout: 300_000,
         frameTimeout: 30_000,
         drainTimeout: 60_000,
@@ -45,6 +46,7 @@ t.test(
 t.test('each flag gives its option of listen()', async t => {
   for (const [argv, listen] of [
     ['--host ::1 --port 0', { host: '::1', port: 0 }],
+    ['-p 9000', { port: 9000 }],
     [
       '--max-connections 5 --max-connections-per-address 2',
       { maxConnections: 5, maxConnectionsPerAddress: 2 },
@@ -52,7 +54,8 @@ t.test('each flag gives its option of listen()', async t => {
     ['--allow 10.0.0.0/8 --allow ::1', { allow: ['10.0.0.0/8', '::1'] }],
     ['--max-pending 64KiB', { maxPending: 65_536 }],
     ['--deny 192.0.2.7', { deny: ['192.0.2.7'] }],
-    ['--idle-timeout 0 --frame-timeout 1500', { idleTimeout: 0, frameTimeout: 1500 }],
+    ['--max-reports 3', { maxReports: 3 }],
+    ['--idle-timeout 0 --frame-timeout 1500ms', { idleTimeout: 0, frameTimeout: 1500 }],
     ['--drain-timeout 500ms --half-close-timeout 2s', { drainTimeout: 500, halfCloseTimeout: 2000 }],
     ['--shutdown-timeout 1h', { shutdownTimeout: 3_600_000 }],
     ['--backlog 7', { backlog: 7 }],
@@ -108,7 +111,8 @@ t.test('a wrong value says what is allowed, and exits 2', async t => {
     ['--allow <range>', '10.0.0.0/99', `${range} "10.0.0.0/99".`],
     ['--deny <range>', 'localhost', `${range} "localhost".`],
     ['--idle-timeout <time>', '5x', time],
-    ['--frame-timeout <time>', '-1', time],
+    ['--frame-timeout <time>', '-1s', time],
+    ['--idle-timeout <time>', '5', 'It must be a time with a unit, such as 5s or 5ms.'],
     ['--drain-timeout <time>', '25d', time],
     ['--half-close-timeout <time>', '0', time.replace('at most', 'from 1ms on, at most')],
     ['--keep-alive-initial-delay <time>', 'never', time],
@@ -120,7 +124,7 @@ t.test('a wrong value says what is allowed, and exits 2', async t => {
     t.equal(await main(['echo', `${flag.split(' ')[0]}=${value}`], io), 2, flag)
     t.equal(
       io.logged,
-      `error: option '${flag}' argument '${value}' is invalid. ${message}\nRun bywash --help for all commands.\n`,
+      `error: option '${flag}' argument '${value}' is invalid. ${message}\nRun bywash echo --help for its arguments and flags.\n`,
     )
   }
 })

@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { main } from '../../lib/cli/main.js'
 import { presets } from '../../lib/presets/index.js'
 import { serveLocally } from '../listener/local-listener.js'
-import { connectTcp, exchange } from '../tcp-client.js'
+import { connectTcp, exchange, isBound } from '../tcp-client.js'
 import { FakeIo } from './fake-io.js'
 import { serveInProcess } from './serve-in-process.js'
 
@@ -36,9 +36,111 @@ async function refused(port: number): Promise<void> {
   if (error.code !== 'ECONNREFUSED') throw error
 }
 
-t.test('--version prints the version of package.json and exits 0', async t => {
+t.test('--version, -V and version print the version of package.json and exit 0', async t => {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
-  t.strictSame(await run('--version'), { exitCode: 0, printed: `${version}\n`, logged: '' })
+  for (const word of ['--version', '-V', 'version']) {
+    t.strictSame(await run(word), { exitCode: 0, printed: `${version}\n`, logged: '' }, word)
+  }
+})
+
+t.test('help, help of a command, and -h print what --help prints', async t => {
+  for (const [argv, same] of [
+    [['help'], ['--help']],
+    [['-h'], ['--help']],
+    [
+      ['help', 'run'],
+      ['run', '--help'],
+    ],
+    [
+      ['echo', '-h'],
+      ['echo', '--help'],
+    ],
+    [
+      ['help', '-h'],
+      ['help', '--help'],
+    ],
+  ] as const) {
+    const shown = await run(...argv)
+    t.strictSame([shown.exitCode, shown.logged], [0, ''], argv.join(' '))
+    t.strictSame(shown, await run(...same))
+  }
+  t.match((await run('help', '--help')).printed, /^Usage: bywash help \[options\] \[command\]\n/)
+  for (const argv of [
+    ['help', 'ehco'],
+    ['ehco', '--help'],
+    ['ehco', '--port', '1'],
+  ]) {
+    t.strictSame(await run(...argv), {
+      exitCode: 2,
+      printed: '',
+      logged: "error: unknown command 'ehco'\n(Did you mean echo?)\nRun bywash --help for all commands.\n",
+    })
+  }
+})
+
+t.test('what only looks like a quote, a dash or a space in a word is named', async t => {
+  const quote = `“ is a typographic quote: write ' or ".\n`
+  for (const [argv, exitCode, logged] of [
+    [['echo', '—port', '9000'], 2, '— is a typographic dash: write - or --.\nRun bywash echo --help'],
+    [['echo', '--idle-timeout', '“5s”'], 2, `${quote}Run bywash echo --help`],
+    [['“echo”'], 2, `${quote}Run bywash --help`],
+    [['connect', '“localhost:80”'], 2, quote],
+    [['connect', '“a.sock”/'], 1, quote],
+    [['stages', 'lines\u00a0'], 2, 'U+00A0 is no plain space: write one.\n'],
+  ] as const) {
+    const result = await run(...argv)
+    t.equal(result.exitCode, exitCode)
+    t.ok(result.logged.includes(`\n${logged}`), result.logged)
+  }
+  const others = await run('echo', '--banner', '“', '--prot')
+  t.notMatch(others.logged, /typographic/, 'not in a word that nothing is wrong with')
+  const ofText = await run('pipe', 'welcom “')
+  t.notMatch(ofText.logged, /typographic/, 'nor beside the place in a text')
+})
+
+t.test('help is as wide as the terminal', async t => {
+  const help = async (columns: number, ...argv: string[]) => {
+    const io = new FakeIo()
+    Object.assign(io.stdout, { columns })
+    t.equal(await main(argv, io), 0)
+    return io.printed.split('\n')
+  }
+  for (const columns of [40, 60, 80, 120]) {
+    for (const argv of [['--help'], ['echo', '-h'], ['pipe', '-h'], ['check', '-h']]) {
+      const lines = await help(columns, ...argv)
+      // A flag and a command to copy stay in one piece.
+      const wide = lines.filter(line => line.length > columns && !/^ {2}(--[\w-]+ \S+|\$ .*)$/.test(line))
+      t.strictSame(wide, [], `${argv.join(' ')} at ${columns}`)
+      const widest = Math.max(...lines.filter(line => !line.startsWith('  $')).map(line => line.length))
+      if (argv[0] === 'echo') t.ok(widest > columns - 12, 'and not narrower')
+    }
+  }
+})
+
+t.test('a wrong flag of a command points at its help, and names those that are like it', async t => {
+  for (const [argv, logged] of [
+    [
+      ['echo', '--idle-timeuot=5s'],
+      "error: unknown option '--idle-timeuot=5s'\n(Did you mean --idle-timeout?)\nRun bywash echo --help",
+    ],
+    [
+      ['run', 'echo', '--timeout', '5s'],
+      "error: unknown option '--timeout'\n(Did you mean --drain-timeout, --frame-timeout or --half-close-timeout?)",
+    ],
+    [['-v'], "error: unknown option '-v'\n(Did you mean -V?)\nRun bywash --help for all commands.\n"],
+    [
+      ['check', '--xyz', 'a'],
+      "error: unknown option '--xyz'\nRun bywash check --help for its arguments and flags.\n",
+    ],
+    [
+      ['run'],
+      "error: missing required argument 'pipeline'\nRun bywash run --help for its arguments and flags.\n",
+    ],
+  ] as const) {
+    const result = await run(...argv)
+    t.strictSame([result.exitCode, result.printed], [2, ''], argv.join(' '))
+    t.ok(result.logged.startsWith(logged), result.logged)
+  }
 })
 
 t.test('--help names every preset, what it does, and an example, on stdout', async t => {
@@ -96,7 +198,8 @@ t.test('echo, welcome and counter say on stderr where they listen and how to try
     t.ok(port > 0, 'port 0 becomes the real port')
     t.equal(
       io.logged,
-      `Echo server listening on 0.0.0.0:${port}\nTest: echo 'hello' | nc localhost ${port}\n`,
+      `Echo server listening on 0.0.0.0:${port}\nTest: echo 'hello' | nc localhost ${port}\n` +
+        `Or: echo 'hello' | npx bywash connect localhost:${port}\n`,
       preset,
     )
     t.equal((await exchange(t, port, ['hello'])).toString(), `${preset === 'welcome' ? WELCOME : ''}hello`)
@@ -106,7 +209,10 @@ t.test('echo, welcome and counter say on stderr where they listen and how to try
 
 t.test('uppercase says on stderr where it listens and how to try it', async t => {
   const { io, port } = await serve(t, 'uppercase', '--port', '0')
-  t.equal(io.logged, `Uppercase echo server on 0.0.0.0:${port}\nTest: nc localhost ${port}\n`)
+  t.equal(
+    io.logged,
+    `Uppercase echo server on 0.0.0.0:${port}\nTest: nc localhost ${port}\nOr: npx bywash connect localhost:${port}\n`,
+  )
   t.equal((await exchange(t, port, ['hello'])).toString(), `${SHOUT}HELLO\n`)
   t.equal(io.printed, '', 'stdout stays free')
 })
@@ -115,12 +221,16 @@ t.test('--host binds one address, and the lines name it', async t => {
   const local = await serve(t, 'echo', ...LOCAL)
   t.equal(
     local.io.logged,
-    `Echo server listening on 127.0.0.1:${local.port}\nTest: echo 'hello' | nc localhost ${local.port}\n`,
+    `Echo server listening on 127.0.0.1:${local.port}\nTest: echo 'hello' | nc localhost ${local.port}\n` +
+      `Or: echo 'hello' | npx bywash connect localhost:${local.port}\n`,
   )
   // Only the loopback address is sure to exist, so another is made up.
   t.capture(Server.prototype, 'address', () => ({ address: '192.0.2.7', family: 'IPv4', port: 9000 }))
   const other = await serve(t, 'uppercase', ...LOCAL)
-  t.equal(other.io.logged, 'Uppercase echo server on 192.0.2.7:9000\nTest: nc 192.0.2.7 9000\n')
+  t.equal(
+    other.io.logged,
+    'Uppercase echo server on 192.0.2.7:9000\nTest: nc 192.0.2.7 9000\nOr: npx bywash connect 192.0.2.7:9000\n',
+  )
 })
 
 t.test('--port is the port', async t => {
@@ -150,11 +260,8 @@ t.test('counter logs each client on stderr', async t => {
 t.test('--quiet prints nothing', async t => {
   const io = new FakeIo()
   const port = await freePort(t)
-  const listening = new Promise<void>(resolve => {
-    io.on('newListener', signal => signal === 'SIGTERM' && resolve())
-  })
   const exited = main(['counter', '--quiet', '--host', '127.0.0.1', '--port', String(port)], io)
-  await listening
+  while (!(await isBound(port))) {}
   t.equal((await exchange(t, port, ['hello'])).toString(), 'hello')
   io.emit('SIGTERM')
   t.equal(await exited, 0)
@@ -281,7 +388,8 @@ t.test('no command at all prints the help on stderr, and exits 2', async t => {
 })
 
 t.test('a wrong value says what is allowed, and exits 2', async t => {
-  const port = "option '--port <port>' argument '{}' is invalid. It must be a whole number, from 0 to 65535."
+  const port =
+    "option '-p, --port <port>' argument '{}' is invalid. It must be a whole number, from 0 to 65535."
   const length =
     "option '--max-length <bytes>' argument '{}' is invalid. It must be a whole number, from 1 to 268435456."
   const time =
@@ -311,8 +419,8 @@ t.test('a wrong value says what is allowed, and exits 2', async t => {
   }
 })
 
-t.test('times take a unit, and are milliseconds without one', async t => {
-  for (const time of ['0', '1500', '500ms', '15s', '5m']) {
+t.test('times take a unit, all but 0', async t => {
+  for (const time of ['0', '1500ms', '500ms', '15s', '5m']) {
     const { io, exited } = await serve(t, 'echo', ...LOCAL, '--shutdown-timeout', time)
     io.emit('SIGTERM')
     t.equal(await exited, 0, time)
@@ -328,7 +436,7 @@ t.test('a flag of another preset, an unknown flag and an extra word are refused 
     [['welcome', '--max-length', '5'], "unknown option '--max-length'"],
     [['welcome', '--overflow', 'skip'], "unknown option '--overflow'"],
     [['echo', '--prot', '5'], "unknown option '--prot'\n(Did you mean --port?)"],
-    [['echo', '--port'], "option '--port <port>' argument missing"],
+    [['echo', '--port'], "option '-p, --port <port>' argument missing"],
     [['echo', 'welcome'], 'too many arguments'],
   ] as const) {
     const { exitCode, printed, logged } = await run(...argv)

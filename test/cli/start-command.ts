@@ -23,13 +23,22 @@ export interface StartedCommand {
   readonly openSockets: () => number
 }
 
+interface StartOptions extends Pick<SpawnOptions, 'uid' | 'gid' | 'cwd'> {
+  /** A program with its arguments, which starts the command. */
+  readonly through?: readonly string[]
+  /** A module that each of its processes runs first. */
+  readonly preload?: string
+}
+
 /** Starts the command; it is killed at the end of the test. */
 export function startCommand(
   t: Test,
   argv: readonly string[],
-  options: Pick<SpawnOptions, 'uid' | 'gid' | 'cwd'> = {},
+  { through = [], preload, ...options }: StartOptions = {},
 ): StartedCommand {
-  const child = spawn('env', [...BARE, process.execPath, BIN, ...argv], {
+  const flags = preload === undefined ? [] : ['--import', preload]
+  const [program = '', ...words] = [...through, 'env', ...BARE, process.execPath, ...flags, BIN, ...argv]
+  const child = spawn(program, words, {
     ...options,
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { copyFileSync, lstatSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import t, { type Test } from 'tap'
-import { tryCommand } from '../../lib/cli/serving/try-command.js'
+import { trialLines } from '../../lib/cli/serving/trial-lines.js'
 import { serveLocally } from '../listener/local-listener.js'
 import { socketFolder } from '../socket-folder.js'
 import { clientOf } from '../tcp-client.js'
@@ -25,7 +25,10 @@ const commonName = async (t: Test, port: number) =>
 t.test('--path serves on a unix socket with a --mode, and says how to try it', async t => {
   const path = `${socketFolder(t)}/s`
   const { io, exited } = await serveInProcess(t, ['echo', '--path', path, '--mode', '640'])
-  t.equal(io.logged, `Echo server listening on ${path}\nTest: socat - UNIX-CONNECT:${path}\n`)
+  t.equal(
+    io.logged,
+    `Echo server listening on ${path}\nTest: socat - UNIX-CONNECT:${path}\nOr: npx bywash connect ${path}\n`,
+  )
   t.equal(lstatSync(path).mode & 0o777, 0o640)
   const socket = connect({ path, allowHalfOpen: true })
   t.teardown(() => socket.destroy())
@@ -78,6 +81,41 @@ t.test('--tls-ca asks clients for a certificate, and --tls-min-version for a ver
   t.match(await refusalOf(connectTls(t, port, { maxVersion: 'TLSv1.2' })), /PROTOCOL_VERSION/)
 })
 
+t.test('--tls-crl refuses clients whose certificate was revoked', async t => {
+  const files = { cert: 'server', key: 'server-key', ca: 'authority', crl: 'crl' }
+  const flags = Object.entries(files).flatMap(([name, file]) => [`--tls-${name}`, pathOf(file)])
+  const { port, logged } = await serveInProcess(t, ['echo', ...LOCAL, ...flags])
+  await refusalOf(connectTls(t, port, identity('revoked')))
+  await logged(/refused, .*the client's certificate is not accepted: CERT_REVOKED/)
+  t.equal((await connectTls(t, port, identity('client'))).socket.authorized, true)
+})
+
+t.test('a certificate that has expired is said at the start and at SIGHUP, and is used', async t => {
+  const folder = socketFolder(t)
+  install(folder, 'expired')
+  const flags = ['--tls-cert', 'cert.pem', '--tls-key', 'key.pem']
+  const { io, port, logged } = await serveInProcess(t, ['echo', ...LOCAL, ...flags], folder)
+  const warning =
+    "tls: 'cert' (CN=expired) has expired: it was valid until 2020-01-02T00:00:00.000Z; renew it\n"
+  t.match(io.logged, warning)
+  t.equal((await connectTls(t, port, { rejectUnauthorized: false })).socket.authorized, false)
+  io.logged = ''
+  io.emit('SIGHUP')
+  await logged(/The TLS certificate was read again.*\n.*has expired/)
+  t.match(io.logged, warning)
+  install(folder, 'server')
+  io.logged = ''
+  io.emit('SIGHUP')
+  await logged(/The TLS certificate was read again.*\n/)
+  t.notMatch(io.logged, 'expired')
+})
+
+t.test('SIGHUP stops a command without certificates, as the end of its terminal does', async t => {
+  const { io, exited } = await serveInProcess(t, ['echo', ...LOCAL])
+  io.emit('SIGHUP')
+  t.equal(await exited, 0)
+})
+
 t.test('SIGHUP reads certificates again; what is wrong with them keeps the old one', async t => {
   const folder = socketFolder(t)
   install(folder, 'server')
@@ -127,6 +165,17 @@ t.test('wrong flags exit with 2, and an address that cannot be bound with 1, in 
     [['--tls-cert', '.', '--tls-key', 'k'], 2, /^tls: 'cert': \. cannot be read: EISDIR: .*\n$/],
     [['--tls-cert', pathOf('server')], 2, /^tls: 'key' is missing; TLS needs a certificate and its key\.\n$/],
     [['--tls-ca', pathOf('authority')], 2, /^tls: 'cert' is missing/],
+    [['--tls-crl', pathOf('crl')], 2, /^tls: 'cert' is missing/],
+    [
+      [...certificates, '--tls-crl', pathOf('crl')],
+      2,
+      /^tls: 'crl' is for certificates of clients; give their/,
+    ],
+    [
+      [...certificates, '--tls-ca', pathOf('authority'), '--tls-crl', pathOf('server')],
+      2,
+      /^tls: 'crl' is no revocation list in PEM: /,
+    ],
     [
       ['--tls-cert', pathOf('server-key'), '--tls-key', pathOf('server-key')],
       2,
@@ -149,20 +198,39 @@ t.test('wrong flags exit with 2, and an address that cannot be bound with 1, in 
   }
 })
 
-t.test('each kind of address has a command that tries it', async t => {
-  const nc = (host: string, port: number) => `nc ${host} ${port}`
+t.test('each kind of address has commands that try it', async t => {
+  const nc = (host: string, port: number) => `echo 'hello' | nc ${host} ${port}`
   const unix = (address: string) => ({ address, family: 'unix', port: 0 })
+  const v6 = { address: '2001:db8::1', family: 'IPv6', port: 443 }
+  const connect = 'npx bywash connect'
   const cases = [
-    [{ address: '::', family: 'IPv6', port: 80 }, undefined, 'nc localhost 80'],
-    [{ address: '2001:db8::1', family: 'IPv6', port: 80 }, undefined, 'nc 2001:db8::1 80'],
     [
-      { address: '2001:db8::1', family: 'IPv6', port: 443 },
-      {},
-      'openssl s_client -quiet -connect [2001:db8::1]:443',
+      { address: '::', family: 'IPv6', port: 80 },
+      undefined,
+      ["echo 'hello' | nc localhost 80", `echo 'hello' | ${connect} localhost:80`],
     ],
-    [unix('/run/s'), {}, 'openssl s_client -quiet -unix /run/s'],
-    [unix("/it's here"), undefined, "socat - UNIX-CONNECT:'/it'\\''s here'"],
-    [unix(''), undefined, undefined],
+    [v6, undefined, ["echo 'hello' | nc 2001:db8::1 443", `echo 'hello' | ${connect} [2001:db8::1]:443`]],
+    [
+      v6,
+      {},
+      ['openssl s_client -quiet -connect [2001:db8::1]:443', `${connect} [2001:db8::1]:443 --tls-insecure`],
+    ],
+    [unix('/run/s'), {}, ['openssl s_client -quiet -unix /run/s', `${connect} /run/s --tls-insecure`]],
+    [unix("/it's here"), undefined, ["socat - UNIX-CONNECT:'/it'\\''s here'", `${connect} '/it'\\''s here'`]],
+    [
+      unix('/run/s'),
+      { ca: 'ca.pem' },
+      [
+        'openssl s_client -quiet -cert client.pem -key client-key.pem -unix /run/s',
+        `${connect} /run/s --tls-insecure --tls-cert client.pem --tls-key client-key.pem`,
+      ],
+    ],
+    [unix('echo.sock'), undefined, ['socat - UNIX-CONNECT:echo.sock', `${connect} ./echo.sock`]],
+    [unix(''), undefined, []],
   ] as const
-  for (const [address, tls, command] of cases) t.equal(tryCommand(address, tls, nc), command)
+  for (const [address, tls, [first, second] = []] of cases) {
+    t.strictSame(trialLines(address, tls, nc), first === undefined ? [] : [`Test: ${first}`, `Or: ${second}`])
+  }
+  const own = () => 'bywash connect localhost:80'
+  t.strictSame(trialLines(v6, undefined, own), ['Test: bywash connect localhost:80'])
 })

@@ -13,6 +13,7 @@ import {
   InvalidFrameError,
   lines,
   listen,
+  MoreFaultsError,
   map,
   pipeline,
   SlowConsumerError,
@@ -107,6 +108,9 @@ t.test('docs/errors.md shows each message as the code makes it', async t => {
     },
     ERR_BYWASH_INVALID_OPTION: () => lines({ maxLength: 0 }),
     ERR_BYWASH_INVALID_UTF8: () => runStage(lines({ invalid: 'error' }), [Buffer.from([0xff, 0x0a])]),
+    ERR_BYWASH_MORE_FAULTS: () => {
+      throw new MoreFaultsError(6_553, 10)
+    },
     ERR_BYWASH_REFUSED: () => {
       throw new Admission(listenSettings({ maxConnections: 1 }).admission).admit({}, 1)
     },

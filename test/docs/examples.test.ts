@@ -68,6 +68,7 @@ const ECHO = 'Echo server listening on'
 t.test('echo-server sends back the exact bytes', async t => {
   const { port, line, stop } = await start(t, 'echo-server.ts', ECHO)
   t.equal(await line(), `Test: echo 'hello' | nc localhost ${port}`)
+  t.equal(await line(), `Or: echo 'hello' | npx bywash connect localhost:${port}`)
   const large = Buffer.concat(Array.from({ length: 4096 }, () => everyByte))
   for (const input of [Buffer.from('hello\n'), Buffer.alloc(0), everyByte, large]) {
     const { answer } = await talk(port, input)
@@ -79,6 +80,7 @@ t.test('echo-server sends back the exact bytes', async t => {
 t.test('welcome-server greets, then echoes', async t => {
   const { port, line, stop } = await start(t, 'welcome-server.ts', ECHO)
   t.equal(await line(), `Test: echo 'hello' | nc localhost ${port}`)
+  t.equal(await line(), `Or: echo 'hello' | npx bywash connect localhost:${port}`)
   const { answer } = await talk(port, everyByte)
   const greeting = Buffer.from('Welcome to the echo server! Type anything and press Enter.\n')
   t.strictSame(answer, Buffer.concat([greeting, everyByte]))
@@ -88,6 +90,7 @@ t.test('welcome-server greets, then echoes', async t => {
 t.test('counter-server echoes and numbers its clients', async t => {
   const { port, line, stop } = await start(t, 'counter-server.ts', ECHO)
   t.equal(await line(), `Test: echo 'hello' | nc localhost ${port}`)
+  t.equal(await line(), `Or: echo 'hello' | npx bywash connect localhost:${port}`)
   for (const number of [1, 2, 3]) {
     const { answer, clientPort } = await talk(port, everyByte)
     t.strictSame(answer, everyByte)
@@ -100,6 +103,7 @@ t.test('counter-server echoes and numbers its clients', async t => {
 t.test('uppercase-server shouts, and changes no byte but a to z', async t => {
   const { port, line, stop } = await start(t, 'uppercase-server.ts', 'Uppercase echo server on')
   t.equal(await line(), `Test: nc localhost ${port}`)
+  t.equal(await line(), `Or: npx bywash connect localhost:${port}`)
   const greeting = 'Type a line and press Enter. I will shout it back.\n'
   const shout = async (input: string) =>
     (await talk(port, Buffer.from(input, 'latin1'))).answer.toString('latin1')

@@ -4,6 +4,7 @@ import t from 'tap'
 import {
   asyncMap,
   type BywashError,
+  type Frame,
   fromStream,
   InvalidFrameError,
   lines,
@@ -15,6 +16,7 @@ import {
   toLines,
   welcome,
 } from '../../lib/index.js'
+import { delimited, take, toDelimited } from '../../lib/stages/index.js'
 import { chunkings, connect, runStage } from '../../lib/testing/index.js'
 import { PLANS } from '../plans.js'
 import { serveLines } from './serve-lines.js'
@@ -414,4 +416,64 @@ t.test('a stream reports a fault of the peer to onError, and goes on', async t =
   const onError = ({ message }: BywashError) => errors.push(message)
   t.strictSame(await runStage(lenient, ['a', 'bad', 'b'], { onError }), ['a', 'b'])
   t.strictSame(errors, ["Stage 'lenient' received an invalid frame: it is bad."])
+})
+
+t.test('a stream may report while it is being opened', async t => {
+  const early = fromStream('early', (_connection, _fail, report) => {
+    report(new InvalidFrameError('early', 'there is none yet'))
+    return new PassThrough()
+  })
+  for (const server of [pipeline().through(early), pipeline().through(early).through(early)]) {
+    const errors: string[] = []
+    const client = connect(server, { onError: error => errors.push(error.message) })
+    client.end('x')
+    t.equal(String(await client.receive()), 'x')
+    await client.outcome
+    t.equal(errors.length, server.stages.length)
+  }
+})
+
+t.test('a stream that takes several chunks at once loses no report', async t => {
+  /** Gives what it takes, all that waits at once, each chunk some turns later. */
+  class Gathering extends Duplex {
+    constructor() {
+      super({ highWaterMark: 1_000 })
+    }
+    override _read(): void {}
+    override _write(chunk: Buffer, _encoding: BufferEncoding, callback: () => void): void {
+      setImmediate(() => {
+        this.push(chunk)
+        callback()
+      })
+    }
+    override _writev(chunks: { chunk: Buffer }[], callback: () => void): void {
+      setImmediate(() => {
+        for (const { chunk } of chunks) this.push(chunk)
+        callback()
+      })
+    }
+    override _final(callback: () => void): void {
+      this.push(null)
+      callback()
+    }
+  }
+  for (const [count, expected] of [
+    [1, 0],
+    [9, 5],
+  ] as const) {
+    const server = pipeline()
+      .through(delimited({ delimiters: [';'], maxLength: 3, overflow: 'report' }))
+      .through(toDelimited(';'))
+      .through(fromStream('gathering', () => new Gathering()))
+      .through(delimited({ delimiters: [';'] }))
+      .through(take<Frame>(count))
+      .through(toDelimited(';'))
+    const errors: string[] = []
+    const client = connect(server, { onError: error => errors.push(error.code) })
+    client.send('a;long;b;long;long;c;')
+    client.end('long;long;')
+    await client.receive()
+    await client.outcome
+    t.equal(errors.length, expected)
+  }
 })

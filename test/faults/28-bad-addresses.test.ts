@@ -56,8 +56,8 @@ t.test('28: -1, 65536, abc', async t => {
       t.strictSame(await run(t, [...argv, ...LOCAL, '--port', port]), {
         exitCode: 2,
         log:
-          `error: option '--port <port>' argument '${port}' is invalid. It must be a whole number, from 0 to 65535.\n` +
-          'Run bywash --help for all commands.\n',
+          `error: option '-p, --port <port>' argument '${port}' is invalid. It must be a whole number, from 0 to 65535.\n` +
+          `Run bywash ${argv[0]} --help for its arguments and flags.\n`,
       })
     }
   }

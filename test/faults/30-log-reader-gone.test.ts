@@ -1,14 +1,13 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, openSync } from 'node:fs'
-import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { pipeline } from '../../lib/index.js'
 import { BARE, BIN } from '../cli/start-command.js'
 import { serveLocally } from '../listener/local-listener.js'
-import { connectTcp, exchange } from '../tcp-client.js'
+import { connectTcp, exchange, isBound } from '../tcp-client.js'
 
 const FORMATS = ['text', 'json'] as const
 
@@ -88,16 +87,6 @@ async function freePort(t: Test): Promise<number> {
   const { listener, port } = await serveLocally(t, pipeline())
   await listener.close()
   return port
-}
-
-async function isBound(port: number): Promise<boolean> {
-  const socket = connect({ host: '127.0.0.1', port })
-  const bound = await once(socket, 'connect').then(
-    () => true,
-    () => false,
-  )
-  socket.destroy()
-  return bound
 }
 
 function kill(pid: number, signal: NodeJS.Signals): void {

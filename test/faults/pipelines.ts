@@ -9,6 +9,7 @@ import {
   stage,
   toLines,
 } from '../../lib/index.js'
+import { jsonLines, toJsonLines } from '../../lib/stages/index.js'
 import { misbehaving, mistaken } from './misbehaving.js'
 import { throwing } from './throwing.js'
 
@@ -17,6 +18,15 @@ export const MIB = 1024 * 1024
 
 /** The limit of a line in these tests, in bytes. */
 export const MAX_LENGTH = 4096
+
+const judging = (invalid: 'error' | 'report' | 'skip') =>
+  pipeline()
+    .through(lines())
+    .through(map('quote', (line: string) => (line.startsWith('BYSTANDER') ? JSON.stringify(line) : line)))
+    .through(jsonLines({ invalid }))
+    .through(toJsonLines())
+    .through(map('unquote', (line: string) => (line.startsWith('"BYSTANDER') ? JSON.parse(line) : line)))
+    .through(toLines())
 
 /** What the servers of these tests serve; by name, so that a process of its own can serve it too. */
 export const PIPELINES = {
@@ -57,6 +67,10 @@ export const PIPELINES = {
       ),
   /** Answers each line; `push N` pushes N bytes of lines to all other connections that have said `join`. */
   room: () => pipeline().through(lines()).through(room()).through(toLines()),
+  /** JSON is echoed, and so is what a bystander says. A line that is not allowed ends the connection, or does not. */
+  judging: () => judging('error'),
+  reporting: () => judging('report'),
+  ignoring: () => judging('skip'),
   throwing: () => pipeline().through(lines()).through(throwing).through(toLines()),
   mistaken: () => pipeline().through(lines()).through(mistaken).through(toLines()),
   misbehaving: () => pipeline().through(lines()).through(misbehaving).through(toLines()),

@@ -34,6 +34,10 @@ t.test('as many connections as the limit are served, and one more is told why no
     farewell: 'too many connections',
   })
   t.equal(limits.admit({ remoteAddress: undefined }, 1), undefined, 'also where there are no addresses')
+  t.match(limits.admit({ remoteAddress: '192.0.2.1' }, 1, false), {
+    code: 'ERR_BYWASH_REFUSED',
+    message: /^The limit of \S+ open files leaves no descriptor for another connection; raise it/,
+  })
 })
 
 t.test('each address has its own count, and gets back what it left', async t => {

@@ -23,8 +23,8 @@ t.test('flags and files say options of listen(), with its defaults but for idleT
 t.test('workers is a number of processes, or auto for one on each core', async t => {
   t.equal(listenSettings({ workers: 3 }).workers, 3)
   t.equal(listenSettings({ workers: 'auto' }).workers, availableParallelism())
-  for (const workers of [0, 1025, 1.5, '3', null]) {
-    const message = `listen(): 'workers' is a whole number, from 1 to 1024; got ${JSON.stringify(workers)}.`
+  for (const workers of [0, 1025, 1.5, '3x', null]) {
+    const message = `listen(): 'workers' is a whole number, from 1 to 1024, or 'auto'; got ${JSON.stringify(workers)}.`
     t.throws(() => listenSettings({ workers } as object), { message })
   }
 })

@@ -22,6 +22,7 @@ import {
   toLines,
 } from '../../lib/index.js'
 import { listenSettings } from '../../lib/listener/listen-options.js'
+import { OPEN_FILES } from '../../lib/open-files.js'
 import { echo, uppercase, welcome } from '../../lib/presets/index.js'
 import { type FakeClock, fakeClock } from '../../lib/testing/index.js'
 import { connectTcp, exchange } from '../tcp-client.js'
@@ -117,9 +118,21 @@ t.test('options have the documented defaults', async t => {
     shutdownTimeout: 15_000,
     plan: 'fused',
     uncaught: 'exit',
+    promised: 100,
     signal: undefined,
     tells: false,
   })
+  t.equal(listenSettings({}).promised, 0)
+  for (const [given = '', host] of [
+    ['[::1]', '::1'],
+    ['[fe80::1%lo]', 'fe80::1%lo'],
+    ['fe80::1%lo', 'fe80::1%lo'],
+    ['fe80', 'fe80'],
+    ['[x]', '[x]'],
+  ]) {
+    t.match(listenSettings({ host: given }).bind, { host })
+  }
+  t.equal(listenSettings({ maxConnections: 5, workers: 2 }).promised, 3)
   t.type(onOpen, 'function')
   t.type(onOutcome, 'function')
   t.type(clock.now(), 'number')
@@ -132,10 +145,20 @@ t.test('every wrong option is refused at once with a message that says what is a
       "listen() has no option 'hots'. It takes host, port, path, mode, fd, tls, backlog, noDelay",
     ],
     [{ host: '' }, `listen(): 'host' is an address or a host name, such as '127.0.0.1'; got "".`],
+    [
+      { host: 'fe80::1' },
+      "listen(): 'host' is a link-local address, which each network has, so it needs its interface, such as 'fe80::1%eth0'; got \"fe80::1\".",
+    ],
+    [{ host: '[FE80::1]' }, 'such as \'FE80::1%eth0\'; got "[FE80::1]".'],
     [{ host: 4 }, "listen(): 'host' is an address or a host name, such as '127.0.0.1'; got 4."],
     [{ port: -1 }, "listen(): 'port' is a whole number, from 0 to 65535; got -1."],
     [{ port: 65_536 }, "listen(): 'port' is a whole number, from 0 to 65535; got 65536."],
-    [{ port: '80' }, `listen(): 'port' is a whole number, from 0 to 65535; got "80".`],
+    [{ port: '80x' }, `listen(): 'port' is a whole number, from 0 to 65535; got "80x".`],
+    [{ port: '' }, `listen(): 'port' is a whole number, from 0 to 65535; got "".`],
+    [{ port: '70000' }, "listen(): 'port' is a whole number, from 0 to 65535; got 70000."],
+    [{ idleTimeout: '5' }, `listen(): 'idleTimeout' is a time with a unit, such as 5s or 5ms; got "5".`],
+    [{ idleTimeout: null }, "listen(): 'idleTimeout' is a whole number, from 0 to 2147483647; got null."],
+    [{ workers: 'many' }, `listen(): 'workers' is a whole number, from 1 to 1024, or 'auto'; got "many".`],
     [{ port: null }, "listen(): 'port' is a whole number, from 0 to 65535; got null."],
     [{ backlog: 0 }, "listen(): 'backlog' is a whole number, from 1 to 65535; got 0."],
     [{ backlog: 0.5 }, "listen(): 'backlog' is a whole number, from 1 to 65535; got 0.5."],
@@ -172,6 +195,54 @@ t.test('every wrong option is refused at once with a message that says what is a
     t.match(error, { code: 'ERR_BYWASH_INVALID_OPTION' }, name)
     t.ok(String(error).includes(message), `${name}: ${error}`)
   }
+})
+
+t.test('in place of options there may be the port alone, and nothing else', async t => {
+  const chosen = await listen(echo.pipeline(), 0)
+  const { port } = chosen.address
+  await chosen.close()
+  for (const wanted of [port, String(port)]) {
+    const listener = await listen(echo.pipeline(), wanted)
+    t.equal(listener.address.port, port)
+    await listener.close()
+  }
+  const whole = "listen(): 'port' is a whole number, from 0 to 65535"
+  for (const [options, message] of [
+    [70_000, `${whole}; got 70000.`],
+    ['/run/echo.sock', `${whole}; got "/run/echo.sock".`],
+    ['', `${whole}; got "".`],
+    [true, `${whole}; got true.`],
+    [() => {}, `${whole}; got a function.`],
+    [null, 'listen() takes an object of options; got null.'],
+    [[9000], 'listen() takes an object of options; got a list.'],
+  ] as [never, string][]) {
+    await t.rejects(listen(echo.pipeline(), options), { name: 'InvalidOptionError', message })
+  }
+  await t.rejects(listen(echo.pipeline(), 0, '127.0.0.1' as never), {
+    message: "listen() takes a pipeline and options, as in listen(shout, { port: 9000, host: '127.0.0.1' }).",
+  })
+})
+
+t.test('a text may stand for a number, as in the environment or on the command line', async t => {
+  const environment: Record<string, string | undefined> = { PORT: '9000' }
+  const settings = listenSettings({
+    port: environment.PORT,
+    backlog: environment.BACKLOG,
+    keepAliveInitialDelay: '5m',
+    maxConnections: '10',
+    shutdownTimeout: '0',
+    workers: '2',
+  })
+  t.match(settings, {
+    bind: { port: 9000, backlog: 65_535 },
+    socket: { keepAliveInitialDelay: 300_000 },
+    admission: { maxConnections: 10 },
+    shutdownTimeout: 0,
+    workers: 2,
+  })
+  t.match(listenSettings({ path: '/run/a', mode: '660' }).bind, { mode: 0o660 })
+  t.match(listenSettings({ fd: '3' }).bind, { fd: 3 })
+  t.match(listenSettings({ fd: 'systemd' }).bind, { fd: 'systemd' })
 })
 
 t.test('the options object is not changed', async t => {
@@ -539,6 +610,10 @@ t.test('close() refuses a wrong option and goes on serving', async t => {
     code: 'ERR_BYWASH_INVALID_OPTION',
     message: "close(): 'timeout' is a whole number, from 0 to 2147483647; got -1.",
   })
+  await t.rejects(listener.close({ timeout: '5' }), {
+    message: `close(): 'timeout' is a time with a unit, such as 5s or 5ms; got "5".`,
+  })
+  await t.rejects(listener.close(5 as never), { message: 'close() takes an object of options; got 5.' })
   const misspelt: object = { time: 0 }
   await t.rejects(listener.close(misspelt), {
     code: 'ERR_BYWASH_INVALID_OPTION',
@@ -815,3 +890,22 @@ t.test('a close waits for the answer to a client that has ended its side', async
   t.match(await closed, { forced: 0 })
   t.match(await ended(1), [{ reason: 'end' }])
 })
+
+t.test(
+  'more connections than the limit of open files allows are a warning, until the listener is closed',
+  async t => {
+    OPEN_FILES.refresh(200)
+    t.teardown(() => OPEN_FILES.refresh())
+    t.capture(OPEN_FILES, 'refresh')
+    const emitWarning = t.capture(process, 'emitWarning')
+    const open = async (maxConnections: number) => {
+      const listener = await listen(echo.pipeline(), { host: '127.0.0.1', port: 0, maxConnections })
+      await listener.close()
+      return emitWarning().map(({ args: [warning] }) => warning)
+    }
+    t.match(await open(137), [
+      /^listen\(\): 'maxConnections' allows 137 connections per process, but .* leaves 136;/,
+    ])
+    t.strictSame(await open(136), [], 'the first one has gone')
+  },
+)

@@ -31,9 +31,10 @@ export async function serveLocally(
     ...options,
     clock,
     onOutcome: (outcome, connection) => {
-      options.onOutcome?.(outcome, connection)
+      const result = options.onOutcome?.(outcome, connection)
       outcomes.push(outcome)
       events.emit('outcome')
+      return result
     },
   })
   t.teardown(async () => {

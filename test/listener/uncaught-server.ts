@@ -2,7 +2,7 @@
 import { type Controller, lines, listen, type PlanMode, pipeline, stage, toLines } from '../../lib/index.js'
 import type { UncaughtPolicy } from '../../lib/listener/uncaught.js'
 
-const [policy, plan, handler] = process.argv.slice(2)
+const [policy = '', plan, handler] = process.argv.slice(2)
 const say = (text: string) => process.send?.(text)
 const boom = (): never => {
   throw new Error('boom')
@@ -48,13 +48,20 @@ const faulty = stage<string, string>({
   },
 })
 
+const FUNCTIONS = {
+  function: (error: unknown) => say(`got: ${(error as Error).message}`),
+  rejecting: async (error: unknown) => {
+    say(`got: ${(error as Error).message}`)
+    throw new Error('rejected')
+  },
+}
+
 if (handler !== undefined) process.on('uncaughtException', ({ message }) => say(`handler: ${message}`))
 process.on('warning', ({ message }) => say(`warning: ${message}`))
 const listener = await listen(pipeline().through(lines()).through(faulty).through(toLines()), {
   host: '127.0.0.1',
   port: 0,
-  uncaught:
-    policy === 'function' ? error => say(`got: ${(error as Error).message}`) : (policy as UncaughtPolicy),
+  uncaught: policy in FUNCTIONS ? FUNCTIONS[policy as keyof typeof FUNCTIONS] : (policy as UncaughtPolicy),
   plan: plan as PlanMode,
   onOutcome: ({ reason, error }) => say(`${reason}: ${error?.message}`),
   onError: ({ message }) => say(`error: ${message}`),

@@ -9,7 +9,7 @@ import { SCRIPT_FLAGS, scriptPath } from '../script-path.js'
 import { connectTcp } from '../tcp-client.js'
 
 interface Served {
-  readonly policy?: UncaughtPolicy | 'function'
+  readonly policy?: UncaughtPolicy | 'function' | 'rejecting'
   readonly plan?: PlanMode
   /** The program has an `uncaughtException` listener of its own. */
   readonly handles?: boolean
@@ -127,6 +127,18 @@ t.test('a function gets what belongs to no connection, and the service goes on',
   t.equal((await bystander.receive('\n')).toString(), 'hello\n')
   child.send('close')
   bystander.end()
+  t.strictSame(await exited, [0, null])
+})
+
+t.test('a function that rejects becomes a warning, and is not called with its own rejection', async t => {
+  const { child, said, hears, exited } = await serve(t, { policy: 'rejecting' })
+  child.send('timer')
+  await hears('warning: rejected')
+  t.strictSame(
+    said.filter(line => line.startsWith('got: ')),
+    ['got: boom'],
+  )
+  child.send('close')
   t.strictSame(await exited, [0, null])
 })
 

@@ -1,16 +1,25 @@
 import fc from 'fast-check'
 import t from 'tap'
-import type { Unit } from '../../lib/options/option.js'
-import { formatQuantity, parseQuantity } from '../../lib/options/quantity.js'
+import { formatQuantity, parseQuantity, type Unit, unitRule } from '../../lib/options/quantity.js'
 
-t.test('a number by itself is bytes, milliseconds, or what the option counts', async t => {
-  for (const unit of [undefined, 'bytes', 'bytes/s', 'ms'] as const) {
+t.test('a number by itself is bytes, or what the option counts', async t => {
+  for (const unit of [undefined, 'bytes', 'bytes/s'] as const) {
     t.equal(parseQuantity('4096', unit), 4096)
     t.equal(parseQuantity('0', unit), 0)
     t.equal(parseQuantity('-7', unit), -7)
     t.equal(parseQuantity('9007199254740991', unit), Number.MAX_SAFE_INTEGER)
   }
   t.ok(Object.is(parseQuantity('-0'), 0), 'and there is one zero')
+})
+
+t.test('a time by itself is none, since it could be seconds or milliseconds; only 0 is', async t => {
+  for (const text of ['5', '-5', '1500', '1.5']) {
+    t.equal(parseQuantity(text, 'ms'), undefined, text)
+    t.equal(unitRule(text, 'ms'), `a time with a unit, such as ${text}s or ${text}ms`)
+  }
+  for (const text of ['0', '00', '-0']) t.equal(parseQuantity(text, 'ms'), 0, text)
+  for (const value of ['0', '5s', '5x', 'soon', '', ' 5', 5, null]) t.equal(unitRule(value, 'ms'), undefined)
+  t.equal(unitRule('5', 'bytes'), undefined)
 })
 
 t.test('sizes are in powers of 1024, durations down to the millisecond', async t => {

@@ -29,7 +29,11 @@ const ALL_BYTES = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
 const PLANS = ['fused', 'streams'] as const
 
 /** What a preset answers to an input, byte by byte as in a C program. */
-function answer(preset: Preset, input: Uint8Array, options: PresetOptions = {}): Buffer {
+function answer(
+  preset: Preset,
+  input: Uint8Array,
+  options: PresetOptions & { maxLength?: number } = {},
+): Buffer {
   const { maxLength = 4096, overflow = 'error', banner = BANNERS.get(preset) } = options
   const output = [...Buffer.from(banner ?? '')]
   if (preset !== uppercase) return Buffer.from([...output, ...input])

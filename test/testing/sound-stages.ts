@@ -551,13 +551,15 @@ export const SOUND: Record<string, Sound> = {
     stage: asyncMap('deadline', (line: string, { clock, signal }) => {
       return new Promise<string>((resolve, reject) => {
         const timer = clock.setTimeout(() => reject(new Error('too slow')), 1000)
-        signal.addEventListener('abort', () => clock.clearTimeout(timer), { once: true })
+        const giveUp = () => clock.clearTimeout(timer)
+        signal.addEventListener('abort', giveUp, { once: true })
         const work = async () => {
           const file = await openFile('/dev/null')
           await file.close()
         }
         void work().then(() => {
-          clock.clearTimeout(timer)
+          giveUp()
+          signal.removeEventListener('abort', giveUp)
           resolve(line)
         })
       })

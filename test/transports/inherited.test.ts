@@ -115,6 +115,22 @@ function takeTwo(env: NodeJS.ProcessEnv): void {
   takeDescriptor('systemd:y', env)
 }
 
+t.test('a number of descriptors that cannot be is refused at once', async t => {
+  for (const [count, shown] of [
+    [100_000_000, '"100000000"'],
+    [4_097, '"4097"'],
+    ['x', '"x"'],
+    ['-1', '"-1"'],
+  ] as const) {
+    const env = { ...environment('a'), LISTEN_FDS: String(count) }
+    t.throws(() => takeDescriptor('systemd', env), {
+      code: 'ERR_BYWASH_BIND',
+      message: `bind failed: LISTEN_FDS is ${shown}; it is how many descriptors systemd hands over, up to 4096`,
+    })
+    t.equal(env.LISTEN_FDS, undefined)
+  }
+})
+
 t.test('descriptors of another process are refused', async t => {
   const env = environment('a', { count: 1, pid: process.pid + 1 })
   t.throws(() => takeDescriptor('systemd', env), {

@@ -272,7 +272,7 @@ t.test('options that do not go together, or cannot be, are refused before anythi
     [{ path: `/${'é'.repeat(52)}` }, /'path' has at most 103 bytes, as unix sockets do; got 105\.$/],
     [{ path: '/s', mode: 0o1000 }, /'mode' is permission bits, such as 0o660; got 512\.$/],
     [{ path: '/s', mode: -1 }, /'mode' is permission bits/],
-    [{ path: '/s', mode: '660' }, /'mode' is permission bits, such as 0o660; got "660"\.$/],
+    [{ path: '/s', mode: '66' }, /'mode' is permission bits, such as 0o660; got "66"\.$/],
     [{ fd: -1 }, /'fd' is the number of an inherited descriptor, 'systemd', or .*; got -1\.$/],
     [{ fd: 1.5 }, /'fd' is the number/],
     [{ fd: 'systemd:' }, /'fd' is the number/],

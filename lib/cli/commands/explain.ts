@@ -6,6 +6,7 @@ import { InvalidOptionError } from '../../errors.js'
 import type { Pipeline } from '../../pipeline.js'
 import type { CommandModule } from '../command.js'
 import type { Io } from '../io.js'
+import { jsonText } from '../json-text.js'
 import { importFlag, type PipelineFlags, pipelineFor, planOption, registryFor } from '../pipeline-flags.js'
 import { planMermaid, planReport, planTree } from '../plan-report.js'
 
@@ -34,7 +35,7 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
       const pipelines = isFile(given, registry)
         ? await pipelinesOf(given, flags, io)
         : [{ name: given, pipeline: pipelineFor(given, registry) }]
-      io.stdout.write(`${explained(pipelines, flags)}\n`)
+      io.stdout.write(explained(pipelines, flags))
       exit(0)
     })
 }
@@ -60,8 +61,7 @@ function explained(pipelines: readonly Named[], { plan: chosen, json, mermaid }:
     name,
     ...planReport(pipeline, chosen ?? plan),
   }))
-  if (json) return JSON.stringify(reports, undefined, 2)
-  return reports
-    .map(report => (mermaid ? planMermaid(report) : `${report.name}\n${planTree(report)}`))
-    .join('\n\n')
+  if (json) return jsonText(reports)
+  const texts = reports.map(report => (mermaid ? planMermaid(report) : `${report.name}\n${planTree(report)}`))
+  return `${texts.join('\n\n')}\n`
 }

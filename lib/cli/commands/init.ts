@@ -35,10 +35,17 @@ tests:
 /** `bywash init [FILE]` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
   command
-    .argument('[file]', 'what to write', 'bywash.yaml')
+    .argument('[file]', 'what to write; JSON where its name ends in .json', 'bywash.yaml')
     .option('--force', 'overwrite a file that is there')
     .addHelpText('after', '\nExample:\n  $ bywash init')
     .action(async (file: string, flags: { readonly force?: boolean }) => exit(await init(file, flags, io)))
+}
+
+/** The same file as JSON, which has no comments. */
+async function firstFileInJson(): Promise<string> {
+  const { parse } = await import('yaml')
+  const content = { $schema: './node_modules/bywash/dist/bywash.schema.json', ...parse(FIRST_FILE) }
+  return `${JSON.stringify(content, undefined, 2)}\n`
 }
 
 /** Writes the first file; returns the exit code. An existing file is overwritten only with `force`. */
@@ -48,7 +55,9 @@ export async function init(
   io: Io,
 ): Promise<number> {
   try {
-    await writeFile(path, FIRST_FILE, { flag: force ? 'w' : 'wx' })
+    await writeFile(path, /\.json$/i.test(path) ? await firstFileInJson() : FIRST_FILE, {
+      flag: force ? 'w' : 'wx',
+    })
   } catch (error) {
     const failure = error as NodeJS.ErrnoException
     const reason =

@@ -1,6 +1,7 @@
 import { systemClock } from '../../clock.js'
 import type { CommandModule } from '../command.js'
 import type { Io } from '../io.js'
+import { openLog } from '../log/log.js'
 import {
   type PipelineFlags,
   pipelineArgument,
@@ -25,7 +26,7 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
 }
 
 async function pipe(text: string, flags: Flags, io: Io): Promise<number> {
-  const log = (line: string) => void io.stderr.write(`${line}\n`)
+  const { info: log } = await openLog({ format: undefined, quiet: false }, io.stderr)
   // Before the files are opened: a wrong text must not truncate the output file.
   const pipeline = pipelineFor(text, await registryFor(flags, io), log)
   const { input, output, keepsOutput, size } = openStreams(flags, io)

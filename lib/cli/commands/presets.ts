@@ -1,6 +1,7 @@
 import { formatText } from '../../config/text/format-text.js'
 import { presets } from '../../presets/index.js'
 import type { CommandModule } from '../command.js'
+import { jsonText } from '../json-text.js'
 import { table } from '../terminal/table.js'
 import { widthOf } from '../terminal/terminal.js'
 
@@ -20,9 +21,7 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
         [name, summary],
         ['', text],
       ])
-      io.stdout.write(
-        `${json ? JSON.stringify(all, undefined, 2) : table([['PRESET', ''], ...rows], widthOf(io.stdout))}\n`,
-      )
+      io.stdout.write(json ? jsonText(all) : `${table([['PRESET', ''], ...rows], widthOf(io.stdout))}\n`)
       exit(0)
     })
 }

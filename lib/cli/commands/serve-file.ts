@@ -3,8 +3,9 @@ import type { CommandModule } from '../command.js'
 import type { Io } from '../io.js'
 import { logFlags, logSettings } from '../listener-flags.js'
 import { type LogSettings, openLog } from '../log/log.js'
+import { logProcessWarnings } from '../log/process-warnings.js'
+import { serveUntilSignal } from '../serving/serve-until-signal.js'
 import { ServedFile } from '../serving/served-file.js'
-import { shutdownOnSignal } from '../serving/shutdown-on-signal.js'
 
 /** The values of the flags of `bywash serve`. */
 export interface ServeFileSettings {
@@ -30,19 +31,26 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
 }
 
 /** Serves the listeners of a file until a signal comes, and reloads it at SIGHUP; returns the exit code. */
-export async function serveFile(path: string, { watch, log }: ServeFileSettings, io: Io): Promise<number> {
-  const served = new ServedFile(path, await openLog(log, io.stderr), io.env)
+export async function serveFile(path: string, settings: ServeFileSettings, io: Io): Promise<number> {
+  const { watch } = settings
+  const log = await openLog(settings.log, io.stderr)
+  const served = new ServedFile(path, log, io.env)
+  const stopLogging = logProcessWarnings(log)
   const reload = () => void served.reload()
   const reloadChanged = () => void served.reload({ onlyChanged: true })
   io.on('SIGHUP', reload)
   // Polls the path: fs.watch() would not see that a symbolic link, or a mounted volume, has a new target.
   if (watch) watchFile(path, { interval: WATCH_INTERVAL_MS }, reloadChanged)
-  try {
+  const start = async () => {
     const problems = await served.start()
     for (const problem of problems) io.stderr.write(`${problem}\n`)
-    return problems.length > 0 ? 2 : await shutdownOnSignal(served.listeners, io, served.failed)
+    return problems.length > 0 ? 2 : served.listeners
+  }
+  try {
+    return await serveUntilSignal({ start, failed: served.failed, reloads: true }, io)
   } finally {
     unwatchFile(path, reloadChanged)
     io.off('SIGHUP', reload)
+    stopLogging()
   }
 }

@@ -7,6 +7,7 @@ import { InvalidOptionError } from '../../errors.js'
 import type { Kind } from '../../kind.js'
 import type { Option } from '../../options/option.js'
 import type { CommandModule } from '../command.js'
+import { jsonText } from '../json-text.js'
 import { importFlag, type PipelineFlags, registryFor } from '../pipeline-flags.js'
 import { table, wrapped } from '../terminal/table.js'
 import { widthOf } from '../terminal/terminal.js'
@@ -26,11 +27,9 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
       const all = [...registry.stages.values()].map(({ definition }) => definition)
       const chosen = name === undefined ? undefined : definitionOf(name, registry)
       const text = flags.json
-        ? JSON.stringify(chosen ?? all, undefined, 2)
-        : chosen === undefined
-          ? catalogueTable(all, width)
-          : description(chosen, width)
-      io.stdout.write(`${text}\n`)
+        ? jsonText(chosen ?? all)
+        : `${chosen === undefined ? catalogueTable(all, width) : description(chosen, width)}\n`
+      io.stdout.write(text)
       exit(0)
     })
 }

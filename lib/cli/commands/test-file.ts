@@ -1,8 +1,10 @@
+import { isUtf8 } from 'node:buffer'
 import { loadFile } from '../../config/file/load-file.js'
 import { escapeBytes } from '../../config/text/escapes.js'
 import { printable } from '../../printable.js'
 import type { CommandModule } from '../command.js'
 import type { Io } from '../io.js'
+import { jsonText } from '../json-text.js'
 import { type DiffMark, lineDiff } from '../terminal/line-diff.js'
 import { coloured } from '../terminal/terminal.js'
 import { type FileTest, runTest, type TestRun } from '../test-runner.js'
@@ -11,8 +13,33 @@ import { type FileTest, runTest, type TestRun } from '../test-runner.js'
 export const configure: CommandModule['configure'] = (command, io, exit) => {
   command
     .argument('<file>', 'YAML or JSON')
+    .option('--json', 'print the results as JSON')
     .addHelpText('after', '\nExample:\n  $ bywash test bywash.yaml')
-    .action(async (file: string) => exit(await testFile(file, io)))
+    .action(async (file: string, { json }: { readonly json?: boolean }) =>
+      exit(await (json ? testFileInJson(file, io) : testFile(file, io))),
+    )
+}
+
+/** Runs the tests of a file and prints their results as JSON; returns the exit code. */
+async function testFileInJson(path: string, io: Io): Promise<number> {
+  const { configuration, placed } = await loadFile(path, { environment: io.env })
+  const results: Readonly<Record<string, unknown>>[] = []
+  for (const test of configuration?.tests ?? []) {
+    const { runs, failure } = await runTest(test)
+    const { name, expect } = test
+    results.push({ name, passed: failure === undefined, runs, failure: failure && inJson(failure, expect) })
+  }
+  const failed = results.filter(({ passed }) => !passed).length
+  const report = { file: path, problems: placed, passed: results.length - failed, failed, tests: results }
+  io.stdout.write(jsonText(report))
+  if (configuration === undefined) return 2
+  return failed === 0 ? 0 : 1
+}
+
+/** A failed run, with bytes as files write them: as text, or as base64 where they are not UTF-8. */
+function inJson({ plan, chunks, received, fault }: TestRun, expected: Buffer): object {
+  const value = (bytes: Buffer) => (isUtf8(bytes) ? bytes.toString() : { base64: bytes.toString('base64') })
+  return { plan, sent: chunks.map(value), expected: value(expected), received: value(received), fault }
 }
 
 /** Runs the tests of a file and prints their results; returns the exit code. */
@@ -24,7 +51,8 @@ export async function testFile(path: string, io: Io): Promise<number> {
   const paint = painter(io)
   let failed = 0
   for (const test of tests) {
-    const { runs, failure } = await runTest(test)
+    const { runs, losses, failure } = await runTest(test)
+    for (const [loss, count] of losses) io.stderr.write(`${test.name}: ${printable(loss)} (${count} runs)\n`)
     if (failure === undefined) {
       io.stdout.write(`${paint('+', 'ok')}   ${test.name} (${runs} runs)\n`)
     } else {

@@ -21,7 +21,10 @@ _bywash() {
     if [[ $line == ${FILES_MARKER} ]]; then files=yes; else found+=("\${\${line%%$'\\t'*}//:/\\\\:}:\${line#*$'\\t'}"); fi
   done < <(bywash completion zsh -- "\${(@)words[2,CURRENT]}" 2> /dev/null)
   _describe bywash found
-  [[ -z $files ]] || _files
+  if [[ -n $files ]]; then
+    [[ $PREFIX != --*=* ]] || compset -P 1 '*='
+    _files
+  fi
 }
 compdef _bywash bywash
 `
@@ -32,7 +35,10 @@ function __bywash_complete
   set -l current (commandline -ct)
   for line in (bywash completion fish -- $words[2..-1] "$current" 2> /dev/null)
     if test "$line" = ${FILES_MARKER}
-      __fish_complete_path "$current"
+      set -l flag (string match -r -- '^--[^=]+=' "$current")
+      for path in (__fish_complete_path (string replace -r -- '^--[^=]+=' '' "$current"))
+        echo "$flag$path"
+      end
     else
       echo $line
     end

@@ -43,11 +43,14 @@ async function candidates(
 ): Promise<Completions> {
   if (name === undefined) {
     const commands = entries.map(({ name, summary }) => ({ value: name, summary }))
-    return { values: [...commands, { value: '--help', summary: '' }], hasFiles: false }
+    return {
+      values: [...commands, { value: '--help', summary: '' }, { value: '--version', summary: '' }],
+      hasFiles: false,
+    }
   }
   const entry = entries.find(entry => entry.name === name)
   if (entry === undefined) return { values: [], hasFiles: false }
-  const command = new Command(name).helpOption('--help', 'print this help')
+  const command = new Command(name).helpOption('-h, --help', 'print this help')
   const { configure } = await entry.load()
   configure(command, io, () => {}, entries)
   return candidatesInCommand(command, before, current)
@@ -59,7 +62,9 @@ function candidatesInCommand(command: Command, before: readonly string[], curren
   let given = 0
   for (const word of before) {
     const isValue = waiting !== undefined
-    waiting = isValue ? undefined : options.find(option => option.required && option.long === word)
+    waiting = isValue
+      ? undefined
+      : options.find(option => option.required && [option.long, option.short].includes(word))
     if (!isValue && !word.startsWith('-')) given++
   }
   if (waiting !== undefined) return valuesFor(valueName(waiting), waiting.argChoices, current)

@@ -20,10 +20,17 @@ export function stageCompletions(): readonly Completion[] {
 export function textCompletions(text: string): readonly Completion[] {
   const stage = text.slice(text.lastIndexOf('|') + 1).trimStart()
   const [name = '', ...words] = stage.split(/\s+/)
-  const typed = words.at(-1) ?? name
+  const [flag = '', written] = splitFlag(words.at(-1) ?? name)
+  const typed = written ?? flag
   const before = text.slice(0, text.length - typed.length)
-  const values = words.length === 0 ? names() : optionsOf(name, words)
+  const option = written === undefined ? words.at(-2) : flag
+  const values = words.length === 0 ? names() : optionsOf(name, option ?? '', written === undefined)
   return values.map(({ value, summary }) => ({ value: before + value, summary }))
+}
+
+/** Splits `--overflow=skip` into the flag and its value; any other word is left whole. */
+function splitFlag(word: string): readonly string[] {
+  return /^(--[^=]+)=(.*)$/s.exec(word)?.slice(1) ?? [word]
 }
 
 function names(): readonly Completion[] {
@@ -34,11 +41,12 @@ function names(): readonly Completion[] {
   }))
 }
 
-function optionsOf(stage: string, words: readonly string[]): readonly Completion[] {
+/** The values of an option, where it has choices, and else the flags of the stage, where one may stand. */
+function optionsOf(stage: string, option: string, mayBeFlag: boolean): readonly Completion[] {
   const definition = find(builtIn(), stage)?.definition
   if (definition === undefined) return []
   const table: OptionTable = { ...definition.arguments, ...definition.options }
-  const choices = table[camelCase((words.at(-2) ?? '').replace(/^--/, ''))]?.choices
+  const choices = table[camelCase(option.replace(/^--/, ''))]?.choices
   if (choices !== undefined) {
     // Not those that need quotes: they would have to be nested in the quotes around the text.
     return choices
@@ -46,6 +54,7 @@ function optionsOf(stage: string, words: readonly string[]): readonly Completion
       .filter(choice => /^\w+$/.test(choice))
       .map(value => ({ value, summary: '' }))
   }
+  if (!mayBeFlag) return []
   return Object.entries(definition.options).map(([name, { help }]) => ({
     value: `--${kebabCase(name)}`,
     summary: help,

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream'
 import { pino, stdTimeFunctions } from 'pino'
+import { asciiJson } from '../json-text.js'
 import type { WriteEntry } from './log-entry.js'
 
 /** Writes entries as JSON, one object a line. */
@@ -10,12 +11,7 @@ export function writeJson(stream: Writable): WriteEntry {
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: level => ({ level }) },
     },
-    { write: line => void stream.write(ascii(line)) },
+    { write: line => void stream.write(asciiJson(line)) },
   )
   return ({ level, message, ...facts }) => logger[level](facts, message)
-}
-
-/** Escapes everything outside ASCII: JSON keeps characters that control a terminal (U+009B) or hide others (U+202E). */
-function ascii(line: string): string {
-  return line.replace(/[^\n -~]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

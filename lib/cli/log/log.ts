@@ -4,6 +4,7 @@ import type { Connection } from '../../connection.js'
 import { StageError } from '../../errors.js'
 import type { ListenOptions } from '../../listener/listen-options.js'
 import type { Reason } from '../../outcome.js'
+import { boundedLog } from './bounded-log.js'
 import type { Level, LogEntry, WriteEntry } from './log-entry.js'
 import { LEVELS } from './log-entry.js'
 import { writeText } from './text-log.js'
@@ -23,15 +24,17 @@ export interface LogSettings {
 export interface Log {
   /** Logs a message of the command, or of a stage such as `counter`. */
   readonly info: (message: string) => void
+  /** Logs what may become a failure. */
+  readonly warn: (message: string) => void
   /** Logs a failure. */
   readonly error: (message: string) => void
   /** Returns the options of `listen()` that log its connections. `listener` is its name, when there may be several. */
   readonly connections: (listener?: string) => Pick<ListenOptions, 'onOpen' | 'onOutcome' | 'onError'>
 }
 
-/** Opens the log on a stream, which is stderr. */
+/** Opens the log on a stream, which is stderr. A reader that stops makes it lose lines, and never wait. */
 export async function openLog({ format, quiet }: LogSettings, stream: NodeJS.WritableStream): Promise<Log> {
-  const write = await entryWriter(format, stream as Writable)
+  const write = boundedLog(stream as Writable, await entryWriter(format, stream as Writable))
   const isOn = (level: Level, minimum: Level) => LEVELS.indexOf(level) >= LEVELS.indexOf(minimum)
   const minimumLevel = quiet ? 'error' : 'info'
   const minimumConnectionLevel = quiet ? 'error' : format === undefined ? 'warn' : 'info'
@@ -40,6 +43,7 @@ export async function openLog({ format, quiet }: LogSettings, stream: NodeJS.Wri
   }
   return {
     info: logAt('info'),
+    warn: logAt('warn'),
     error: logAt('error'),
     connections: listener => connectionLog(listener, write, level => isOn(level, minimumConnectionLevel)),
   }

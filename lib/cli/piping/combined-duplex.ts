@@ -1,4 +1,4 @@
-import { Duplex, type Readable, type Writable } from 'node:stream'
+import { Duplex, finished, type Readable, type Writable } from 'node:stream'
 
 /** The stream that failed, and its error. */
 export interface StreamFailure {
@@ -73,7 +73,12 @@ export class CombinedDuplex extends Duplex {
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#input.off('data', this.#onData).destroy()
     this.#output.off('close', this.#onOutputClose)
-    if (!this.keepsOutput) this.#output.end()
-    callback(error)
+    // What the output has taken is written before this is closed, and so before the process exits.
+    if (this.keepsOutput) {
+      callback(error)
+    } else {
+      this.#output.end()
+      finished(this.#output, { readable: false }, () => callback(error))
+    }
   }
 }

@@ -1,4 +1,5 @@
 import { createReadStream, createWriteStream, fstatSync, ftruncateSync, openSync, type Stats } from 'node:fs'
+import { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import { InvalidOptionError } from '../../errors.js'
 import { CommandFailure } from '../command-failure.js'
@@ -36,7 +37,7 @@ export function openStreams(names: PipeFiles, { stdin, stdout }: Io): PipeStream
   if (sink !== undefined && statsOf(sink)?.isFile()) ftruncateSync(sink)
   return {
     input: inputOf(source, stats, names, stdin as Readable),
-    output: sink === undefined ? (stdout as Writable) : createWriteStream('', { fd: sink }),
+    output: sink === undefined ? (stdout as Writable) : outputOf(sink),
     keepsOutput: sink === undefined,
     size: stats?.isFile() ? stats.size : undefined,
   }
@@ -61,6 +62,12 @@ function refuseSame(source: Stats | undefined, sink: Stats | undefined): void {
   )
 }
 
+function outputOf(sink: number): Writable {
+  // A FIFO whose reader stalls must not hold a thread of libuv's pool: the process could not exit then.
+  if (statsOf(sink)?.isFIFO()) return new Socket({ fd: sink, readable: false, writable: true })
+  return createWriteStream('', { fd: sink })
+}
+
 function inputOf(
   source: number | undefined,
   stats: Stats | undefined,
@@ -69,5 +76,8 @@ function inputOf(
 ): Readable {
   // Also for a directory: reading it fails here, where process.stdin would be an empty stream.
   if (source !== undefined && (stats?.isFile() || stats?.isDirectory())) return new FileSource(source)
-  return names.in === undefined ? stdin : createReadStream('', { fd: source as number })
+  if (names.in === undefined) return stdin
+  // For the same reason as in outputOf().
+  if (stats?.isFIFO()) return new Socket({ fd: source as number, readable: true, writable: false })
+  return createReadStream('', { fd: source as number })
 }

@@ -1,9 +1,12 @@
 import { MAX_TIMEOUT_MS } from '../../engine/connection-options.js'
 import type { PlanMode } from '../../engine/planned-stage.js'
+import { CopyError, StageError } from '../../errors.js'
 import type { Outcome } from '../../outcome.js'
-import type { Pipeline } from '../../pipeline.js'
+import type { HandleOptions, Pipeline } from '../../pipeline.js'
 import { printable } from '../../printable.js'
+import { finishAll, sideWritesOf } from '../../side-writes.js'
 import type { Io, Signal } from '../io.js'
+import { type Log, openLog } from '../log/log.js'
 import { systemErrorText } from '../system-error-text.js'
 import type { CombinedDuplex } from './combined-duplex.js'
 import type { Progress } from './progress.js'
@@ -16,6 +19,8 @@ const SIGNAL_EXIT_CODES: readonly [Signal, number][] = [
 
 /** A pipeline, and the streams that it runs between. */
 export interface PipelineRun {
+  /** The name in the log. @default 'conn' */
+  readonly name?: string
   readonly pipeline: Pipeline<Buffer, Buffer>
   readonly duplex: CombinedDuplex
 }
@@ -28,7 +33,8 @@ export interface RunOptions {
 }
 
 /**
- * Runs pipelines until all have ended, without timeouts. Returns the exit code: 0 for success, also when the reader of
+ * Runs pipelines until all have ended and their copies are written, without timeouts. What stages report, such as a frame
+ * that was left out, is logged. Returns the exit code: 0 for success, also when the reader of
  * stdout has exited; 130 or 143 after a signal; 1 after a failure, whose message goes to stderr.
  */
 export async function runPipelines(
@@ -47,7 +53,8 @@ export async function runPipelines(
     io.on(signal, stop)
     return { signal, stop }
   })
-  const messages = await Promise.all(runs.map(run => errorMessage(run, plan)))
+  const log = await openLog({ format: undefined, quiet: false }, io.stderr)
+  const messages = await Promise.all(runs.map(run => errorMessage(run, plan, log)))
   for (const { signal, stop } of listeners) io.off(signal, stop)
   progress?.stop()
   if (signalExitCode !== undefined) return signalExitCode
@@ -58,7 +65,14 @@ export async function runPipelines(
 }
 
 /** Runs one pipeline, and returns the message to print; undefined when it has ended well. */
-async function errorMessage({ pipeline, duplex }: PipelineRun, plan: PlanMode): Promise<string | undefined> {
+async function errorMessage(
+  { name, pipeline, duplex }: PipelineRun,
+  plan: PlanMode,
+  log: Log,
+): Promise<string | undefined> {
+  const logFault = log.connections(name).onError as NonNullable<HandleOptions['onError']>
+  /** The fault of a stage, which comes behind the outcome where it is about a copy. */
+  let fault: StageError | undefined
   const { reason, error }: Outcome = await pipeline.handle(duplex, {
     plan,
     idleTimeout: 0,
@@ -66,8 +80,14 @@ async function errorMessage({ pipeline, duplex }: PipelineRun, plan: PlanMode): 
     drainTimeout: 0,
     halfCloseTimeout: MAX_TIMEOUT_MS,
     farewell: () => undefined,
+    onError: (error, connection) => {
+      if (error instanceof CopyError) log.error(error.message)
+      else if (error instanceof StageError) fault ??= error
+      else logFault(error, connection)
+    },
   })
-  if (reason === 'end' || reason === 'terminated') return undefined
+  await finishAll(sideWritesOf(pipeline.stages))
+  if (reason === 'end' || reason === 'terminated') return fault?.message
   const { failure, keepsOutput } = duplex
   if (failure === undefined) return error?.message
   // main() reports a failure of stdout, for all commands.

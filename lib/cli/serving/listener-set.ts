@@ -156,8 +156,9 @@ export class ListenerSet {
   }
 
   #closeIfDrained(listener: Listener): void {
-    if (listener.connections > 0 || !this.#draining.delete(listener)) return
-    void listener.close()
+    if (listener.connections > 0 || !this.#draining.has(listener)) return
+    // It stays one of the set until it has closed: its stages may still be writing copies.
+    void listener.close().then(() => this.#draining.delete(listener))
   }
 }
 

@@ -11,12 +11,14 @@ export function reloadCertificateOnSighup(
   listener: Pick<Listener, 'setSecureContext'>,
   files: TlsFiles,
   io: Io,
-  log: Pick<Log, 'info' | 'error'>,
+  log: Pick<Log, 'info' | 'warn' | 'error'>,
 ): () => void {
   const reload = async () => {
     try {
-      listener.setSecureContext(await readTls(files, io.cwd()))
+      const { tls, warnings } = await readTls(files, io.cwd())
+      listener.setSecureContext(tls)
       log.info('The TLS certificate was read again; connections that are open keep theirs')
+      warnings.forEach(log.warn)
     } catch (error) {
       log.error(`The TLS certificate was not renewed, the old one stays: ${(error as Error).message}`)
     }

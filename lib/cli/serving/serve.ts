@@ -6,10 +6,12 @@ import type { Preset } from '../../presets/index.js'
 import type { Io } from '../io.js'
 import type { ListenerSettings } from '../listener-flags.js'
 import { openLog } from '../log/log.js'
+import { logProcessWarnings } from '../log/process-warnings.js'
 import { uncaughtLog } from '../log/uncaught-log.js'
 import { reloadCertificateOnSighup } from './reload-certificate.js'
-import { shutdownOnSignal } from './shutdown-on-signal.js'
-import { tryCommand } from './try-command.js'
+
+import { serveUntilSignal } from './serve-until-signal.js'
+import { trialLines } from './trial-lines.js'
 
 /** Serves a pipeline until SIGINT or SIGTERM; returns the exit code. Presets and `bywash run` are this. */
 export async function serve(
@@ -19,24 +21,30 @@ export async function serve(
   io: Io,
 ): Promise<number> {
   const log = await openLog(settings, io.stderr)
-  const tls = files && { tls: await readTls(files, io.cwd()) }
+  const read = files && (await readTls(files, io.cwd()))
   const failure = new AbortController()
-  const listener = await listen(pipelineFor(log.info), {
-    ...options,
-    ...tls,
-    ...log.connections(),
-    uncaught: uncaughtLog(log, failure)(options.uncaught),
-  })
-  // Before the address is logged: whoever reads it may send a signal at once.
-  const stopped = shutdownOnSignal(listener, io, failure.signal)
-  const stopReloading = files && reloadCertificateOnSighup(listener, files, io, log)
-  // With --workers only the primary logs the address.
-  if (listener.worker === undefined) {
+  const stopLogging = logProcessWarnings(log)
+  let stopReloading: (() => void) | undefined
+  const start = async (signal: AbortSignal) => {
+    const listener = await listen(pipelineFor(log.info), {
+      ...options,
+      ...(read && { tls: read.tls }),
+      ...log.connections(),
+      uncaught: uncaughtLog(log, failure)(options.uncaught),
+      signal,
+    })
+    // With --workers the primary alone logs the address and reads the certificates, which it sends to the workers.
+    if (listener.worker !== undefined) return listener
+    read?.warnings.forEach(log.warn)
+    stopReloading = files && reloadCertificateOnSighup(listener, files, io, log)
     log.info(`${title} ${formatBound(listener.address)}`)
-    const command = tryCommand(listener.address, files, tcpCommand)
-    if (command !== undefined) log.info(`Test: ${command}`)
+    for (const line of trialLines(listener.address, files, tcpCommand)) log.info(line)
+    return listener
   }
-  const exitCode = await stopped
-  stopReloading?.()
-  return exitCode
+  try {
+    return await serveUntilSignal({ start, failed: failure.signal, reloads: files !== undefined }, io)
+  } finally {
+    stopReloading?.()
+    stopLogging()
+  }
 }

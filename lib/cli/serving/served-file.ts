@@ -55,9 +55,10 @@ export class ServedFile {
   }
 
   async #start(): Promise<readonly string[]> {
-    const { configuration, problems, text } = await this.#load()
+    const { configuration, problems, warnings, text } = await this.#load()
     this.#text = text
     if (configuration === undefined) return problems
+    warnings.forEach(this.#log.warn)
     const lines = await this.listeners.apply(configuration.listeners)
     lines.forEach(this.#log.info)
     return []
@@ -65,17 +66,18 @@ export class ServedFile {
 
   async #reload(onlyChanged: boolean): Promise<void> {
     const before = this.#text
-    const { configuration, problems, text } = await this.#load()
+    const { configuration, problems, warnings, text } = await this.#load()
     // A signal may have closed the listeners while the file was read.
     if (!this.listeners.isServing || (onlyChanged && text === before)) return
     this.#text = text
-    const { info, error: report } = this.#log
+    const { info, warn, error: report } = this.#log
     if (configuration === undefined) {
       problems.forEach(report)
       const count = problems.length === 1 ? 'a problem' : `${problems.length} problems`
       report(`${this.#path} was not reloaded, for it has ${count}; everything goes on as before`)
       return
     }
+    warnings.forEach(warn)
     try {
       const lines = await this.listeners.apply(configuration.listeners)
       info(`${this.#path} was reloaded${lines.length === 0 ? '; nothing has changed' : ''}`)

@@ -36,6 +36,8 @@ export interface FileOptions {
 export interface ReadFile {
   readonly configuration: Configuration | undefined
   readonly problems: readonly Problem[]
+  /** What should be changed, though the file can be served as it is: a certificate that has expired. */
+  readonly warnings: readonly Problem[]
 }
 
 const KEYS = { $schema: false, import: false, listeners: true, tests: false }
@@ -46,11 +48,12 @@ const KEYS = { $schema: false, import: false, listeners: true, tests: false }
  */
 export async function readConfiguration(text: string, options: FileOptions): Promise<ReadFile> {
   const { root, problems } = parseTree(text)
-  if (problems.length > 0) return { configuration: undefined, problems }
+  const warnings: Problem[] = []
+  if (problems.length > 0) return { configuration: undefined, problems, warnings }
   if (root === undefined) {
     const at = { start: 0, end: 0 }
     const remedy = "Begin with 'listeners:', or let 'bywash init' write a file."
-    return { configuration: undefined, problems: [{ at, message: 'The file is empty.', remedy }] }
+    return { configuration: undefined, problems: [{ at, message: 'The file is empty.', remedy }], warnings }
   }
   return readRoot(root, options)
 }
@@ -60,10 +63,11 @@ async function readRoot(
   { environment, folder, log, readsCertificates = false }: FileOptions,
 ): Promise<ReadFile> {
   const problems: Problem[] = []
+  const warnings: Problem[] = []
   const found = fields(root, 'The file', KEYS, problems)
   const [, imported, listenersNode, testsNode] = Object.keys(KEYS).map(key => found?.get(key)?.value)
   const registry = { ...builtIn(), log }
-  const start: Reading = { environment, registry, folder, readsCertificates, problems }
+  const start: Reading = { environment, registry, folder, readsCertificates, problems, warnings }
   const reading = { ...start, registry: await readImports(imported, start) }
   const listeners = listenersNode === undefined ? [] : await readListeners(listenersNode, reading)
   const tests = testsNode === undefined ? [] : readTests(testsNode, listeners, reading)
@@ -71,9 +75,10 @@ async function readRoot(
     return {
       configuration: undefined,
       problems: problems.sort((one, other) => one.at.start - other.at.start),
+      warnings,
     }
   }
-  return { configuration: { listeners, tests } as Configuration, problems }
+  return { configuration: { listeners, tests } as Configuration, problems, warnings }
 }
 
 async function readImports(node: Node | undefined, reading: Reading): Promise<Registry> {

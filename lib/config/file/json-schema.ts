@@ -1,5 +1,6 @@
 import type { Definition, StageFactory } from '../../definition.js'
-import type { Option, OptionTable, Unit } from '../../options/option.js'
+import type { Option, OptionTable } from '../../options/option.js'
+import { formatQuantity, type Unit } from '../../options/quantity.js'
 import { LISTENER_OPTIONS } from '../listener-options.js'
 import { find, kebabCase, PRESET, type Registry } from '../registry.js'
 import { TLS_FILE_OPTIONS } from '../tls-files.js'
@@ -182,19 +183,21 @@ function properties(table: OptionTable): Readonly<Record<string, JsonSchema>> {
 
 /** The value of an option in a file. */
 function writtenValue(option: Option): JsonSchema {
-  const { help, isList, default: defaultValue } = option
+  const { help, isList, unit, default: defaultValue } = option
   const one = oneValue(option)
   return {
     description: sentence(help),
     ...(isList ? oneOrMore(one) : one),
-    ...(defaultValue === undefined ? {} : { default: defaultValue }),
+    ...(defaultValue === undefined
+      ? {}
+      : { default: unit === 'ms' ? formatQuantity(defaultValue as number, unit) : defaultValue }),
   }
 }
 
 function oneValue({ type, unit, minimum = 0, maximum, choices = [] }: Option): JsonSchema {
   switch (type) {
     case 'integer':
-      return orText({ type: 'integer', minimum, maximum }, quantity(unit))
+      return unit === 'ms' ? time(minimum) : orText({ type: 'integer', minimum, maximum }, quantity(unit))
     case 'boolean':
       return orText({ type: 'boolean' }, '^(true|false)$')
     case 'choice':
@@ -211,6 +214,11 @@ function isNumber(value: unknown): boolean {
 /** A value, or a text that stands for one; a reference to the environment may stand for any. */
 function orText(value: JsonSchema, ...patterns: readonly string[]): JsonSchema {
   return { anyOf: [value, { type: 'string', pattern: [...patterns, REFERENCE].join('|') }] }
+}
+
+/** A time: a text with a unit, or 0 where that is allowed. */
+function time(minimum: number): JsonSchema {
+  return orText({ type: 'integer', minimum, maximum: 0 }, '^-?0+$', `^-?\\d+(\\.\\d+)? ?${UNITS.ms}$`)
 }
 
 function quantity(unit: Unit | undefined): string {

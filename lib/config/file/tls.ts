@@ -13,13 +13,15 @@ const KEYS = {
 
 /** Reads the options of TLS with their certificates; undefined where those are not to be read, or something is wrong. */
 export async function readTlsNode(node: Node, reading: Reading): Promise<TlsOptions | undefined> {
-  const { problems, folder, readsCertificates } = reading
+  const { problems, warnings, folder, readsCertificates } = reading
   const before = problems.length
   const entries = fields(node, "'tls'", KEYS, problems) ?? new Map()
   const files = readOptions(entries, TLS_FILE_OPTIONS, reading)
   if (!readsCertificates || problems.length > before) return undefined
   try {
-    return await readTls(files, folder)
+    const { tls, warnings: messages } = await readTls(files, folder)
+    for (const message of messages) warnings.push({ at: node.at, message: `${message}.`, remedy: '' })
+    return tls
   } catch (error) {
     problems.push({ at: node.at, message: (error as Error).message, remedy: '' })
     return undefined

@@ -1,5 +1,7 @@
 import { originOf } from '../../define-stage.js'
 import type { Definition } from '../../definition.js'
+import type { Option } from '../../options/option.js'
+import { formatQuantity, type Unit } from '../../options/quantity.js'
 import type { AnyStage } from '../../stage.js'
 import { kebabCase } from '../registry.js'
 import { escapeBytes } from './escapes.js'
@@ -24,20 +26,22 @@ export function formatStage(stage: AnyStage): string {
 }
 
 function formatCall(definition: Definition, values: Readonly<Record<string, unknown>>): string {
-  const given = Object.keys(definition.arguments).flatMap(name => {
+  const given = Object.entries(definition.arguments).flatMap(([name, { unit }]) => {
     const value = values[name]
-    return isText(value) ? escaped(value) : []
+    return isText(value) ? escaped(value, unit) : []
   })
-  const options = Object.keys(definition.options).flatMap(name => formatOption(name, values[name]))
+  const options = Object.entries(definition.options).flatMap(([name, option]) =>
+    formatOption(name, option, values[name]),
+  )
   // Behind '--' every word is an argument.
   const end = given.some(value => value.startsWith('--')) ? ['--'] : []
   return [kebabCase(definition.name), ...options, ...end, ...given].map(quoted).join(' ')
 }
 
-function formatOption(name: string, value: unknown): readonly string[] {
+function formatOption(name: string, { unit }: Option, value: unknown): readonly string[] {
   const flag = kebabCase(name)
   if (typeof value === 'boolean') return [value ? `--${flag}` : `--no-${flag}`]
-  return [value].flat().flatMap(one => (isText(one) ? [`--${flag}`, escaped(one)] : []))
+  return [value].flat().flatMap(one => (isText(one) ? [`--${flag}`, escaped(one, unit)] : []))
 }
 
 type Text = string | number | Uint8Array
@@ -47,8 +51,10 @@ function isText(value: unknown): value is Text {
   return typeof value === 'string' || typeof value === 'number' || value instanceof Uint8Array
 }
 
-function escaped(value: Text): string {
-  return typeof value === 'number' ? String(value) : escapeBytes(value)
+function escaped(value: Text, unit: Unit | undefined): string {
+  if (typeof value !== 'number') return escapeBytes(value)
+  // Only a time needs its unit.
+  return unit === 'ms' ? formatQuantity(value, unit) : String(value)
 }
 
 /** Puts a word in quotes where it needs them. */

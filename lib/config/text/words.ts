@@ -27,7 +27,8 @@ const PLAIN_PARTS = ['Literal', 'SingleQuoted', 'DoubleQuoted', 'AnsiCQuoted', '
  * Splits a text into stages at each `|`, and these into words, with the quotes of a shell. Nothing is evaluated: where a
  * shell would replace something there is a problem. Only `*`, `?` and `[` are plain text.
  */
-export function splitWords(text: string): Words {
+export function splitWords(given: string): Words {
+  const text = withLineFeeds(given)
   const { commands: statements, errors = [] } = parse(text)
   const unclosed = errors.find(({ pos }) => /['"$`]/.test(text.charAt(pos)))
   if (unclosed !== undefined) return { stages: [], problems: [notClosed(text, unclosed.pos)] }
@@ -35,6 +36,16 @@ export function splitWords(text: string): Words {
   const wrong = betweenWords(text, stages)
   const problems = wrong === undefined ? stages.flat().flatMap(replaced) : [wrong]
   return { stages: problems.length > 0 ? [] : stages.map(stageWords), problems }
+}
+
+/** Quoted parts and escapes, which stay as they are, and the CR of a line that ends in CRLF. */
+const CR_OR_QUOTED = /\$'(?:[^'\\]|\\.)*'|'[^']*'|"(?:[^"\\]|\\.)*"|\\[^\r]|(\\?)\r(?=\n|$)/gs
+
+/** Replaces the CR of each CRLF, and one at the end, by a space outside of quotes. No offset changes. */
+function withLineFeeds(text: string): string {
+  return text.replace(CR_OR_QUOTED, (part, backslash?: string) =>
+    backslash === undefined ? part : ` ${backslash}`,
+  )
 }
 
 /** The plain commands of a statement. Any other syntax is left out here, and `betweenWords` finds it. */

@@ -2,7 +2,14 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { nextTurn } from '../../clock.js'
 import { type Connection, countWith, endConnection } from '../../connection.js'
-import { type BywashError, type RefusedError, reasonOf, SlowConsumerError } from '../../errors.js'
+import {
+  type BywashError,
+  isFault,
+  type RefusedError,
+  type Reported,
+  reasonOf,
+  SlowConsumerError,
+} from '../../errors.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { StageCounts } from '../../stage-counts.js'
 import type { DormantFlow } from '../flow/dormant-flow.js'
@@ -12,6 +19,7 @@ import { guarded } from '../guarded.js'
 import type { Plan } from '../plan.js'
 import { CloseState } from './close-state.js'
 import type { Deadlines, Watched } from './deadlines.js'
+import { FaultReports } from './fault-reports.js'
 import {
   onClose,
   onData,
@@ -35,6 +43,8 @@ const MAX_DRAIN_CHECKS = 10
 export interface DriverSettings {
   readonly halfCloseTimeout: number
   readonly maxPending: number
+  /** The most faults of the peer that `onError` is told of in a second; 0 is any number. */
+  readonly maxReports: number
   readonly farewell: (error: BywashError, connection: Connection) => string | undefined
   readonly onError: ((error: BywashError, connection: Connection) => void) | undefined
   readonly onDone: (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => void
@@ -84,6 +94,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   /** The flow takes no more before it calls `drained`. */
   #flowFull = false
   #state: State = 'new'
+  /** Made with the first fault that a stage reports. */
+  #reports: FaultReports | undefined
   /** Made when the connection begins to end. */
   #closeState: CloseState | undefined
   /** Progress at the last tick, and the number of ticks in a row without any more. */
@@ -157,6 +169,11 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   /** Ends the connection for an error that nobody caught, in something that one of its stages had started. */
   onUncaught(cause: unknown): void {
     this.#abortFlow(strayFailure(this.#connection.counts, cause))
+  }
+
+  /** Ends the connection for a promise of one of its stages that has rejected; called by the connection. */
+  failLater(error: BywashError): void {
+    this.#abortFlow(error)
   }
 
   /** The counts of each stage so far; called by the connection. */
@@ -235,7 +252,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
       closing.counts = this.counts()
       this.#flow = undefined
     }
-    if (failure !== undefined) this.report(failure)
+    this.#reports?.end()
+    if (failure !== undefined) this.#tell(failure)
     this.#settings.onDone(
       failure === undefined || outcome.error !== undefined
         ? outcome
@@ -270,18 +288,26 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.#linger(terminated ? 'terminated' : this.#isDiscarding ? 'shutdown' : 'end', undefined)
   }
 
-  report(error: BywashError): void {
-    guarded(() => this.#settings.onError?.(error, this.#connection))
+  report(reported: Reported): void {
+    if (this.#settings.onError === undefined) return
+    if (!isFault(reported)) {
+      this.#tell(reported)
+      return
+    }
+    this.#reports ??= new FaultReports(this.#connection.clock, this.#settings.maxReports, error =>
+      this.#tell(error),
+    )
+    this.#reports.report(reported)
   }
 
   fail(error: BywashError): void {
     const reason = reasonOf(error)
-    if (reason === 'stage-error') this.report(error)
+    if (reason === 'stage-error') this.#tell(error)
     if (this.#state === 'closed') return
     const closing = this.#closing
     if (closing.reason === undefined) {
       this.uncork()
-      const text = guarded(() => this.#settings.farewell(error, this.#connection))
+      const text = this.#farewell(error)
       if (typeof text === 'string') this.send(Buffer.from(text))
       this.#linger(reason, error)
     } else if (this.#isDiscarding && closing.error === undefined) {
@@ -307,6 +333,10 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
       const stage = this.#flow?.overdue(frame)
       if (stage !== undefined) this.#abortFlow(frameTimedOut(stage, frameTimeout))
     }
+  }
+
+  #tell(error: BywashError): void {
+    guarded('onError', () => this.#settings.onError?.(error, this.#connection), this.#connection)
   }
 
   get #isReading(): boolean {
@@ -427,6 +457,11 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (stage === undefined) return false
     this.#abortFlow(noAnswer(stage, timeout))
     return true
+  }
+
+  #farewell(error: BywashError): unknown {
+    const { farewell, onError } = this.#settings
+    return guarded('farewell', () => farewell(error, this.#connection), this.#connection, onError)
   }
 
   #abortFlow(error: BywashError): void {

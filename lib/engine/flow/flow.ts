@@ -1,6 +1,6 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { Connection } from '../../connection.js'
-import type { BywashError, PeerError } from '../../errors.js'
+import type { BywashError, Reported } from '../../errors.js'
 import type { Outcome } from '../../outcome.js'
 import type { StageCounts } from '../../stage-counts.js'
 import type { PlannedStage } from '../planned-stage.js'
@@ -25,8 +25,8 @@ export interface Sink {
   inputClosed: () => void
   /** Called after all output, when every stage was flushed, or one has terminated the connection. */
   finish: (terminated: boolean) => void
-  /** Called with a fault of the peer that a stage reports; the connection goes on. */
-  report: (error: PeerError) => void
+  /** Called with what a stage reports, such as a fault of the peer; the connection goes on. */
+  report: (error: Reported) => void
   /** Called when a stage failed, after the output from before the failure. May also be called after `finish`. */
   fail: (error: BywashError) => void
 }

@@ -1,8 +1,8 @@
 import type { Connection } from '../../connection.js'
-import { type BywashError, blame, type PeerError, StageError } from '../../errors.js'
-import { isThenable, sizeOf, wrongKind } from '../../kind.js'
+import { type BywashError, blame, type Fault, isFault, type Reported, StageError } from '../../errors.js'
+import { dropRejection, isThenable, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
-import { type HoldingController, settle, type Transformer } from '../../stage.js'
+import { type HoldingController, reported, settle, type Transformer } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import { type FrameWatch, isOverdue } from '../drive/frame-watch.js'
 import type { PlannedStage } from '../planned-stage.js'
@@ -79,9 +79,7 @@ class Link implements HoldingController<unknown> {
 
   receive(item: unknown): void {
     if (this.#holds > 0) {
-      this.#queue ??= []
-      this.#queue.push(item)
-      this.segment.queuedSize += queuedSizeOf(this.planned, item)
+      this.#enqueueLater(item)
       return
     }
     this.#isComplete = false
@@ -91,6 +89,23 @@ class Link implements HoldingController<unknown> {
     } catch (cause) {
       this.segment.fail(this, cause, 'transform')
     }
+  }
+
+  #enqueueLater(item: unknown): void {
+    this.#queue ??= []
+    this.#queue.push(item)
+    this.segment.queuedSize += queuedSizeOf(this.planned, item)
+  }
+
+  /** Takes a report of an earlier stage, and passes it on behind the items that it came behind; false where that is now. */
+  takesReport(fault: Fault): boolean {
+    // Behind the end of the connection nobody hears of it.
+    if (this.state !== 'open') return true
+    const { transformer } = this
+    if (this.waits) this.#enqueueLater(new QueuedReport(fault))
+    else if (transformer[reported] === undefined) return false
+    else transformer[reported](fault, this)
+    return true
   }
 
   complete(): void {
@@ -116,7 +131,13 @@ class Link implements HoldingController<unknown> {
   get frame(): number {
     if (this.transformer.unfinished === undefined) return 0
     try {
-      return this.transformer.unfinished()
+      const frame: unknown = this.transformer.unfinished()
+      if (typeof frame === 'number' && !Number.isNaN(frame)) return frame
+      if (isThenable(frame)) dropRejection(frame)
+      throw new StageError(
+        this.planned.name,
+        "must return a number from 'unfinished', 0 where no frame has begun.",
+      )
     } catch (cause) {
       this.segment.fail(this, cause, 'unfinished')
       return 0
@@ -159,7 +180,8 @@ class Link implements HoldingController<unknown> {
       const item = queue[this.#queueStart]
       queue[this.#queueStart++] = undefined
       this.segment.queuedSize -= queuedSizeOf(this.planned, item)
-      this.receive(item)
+      if (item instanceof QueuedReport) this.segment.passReport(item.fault, this)
+      else this.receive(item)
     }
     if (this.#queueStart < queue.length && this.state === 'open') return
     this.#queue = undefined
@@ -220,9 +242,14 @@ class Link implements HoldingController<unknown> {
     this.segment.fail(this, reason, 'its own judgement')
   }
 
-  report(error: PeerError): void {
-    this.segment.report(error)
+  report(reported: Reported): void {
+    this.segment.report(this, reported)
   }
+}
+
+/** A report of an earlier stage, in the queue of a link that waits. */
+class QueuedReport {
+  constructor(readonly fault: Fault) {}
 }
 
 /** The memory that a queued item takes beyond its bytes: about that of a Buffer. */
@@ -234,6 +261,10 @@ function queuedSizeOf({ accepts }: PlannedStage, item: unknown): number {
 
 function openTransformer({ name, stage }: PlannedStage, connection: Connection): AnyTransformer {
   const transformer = stage.open?.(connection)
+  if (isThenable(transformer)) {
+    dropRejection(transformer)
+    throw new StageError(name, 'returned a promise from open. Wait in start, which may return one.')
+  }
   if (typeof transformer !== 'object' || transformer === null) {
     throw new StageError(name, "must return an object with functions such as 'transform' from open().")
   }
@@ -465,7 +496,8 @@ export class FusedSegment implements Flow {
     for (let link = this.#head; link !== undefined; link = link.after) {
       link.stop(link.state === 'open' ? 'ended' : link.state)
       try {
-        link.transformer.close?.(outcome)
+        const result: unknown = link.transformer.close?.(outcome)
+        if (isThenable(result)) this.#ownClosing(link, result)
       } catch (cause) {
         failure ??= blame(link.planned.name, 'close', cause)
       }
@@ -473,6 +505,11 @@ export class FusedSegment implements Flow {
     this.#busy = false
     this.tellReady()
     return failure
+  }
+
+  /** Reports the rejection of a promise that a `close` has returned; the connection is over by then. */
+  #ownClosing({ planned }: Link, closing: PromiseLike<unknown>): void {
+    closing.then(undefined, cause => this.#sink.fail(blame(planned.name, 'close', cause)))
   }
 
   #hand(link: Link | undefined, item: unknown): void {
@@ -562,8 +599,30 @@ export class FusedSegment implements Flow {
     if (segment.#turnDue) segment.#endTurn()
   }
 
-  report(error: PeerError): void {
-    this.#sink.report(error)
+  /**
+   * Reports an error of a stage. A fault of the peer is not heard of when the connection ends in front of it, however the
+   * input was cut: what later stages have gathered goes on first, since it may be what ends the connection.
+   */
+  report(link: Link, reported: Reported): void {
+    if (!isFault(reported)) {
+      this.#sink.report(reported)
+      return
+    }
+    this.#complete(link.after)
+    if (link.state !== 'stopped') this.passReport(reported, link.after)
+  }
+
+  /** Takes the report of a stage in front of the segment. */
+  takeReport(fault: Fault): void {
+    this.passReport(fault, this.#head)
+  }
+
+  /** Passes a report through a link and those behind it, behind the items in front of it. */
+  passReport(fault: Fault, first: Link | undefined): void {
+    for (let link = first; link !== undefined; link = link.after) {
+      if (link.takesReport(fault)) return
+    }
+    this.#sink.report(fault)
   }
 
   refuseLate(link: Link): void {
@@ -610,11 +669,11 @@ export class FusedSegment implements Flow {
     if (this.#state === 'done') return
     this.#busy = true
     this.#takeRest()
-    this.#complete()
+    this.#complete(this.#head)
     let flushed = false
     while (this.#state !== 'open' && !flushed && this.#rest === undefined && this.#waits === 0) {
       flushed = this.#flush()
-      this.#complete()
+      this.#complete(this.#head)
     }
     this.#busy = false
     this.#sinkIsFull = !this.#sink.endTurn()
@@ -645,9 +704,9 @@ export class FusedSegment implements Flow {
     }
   }
 
-  #complete(): void {
+  #complete(first: Link | undefined): void {
     if (!this.#completes) return
-    for (let link = this.#head; link !== undefined; link = link.after) link.complete()
+    for (let link = first; link !== undefined; link = link.after) link.complete()
   }
 
   /** Flushes the stages that are open, or lets them settle behind a failure; false when one waits. */

@@ -1,7 +1,7 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { Duplex, Transform } from 'node:stream'
 import type { Connection } from '../../connection.js'
-import { type BywashError, blame, StageError } from '../../errors.js'
+import { type BywashError, blame, type Fault, isFault, type Reported, StageError } from '../../errors.js'
 import { type Kind, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
@@ -37,12 +37,33 @@ interface Part {
   watch: FrameWatch | undefined
   /** Whether it makes items of bytes, so that chunks go to it in pieces. */
   readonly decodes: boolean
-  /** The rest of a chunk that the part was too full for. */
-  rest: Buffer | undefined
+  /** The rest of a chunk that the part was too full for, or an item that waits behind a report. */
+  rest: unknown
   /** The input ends behind the rest: a stream that is paused may still say 'end'. */
   ending: boolean
+  /** Items that were given to the part, and how many of them it has dealt with. */
+  given: number
+  taken: number
+  /** Faults of the peer on their way through the part; made with the first. */
+  reports: Reports | undefined
   /** The output has ended, and the next part was told; later events of the stream mean nothing. */
   over: boolean
+}
+
+/**
+ * Faults of the peer that stages have reported, on their way through a part. They travel behind the items that came before
+ * them, so that none is heard of when one of those ends the connection.
+ */
+interface Reports {
+  /** Those in front of the part, by the number of items that it has to deal with first. */
+  readonly waiting: Report[]
+  /** Those behind it, by the amount of output that has to leave first. */
+  readonly leaving: Report[]
+}
+
+interface Report {
+  readonly behind: number
+  readonly fault: Fault
 }
 
 function newPart(
@@ -62,8 +83,28 @@ function newPart(
     decodes: accepts === 'bytes' && last.emits !== 'bytes',
     rest: undefined,
     ending: false,
+    given: 0,
+    taken: 0,
+    reports: undefined,
     over: false,
   }
+}
+
+/** Whether a report waits until the part has dealt with all that it was given: it must not deal with more together with that. */
+function isBlocked({ given, reports }: Part): boolean {
+  const report = reports?.waiting[0]
+  return report !== undefined && report.behind <= given
+}
+
+/** The number of items in which the part will be given what waits for it. */
+function piecesOf({ rest, decodes }: Part): number {
+  if (rest === undefined) return 0
+  return decodes ? Math.ceil((rest as Buffer).length / PIECE_BYTES) : 1
+}
+
+/** Output that has left a part, in the unit that its stream counts in. */
+function outputOf({ stream, items, bytes }: Part): number {
+  return stream.readableObjectMode ? items : bytes
 }
 
 /** The number of the frame that the stream of a stage has not finished, or 0. */
@@ -138,6 +179,11 @@ export class StreamChain implements Flow {
     const last = stages.at(-1) as PlannedStage
     if (type === 'fused') {
       let gathered: Buffer[] = []
+      const flushGathered = () => {
+        if (gathered.length === 0) return
+        stream.push(gathered.length === 1 ? gathered[0] : Buffer.concat(gathered))
+        gathered = []
+      }
       // The callback of the stream that is called once the segment takes more, or has ended.
       let goOn: (() => void) | undefined
       const isTold = () => {
@@ -149,9 +195,7 @@ export class StreamChain implements Flow {
         // The bytes of a turn are one item: the next part then does its work for each item, such as a flush, once.
         write: last.emits === 'bytes' ? item => gathered.push(item as Buffer) : item => stream.push(item),
         endTurn: () => {
-          if (gathered.length === 0) return true
-          stream.push(gathered.length === 1 ? gathered[0] : Buffer.concat(gathered))
-          gathered = []
+          flushGathered()
           return true
         },
         isFlushed: false,
@@ -171,7 +215,10 @@ export class StreamChain implements Flow {
           if (terminated) this.#terminate(index)
           isTold()
         },
-        report: error => this.#sink.report(error),
+        report: error => {
+          flushGathered()
+          this.#report(index, error)
+        },
         fail: error => {
           this.#fail(index, error)
           isTold()
@@ -183,8 +230,12 @@ export class StreamChain implements Flow {
           readableHighWaterMark: HIGH_WATER_MARK[last.emits],
         },
         (item, callback) => {
-          if (scope.runInAsyncScope(segment.write, segment, item)) callback()
-          else goOn = callback
+          const isTaken = () => {
+            this.#taken(index, 1)
+            callback()
+          }
+          if (scope.runInAsyncScope(segment.write, segment, item)) isTaken()
+          else goOn = isTaken
         },
         callback => {
           goOn = callback
@@ -200,9 +251,9 @@ export class StreamChain implements Flow {
       const stream = open(
         connection,
         cause => this.#fail(index, blame(last.name, 'its stream', cause)),
-        error => this.#sink.report(error),
+        error => this.#report(index, error),
       )
-      guardStream(last.name, stream, scope)
+      guardStream(last.name, stream, scope, count => this.#taken(index, count))
       const part = newPart(stream, undefined, first, last)
       if (last.stage.open !== undefined) flushUnlessFailed(part)
       this.#parts.unshift(part)
@@ -223,6 +274,7 @@ export class StreamChain implements Flow {
         part.bytes += size
         if (!this.#give(index + 1, item)) stream.pause()
         part.segment?.tellReady()
+        this.#handOn(index)
       } else {
         stream.destroy(wrongKind(last.name, last.emits, item))
       }
@@ -248,20 +300,29 @@ export class StreamChain implements Flow {
       this.#sink.write(item)
       return this.#sink.endTurn()
     }
-    if (!part.decodes) return part.stream.write(item)
-    part.rest = item as Buffer
-    return this.#feed(part)
+    if (part.decodes || isBlocked(part)) {
+      part.rest = item
+      return this.#feed(part)
+    }
+    part.given++
+    return part.stream.write(item)
   }
 
-  /** Writes the rest of a chunk to a part, piece by piece, for as long as the part takes them; false until its 'drain'. */
+  /**
+   * Writes what waits for a part, of a chunk piece by piece, for as long as the part takes it; false until its 'drain', or until
+   * it has dealt with what stands in front of a report.
+   */
   #feed(part: Part): boolean {
     const { stream } = part
     while (part.rest !== undefined) {
+      if (isBlocked(part)) return false
       const { rest } = part
-      part.rest = rest.length > PIECE_BYTES ? rest.subarray(PIECE_BYTES) : undefined
+      const isLong = part.decodes && (rest as Buffer).length > PIECE_BYTES
+      part.rest = isLong ? (rest as Buffer).subarray(PIECE_BYTES) : undefined
+      part.given++
       // The mark of a Transform may be one item, and that item be through already.
-      const isFull = !stream.write(rest.subarray(0, PIECE_BYTES)) && stream.writableLength > 0
-      if (isFull) return false
+      const isTaken = stream.write(isLong ? (rest as Buffer).subarray(0, PIECE_BYTES) : rest)
+      if (!isTaken && stream.writableLength > 0) return false
     }
     return true
   }
@@ -355,6 +416,62 @@ export class StreamChain implements Flow {
     this.#over = true
     if (part.failure === undefined) this.#sink.finish(this.#terminated)
     else this.#sink.fail(part.failure)
+  }
+
+  /** Called when a stage of a part reports an error; also by a stream that is only being opened. */
+  #report(index: number, error: Reported): void {
+    if (!isFault(error) || this.#parts[index] === undefined) this.#sink.report(error)
+    else if (index >= this.#stopped) this.#sendBehind(index, error)
+  }
+
+  /** Sends a report behind the output that a part has made so far. */
+  #sendBehind(index: number, fault: Fault): void {
+    const part = this.#parts[index] as Part
+    const { stream } = part
+    part.reports ??= { waiting: [], leaving: [] }
+    const behind = outputOf(part) + stream.readableLength
+    part.reports.leaving.push({ behind, fault })
+    this.#handOn(index)
+  }
+
+  /** Sends on the reports behind which a part has now dealt with all items. */
+  #taken(index: number, count: number): void {
+    const part = this.#parts[index] as Part
+    part.taken += count
+    const waiting = part.reports?.waiting ?? []
+    while (waiting[0] !== undefined && waiting[0].behind <= part.taken) {
+      this.#passThrough(index, (waiting.shift() as Report).fault)
+      if (part.rest !== undefined) process.nextTick(() => this.#drained(index))
+    }
+  }
+
+  /** Gives the next part, or the sink, the reports that stand behind the output that has left a part. */
+  #handOn(index: number): void {
+    const part = this.#parts[index] as Part
+    const leaving = part.reports?.leaving ?? []
+    while (leaving[0] !== undefined && leaving[0].behind <= outputOf(part)) {
+      this.#receive(index + 1, (leaving.shift() as Report).fault)
+    }
+  }
+
+  #receive(index: number, fault: Fault): void {
+    if (index < this.#stopped) return
+    const part = this.#parts[index]
+    if (part === undefined) {
+      this.#sink.report(fault)
+    } else if (part.taken === part.given && part.rest === undefined) {
+      this.#passThrough(index, fault)
+    } else {
+      part.reports ??= { waiting: [], leaving: [] }
+      part.reports.waiting.push({ behind: part.given + piecesOf(part), fault })
+    }
+  }
+
+  /** Sends a report through a part that has dealt with all items in front of it, though stages in it may still wait. */
+  #passThrough(index: number, fault: Fault): void {
+    const { segment } = this.#parts[index] as Part
+    if (segment === undefined) this.#sendBehind(index, fault)
+    else segment.takeReport(fault)
   }
 
   #terminate(index: number): void {

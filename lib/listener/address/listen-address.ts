@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import { InvalidOptionError } from '../../errors.js'
 import { integer, text } from '../../options/option.js'
 import { type OptionsOf, settingsFrom } from '../../options/option-values.js'
@@ -30,6 +31,9 @@ export interface InheritedDescriptor extends Backlog {
 
 /** The length that fits into the `sun_path` of every system; that of macOS is the shortest. */
 const MAX_PATH_BYTES = 103
+
+/** An address of fe80::/10 without a zone. */
+const LINK_LOCAL = /^fe[89ab][^%]*$/i
 
 /** The options of `listen()` that say where it listens: `host` and `port`, or `path` with `mode`, or `fd`. */
 export const ADDRESS_OPTIONS = {
@@ -105,7 +109,7 @@ export function listenAddress(
   }
   const { host, port, path, mode, fd } = settingsFrom(owner, ADDRESS_OPTIONS, options)
   if (path !== undefined) return { path, mode, backlog }
-  return fd === undefined ? { host, port, backlog } : { fd, backlog }
+  return fd === undefined ? { host: withoutBrackets(host), port, backlog } : { fd, backlog }
 }
 
 function refuseTogether(owner: string, one: string | undefined, other: string | undefined): void {
@@ -116,9 +120,19 @@ function refuseTogether(owner: string, one: string | undefined, other: string | 
 }
 
 function refuseHost(name: string, host: unknown): string | undefined {
-  return typeof host === 'string' && host !== ''
-    ? undefined
-    : `'${name}' is an address or a host name, such as '127.0.0.1'; got ${showValue(host)}`
+  if (typeof host !== 'string' || host === '') {
+    return `'${name}' is an address or a host name, such as '127.0.0.1'; got ${showValue(host)}`
+  }
+  const address = withoutBrackets(host)
+  return isIPv6(address) && LINK_LOCAL.test(address)
+    ? `'${name}' is a link-local address, which each network has, so it needs its interface, such as '${address}%eth0'; got ${showValue(host)}`
+    : undefined
+}
+
+/** The address of `[::1]`, as it stands in a URL or before a port. */
+function withoutBrackets(host: string): string {
+  const [, address = ''] = /^\[(.*)\]$/.exec(host) ?? []
+  return isIPv6(address) ? address : host
 }
 
 function refusePath(name: string, path: unknown): string | undefined {

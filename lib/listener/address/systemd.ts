@@ -1,8 +1,11 @@
 import { BindError } from '../../errors.js'
+import { showValue } from '../../options/show-value.js'
 import type { SystemdDescriptor } from './listen-address.js'
 
 /** Number of the first descriptor that systemd hands over; the others follow it. */
 const FIRST_DESCRIPTOR = 3
+/** More than any service is handed; a number beyond it is a mistake, and would take long to count. */
+const MAX_DESCRIPTORS = 4_096
 const VARIABLES = ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES', 'LISTEN_PIDFDID']
 
 /** Names of the descriptors that systemd has handed over and no listener has taken yet, by their number. */
@@ -49,6 +52,11 @@ function readEnvironment(environment: NodeJS.ProcessEnv): void {
     )
   }
   for (const name of VARIABLES) delete environment[name]
+  if (!/^\d+$/.test(count) || Number(count) > MAX_DESCRIPTORS) {
+    throw new BindError(
+      `bind failed: LISTEN_FDS is ${showValue(count)}; it is how many descriptors systemd hands over, up to ${MAX_DESCRIPTORS}`,
+    )
+  }
   const given = names?.split(':') ?? []
   for (let index = 0; index < Number(count); index++) {
     available.set(FIRST_DESCRIPTOR + index, given[index] || 'unknown')

@@ -103,6 +103,7 @@ export class Handshakes {
   #failed(cause: NodeJS.ErrnoException, socket: HandshakeSocket): void {
     const { connection, events, openedAt, failure = failureOf(cause, socket) } = this.#take(socket)
     endConnection(connection)
+    if (isPlain(cause)) socket._parent.end(PLAIN_CLIENT)
     const duration = Math.round(connection.clock.now()) - openedAt
     const { reason, error } = failure
     events.onFailed({ reason, error, bytesRead: 0, bytesWritten: 0, duration }, connection)
@@ -114,6 +115,13 @@ export class Handshakes {
     pending.connection.clock.clearTimeout(pending.timer)
     return pending
   }
+}
+
+/** What a client is told that does not speak TLS, and would otherwise see its connection end without a word. */
+const PLAIN_CLIENT = 'error: this port speaks TLS\n'
+
+function isPlain({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'ERR_SSL_HTTP_REQUEST' || code === 'ERR_SSL_WRONG_VERSION_NUMBER'
 }
 
 function failureOf(cause: NodeJS.ErrnoException, socket: HandshakeSocket): Failure {

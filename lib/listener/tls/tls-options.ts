@@ -5,16 +5,36 @@ import type { OptionsOf } from '../../options/option-values.js'
 /** PEM, as text or bytes; several where Node takes several. */
 export type Pem = string | Buffer | (string | Buffer)[]
 
-/** Every option of `tls`. A file names certificates by their paths instead: see lib/config/tls-files.ts. */
+/** The options that are certificates, keys and lists. Flags and files name them by the paths of their files, as `file` says. */
+export const PEM_OPTIONS = {
+  cert: {
+    ...required<Pem>('the certificate, with its chain, in PEM'),
+    file: 'file with the certificate and its chain, in PEM; with it TLS is spoken',
+  },
+  key: {
+    ...required<Pem>('the private key of the certificate, in PEM'),
+    file: 'file with the private key of the certificate, in PEM',
+  },
+  ca: {
+    ...optional<Pem>(
+      'certificates of authorities, in PEM: a client must show one that an authority has signed (mutual TLS); without it none is asked for',
+      'none',
+    ),
+    file: 'file with authorities, in PEM; a client must show a certificate that one has signed',
+  },
+  crl: {
+    ...optional<Pem>(
+      'revocation lists of these authorities, in PEM: a client certificate that is on one is refused',
+      'none',
+    ),
+    file: 'file with revocation lists of these authorities, in PEM; a client certificate that is on one is refused',
+  },
+}
+
+/** Every option of `tls`. */
 export const TLS_OPTIONS = {
-  cert: required<Pem>('the certificate, with its chain, in PEM'),
-  key: required<Pem>('the private key of the certificate, in PEM'),
+  ...PEM_OPTIONS,
   passphrase: optional<string>('what the private key is encrypted with', 'not encrypted'),
-  ca: optional<Pem>(
-    'certificates of authorities, in PEM: a client must show one that an authority has signed (mutual TLS); without it none is asked for',
-    'none',
-  ),
-  crl: optional<Pem>('revocation lists, in PEM: a client certificate that is on one is refused', 'none'),
   minVersion: choice(['TLSv1.2', 'TLSv1.3'], {
     help: 'the oldest version of TLS that is spoken',
     default: 'TLSv1.2',

@@ -3,19 +3,19 @@ import { createSecureContext, type TlsOptions as NodeTlsOptions } from 'node:tls
 import { MAX_TIMEOUT_MS } from '../../engine/connection-options.js'
 import { InvalidOptionError } from '../../errors.js'
 import { checkNames } from '../../options/check-option.js'
-import { settingsFrom } from '../../options/option-values.js'
+import { type SettingsOf, settingsFrom } from '../../options/option-values.js'
 import { showValue } from '../../options/show-value.js'
 import { type Pem, TLS_OPTIONS, type TlsOptions } from './tls-options.js'
 
 /** The options of `tls`, checked, with their defaults filled in. */
-export type TlsSettings = TlsOptions & Required<Pick<TlsOptions, 'minVersion' | 'handshakeTimeout'>>
+export type TlsSettings = TlsOptions & SettingsOf<Pick<typeof TLS_OPTIONS, 'minVersion' | 'handshakeTimeout'>>
 
 /** Checks the options, and with them the certificate and its key. */
 export function tlsSettings(owner: string, options: TlsOptions): TlsSettings {
   if (typeof options !== 'object' || options === null) {
     throw new InvalidOptionError(`${owner} is an object with 'cert' and 'key'; got ${showValue(options)}.`)
   }
-  const { cert, key, passphrase, ca } = options
+  const { cert, key, passphrase, ca, crl } = options
   checkNames(owner, options, Object.keys(TLS_OPTIONS))
   const { minVersion, handshakeTimeout } = settingsFrom(owner, TLS_OPTIONS, options)
   const settings: TlsSettings = { ...options, minVersion, handshakeTimeout }
@@ -25,6 +25,14 @@ export function tlsSettings(owner: string, options: TlsOptions): TlsSettings {
   })
   // Node also accepts an empty list of certificates, and then trusts every public authority, or nobody.
   if (ca !== undefined) check(`${owner}: 'ca' is no certificate in PEM`, () => checkCertificates(ca))
+  if (crl !== undefined) {
+    if (ca === undefined) {
+      throw new InvalidOptionError(
+        `${owner}: 'crl' is for certificates of clients; give their authority, 'ca', too.`,
+      )
+    }
+    check(`${owner}: 'crl' is no revocation list in PEM`, () => createSecureContext({ crl }))
+  }
   check(`${owner}: the certificate and key cannot be used`, () =>
     createSecureContext(nodeTlsOptions(settings)),
   )

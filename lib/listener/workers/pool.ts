@@ -15,6 +15,7 @@ export interface PoolUser {
   readonly onReady: (worker: WorkerProcess) => void
   readonly onMessage: (worker: WorkerProcess, message: WorkerListenerMessage) => void
   readonly onGone: (worker: WorkerProcess, error: WorkerError) => void
+  /** Called when no worker serves, and none can be started. */
   readonly onFailure: (error: WorkerError) => void
 }
 
@@ -77,14 +78,20 @@ export class WorkerPool {
    * connections to a worker that hangs.
    */
   choose(name: string): WorkerProcess | undefined {
+    const worker = this.leastLoaded(name)
+    if (worker !== undefined) {
+      this.#workers.delete(worker)
+      this.#workers.add(worker)
+    }
+    return worker
+  }
+
+  /** Returns the worker that `choose()` would return. */
+  leastLoaded(name: string): WorkerProcess | undefined {
     let best: WorkerProcess | undefined
     for (const worker of this.#workersOf(name)) {
       if (worker.isLeaving) continue
       if (best === undefined || worker.connections < best.connections) best = worker
-    }
-    if (best !== undefined) {
-      this.#workers.delete(best)
-      this.#workers.add(best)
     }
     return best
   }
@@ -103,6 +110,11 @@ export class WorkerPool {
     for (const worker of this.#workersOf(name)) worker.kill()
   }
 
+  /** True when every listener is closing: then no worker is started any more. */
+  get #isClosing(): boolean {
+    return [...this.#users.values()].every(({ isClosing }) => isClosing)
+  }
+
   #workersOf(name: string): readonly WorkerProcess[] {
     return [...this.#workers].filter(({ listeners }) => listeners.has(name))
   }
@@ -112,6 +124,7 @@ export class WorkerPool {
     this.#supervisors = Array.from({ length: count }, (_, index) => {
       const number = index + 1
       const start = () => {
+        if (this.#isClosing) return undefined
         const worker = new WorkerProcess(number, fork(number), {
           onMessage: this.#onMessage,
           onGone: this.#onGone,
@@ -119,7 +132,7 @@ export class WorkerPool {
         this.#workers.add(worker)
         return worker
       }
-      return new WorkerSupervisor({ number, clock, start, giveUp: this.#giveUp })
+      return new WorkerSupervisor({ number, clock, start })
     })
     this.#ping()
   }
@@ -154,11 +167,20 @@ export class WorkerPool {
   }
 
   #replace(worker: WorkerProcess, error?: WorkerError): void {
-    if ([...this.#users.values()].every(({ isClosing }) => isClosing)) return
-    for (const supervisor of this.#supervisors) supervisor.replace(worker, error)
+    if (this.#isClosing) return
+    for (const supervisor of this.#supervisors) {
+      const failure = supervisor.replace(worker, error)
+      if (failure !== undefined) this.#onHopeless(failure)
+    }
   }
 
-  readonly #giveUp = (error: WorkerError) => {
+  /** Goes on without a worker that cannot be started, or gives up when it was the last hope. */
+  #onHopeless(error: WorkerError): void {
+    if (this.#supervisors.some(({ isHopeless }) => !isHopeless)) {
+      process.emitWarning(`${error.message}; the other workers go on without it, and it is tried again`)
+      return
+    }
+    for (const supervisor of this.#supervisors) supervisor.stop()
     for (const user of this.#users.values()) user.onFailure(error)
   }
 }

@@ -16,8 +16,8 @@ export interface IpcProcess extends Pick<EventEmitter, 'on' | 'off'> {
 
 function ignore(): void {}
 
-/** Signals that a terminal sends to workers too. They ignore them, since the primary decides when they end. */
-const IGNORED_SIGNALS = ['SIGINT', 'SIGTERM']
+/** Signals that a terminal, or its end, sends to workers too. They ignore them, since the primary decides when they end. */
+const IGNORED_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
 /** Acceptor of a worker: the primary sends it connections. */
 export class PrimaryAcceptor implements Acceptor {

@@ -4,6 +4,7 @@ import { Connection } from '../../connection.js'
 import { MAX_TIMEOUT_MS } from '../../engine/connection-options.js'
 import { guarded } from '../../engine/guarded.js'
 import { InvalidOptionError, type WorkerError } from '../../errors.js'
+import { OPEN_FILES } from '../../open-files.js'
 import type { Reason } from '../../outcome.js'
 import type { Dispatcher, OnGone } from '../dispatcher.js'
 import { type LocalSettings, withoutTls } from '../local-dispatcher.js'
@@ -61,6 +62,12 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     return this.#open.size
   }
 
+  get hasRoom(): boolean {
+    const worker = this.#pool.leastLoaded(this.name)
+    // Without a worker, connections wait in this process.
+    return (worker?.connections ?? this.#open.size) < OPEN_FILES.capacity
+  }
+
   serve(socket: Socket, { id, clock, remoteAddress, remotePort }: Connection): void {
     this.#total = id
     // Node keeps a list, for each worker, of the sent sockets that have a server. When the server closes, it waits for
@@ -106,7 +113,6 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
   }
 
   onReady(worker: WorkerProcess): void {
-    if (this.isClosing) return
     const { name: listener } = this
     worker.send({
       bywash: 'bound',
@@ -114,6 +120,11 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
       address: this.#address,
       ...(this.#replacedTls && { tls: this.#replacedTls }),
     })
+    if (this.isClosing) {
+      // It came too late for the message to all workers, and has no connection to wait for.
+      worker.send({ bywash: 'close', listener, timeout: 0 })
+      return
+    }
     for (const open of this.#open.values()) if (open.worker === undefined) this.#assign(open)
     this.#isReady = true
     this.#resolveReady()
@@ -210,7 +221,8 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     if (this.isClosing) this.#forced++
     this.#end(connection.id, reason)
     const outcome = { reason, error, bytesRead: 0, bytesWritten: 0, duration }
-    guarded(() => this.#local.settings.onOutcome(outcome, connection))
+    const { settings, connections } = this.#local
+    guarded('onOutcome', () => settings.onOutcome(outcome, connection), connection, connections.drive.onError)
   }
 
   #end(id: number, reason: Reason): void {

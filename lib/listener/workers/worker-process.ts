@@ -27,14 +27,18 @@ export class WorkerProcess {
   isLeaving = false
   /** Time of the first `ready`; undefined before it. */
   readyAt: number | undefined
+  /** Whether the process was ended by SIGKILL, which it cannot have sent itself. */
+  wasKilled = false
   readonly #child: ChildProcess
   #unansweredPings = 0
 
   constructor(number: number, child: ChildProcess, { onMessage, onGone }: WorkerEvents) {
     this.#child = child
     child.on('message', (message: WorkerMessage | undefined) => {
-      if (message?.bywash === 'pong') this.#unansweredPings = 0
-      else if (message?.bywash !== undefined) onMessage(this, message)
+      if (message?.bywash === undefined) return
+      // Whatever it says, a worker that is only busy has made progress. It may say so long before it answers.
+      this.#unansweredPings = 0
+      if (message.bywash !== 'pong') onMessage(this, message)
     })
     const onEnd = (end: string) =>
       onGone(this, new WorkerError(`worker ${number} (process ${child.pid}) ${end}`))
@@ -43,6 +47,7 @@ export class WorkerProcess {
       else process.emitWarning(error)
     })
     child.on('exit', (code, signal) => {
+      this.wasKilled = signal === 'SIGKILL'
       const end = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`
       // Its last messages may still be in the channel.
       if (child.connected) child.once('disconnect', () => onEnd(end))

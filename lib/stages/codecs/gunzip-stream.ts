@@ -1,21 +1,49 @@
 import { Transform, type TransformCallback } from 'node:stream'
-import { crc32, createInflateRaw, type InflateRaw } from 'node:zlib'
+import { constants, crc32, createInflateRaw, type InflateRaw } from 'node:zlib'
 import { InvalidFrameError } from '../../errors.js'
+import { GzipHeader } from './gzip-header.js'
 
 /** Name of the stage, for errors. */
 const NAME = 'gunzip'
 
-/** Flags of a member's header (RFC 1952 §2.3.1). */
-const FHCRC = 0x02
-const FEXTRA = 0x04
-const FNAME = 0x08
-const FCOMMENT = 0x10
-
 /** The most output that zlib makes in one step. */
-const OUTPUT_CHUNK_BYTES = 16_384
+const STEP_BYTES = 16_384
 
 /** Output up to which `maxRatio` is not checked: a short text of one repeated character is no bomb. */
 const RATIO_CHECK_MIN_BYTES = 65_536
+
+const TRAILER_BYTES = 8
+
+/** Limits of a connection, as the options of the stage have them. */
+export interface GunzipLimits {
+  readonly maxOutput: number
+  readonly maxRatio: number
+  readonly maxHeader: number
+  readonly maxMembers: number
+}
+
+/** The inside of Node's stream for zlib, which all versions have. */
+interface NativeInflate extends InflateRaw {
+  readonly _handle: {
+    /** Decompresses one step, in this thread. */
+    readonly writeSync: (
+      flush: number,
+      input: Buffer,
+      inputAt: number,
+      inputLength: number,
+      output: Buffer,
+      outputAt: number,
+      outputLength: number,
+    ) => void
+    /** Called by `writeSync` when the data are broken. */
+    onerror: (message: string) => void
+  }
+  /** What `writeSync` has left: room in the output, and bytes of the input. */
+  readonly _writeState: Readonly<Uint32Array>
+}
+
+/** Output of a step, until it is copied: one for all connections. */
+let scratch: Buffer | undefined
 
 /**
  * Decompressor of one connection. It reads the headers and trailers of gzip members itself and leaves only the deflate
@@ -23,42 +51,57 @@ const RATIO_CHECK_MIN_BYTES = 65_536
  * the same chunk, it loses the output before it, and in one chunk, but not in two, it takes zeros followed by anything
  * behind a member for the end of the input.
  *
+ * zlib runs in this thread, in steps, by Node's native handle: one that is opened for each member, and a step that goes
+ * through the thread pool, take up to a hundred times as long as a small member itself.
+ *
  * A fault ends the connection through `fail`, behind the output before it.
  */
 export class GunzipStream extends Transform {
-  readonly #limits: { readonly maxOutput: number; readonly maxRatio: number }
+  readonly #limits: GunzipLimits
   readonly #fail: (error: unknown) => void
-  /** Parser of the header or trailer under way, which takes it byte by byte. */
-  #parser: Generator<undefined, void, number> | undefined
-  /** Decompressor of the deflate data under way. */
-  #inflate: InflateRaw | undefined
-  /** Whether the deflate data of the member have ended, so that its trailer comes next. */
-  #deflateEnded = false
+  readonly #header: GzipHeader
+  readonly #trailer = Buffer.alloc(TRAILER_BYTES)
+  #trailerLength = 0
+  /** What the next byte belongs to. Behind the last member there may be zeros, the padding of a block device. */
+  #part: 'header' | 'deflate' | 'trailer' | 'padding' = 'header'
+  /** zlib, from the first member on. */
+  #inflate: NativeInflate | undefined
+  /** What zlib says of deflate data that are broken. */
+  #broken: string | undefined
+  /** Whether zlib may have more output of the input that it has read. */
+  #hasMore = false
+  /** Members that have begun. */
+  #members = 0
   /** CRC-32 of the member's output so far. */
   #checksum = 0
   /** Output of the member so far. */
   #memberBytes = 0
-  /** Input of the connection so far, without what `#inflate` has read. */
+  /** Input of the connection so far. */
   #inputBytes = 0
   /** Output of the connection so far. */
   #outputBytes = 0
   #failed = false
+  /** Whether this stream is full: what is left of the chunk waits until it is read. */
+  #isFull = false
+  #rest: Buffer | undefined
   /** The callback of `_transform`: asks for the next chunk. */
   #resume!: () => void
 
-  constructor(limits: { maxOutput: number; maxRatio: number }, fail: (error: unknown) => void) {
-    super({ highWaterMark: OUTPUT_CHUNK_BYTES })
+  constructor(limits: GunzipLimits, fail: (error: unknown) => void) {
+    super({ highWaterMark: STEP_BYTES })
     this.#limits = limits
     this.#fail = fail
+    this.#header = new GzipHeader(NAME, limits.maxHeader)
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, callback: TransformCallback): void {
     this.#resume = callback
-    this.#step(chunk)
+    this.#readChunk(chunk)
   }
 
   override _flush(callback: TransformCallback): void {
-    if (!this.#failed && (this.#inflate !== undefined || this.#parser !== undefined)) {
+    const isWhole = this.#part === 'padding' || (this.#part === 'header' && !this.#header.hasBegun)
+    if (!this.#failed && !isWhole) {
       this.#refuse(new InvalidFrameError(NAME, 'the input ends within a member'))
     }
     callback()
@@ -66,8 +109,10 @@ export class GunzipStream extends Transform {
 
   override _read(size: number): void {
     super._read(size)
-    // zlib has stopped if this stream was full; now that it is read, zlib goes on.
-    this.#inflate?._read(size)
+    const rest = this.#rest
+    if (rest === undefined) return
+    this.#rest = undefined
+    this.#readChunk(rest)
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
@@ -75,93 +120,126 @@ export class GunzipStream extends Transform {
     super._destroy(error, callback)
   }
 
-  /** Reads a chunk: headers and trailers byte by byte, deflate data by handing the rest of the chunk to zlib. */
-  #step(chunk: Buffer): void {
+  /** Reads a chunk, until it is read or this stream is full. */
+  #readChunk(chunk: Buffer): void {
+    let at = 0
+    this.#isFull = false
     try {
-      for (let at = 0; at < chunk.length && !this.#failed; at++) {
-        if (this.#inflate !== undefined) {
-          this.#decompress(this.#inflate, at === 0 ? chunk : chunk.subarray(at))
-          return
-        }
-        this.#inputBytes++
-        this.#read(chunk[at] as number)
-      }
+      while ((at < chunk.length || this.#hasMore) && !this.#isFull && !this.#failed)
+        at = this.#readPart(chunk, at)
     } catch (error) {
       this.#refuse(error)
     }
-    this.#resume()
+    if (!this.#failed && (at < chunk.length || this.#hasMore)) this.#rest = chunk.subarray(at)
+    else this.#resume()
   }
 
-  /** Reads one byte of a header or a trailer. */
-  #read(byte: number): void {
-    this.#parser ??= started(readHeader())
-    if (!this.#parser.next(byte).done) return
-    this.#parser = undefined
-    if (this.#deflateEnded) this.#deflateEnded = false
-    else this.#open()
+  /** Reads the part under way as far as the chunk has it, and returns where to go on. */
+  #readPart(chunk: Buffer, at: number): number {
+    if (this.#part === 'deflate') return this.#step(this.#inflate as NativeInflate, chunk, at)
+    const end =
+      this.#part === 'trailer'
+        ? this.#readTrailer(chunk, at)
+        : this.#part === 'header' && !this.#isPadding(chunk[at])
+          ? this.#readHeader(chunk, at)
+          : readPadding(chunk, at)
+    this.#inputBytes += end - at
+    return end
   }
 
-  /** Opens zlib for the deflate data behind a header. */
-  #open(): void {
+  /** Whether a byte in place of a header begins the padding. */
+  #isPadding(byte: number | undefined): boolean {
+    if (byte !== 0 || this.#members === 0 || this.#header.hasBegun) return false
+    this.#part = 'padding'
+    return true
+  }
+
+  #readHeader(chunk: Buffer, at: number): number {
+    if (!this.#header.hasBegun && ++this.#members > this.#limits.maxMembers) {
+      throw new InvalidFrameError(NAME, `it has more than ${this.#limits.maxMembers} members ('maxMembers')`)
+    }
+    const end = this.#header.read(chunk, at)
+    if (end === -1) return chunk.length
+    this.#header.reset()
+    this.#part = 'deflate'
     this.#checksum = 0
     this.#memberBytes = 0
-    const inflate = createInflateRaw({ chunkSize: OUTPUT_CHUNK_BYTES })
-    // Its output does not go through its own readable side, whose buffer an error would discard.
-    inflate.push = (made: Buffer | null) => {
-      if (made === null) this.#deflateEnded = true
-      return made === null || this.#handOn(made, inflate)
+    if (this.#inflate === undefined) this.#open()
+    else this.#inflate.reset()
+    return end
+  }
+
+  #open(): void {
+    const inflate = createInflateRaw() as NativeInflate
+    inflate._handle.onerror = message => {
+      this.#broken = message
     }
-    inflate.on('error', ({ message }) => {
-      this.#refuse(new InvalidFrameError(NAME, `its deflate data are broken, ${message}`))
-      this.#resume()
-    })
     this.#inflate = inflate
   }
 
-  /** Gives zlib a chunk, and goes on behind the deflate data if they end in it. */
-  #decompress(inflate: InflateRaw, chunk: Buffer): void {
-    const before = inflate.bytesWritten
-    inflate._transform(chunk, 'latin1', () => {
-      if (!this.#deflateEnded || this.#failed) {
-        this.#resume()
-        return
-      }
-      const read = inflate.bytesWritten - before
-      this.#inputBytes += inflate.bytesWritten
-      this.#close()
-      this.#checkRatio(this.#inputBytes)
-      this.#parser = started(readTrailer(this.#checksum, this.#memberBytes))
-      this.#step(chunk.subarray(read))
-    })
+  /** Lets zlib make a step, and hands on what it made. */
+  #step(inflate: NativeInflate, chunk: Buffer, at: number): number {
+    // Steps end at the same places of a member however the input is cut: there `maxRatio` is checked.
+    const room = STEP_BYTES - (this.#memberBytes % STEP_BYTES)
+    scratch ??= Buffer.allocUnsafeSlow(STEP_BYTES)
+    inflate._handle.writeSync(constants.Z_NO_FLUSH, chunk, at, chunk.length - at, scratch, 0, room)
+    if (this.#broken !== undefined) {
+      throw new InvalidFrameError(NAME, `its deflate data are broken, ${this.#broken}`)
+    }
+    const [roomLeft, inputLeft] = inflate._writeState as unknown as [number, number]
+    const end = chunk.length - inputLeft
+    this.#inputBytes += end - at
+    this.#hasMore = roomLeft === 0
+    if (roomLeft < room) this.#handOn(Buffer.from(scratch.subarray(0, room - roomLeft)))
+    if (inputLeft > 0 && roomLeft > 0) {
+      // zlib wants no more, so these are the bytes behind the deflate data.
+      this.#checkRatio()
+      this.#part = 'trailer'
+    }
+    return end
   }
 
-  /** Hands on what zlib made, within the limits. Returns false when zlib is to wait. */
-  #handOn(made: Buffer, inflate: InflateRaw): boolean {
+  /** Hands on what zlib made, within the limits. */
+  #handOn(made: Buffer): void {
     const { maxOutput } = this.#limits
     const kept = made.subarray(0, maxOutput - this.#outputBytes)
     this.#checksum = crc32(made, this.#checksum)
     this.#memberBytes += made.length
     this.#outputBytes += kept.length
-    const open = kept.length === 0 || this.push(kept)
+    if (kept.length > 0) this.#isFull = !this.push(kept)
     if (kept.length < made.length) {
-      this.#refuse(new InvalidFrameError(NAME, `it holds more than ${maxOutput} bytes ('maxOutput')`))
-    } else if (this.#memberBytes % OUTPUT_CHUNK_BYTES === 0) {
-      // Checked only after whole steps: in between, how much of the input zlib has read depends on how that was cut.
-      this.#checkRatio(this.#inputBytes + inflate.bytesWritten)
+      throw new InvalidFrameError(NAME, `it holds more than ${maxOutput} bytes ('maxOutput')`)
     }
-    return open
+    if (this.#memberBytes % STEP_BYTES === 0) this.#checkRatio()
   }
 
   /** Refuses output over `maxRatio` times the input so far. */
-  #checkRatio(input: number): void {
+  #checkRatio(): void {
     const { maxRatio } = this.#limits
-    if (this.#outputBytes <= RATIO_CHECK_MIN_BYTES || this.#outputBytes <= maxRatio * input) return
-    this.#refuse(new InvalidFrameError(NAME, `it holds more than ${maxRatio} times its length ('maxRatio')`))
+    if (this.#outputBytes <= RATIO_CHECK_MIN_BYTES || this.#outputBytes <= maxRatio * this.#inputBytes) return
+    throw new InvalidFrameError(NAME, `it holds more than ${maxRatio} times its length ('maxRatio')`)
+  }
+
+  /** Reads the trailer of a member (RFC 1952 §2.3.1), and checks it. */
+  #readTrailer(chunk: Buffer, from: number): number {
+    const end = Math.min(from + TRAILER_BYTES - this.#trailerLength, chunk.length)
+    for (let at = from; at < end; at++) this.#trailer[this.#trailerLength++] = chunk[at] as number
+    if (this.#trailerLength < TRAILER_BYTES) return end
+    this.#trailerLength = 0
+    if (this.#trailer.readUInt32LE(0) !== this.#checksum) {
+      throw new InvalidFrameError(NAME, 'its checksum is wrong')
+    }
+    if (this.#trailer.readUInt32LE(4) !== this.#memberBytes % 0x1_0000_0000) {
+      throw new InvalidFrameError(NAME, 'its length is wrong')
+    }
+    this.#part = 'header'
+    return end
   }
 
   /** Ends the connection with an error, behind the output so far. */
   #refuse(error: unknown): void {
     this.#failed = true
+    this.#hasMore = false
     this.#close()
     this.#fail(error)
   }
@@ -172,47 +250,11 @@ export class GunzipStream extends Transform {
   }
 }
 
-/** Runs a parser up to where it waits for its first byte, and returns it. */
-function started<Reader extends Generator<undefined, void, number>>(reader: Reader): Reader {
-  reader.next()
-  return reader
-}
-
-/** Parser of a member's header (RFC 1952 §2.3): checks it, and skips the optional fields that its flags announce. */
-function* readHeader(): Generator<undefined, void, number> {
-  const byte = Buffer.alloc(1)
-  let checksum = 0
-  function* next(): Generator<undefined, number, number> {
-    byte[0] = yield
-    checksum = crc32(byte, checksum)
-    return byte[0]
+/** Reads the zeros that may follow the last member, and returns the end of the chunk. */
+function readPadding(chunk: Buffer, from: number): number {
+  for (let at = from; at < chunk.length; at++) {
+    if (chunk[at] !== 0)
+      throw new InvalidFrameError(NAME, 'something follows the zeros behind its last member')
   }
-  for (const [index, expected] of [0x1f, 0x8b, 0x08].entries()) {
-    if ((yield* next()) === expected) continue
-    throw new InvalidFrameError(NAME, index < 2 ? 'it is no gzip' : 'its compression method is not deflate')
-  }
-  const flags = yield* next()
-  if (flags & 0xe0) throw new InvalidFrameError(NAME, 'its header has flags that are reserved')
-  for (let count = 0; count < 6; count++) yield* next()
-  if (flags & FEXTRA) {
-    const length = (yield* next()) + 256 * (yield* next())
-    for (let count = 0; count < length; count++) yield* next()
-  }
-  if (flags & FNAME) while ((yield* next()) !== 0);
-  if (flags & FCOMMENT) while ((yield* next()) !== 0);
-  if (flags & FHCRC) {
-    const expected = checksum & 0xffff
-    const found = (yield* next()) + 256 * (yield* next())
-    if (found !== expected) throw new InvalidFrameError(NAME, "its header's checksum is wrong")
-  }
-}
-
-/** Parser of a member's trailer (RFC 1952 §2.3.1), which checks it. */
-function* readTrailer(checksum: number, length: number): Generator<undefined, void, number> {
-  const trailer = Buffer.alloc(8)
-  for (let index = 0; index < 8; index++) trailer[index] = yield
-  if (trailer.readUInt32LE(0) !== checksum) throw new InvalidFrameError(NAME, 'its checksum is wrong')
-  if (trailer.readUInt32LE(4) !== length % 0x1_0000_0000) {
-    throw new InvalidFrameError(NAME, 'its length is wrong')
-  }
+  return chunk.length
 }

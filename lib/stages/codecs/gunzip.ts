@@ -18,17 +18,31 @@ const OPTIONS = {
     default: 100,
     help: 'how many times longer than the input the output may be, from 65,536 bytes of output on; deflate reaches 1,032, and text seldom more than 20',
   }),
+  maxHeader: integer({
+    unit: 'bytes',
+    minimum: 10,
+    default: 65_536,
+    help: 'the longest header of a member, with the name and the comment in it',
+  }),
+  maxMembers: integer({
+    minimum: 1,
+    default: 65_536,
+    help: 'the most members of a connection; each takes time, also an empty one',
+  }),
 }
 
-/** Options of `gunzip()`. Both limits count from the beginning of the connection. */
+/** Options of `gunzip()`. All limits but `maxHeader` count from the beginning of the connection. */
 export type GunzipOptions = OptionsOf<typeof OPTIONS>
 
 /**
- * Decompresses gzip (RFC 1952): any number of members one after another, with nothing else between or behind them.
- * Takes and emits bytes. An empty input has no member and gives no output. `gzip()` compresses.
+ * Decompresses gzip (RFC 1952): members one after another, up to `maxMembers`. Takes and emits bytes. An empty input has
+ * no member and gives no output. `gzip()` compresses.
+ *
+ * Zeros behind the last member are ignored, as gzip(1) does, since tapes and block devices pad with them. Anything else
+ * between or behind members ends the connection, where gzip(1) would warn.
  *
  * It has a stream of its own, so it is not fused with its neighbours. zlib is opened with the first member and
- * closed with the connection.
+ * closed with the connection; it runs in the thread of the connection, 16 KiB of output at a time.
  *
  * When the deflate data themselves turn out to be broken, the output of zlib's last step (up to 16 KiB) is lost: in
  * this one case the output before the error depends on how the input was cut.

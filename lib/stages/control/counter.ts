@@ -3,6 +3,7 @@ import { defineStage } from '../../define-stage.js'
 import type { StageFactory } from '../../definition.js'
 import { callback } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
+import { ownRejection } from '../../own-rejection.js'
 import { stage, type TransformerStage } from '../../stage.js'
 
 /** Numbers that a counter has for one connection. */
@@ -48,7 +49,10 @@ export const counter = defineStage({
   options: OPTIONS,
   examples: ['counter'],
   make: ({ onOpen = ignore, onClose = ignore }) => {
+    const callbacks = { onOpen, onClose }
     let total = 0
+    const call = (name: 'onOpen' | 'onClose', count: Count, connection: Connection) =>
+      ownRejection(callbacks[name](count, connection), 'counter', name, connection)
     return stage({
       name: 'counter',
       accepts: 'any',
@@ -57,12 +61,12 @@ export const counter = defineStage({
         const askTotal = sharedCount(connection)
         if (askTotal !== undefined) {
           const number = connection.id
-          onOpen({ number, total: number }, connection)
-          return { close: () => askTotal(total => onClose({ number, total }, connection)) }
+          call('onOpen', { number, total: number }, connection)
+          return { close: () => askTotal(total => call('onClose', { number, total }, connection)) }
         }
         const number = ++total
-        onOpen({ number, total }, connection)
-        return { close: () => onClose({ number, total }, connection) }
+        call('onOpen', { number, total }, connection)
+        return { close: () => call('onClose', { number, total }, connection) }
       },
     })
   },

@@ -28,7 +28,7 @@ export const skip = defineStage({
       asks: false,
       open: () => new SkipTransformer<unknown>(count),
     }),
-}) as StageFactory<<Item = string>(count: number) => TransformerStage<Item, Item>>
+}) as StageFactory<<Item = string>(count: number | string) => TransformerStage<Item, Item>>
 
 /** The count of one connection. */
 class SkipTransformer<Item> implements Transformer<Item, Item> {

@@ -30,7 +30,7 @@ export const take = defineStage({
       asks: false,
       open: () => new TakeTransformer<unknown>(count),
     }),
-}) as StageFactory<<Item = string>(count: number) => TransformerStage<Item, Item>>
+}) as StageFactory<<Item = string>(count: number | string) => TransformerStage<Item, Item>>
 
 /** The count of one connection. */
 class TakeTransformer<Item> implements Transformer<Item, Item> {

@@ -1,12 +1,17 @@
-import { createWriteStream } from 'node:fs'
 import type { Writable } from 'node:stream'
 import type { Connection } from '../../connection.js'
 import { defineStage } from '../../define-stage.js'
 import type { StageFactory } from '../../definition.js'
-import { StageError } from '../../errors.js'
+import { type BywashError, blame, CopyError, StageError } from '../../errors.js'
 import { callback, choice, integer, orCode, text } from '../../options/option.js'
 import type { OptionsOf, SettingsOf } from '../../options/option-values.js'
-import { type Controller, stage, type Transformer, type TransformerStage } from '../../stage.js'
+import type { Outcome } from '../../outcome.js'
+import { ownRejection } from '../../own-rejection.js'
+import { type SideWrite, SideWrites } from '../../side-writes.js'
+import { type Controller, internalStage, type Transformer, type TransformerStage } from '../../stage.js'
+import type { Copier, CopySink } from './copy-sink.js'
+import { fileSink } from './file-sink.js'
+import { WritableSink } from './writable-sink.js'
 
 const dropOrFail = (help: string) => choice(['drop', 'fail'], { default: 'drop', help })
 
@@ -15,7 +20,7 @@ const OPTIONS = {
     text({
       required: true,
       minimum: 1,
-      help: "where the copy goes: the path of a file, opened for each connection with its first item, in append mode; or a Writable, shared by all connections and never ended, whose 'error' event says why it failed",
+      help: "where the copy goes: the path of a file, a FIFO or a device, opened once in append mode for all connections that write to it; or a Writable, shared by all connections and never ended, whose 'error' event says why it failed",
     }),
     {
       inCode: 'a Writable',
@@ -44,29 +49,26 @@ const OPTIONS = {
 /** Options of `tee()`. */
 export type TeeOptions = OptionsOf<typeof OPTIONS>
 
-type Settings = SettingsOf<typeof OPTIONS> & Required<Pick<TeeOptions, 'onDrop'>>
+type Settings = SettingsOf<typeof OPTIONS> & { readonly onDrop: NonNullable<TeeOptions['onDrop']> }
 
 function ignore(): void {}
-
-/** Writables that have our 'error' listener. Without one, an error of the sink would end the process. */
-const listenedTo = new WeakSet<Writable>()
-
-function listenTo(sink: Writable): Writable {
-  if (!listenedTo.has(sink)) sink.on('error', ignore)
-  listenedTo.add(sink)
-  return sink
-}
 
 /**
  * Passes items of any kind on unchanged, and writes a copy of each to a second sink: a file or a Writable. Bytes and
  * frames are written as they are, each line with a line feed behind it (UTF-8). An object-mode Writable gets the items
  * themselves; values need such a one.
  *
+ * A path may be that of a file, a FIFO or a device. It is opened once, in append mode, for all connections and stages of
+ * the process that write to it, and closed when the last of them is over. Nothing waits for it but the copies: not a
+ * FIFO that nobody reads, nor a terminal that is stopped.
+ *
  * A slow sink does not slow down the connection: what waits in it is bounded by `maxPending` and one item, and beyond
- * that `onLag` decides.
+ * that `onLag` decides. A connection whose copy is not complete is reported to `onError` once, when it is over, with a
+ * CopyError that says how many items are missing. `listener.close()` waits for copies that are not written yet.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
- * @throws StageError on the connection (outcome `stage-error`) with `fail`, when the sink lags or fails.
+ * @throws StageError on the connection (outcome `stage-error`) with `fail`, when the sink lags or fails. If the
+ * connection is over by then, `onError` gets it.
  * @example
  * pipeline().through(tee({ to: 'received.log', onDrop: count => console.error(`${count} chunks not logged`) }))
  */
@@ -80,83 +82,120 @@ export const tee = defineStage({
   examples: ['tee --to received.log --on-lag fail'],
   make: ({ onDrop = ignore, ...rest }) => {
     const settings: Settings = { ...rest, onDrop }
-    return stage({
+    const sideWrites = new SideWrites()
+    return internalStage({
       name: 'tee',
       accepts: 'any',
       emits: 'same',
-      open: connection => new TeeTransformer<unknown>(settings, connection),
+      sideWrites,
+      open: connection => new TeeTransformer<unknown>(settings, connection, sideWrites),
     })
   },
 }) as StageFactory<<Item = Buffer>(options: TeeOptions) => TransformerStage<Item, Item>>
 
 /** The copying of one connection. */
-class TeeTransformer<Item> implements Transformer<Item, Item> {
+class TeeTransformer<Item> implements Transformer<Item, Item>, Copier, SideWrite {
   readonly #settings: Settings
   readonly #connection: Connection
-  /** The Writable of `to`, or the file at that path, opened with the first item. */
-  #sink: Writable | undefined
-  /** Callback for each write, made once. */
-  #onWritten: ((error?: Error | null) => void) | undefined
-  /** Number of items that are missing in the copy. */
+  readonly #sideWrites: SideWrites
+  /** The sink of `to`, opened with the first item. */
+  #sink: CopySink | undefined
+  #controller: Controller<Item> | undefined
+  /** Items that the sink has taken and not answered for. */
+  #pending = 0
+  /** Items that are missing in the copy. */
   #dropped = 0
+  /** The reason why the first of them is missing. */
+  #dropReason = ''
+  /** The error that has failed the connection, or would have, had it not been over. */
+  #failure: BywashError | undefined
+  #outcome: Outcome | undefined
+  #isFinished = false
 
-  constructor(settings: Settings, connection: Connection) {
+  constructor(settings: Settings, connection: Connection, sideWrites: SideWrites) {
     this.#settings = settings
     this.#connection = connection
+    this.#sideWrites = sideWrites
   }
 
   transform(item: Item, controller: Controller<Item>): void {
-    this.#copy(item, controller)
+    this.#controller = controller
+    this.#copy(item)
     controller.enqueue(item)
   }
 
-  close(): void {
-    if (typeof this.#settings.to === 'string') this.#sink?.end()
+  close(outcome: Outcome): void {
+    this.#outcome = outcome
+    if (this.#sink === undefined) return
+    if (this.#pending === 0) this.#finish()
+    else this.#sideWrites.add(this)
+  }
+
+  settle(count: number, error?: Error | null): void {
+    if (this.#isFinished) return
+    this.#pending -= count
+    if (error) this.#loseLater(count, `could not write to its sink: ${error.message}`, error)
+    if (this.#outcome !== undefined && this.#pending === 0) this.#finish()
+  }
+
+  giveUp(): void {
+    this.#loseLater(this.#pending, 'has a sink that had not taken everything when the listener closed')
+    this.#finish()
   }
 
   /** Writes an item to the sink, unless that is closed or full. */
-  #copy(item: Item, controller: Controller<Item>): void {
+  #copy(item: Item): void {
     const { to, maxPending } = this.#settings
-    this.#sink ??= listenTo(typeof to === 'string' ? createWriteStream(to, { flags: 'a' }) : to)
-    this.#onWritten ??= error => this.#hearWritten(error, controller)
+    this.#sink ??= typeof to === 'string' ? fileSink(to) : new WritableSink(to, this)
     const sink = this.#sink
-    if (!sink.writable) {
-      this.#handleMissing('onError', 'has a sink that has ended or failed', sink.errored)
-    } else if (sink.writableLength >= maxPending) {
-      const unit = sink.writableObjectMode ? 'items' : 'bytes'
-      this.#handleMissing('onLag', `has a sink that lags: ${maxPending} ${unit} wait ('maxPending')`)
+    if (sink.isClosed) {
+      this.#lose(1, 'onError', 'has a sink that has ended or failed', sink.error)
+    } else if (sink.waiting >= maxPending) {
+      this.#lose(1, 'onLag', `has a sink that lags: ${maxPending} ${sink.unit} wait ('maxPending')`)
     } else {
-      const copy = typeof item === 'string' && !sink.writableObjectMode ? `${item}\n` : item
       try {
-        sink.write(copy, this.#onWritten)
+        sink.write(item, this)
+        this.#pending++
       } catch (cause) {
-        this.#refuse(cause)
+        const text = cause instanceof Error ? cause.message : cause
+        this.#lose(1, 'onError', `could not write to its sink: ${text}`, cause)
       }
     }
   }
 
-  /** Called when an item has been written or could not be, maybe after the end of the connection. */
-  #hearWritten(error: Error | null | undefined, controller: Controller<Item>): void {
-    if (!error) return
-    try {
-      this.#refuse(error)
-    } catch (cause) {
-      controller.error(cause)
+  /** Counts items that are missing in the copy, or throws, as the policy says. */
+  #lose(count: number, policy: 'onError' | 'onLag', what: string, cause?: unknown): void {
+    const { onDrop, [policy]: choice } = this.#settings
+    if (choice === 'fail') throw new StageError('tee', `${what}.`, { cause })
+    if (this.#dropped === 0) this.#dropReason = what
+    for (let left = count; left > 0; left--) {
+      ownRejection(onDrop(++this.#dropped, this.#connection), 'tee', 'onDrop', this.#connection)
     }
   }
 
-  #refuse(cause: unknown): void {
-    this.#handleMissing(
-      'onError',
-      `could not write to its sink: ${cause instanceof Error ? cause.message : cause}`,
-      cause,
-    )
+  /** Does the same for items that a sink had taken, maybe after the end of the connection. */
+  #loseLater(count: number, what: string, cause?: unknown): void {
+    try {
+      this.#lose(count, 'onError', what, cause)
+    } catch (error) {
+      if (this.#failure !== undefined) return
+      this.#failure = blame('tee', 'onDrop', error)
+      if (this.#outcome === undefined) this.#controller?.error(this.#failure)
+    }
   }
 
-  /** Counts an item that is missing in the copy, or throws, as the policy says. */
-  #handleMissing(policy: 'onError' | 'onLag', what: string, cause?: unknown): void {
-    const { onDrop, [policy]: choice } = this.#settings
-    if (choice === 'fail') throw new StageError('tee', `${what}.`, { cause })
-    onDrop(++this.#dropped, this.#connection)
+  /** Reports what is missing, once the connection is over and the sink has answered for everything. */
+  #finish(): void {
+    const sink = this.#sink as CopySink
+    this.#isFinished = true
+    sink.release()
+    const failure = this.#failure === this.#outcome?.error ? undefined : this.#failure
+    const loss =
+      this.#dropped === 0 ? undefined : new CopyError('tee', this.#dropReason, this.#dropped, sink.title)
+    // Behind the outcome, of which the log has to know first.
+    queueMicrotask(() => {
+      for (const error of [failure, loss]) if (error !== undefined) this.#controller?.report(error)
+      this.#sideWrites.delete(this)
+    })
   }
 }

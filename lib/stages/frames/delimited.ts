@@ -14,7 +14,7 @@ const OPTIONS = {
   delimiters: listOfBytes({
     required: true,
     minimum: 1,
-    help: 'what ends a frame, 4,096 bytes in all; of several the one that begins first counts, and of those that begin at the same byte the longest, for which the stage waits as long as it may still come',
+    help: 'what ends a frame, 4,096 bytes in all; of several the one that begins first counts, and of those that begin at the same byte the longest; the frame does not wait for its rest where a shorter one has come',
   }),
   keep: boolean({ default: false, help: 'leaves the delimiter at the end of the frame' }),
   maxLength: maxLength('the longest frame, without its delimiter, finished or not'),
@@ -48,7 +48,9 @@ const MAX_DELIMITER_BYTES = 4_096
  *
  * The wire format is that of Netty's `DelimiterBasedFrameDecoder`: a delimiter follows each frame, and two delimiters
  * in a row have an empty frame between them. Of several delimiters the one that begins first ends the frame, and of
- * those that begin at the same byte the longest.
+ * those that begin at the same byte the longest. Where a shorter one begins it, as NUL begins NUL LF, the frame is
+ * emitted with the last byte of the shorter one, which is also what `keep` keeps, and the rest, if it comes, belongs to
+ * no frame.
  *
  * The frames do not depend on how the input was cut into chunks. A frame may be a view of a chunk: copy one that you
  * keep. Time is linear in the length of any input; memory is bounded by `maxLength` and one chunk.
@@ -115,31 +117,32 @@ class DelimitedTransformer implements Transformer<Buffer, Frame> {
 
   transform(chunk: Buffer, controller: Controller<Frame>): void {
     const { search } = this.#rules
-    const pending = search.prefix(this.#state)
+    const pending = search.pending(this.#state)
     let from = -pending.length
-    this.#state = search.scan(this.#state, chunk, (start, end) => {
-      this.#finish(pending, chunk, from, start, end, controller)
+    this.#state = search.scan(this.#state, chunk, (start, end, isRest) => {
+      if (!isRest) this.#finish(pending, chunk, from, start, end, controller)
       from = end
     })
-    this.#appendContent(pending, chunk, from, chunk.length - search.prefix(this.#state).length, controller)
+    this.#appendContent(pending, chunk, from, chunk.length - search.pending(this.#state).length, controller)
   }
 
   unfinished(): number {
-    const isFresh = this.#state === 0 && this.#unfinished === undefined && !this.#overLimit
+    const isPending = this.#rules.search.pending(this.#state).length > 0
+    const isFresh = !isPending && this.#unfinished === undefined && !this.#overLimit
     return isFresh ? 0 : this.#finishedFrames + 1
   }
 
   flush(controller: Controller<Frame>): void {
     const { search, partial } = this.#rules
-    const pending = search.prefix(this.#state)
+    const pending = search.pending(this.#state)
     let from = -pending.length
-    search.end(this.#state, (start, end) => {
-      this.#finish(pending, EMPTY, from, start, end, controller)
+    search.end(this.#state, (start, end, isRest) => {
+      if (!isRest) this.#finish(pending, EMPTY, from, start, end, controller)
       from = end
     })
     // The end of the input has made the last delimiters certain. Of the bytes behind them, those that no delimiter can
     // begin with are content: they count against the limit, also where `partial` then drops the frame.
-    const undecided = search.prefix(search.scan(0, pending.subarray(pending.length + from), () => {})).length
+    const undecided = search.pending(search.scan(0, pending.subarray(pending.length + from), () => {})).length
     this.#appendContent(pending, EMPTY, from, -undecided, controller)
     from = -undecided
     if (from === 0 && this.#unfinished === undefined && !this.#overLimit) return
@@ -192,8 +195,8 @@ class DelimitedTransformer implements Transformer<Buffer, Frame> {
       if (this.#overLimit) return
       const room = maxLength - (this.#unfinished?.length ?? 0)
       if (part.length > room) {
-        const error = new FrameTooLongError('delimited', 'frame', maxLength)
-        if (overflow === 'error') throw error
+        const error = () => new FrameTooLongError('delimited', 'frame', maxLength)
+        if (overflow === 'error') throw error()
         this.#overLimit = true
         if (overflow === 'report') controller.report(error)
         if (overflow !== 'truncate') {

@@ -1,29 +1,45 @@
+/** A delimiter, or the rest of one. */
+interface Match {
+  /** Distance from the current position back to the first byte. */
+  readonly back: number
+  readonly length: number
+  /** Whether it is the rest that makes the delimiter before it a longer one. */
+  readonly isRest: boolean
+}
+
 /** Transition that makes at least one delimiter certain. */
 interface Decision {
   /** Whether the byte that led to it has been consumed; otherwise that byte is looked up again in `state`. */
   readonly takesByte: boolean
-  /** The delimiters that are certain; `back` is the distance from the current position back to the first byte. */
-  readonly matches: readonly { readonly back: number; readonly length: number }[]
+  /** The delimiters that are certain. */
+  readonly matches: readonly Match[]
   /** The state in which the search goes on. */
   readonly state: number
 }
 
-/** Called with each delimiter as a range of the bytes given to `scan()`; negative offsets lie in earlier bytes. */
-export type OnMatch = (start: number, end: number) => void
+/**
+ * Called with each delimiter as a range of the bytes given to `scan()`; negative offsets lie in earlier bytes. With `isRest` the
+ * range makes the delimiter in front of it a longer one, and ends no frame.
+ */
+export type OnMatch = (start: number, end: number, isRest: boolean) => void
 
 /**
  * Finds delimiters in bytes that arrive in pieces: the one that begins first, and of those that begin at the same byte
- * the longest. Each byte is looked up once, and once more for each delimiter that it makes certain, so the time is
- * linear for every input.
+ * the longest. That is found in two parts where a shorter one begins it: the shorter one as soon as it is whole, so that
+ * its frame need not wait, and the rest when it has come. Each byte is looked up once, and once more for each delimiter
+ * that it makes certain, so the time is linear for every input.
  *
  * An automaton in the way of Aho and Corasick, over the trie of the delimiters. A state stands for a prefix of a
  * delimiter: the latest bytes, which may still become that delimiter. When the next byte does not continue any
- * delimiter, the search falls back to the longest suffix of these bytes that is a prefix too. If the bytes contain a
- * whole delimiter, that one is certain now; delimiters behind it in the same bytes are found when the table is built.
+ * delimiter, the search falls back to the longest suffix of these bytes that is a prefix too; where the prefix begins
+ * with a whole delimiter, of the bytes behind that one. If they contain a whole delimiter, that one is certain now;
+ * delimiters behind it in the same bytes are found when the table is built.
  */
 export class DelimiterSearch {
   /** Prefix that each state stands for. */
   readonly #prefixes: Buffer[] = [Buffer.alloc(0)]
+  /** The bytes of each prefix behind the longest delimiter that it begins with, if it begins with one. */
+  readonly #pending: Buffer[] = [Buffer.alloc(0)]
   /** Edges of the trie: for each state, the states of the prefixes that are one byte longer, by that byte. */
   readonly #children: Map<number, number>[] = [new Map()]
   /** Transitions, at `256 * state + byte`: the next state, or the number of states plus the index of a decision. */
@@ -42,9 +58,9 @@ export class DelimiterSearch {
     this.#link(accepting)
   }
 
-  /** The bytes that a state stands for: the latest ones, which may still become a delimiter. */
-  prefix(state: number): Buffer {
-    return this.#prefixes[state] as Buffer
+  /** The latest bytes, which may still become a delimiter, or make the one in front of them longer. */
+  pending(state: number): Buffer {
+    return this.#pending[state] as Buffer
   }
 
   /** Reads bytes from a state on (0 at first), and returns the state behind them. */
@@ -110,7 +126,6 @@ export class DelimiterSearch {
     const decisionOf: (number | undefined)[] = []
     const queue = [0]
     for (const state of queue) {
-      const depth = this.prefix(state).length
       const children = this.#children[state] as Map<number, number>
       const decision = decisionOf[state]
       const row = 256 * state
@@ -123,9 +138,12 @@ export class DelimiterSearch {
         this.#ends[state] = this.#ends[shorter]
       }
       for (const [byte, child] of children) {
+        const length = accepting.has(child) ? 0 : this.pending(state).length + 1
+        const prefix = this.#prefixes[child] as Buffer
+        this.#pending[child] = prefix.subarray(prefix.length - length)
         if (accepting.has(child)) {
-          const takesByte = (this.#children[child] as Map<number, number>).size === 0
-          decisionOf[child] = this.#addDecision(child, depth + 1, depth + 1, takesByte)
+          table[row + byte] = count + this.#addWhole(state, child)
+          fallback[child] = 0
         } else if (decision !== undefined) {
           decisionOf[child] = this.#inheritDecision(child, decision)
         } else {
@@ -135,34 +153,58 @@ export class DelimiterSearch {
         }
       }
       for (const [byte, child] of children) {
-        const isLast = (this.#children[child] as Map<number, number>).size === 0
-        table[row + byte] = isLast ? count + (decisionOf[child] as number) : child
-        if (!isLast) queue.push(child)
+        if (!accepting.has(child)) table[row + byte] = child
+        if (this.#stateBehind(child) !== 0) queue.push(child)
       }
     }
+  }
+
+  /** The state behind a prefix that is a whole delimiter: the prefix itself, where a longer delimiter begins with it. */
+  #stateBehind(state: number): number {
+    return (this.#children[state] as Map<number, number>).size === 0 ? 0 : state
+  }
+
+  /** Adds the decision for the last byte of a delimiter, which is certain at once, and returns its index. */
+  #addWhole(state: number, child: number): number {
+    const length = this.pending(state).length + 1
+    const isRest = length < (this.#prefixes[child] as Buffer).length
+    const matches = [{ back: length, length, isRest }]
+    this.#decisions.push({ takesByte: true, matches, state: this.#stateBehind(child) })
+    return this.#decisions.length - 1
   }
 
   /** Adds a decision with the first match of an earlier one, its distance counted from the last byte of `state`. */
   #inheritDecision(state: number, earlier: number): number {
     const { matches, takesByte } = this.#decisions[earlier] as Decision
-    const { back, length } = matches[0] as Decision['matches'][number]
-    return this.#addDecision(state, takesByte ? back : back + 1, length, false)
+    const { back, length } = matches[0] as Match
+    return this.#addDecision(state, takesByte ? back : back + 1, length)
   }
 
   /** Adds the decision for a match, with the matches in the bytes behind it, and returns its index. */
-  #addDecision(state: number, back: number, length: number, takesByte: boolean): number {
-    const remainder = this.prefix(state).subarray(this.prefix(state).length - back + length)
-    const matches = [{ back, length }]
-    const next = this.scan(0, remainder, (start, end) => {
-      matches.push({ back: remainder.length - start, length: end - start })
+  #addDecision(state: number, back: number, length: number): number {
+    const prefix = this.#prefixes[state] as Buffer
+    const start = prefix.length - back
+    const remainder = prefix.subarray(start + length)
+    const matches: Match[] = [{ back, length, isRest: false }]
+    const behind = this.#stateBehind(this.#stateOf(prefix.subarray(start, start + length)))
+    const next = this.scan(behind, remainder, (start, end, isRest) => {
+      matches.push({ back: remainder.length - start, length: end - start, isRest })
     })
-    this.#decisions.push({ takesByte, matches, state: next })
+    this.#decisions.push({ takesByte: false, matches, state: next })
     return this.#decisions.length - 1
+  }
+
+  /** The state of a prefix. */
+  #stateOf(prefix: Buffer): number {
+    return prefix.reduce(
+      (state, byte) => (this.#children[state] as Map<number, number>).get(byte) as number,
+      0,
+    )
   }
 }
 
 /** Reports the matches of a decision at a position, and returns the next state. */
 function report({ matches, state }: Decision, at: number, onMatch: OnMatch): number {
-  for (const { back, length } of matches) onMatch(at - back, at - back + length)
+  for (const { back, length, isRest } of matches) onMatch(at - back, at - back + length, isRest)
   return state
 }

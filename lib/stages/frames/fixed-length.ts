@@ -28,7 +28,7 @@ export type FixedLengthOptions = OptionsOf<typeof OPTIONS>
  * pipeline().through(fixedLength(16)).through(toFixedLength(16))
  */
 export const fixedLength: StageFactory<
-  (length: number, options?: FixedLengthOptions) => TransformerStage<Buffer, Frame>
+  (length: number | string, options?: FixedLengthOptions) => TransformerStage<Buffer, Frame>
 > = defineStage({
   name: 'fixedLength',
   summary: 'cuts bytes into frames of one length',

@@ -118,8 +118,8 @@ export abstract class SizedFrames<Rules extends SizedRules> implements Transform
     const { stage, terminator, maxLength, overflow } = this.rules
     if (this.messageLength - this.strippedLength - (terminator === undefined ? 0 : 1) <= maxLength)
       return false
-    const error = new FrameTooLongError(stage, 'frame', maxLength)
-    if (overflow === 'error') throw error
+    const error = () => new FrameTooLongError(stage, 'frame', maxLength)
+    if (overflow === 'error') throw error()
     if (overflow === 'report') controller.report(error)
     return true
   }

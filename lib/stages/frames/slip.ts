@@ -3,7 +3,7 @@ import type { StageFactory } from '../../definition.js'
 import { FrameTooLongError, InvalidFrameError, type PeerError } from '../../errors.js'
 import type { Frame } from '../../kind.js'
 import { choice } from '../../options/option.js'
-import type { OptionsOf } from '../../options/option-values.js'
+import type { OptionsOf, SettingsOf } from '../../options/option-values.js'
 import { type Controller, stage, type Transformer, type TransformerStage } from '../../stage.js'
 import { maxLength, overflow, partial } from './frame-options.js'
 import { UnfinishedFrame } from './unfinished-frame.js'
@@ -63,7 +63,7 @@ export const slip: StageFactory<(options?: SlipOptions) => TransformerStage<Buff
 })
 
 class SlipTransformer implements Transformer<Buffer, Frame> {
-  readonly #rules: Required<SlipOptions>
+  readonly #rules: SettingsOf<typeof OPTIONS>
   /** Content of the frame under way, unescaped. */
   #unfinished: UnfinishedFrame | undefined
   /** `escaped`: the last byte was an ESC. `discarding`: the frame was refused, and is skipped up to its END. */
@@ -71,7 +71,7 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
   /** Number of frames that have ended, so that each unfinished frame has a number of its own. */
   #finishedFrames = 0
 
-  constructor(rules: Required<SlipOptions>) {
+  constructor(rules: SettingsOf<typeof OPTIONS>) {
     this.#rules = rules
   }
 
@@ -132,7 +132,7 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
     else if (byte === ESC_ESC) this.#append(ESC_BYTE, controller)
     else
       this.#refuse(
-        new InvalidFrameError('slip', 'ESC stands in front of no ESC_END or ESC_ESC'),
+        () => new InvalidFrameError('slip', 'ESC stands in front of no ESC_END or ESC_ESC'),
         this.#rules.invalid,
         controller,
       )
@@ -141,7 +141,7 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
   #append(bytes: Buffer, controller: Controller<Frame>): void {
     const { maxLength, overflow } = this.#rules
     if ((this.#unfinished?.length ?? 0) + bytes.length > maxLength) {
-      this.#refuse(new FrameTooLongError('slip', 'frame', maxLength), overflow, controller)
+      this.#refuse(() => new FrameTooLongError('slip', 'frame', maxLength), overflow, controller)
       return
     }
     this.#unfinished ??= new UnfinishedFrame()
@@ -149,8 +149,8 @@ class SlipTransformer implements Transformer<Buffer, Frame> {
   }
 
   /** Throws or reports an error, as the policy says, and skips the rest of the frame. */
-  #refuse(error: PeerError, policy: 'error' | 'report' | 'skip', controller: Controller<Frame>): void {
-    if (policy === 'error') throw error
+  #refuse(error: () => PeerError, policy: 'error' | 'report' | 'skip', controller: Controller<Frame>): void {
+    if (policy === 'error') throw error()
     this.#unfinished = undefined
     this.#state = 'discarding'
     if (policy === 'report') controller.report(error)

@@ -15,21 +15,22 @@ import { frameLength } from './frame-options.js'
  * @example
  * pipeline().through(fixedLength(16)).through(toFixedLength(16))
  */
-export const toFixedLength: StageFactory<(length: number) => TransformerStage<Frame, Buffer>> = defineStage({
-  name: 'toFixedLength',
-  summary: 'writes frames of one length, and refuses any other',
-  accepts: 'frame',
-  emits: 'bytes',
-  arguments: [{ length: frameLength }],
-  examples: ['fixed-length 16 | to-fixed-length 16'],
-  make: ({ length }) => {
-    const check = (frame: Frame): Buffer => {
-      if (frame.length === length) return frame
-      throw new StageError(
-        'toFixedLength',
-        `was given a frame of ${frame.length} bytes, and not of ${length}.`,
-      )
-    }
-    return map<Frame, Buffer>('toFixedLength', check, { accepts: 'frame', emits: 'bytes', asks: false })
-  },
-})
+export const toFixedLength: StageFactory<(length: number | string) => TransformerStage<Frame, Buffer>> =
+  defineStage({
+    name: 'toFixedLength',
+    summary: 'writes frames of one length, and refuses any other',
+    accepts: 'frame',
+    emits: 'bytes',
+    arguments: [{ length: frameLength }],
+    examples: ['fixed-length 16 | to-fixed-length 16'],
+    make: ({ length }) => {
+      const check = (frame: Frame): Buffer => {
+        if (frame.length === length) return frame
+        throw new StageError(
+          'toFixedLength',
+          `was given a frame of ${frame.length} bytes, and not of ${length}.`,
+        )
+      }
+      return map<Frame, Buffer>('toFixedLength', check, { accepts: 'frame', emits: 'bytes', asks: false })
+    },
+  })

@@ -8,8 +8,8 @@ import type { LineRules } from './line-rules.js'
 
 /** Throws or reports the error for a line that is not UTF-8, as `invalid` says. */
 export function refuseInvalid({ invalid }: LineRules, reporter: Reporter): void {
-  const error = new InvalidUtf8Error('lines', 'line')
-  if (invalid === 'error') throw error
+  const error = () => new InvalidUtf8Error('lines', 'line')
+  if (invalid === 'error') throw error()
   reporter.report(error)
 }
 

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { FrameTooLongError, InvalidFrameError, type PeerError } from '../../errors.js'
+import { type Fault, FrameTooLongError, InvalidFrameError } from '../../errors.js'
 import type { LineRules } from './line-rules.js'
 
 const LF = 0x0a
@@ -9,7 +9,7 @@ const CR_LF = Buffer.from('\r\n')
 
 /** Receiver of errors that do not end the connection: a stage's controller, or what the engine hands to a stream. */
 export interface Reporter {
-  readonly report: (error: PeerError) => void
+  readonly report: (fault: Fault) => void
 }
 
 /**
@@ -238,8 +238,10 @@ export class LineBlocks {
   /** Throws or reports that a line is too long, as `overflow` says. */
   #refuse(reporter: Reporter | undefined): void {
     const { overflow, maxLength } = this.rules
-    if (overflow === 'error') throw new FrameTooLongError('lines', 'line', maxLength)
-    if (overflow === 'report') reporter?.report(new FrameTooLongError('lines', 'line', maxLength))
+    if (overflow !== 'error' && overflow !== 'report') return
+    const error = () => new FrameTooLongError('lines', 'line', maxLength)
+    if (overflow === 'error') throw error()
+    reporter?.report(error)
   }
 }
 

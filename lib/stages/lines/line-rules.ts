@@ -40,6 +40,8 @@ export const LINES_OPTIONS = {
 /** Options of `lines()`. */
 export type LinesOptions = OptionsOf<typeof LINES_OPTIONS>
 
+type LineSettings = SettingsOf<typeof LINES_OPTIONS>
+
 /** The options of `lines()`, checked, and what follows from them. All connections of a stage share one object. */
 export interface LineRules extends ProfileRules {
   readonly bare: 'data' | 'error'
@@ -63,8 +65,8 @@ export interface LineRules extends ProfileRules {
  * @param given - The options that the caller gave, without defaults.
  */
 export function lineRules(
-  { profile, bare, encoding, ...settings }: SettingsOf<typeof LINES_OPTIONS>,
-  given: LinesOptions,
+  { profile, bare, encoding, ...settings }: LineSettings,
+  given: Partial<LineSettings>,
 ): LineRules {
   if (profile !== undefined) checkProfile(profile, given)
   const rules: ProfileRules =
@@ -93,7 +95,7 @@ export function lineRules(
   }
 }
 
-function checkProfile(profile: LineProfile, given: LinesOptions): void {
+function checkProfile(profile: LineProfile, given: Partial<LineSettings>): void {
   const other = Object.keys(given).find(name => !['profile', 'maxLength', 'encoding'].includes(name))
   if (other !== undefined) {
     throw new InvalidOptionError(

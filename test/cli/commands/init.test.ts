@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync, symlinkSync } from 'node:fs'
 import t from 'tap'
+import { parse } from 'yaml'
 import { FIRST_FILE } from '../../../lib/cli/commands/init.js'
 import { runCommand } from '../run-command.js'
 
@@ -16,6 +17,16 @@ t.test('init writes a file and prints the next commands, and check and test pass
     exitCode: 0,
     printed: /^ok {3}shouts \(\d+ runs\)\n1 test passed\.\n$/,
   })
+})
+
+t.test('init writes JSON to a file that is named so, with the same content', async t => {
+  const path = `${t.testdir()}/conf.JSON`
+  t.match(await runCommand(['init', path]), { exitCode: 0 })
+  const { $schema, ...content } = JSON.parse(readFileSync(path, 'utf8'))
+  t.ok(FIRST_FILE.includes(`$schema=${$schema}\n`))
+  t.strictSame(content, parse(FIRST_FILE))
+  t.strictSame(await runCommand(['check', path]), { exitCode: 0, printed: '', logged: '' })
+  t.match(await runCommand(['test', path]), { exitCode: 0, printed: '1 test passed.' })
 })
 
 t.test('init leaves what is there as it is, says so in one line, and exits 1', async t => {
@@ -49,7 +60,10 @@ t.test('init says in one line why it cannot write', async t => {
 
 t.test('init names bywash.yaml unless told otherwise, with what the file is for in comments', async t => {
   const { printed } = await runCommand(['init', '--help'])
-  t.match(printed, /what to write \(default: "bywash\.yaml"\)/)
+  t.match(
+    printed.replace(/\s+/g, ' '),
+    /what to write; JSON where its name ends in \.json \(default: "bywash\.yaml"\)/,
+  )
   for (const word of ['listen:', 'pipeline:', 'tests:', 'bywash stages', 'bywash presets', 'bywash test']) {
     t.ok(FIRST_FILE.includes(word), word)
   }

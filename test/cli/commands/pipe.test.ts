@@ -1,10 +1,11 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { main } from '../../../lib/cli/main.js'
 import { fakeClock } from '../../../lib/testing/index.js'
+import { makeFifo, NO_FIFO, openReader } from '../../fifo.js'
 import { runs } from '../../runs.js'
 import { FakeIo } from '../fake-io.js'
 import { runCommand } from '../run-command.js'
@@ -146,6 +147,90 @@ t.test('refuses to write the file that it reads, and leaves it as it is', async 
     logged: /^The input and the output are the same file\. /,
   })
   t.equal(readFileSync(input, 'utf8'), 'one\ntwo\n')
+})
+
+t.test('reads and writes FIFOs without a thread that could hold up its exit', { skip: NO_FIFO }, async t => {
+  const [from, to] = [makeFifo(t), makeFifo(t)]
+  const text = 'x'.repeat(50_000)
+  const reader = openReader(t, to)
+  // The writer of the input stays, and says nothing more.
+  const writer = openSync(from, constants.O_RDWR)
+  t.teardown(() => closeSync(writer))
+  writeSync(writer, text)
+  const exited = runCommand([
+    'pipe',
+    `fixed-length 50000 | take 1 | to-fixed-length 50000`,
+    '--in',
+    from,
+    '--out',
+    to,
+  ])
+  t.equal(String(await reader.read(text.length)), text)
+  t.strictSame(await exited, { exitCode: 0, printed: '', logged: '' })
+})
+
+t.test('a copy that cannot be written is said once, and fails with --on-error fail', async t => {
+  const missing = join(t.testdir(), 'no', 'copy')
+  for (const [policy, exitCode] of [
+    ['drop', 0],
+    ['fail', 1],
+  ] as const) {
+    const result = await runCommand(['pipe', `tee --to ${missing} --on-error ${policy}`], 'a')
+    t.match(result, {
+      exitCode,
+      printed: 'a',
+      logged: /^Stage 'tee' could not write to its sink: ENOENT[^\n]*\n$/,
+    })
+  }
+})
+
+t.test('what a stage reports is said on stderr, and does not change the exit code', async t => {
+  const cases: readonly [string, string | Buffer, string, RegExp][] = [
+    [
+      'lines --max-length 3 --overflow report | to-lines',
+      'long\nok\n',
+      'ok\n',
+      /'lines' received a line longer than 3/,
+    ],
+    [
+      'lines --invalid report | to-lines',
+      Buffer.from('\xff\nok\n', 'latin1'),
+      'ok\n',
+      /'lines' received a line that is not/,
+    ],
+    [
+      'lines | json-lines --invalid report | to-json-lines | to-lines',
+      'no\n1\n',
+      '1\n',
+      /'jsonLines' received an invalid/,
+    ],
+    [
+      "delimited --delimiters '|' --max-length 3 --overflow report | to-netstring",
+      'long|ok|',
+      '2:ok,',
+      /'delimited' received a frame/,
+    ],
+    [
+      'netstring --max-length 3 --overflow report | to-netstring',
+      '4:long,2:ok,',
+      '2:ok,',
+      /'netstring' received a frame/,
+    ],
+    [
+      'slip --max-length 3 --overflow report | to-netstring',
+      'long\u00c0ok\u00c0',
+      '2:ok,',
+      /'slip' received a frame/,
+    ],
+  ]
+  for (const [text, input, printed, logged] of cases) {
+    for (const plan of ['fused', 'streams']) {
+      const bytes = typeof input === 'string' ? Buffer.from(input, 'latin1') : input
+      const result = await runCommand(['pipe', text, '--plan', plan], bytes)
+      t.match(result, { exitCode: 0, printed, logged })
+      t.match(result.logged, /^\[conn #1\] fault: Stage [^\n]*\n$/, 'one line')
+    }
+  }
 })
 
 t.test('a wrong text shows the place, exits 2, and does not touch the output', async t => {

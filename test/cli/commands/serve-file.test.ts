@@ -18,7 +18,8 @@ import { pipeline } from '../../../lib/index.js'
 import { Listener } from '../../../lib/listener/listener.js'
 import { serveLocally } from '../../listener/local-listener.js'
 import { scriptPath } from '../../script-path.js'
-import { connectTcp, exchange } from '../../tcp-client.js'
+import { connectTcp, exchange, isBound } from '../../tcp-client.js'
+import { pathOf } from '../../transports/certificates.js'
 import { FakeIo } from '../fake-io.js'
 import { runCommand } from '../run-command.js'
 
@@ -326,11 +327,8 @@ t.test('--quiet prints errors only', async t => {
   const listen = `port: ${port}`
   const path = `${t.testdir({ 'bywash.yaml': oneListener('uppercase', listen) })}/bywash.yaml`
   const io = new FakeIo()
-  const serving = new Promise<void>(resolve => {
-    io.on('newListener', signal => signal === 'SIGTERM' && resolve())
-  })
   const exited = main(['serve', path, '--quiet'], io)
-  await serving
+  while (!(await isBound(port))) {}
   const replaced = new Promise<void>(resolve => {
     t.intercept(Listener.prototype, 'replace', { value: async () => resolve() })
   })
@@ -386,4 +384,13 @@ t.test('--watch says nothing when only the times of a file change', async t => {
   write(oneListener('lowercase'))
   await logged(/a: new pipeline/)
   t.notMatch(io.logged, 'nothing has changed')
+})
+
+t.test('a certificate that has expired is said at the start and at each reload, and is used', async t => {
+  const tls = `{ cert: ${pathOf('expired')}, key: ${pathOf('expired-key')} }`
+  const { logged, reload } = await serve(t, oneListener('uppercase', `port: 0, tls: ${tls}`))
+  reload()
+  await logged(
+    /bywash\.yaml:\d+:\d+: tls: 'cert' \(CN=expired\) has expired: [^\n]+\n.*was reloaded; nothing has changed\n/,
+  )
 })

@@ -3,6 +3,8 @@ import t, { type Test } from 'tap'
 import { runTest } from '../../../lib/cli/test-runner.js'
 import { loadFile } from '../../../lib/config/file/load-file.js'
 import { asyncMap, lines, pipeline, stage, toLines } from '../../../lib/index.js'
+import { tee } from '../../../lib/stages/index.js'
+import { fillFifo, makeFifo, NO_FIFO } from '../../fifo.js'
 import { scriptPath } from '../../script-path.js'
 import { FakeIo } from '../fake-io.js'
 import { runCommand } from '../run-command.js'
@@ -45,6 +47,48 @@ t.test('tests of listeners, presets and lists of stages run in every cut on both
   })
   const [runs] = result.printed.match(/\d+/g) ?? []
   t.ok(Number(runs) >= 2 * (7 + 5), 'at least once for each place, on both plans')
+})
+
+t.test('test --json prints the results, with bytes as files write them', async t => {
+  const folder = t.testdir({
+    'bywash.yaml': `listeners: [{ name: a, pipeline: echo }]
+tests:
+  - { name: good, pipeline: a, send: x, expect: x }
+  - { name: text, pipeline: a, send: x, expect: y }
+  - { name: bytes, pipeline: a, send: { hex: ff }, expect: { hex: fe } }
+`,
+    'bad.yaml': 'listeners: []\n',
+  })
+  const { exitCode, printed, logged } = await runCommand(['test', '--json', `${folder}/bywash.yaml`])
+  t.strictSame([exitCode, logged], [1, ''])
+  const report = JSON.parse(printed)
+  t.match(report, { file: `${folder}/bywash.yaml`, problems: [], passed: 1, failed: 2 })
+  const [good, text, bytes] = report.tests
+  t.match(good, { name: 'good', passed: true, runs: Number })
+  t.notOk('failure' in good)
+  t.match(text, {
+    name: 'text',
+    passed: false,
+    failure: { plan: 'fused', sent: ['x'], expected: 'y', received: 'x' },
+  })
+  t.match(bytes.failure, {
+    sent: [{ base64: '/w==' }],
+    expected: { base64: '/g==' },
+    received: { base64: '/w==' },
+  })
+  const bad = await runCommand(['test', '--json', `${folder}/bad.yaml`])
+  t.equal(bad.exitCode, 2)
+  t.match(JSON.parse(bad.printed), { problems: [{ line: 1, column: 12 }], passed: 0, failed: 0, tests: [] })
+})
+
+t.test('test --json exits 0 when all pass', async t => {
+  const folder = t.testdir({
+    'bywash.yaml':
+      'listeners: [{ name: a, pipeline: echo }]\ntests: [{ name: good, pipeline: a, expect: "" }]\n',
+  })
+  const { exitCode, printed } = await runCommand(['test', '--json', `${folder}/bywash.yaml`])
+  t.equal(exitCode, 0)
+  t.match(JSON.parse(printed), { passed: 1, failed: 0 })
 })
 
 t.test('a test that fails shows what differs, and the exit code is 1', async t => {
@@ -146,6 +190,40 @@ t.test('a stage that never answers does not hang the tests', async t => {
     chunks: [Buffer.from('a\n')],
     received: Buffer.alloc(0),
   })
+})
+
+t.test(
+  'a copy that is not complete is said once a test, with the number of runs, and fails if it must not be',
+  async t => {
+    const folder = t.testdir()
+    const tests = (policy: string) =>
+      test(t, [
+        `name: a, pipeline: [{ tee: { to: ${folder}/no/copy, onError: ${policy} } }], send: "abc", expect: "abc"`,
+      ])
+    const dropped = await tests('drop')
+    t.match(dropped, { exitCode: 0, printed: /^ok {3}a / })
+    t.match(
+      dropped.logged,
+      /^(a: Stage 'tee' could not write to its sink: ENOENT: .*\. \d items? (is|are) missing .* \(\d+ runs\)\n)+$/,
+    )
+    t.match(await tests('fail'), {
+      exitCode: 1,
+      printed: /Stage 'tee' could not write to its sink: ENOENT/,
+      logged: '',
+    })
+  },
+)
+
+t.test('a copy that nobody takes does not hang the tests', { skip: NO_FIFO }, async t => {
+  const to = makeFifo(t)
+  fillFifo(t, to)
+  const send = Buffer.from('abc')
+  const { losses, failure } = await runTest(
+    { name: 'x', pipeline: pipeline().through(tee({ to })), send, expect: send },
+    50,
+  )
+  t.equal(failure, undefined)
+  t.match([...losses.keys()].join(), /had not taken everything/)
 })
 
 t.test('a long input is not cut at every place, but on both plans and byte by byte', async t => {

@@ -20,7 +20,8 @@ t.test('completes commands', async t => {
   for (const name of ['run', 'pipe', 'completion', ...presets.map(({ name }) => name)])
     t.ok(all.includes(name), name)
   t.strictSame(await completed(['st']), ['stages'])
-  t.strictSame(await completed(['--']), ['--help'])
+  t.strictSame(await completed(['--']), ['--help', '--version'])
+  t.strictSame(await completed(['version', '']), [])
   t.match(await runCommand(['completion', 'fish', '--', 'pi']), {
     printed: 'pipe\trun a pipeline from stdin to stdout\n',
   })
@@ -62,11 +63,30 @@ t.test('completes stages, and the options of stages in a text', async t => {
   t.strictSame(await completed(['run', "'echo | lines --overflow t"]), ['echo | lines --overflow truncate'])
   t.strictSame(await completed(['connect', 'x:1', '--receive', 'line']), ['lines'])
   t.strictSame(await completed(['run', "'nothing --m"]), [])
+  t.strictSame(await completed(['run', "'lines | json-lines --invalid=re"]), [
+    'lines | json-lines --invalid=report',
+  ])
+  t.strictSame(await completed(['run', "'lines --overflow=t"]), ['lines --overflow=truncate'])
+  t.strictSame(await completed(['run', "'lines --max-length="]), [])
+  t.strictSame(await completed(['run', "'nothing --invalid=re"]), [])
+  t.strictSame(await completed(['connect', 'x', 'line']), ['lines'])
+  t.strictSame(await completed(['help', 'ru']), ['run'])
   t.ok((await completed(['explain', 'e'])).includes('echo'))
   t.ok((await completed(['run', 'pre'])).includes('preset:uppercase'))
 })
 
-t.test('bash gets no words that it would have to quote, and its = between words', async t => {
+t.test('bash gets no words that it would have to quote, and what is behind = and :', async t => {
+  t.strictSame(await completed(['run', 'preset', ':', 'up'], 'bash'), ['uppercase'])
+  t.ok((await completed(['run', 'preset', ':'], 'bash')).includes('uppercase'))
+  t.strictSame(await completed(['run', 'preset:up']), ['preset:uppercase'])
+  t.strictSame(await completed(['connect', 'localhost', ':', '80', 'line'], 'bash'), ['lines'])
+  t.strictSame(await completed(['connect', 'tcp', ':', '//a', ':', '80', 'line'], 'bash'), ['lines'])
+  t.strictSame(await completed(['connect', 'x:1', '--receive', '=', "'lines | up"], 'bash'), [
+    'lines | uppercase',
+  ])
+  t.strictSame(await completed(['run', ':', 'x'], 'bash'), [])
+  t.strictSame(await completed([':'], 'bash'), [])
+
   t.strictSame(await completed(['pipe', 'lines\\ \\|\\ upp'], 'bash'), [])
   t.strictSame(await completed(['pipe', "'lines | upp"], 'bash'), ['lines | uppercase'])
   t.strictSame(await completed(['pipe', '--plan', '='], 'bash'), ['fused', 'streams'])
@@ -147,6 +167,9 @@ for (const [shell, { start, load }] of Object.entries(SHELLS)) {
       ['--in sh\t', /shout\.yaml/],
       ["'lines | upp\t", /lines \| uppercase'/],
       ['\u0015bywash pipe --plan=str\t', /--plan=streams/],
+      ['\u0015bywash pipe --in=sh\t', /--in=shout\.yaml/],
+      ['\u0015bywash run preset:up\t', /preset:uppercase/],
+      ["\u0015bywash run 'lines | json-lines --invalid=re\t", /--invalid=report/],
     ] as const) {
       terminal.type(keys)
       t.ok(await terminal.shows(shown), JSON.stringify(keys))
@@ -161,6 +184,9 @@ t.test('fish completes commands, flags, choices, files and stages', { skip: miss
     'bywash pipe --pl': '--plan',
     'bywash pipe --plan=str': '--plan=streams',
     'bywash pipe --in sh': 'shout.yaml',
+    'bywash pipe --in=sh': '--in=shout.yaml',
+    'bywash run preset:up': 'preset:uppercase',
+    "bywash run 'lines | json-lines --invalid=re": 'lines | json-lines --invalid=report',
     "bywash pipe 'lines | upp": 'lines | uppercase',
   }
   for (const [line, completion] of Object.entries(lines)) {

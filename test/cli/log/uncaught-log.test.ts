@@ -8,7 +8,7 @@ t.test('an uncaught error is logged, and is a failure unless the policy is isola
     ['isolate', false],
   ] as const) {
     const lines: string[] = []
-    const log: Log = { info: t.fail, error: line => lines.push(line), connections: () => ({}) }
+    const log: Log = { info: t.fail, warn: t.fail, error: line => lines.push(line), connections: () => ({}) }
     const failure = new AbortController()
     const handle = uncaughtLog(log, failure)(policy)
     handle(new TypeError('boom'))

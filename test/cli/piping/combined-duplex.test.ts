@@ -82,6 +82,31 @@ t.test('an output that fails while it ends gives its own cause, and not that of 
   t.strictSame(duplex.failure, { side: 'output', error: cause })
 })
 
+t.test('is not over before its output has written what it has taken, also when its input fails', async t => {
+  const input = new PassThrough()
+  const taken: string[] = []
+  let write = () => {}
+  const output = new Writable({
+    write(chunk, _encoding, callback) {
+      taken.push(String(chunk))
+      write = callback
+    },
+  })
+  const duplex = new CombinedDuplex(input, output)
+  duplex.on('error', () => {})
+  duplex.write('one')
+  duplex.write('two')
+  input.destroy(new Error('broken'))
+  await new Promise(setImmediate)
+  t.notOk(duplex.closed)
+  write()
+  await new Promise(setImmediate)
+  write()
+  while (!duplex.closed) await new Promise(setImmediate)
+  t.strictSame(taken, ['one', 'two'])
+  t.ok(output.writableFinished)
+})
+
 t.test('is over when its output is closed', async t => {
   const input = new PassThrough()
   const output = new PassThrough()

@@ -99,13 +99,14 @@ t.test('the same file as JSON is the same', async t => {
 
 t.test('options of a listener may be texts with units, numbers and lists', async t => {
   const options =
-    '{ port: 0, drainTimeout: 30s, frameTimeout: 1h, shutdownTimeout: 500, allow: [10.0.0.0/8, "::1"] }'
+    '{ port: 0, drainTimeout: 30s, frameTimeout: 1h, shutdownTimeout: 500ms, idleTimeout: 0, allow: [10.0.0.0/8, "::1"] }'
   const { listeners } = await read(`listeners:\n  - { name: a, listen: ${options}, pipeline: echo }`)
   t.match(listeners[0]?.listen, {
     port: 0,
     drainTimeout: 30_000,
     frameTimeout: 3_600_000,
     shutdownTimeout: 500,
+    idleTimeout: 0,
     allow: ['10.0.0.0/8', '::1'],
   })
 })

@@ -47,6 +47,40 @@ t.test('a file that cannot be loaded says at which line and column why not', asy
   }
 })
 
+t.test('what only looks like a quote, a dash or a space is named, and so is UTF-16', async t => {
+  const folder = t.testdir({
+    'bad.yaml':
+      'listeners:\n  - { name: “a”, pipeline: echo, listen: { idleTimeout: “5s” }, –x: 1, \ufeffy: 1 }\n',
+    'little.yaml': Buffer.from('\ufefflisteners: []', 'utf16le'),
+    'big.yaml': Buffer.from('\ufefflisteners: []', 'utf16le').swap16(),
+  })
+  const { problems, placed } = await loadFile(`${folder}/bad.yaml`, OPTIONS)
+  t.strictSame(
+    placed.map(({ message, remedy }) => [message, remedy]),
+    [
+      ['"“a”" is no name for a listener.', `“ is a typographic quote: write ' or ".`],
+      [
+        `'idleTimeout' is a whole number, from 0 to 2147483647; got "“5s”".`,
+        `“ is a typographic quote: write ' or ".`,
+      ],
+      ["A listener takes no '–x'.", '– is a typographic dash: write - or --.'],
+      ["A listener takes no '\ufeffy'.", 'U+FEFF is a byte order mark: save the text without one.'],
+    ],
+  )
+  t.match(
+    problems[2],
+    /bad\.yaml:2:\d+: A listener takes no '–x'\. – is a typographic dash: write - or --\.$/,
+  )
+  for (const name of ['little', 'big']) {
+    t.strictSame((await loadFile(`${folder}/${name}.yaml`, OPTIONS)).problems, [
+      `${folder}/${name}.yaml:1:1: The file is UTF-16, as its byte order mark says. Save it as UTF-8.`,
+    ])
+  }
+  t.match((await loadFile('“a.yaml”', OPTIONS)).placed, [
+    { message: 'There is no such file.', remedy: `“ is a typographic quote: write ' or ".` },
+  ])
+})
+
 t.test('a device that never ends is not read to its end', async t => {
   const { problems } = await loadFile('/dev/zero', OPTIONS)
   t.strictSame(problems, ['/dev/zero:1:1: The file is longer than 1048576 bytes. Make several of it.'])

@@ -1,8 +1,10 @@
 import { PassThrough } from 'node:stream'
 import t from 'tap'
 import { memoryBound } from '../../../lib/config/memory-bound.js'
+import { builtIn } from '../../../lib/config/registry.js'
 import { formatStage, formatText } from '../../../lib/config/text/format-text.js'
 import { defaultInWords, valuesInWords } from '../../../lib/config/text/option-words.js'
+import { pipelineOfText } from '../../../lib/config/text/text-pipeline.js'
 import {
   counter,
   defineStage,
@@ -30,6 +32,33 @@ t.test('a list of stages is written with what was given, quoted where it must be
     'bytes that are no UTF-8',
   )
   t.equal(formatStage(welcome('é\u2028\u001b')), "welcome 'é\\xe2\\x80\\xa8\\x1b'", 'no control characters')
+})
+
+t.test('a time is written with its unit, as texts have it, and other numbers are not', async t => {
+  const wait = defineStage({
+    name: 'wait',
+    summary: 'waits',
+    accepts: 'line',
+    emits: 'line',
+    arguments: [{ time: option.integer({ help: 'how long', unit: 'ms' }) }],
+    options: {
+      most: option.integer({ help: 'how long at most', unit: 'ms', default: 5000 }),
+      size: option.integer({ help: 'how much', unit: 'bytes', default: 1024 }),
+    },
+    make: settings => map(JSON.stringify(settings), line => line),
+  })
+  const registry = { ...builtIn(), stages: new Map([...builtIn().stages, ['wait', wait]]) }
+  const stage = wait('1.5s', { most: 60_000, size: '4KiB' })
+  t.equal(stage.name, '{"most":60000,"size":4096,"time":1500}')
+  const text = 'wait --most 1m --size 4096 1500ms'
+  t.equal(formatStage(stage), text)
+  const { pipeline } = pipelineOfText(`lines | ${text} | to-lines`, registry)
+  t.equal(pipeline?.stages[1]?.name, stage.name)
+  t.match(pipelineOfText('lines | wait 5 --most=60 | to-lines', registry).problems, [
+    { message: `Stage 'wait': 'time' is a time with a unit, such as 5s or 5ms; got "5".` },
+    { message: `Stage 'wait': '--most' is a time with a unit, such as 60s or 60ms; got "60".` },
+  ])
+  t.throws(() => wait('5'), { message: `wait(): 'time' is a time with a unit, such as 5s or 5ms; got "5".` })
 })
 
 t.test('what only code can give is left out, and a stage without a definition is its name', async t => {

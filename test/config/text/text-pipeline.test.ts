@@ -185,6 +185,43 @@ t.test('control characters of a text do not reach the terminal', async t => {
   )
 })
 
+t.test('lines of a text may end in CRLF', async t => {
+  for (const text of [
+    'lines |\r\nuppercase |\r\nto-lines\r\n',
+    'lines | uppercase | to-lines\r',
+    'lines \\\r\n| uppercase \\\r\n | to-lines',
+    '\r\nlines | uppercase |\r\n\r\nto-lines',
+  ]) {
+    t.equal(formatText(read(text).stages), 'lines | uppercase | to-lines', JSON.stringify(text))
+  }
+  for (const [quoted, value] of [
+    ["'a\r\nb'", 'a\r\nb'],
+    ['"a\\"\r\nb"', 'a"\r\nb'],
+    ["$'it\\'s\r\nb'", "it's\r\nb"],
+  ] as const) {
+    t.strictSame(given(`welcome ${quoted}\r\n`), [{ text: value }], 'what is in quotes stays as it is')
+  }
+  t.equal(
+    refusal('lines |\r\nuppercas |\r\nto-lines\r\n'),
+    "error: There is no stage 'uppercas'. Did you mean 'uppercase', 'preset:uppercase' or 'lowercase'?\n" +
+      '  uppercas |\n  ^^^^^^^^',
+    'and the CR is not shown',
+  )
+})
+
+t.test('what only looks like a quote, a dash or a space is named', async t => {
+  for (const [text, message] of [
+    ['lines | grep “x y” | to-lines', `this is one more. ” is a typographic quote: write ' or ".`],
+    ['‘lines | to-lines’', `There is no stage '‘lines'. ‘ is a typographic quote: write ' or ".`],
+    ['lines —max-length 5 | to-lines', 'this is one more. — is a typographic dash: write - or --.'],
+    ['lines\u00a0| to-lines', 'U+00A0 is no plain space: write one.'],
+    ['\ufefflines | to-lines', 'U+FEFF is a byte order mark: save the text without one.'],
+  ] as const) {
+    t.ok(refusal(text).includes(message), refusal(text))
+  }
+  t.equal(pipelineOfText('lines | grep “ | to-lines', builtIn()).problems.length, 0, 'each may be data')
+})
+
 t.test('docs/text.md shows errors as they are, and texts that are pipelines', async t => {
   const page = readFileSync('docs/text.md', 'utf8')
   const [shown = ''] = /^error: .*?(?=^```)/ms.exec(page) ?? []

@@ -64,24 +64,87 @@ t.test('a worker that has served for 10 s owes nothing to those before it', asyn
   }
 })
 
-t.test('a worker that dies five times before it is ready is given up', async t => {
-  const { clock, children, last, failures } = pooled(2)
-  last().report({ bywash: 'ready', listener: 'a' })
-  const other = last()
+/** Lets the last worker fail before it is ready, and waits for its successor. */
+function failStart({ clock, last, children }: ReturnType<typeof pooled>, signal: string | null = null): void {
+  last().die(signal === null ? 7 : null, signal)
+  const before = children.length
+  for (let waited = 0; waited < 3_000 && children.length === before; waited += 100) clock.advance(100)
+}
+
+t.test('a pool gives up when none of its workers can be started', async t => {
+  const pool = pooled(2)
+  const { children, last, failures } = pool
+  t.capture(process, 'emitWarning')
   ;(children[0] as FakeWorker).die(7)
-  for (let tries = 1; tries < 5; tries++) {
-    t.strictSame(failures, [])
-    clock.advance(1_000)
-    t.equal(children.length, tries + 2)
-    other.report({ bywash: 'pong' })
-    last().die(7)
+  pool.clock.advance(0)
+  for (let tries = 2; tries <= 5; tries++) failStart(pool)
+  t.strictSame(failures, [], 'the other one may still start')
+  ;(children[1] as FakeWorker).die(7)
+  last().die(null, 'SIGKILL')
+  t.equal(failures.length, 0)
+  for (let tries = 0; tries < 10 && failures.length === 0; tries++) {
+    for (const child of children) if (child.connected) child.die(7)
+    pool.clock.advance(3_000)
   }
-  clock.advance(1_000)
-  t.equal(children.length, 6, 'and no more')
   t.strictSame(
-    failures.map(({ message }) => message),
-    ['worker 1 could not be started in 5 tries: the last, worker 1 (process 105) ended with exit code 7'],
+    failures.map(({ message }) => message.replace(/process \d+/, 'process N')),
+    ['worker 2 could not be started in 5 tries: the last, worker 2 (process N) ended with exit code 7'],
   )
+  const { length } = children
+  pool.clock.advance(10_000)
+  t.equal(children.length, length, 'and starts no more')
+})
+
+t.test('a worker that cannot be started is tried again and again while another one serves', async t => {
+  const pool = pooled(2)
+  const { children, last, failures } = pool
+  const emitWarning = t.capture(process, 'emitWarning')
+  const other = last()
+  other.report({ bywash: 'ready', listener: 'a' })
+  ;(children[0] as FakeWorker).die(7)
+  pool.clock.advance(0)
+  for (let tries = 2; tries <= 12; tries++) {
+    failStart(pool)
+    other.report({ bywash: 'pong' })
+  }
+  t.equal(children.length, 14)
+  t.strictSame(failures, [])
+  t.strictSame(
+    emitWarning().map(({ args: [warning] }) => warning),
+    [
+      'worker 1 could not be started in 5 tries: the last, worker 1 (process 105) ended with exit code 7; ' +
+        'the other workers go on without it, and it is tried again',
+    ],
+    'said once',
+  )
+  last().report({ bywash: 'ready', listener: 'a' })
+  other.die(null, 'SIGKILL')
+  pool.clock.advance(0)
+  for (let tries = 1; tries <= 6; tries++) failStart(pool)
+  t.strictSame(failures, [], 'the one that has come back serves alone')
+})
+
+t.test('a start that somebody killed may only have been slow: it takes twenty to give up', async t => {
+  const pool = pooled(1)
+  for (let tries = 1; tries < 20; tries++) failStart(pool, 'SIGKILL')
+  t.strictSame(pool.failures, [])
+  failStart(pool, 'SIGKILL')
+  t.match(pool.failures, [
+    { message: /^worker 1 could not be started in 20 tries: .* was killed by SIGKILL$/ },
+  ])
+})
+
+t.test('no worker is started any more while every listener closes', async t => {
+  const { clock, children, last, user } = pooled(1)
+  for (const _ of [1, 2]) {
+    last().report({ bywash: 'ready', listener: 'a' })
+    last().die(0)
+    clock.advance(0)
+  }
+  t.equal(children.length, 2, 'the next one waits')
+  user.isClosing = true
+  clock.advance(3_000)
+  t.equal(children.length, 2)
 })
 
 t.test('a process that the system does not start counts as a try, and other errors are warnings', async t => {
@@ -126,6 +189,19 @@ t.test('a worker that gives no sign of life for 10 s is killed; one that answers
   }
   t.strictSame(lively.done, [])
   t.strictSame(starting.heard, [], 'one that is not ready yet is not asked')
+})
+
+t.test('a worker that is busy is not killed: whatever it says is a sign of life', async t => {
+  const { clock, children } = pooled(1)
+  const [busy] = children as [FakeWorker]
+  busy.report({ bywash: 'ready', listener: 'a' })
+  for (let id = 1; id <= 8; id++) {
+    clock.advance(2_500)
+    busy.report({ bywash: 'over', listener: 'a', id, reason: 'end' })
+  }
+  t.strictSame(busy.done, [])
+  clock.advance(12_500)
+  t.strictSame(busy.done, ['SIGKILL'], 'and silence is none')
 })
 
 t.test(

@@ -141,6 +141,7 @@ t.test('a worker ignores the signals of a terminal as long as it serves', async 
   const { process } = joined()
   t.equal(process.listenerCount('SIGINT'), 1)
   t.equal(process.listenerCount('SIGTERM'), 1)
+  t.equal(process.listenerCount('SIGHUP'), 1)
   process.emit('SIGINT')
 })
 

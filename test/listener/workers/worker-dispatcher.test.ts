@@ -9,6 +9,7 @@ import { Handshakes } from '../../../lib/listener/tls/handshakes.js'
 import { takeName } from '../../../lib/listener/workers/listener-names.js'
 import { WorkerPool } from '../../../lib/listener/workers/pool.js'
 import { WorkerDispatcher } from '../../../lib/listener/workers/worker-dispatcher.js'
+import { OPEN_FILES } from '../../../lib/open-files.js'
 import { planOf } from '../../../lib/pipeline.js'
 import { fakeClock } from '../../../lib/testing/index.js'
 import { identity } from '../../transports/certificates.js'
@@ -147,7 +148,7 @@ t.test('a close cuts off connections that no worker has, or whose worker hangs o
   t.equal(waiting.destroyed, true)
   t.match(outcomes, [[1, { reason: 'shutdown', error: undefined }]])
   late.report({ bywash: 'ready', listener })
-  t.strictSame(late.heard, [], 'it comes too late')
+  t.match(late.heard, [{ bywash: 'bound' }, { bywash: 'close', timeout: 0 }], 'it comes too late')
   clock.advance(1_100)
   t.strictSame(one.done, ['SIGKILL'])
   for (const child of children) child.die(null, 'SIGKILL')
@@ -213,3 +214,22 @@ t.test('new certificates are checked, and sent as text to workers of now and lat
 t.test('a pipeline cannot be sent to workers', async t => {
   await t.rejects(withFakeWorkers().dispatcher.replace(), { code: 'ERR_BYWASH_INVALID_OPTION' })
 })
+
+t.test(
+  'there is room while the worker with the fewest connections has descriptors, or this process',
+  async t => {
+    const { dispatcher, children, serve, listener } = withFakeWorkers({}, 2)
+    OPEN_FILES.refresh(2)
+    t.teardown(() => OPEN_FILES.refresh())
+    t.equal(OPEN_FILES.capacity, 1)
+    t.equal(dispatcher.hasRoom, true)
+    serve(1)
+    t.equal(dispatcher.hasRoom, false, 'it waits in this process')
+    children[0]?.report({ bywash: 'ready', listener })
+    t.equal(dispatcher.hasRoom, false)
+    children[1]?.report({ bywash: 'ready', listener })
+    t.equal(dispatcher.hasRoom, true)
+    serve(2)
+    t.equal(dispatcher.hasRoom, false)
+  },
+)

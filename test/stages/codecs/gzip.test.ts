@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { duplexPair } from 'node:stream'
 import { setImmediate } from 'node:timers/promises'
-import { constants, crc32, gunzipSync, gzipSync, InflateRaw } from 'node:zlib'
+import { constants, crc32, createInflateRaw, gunzipSync, gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import {
@@ -15,7 +15,7 @@ import {
   uppercase,
 } from '../../../lib/index.js'
 import { GunzipStream } from '../../../lib/stages/codecs/gunzip-stream.js'
-import { gunzip, gzip, take } from '../../../lib/stages/index.js'
+import { delimited, type GunzipOptions, gunzip, gzip, take, toDelimited } from '../../../lib/stages/index.js'
 import { chunkings, connect, runStage, type TestClient } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
 import { runs } from '../../runs.js'
@@ -41,24 +41,42 @@ function flip(bytes: Buffer, index: number): Buffer {
   return changed
 }
 
-/** Notes each zlib stream that runs in `work`. */
-async function enginesOf(
-  work: () => Promise<unknown>,
-): Promise<Set<{ destroyed: boolean; _handle: unknown }>> {
-  const engines = new Set<{ destroyed: boolean; _handle: unknown }>()
-  const base = Object.getPrototypeOf(Object.getPrototypeOf(InflateRaw.prototype))
-  const original = base._transform
-  base._transform = function (...parameters: unknown[]) {
-    engines.add(this)
-    return original.apply(this, parameters)
+/** A native handle of zlib at work. */
+interface Engine {
+  writes: number
+  isOpen: boolean
+}
+
+/** Notes each native handle of zlib that is used in `work`. */
+async function enginesOf(work: () => Promise<unknown>): Promise<Engine[]> {
+  const engines = new Map<unknown, Engine>()
+  const own = createInflateRaw() as unknown as { _handle: object; close: () => void }
+  const native = Object.getPrototypeOf(own._handle)
+  own.close()
+  const { write, writeSync, close } = native
+  const noting = (original: (...parameters: unknown[]) => unknown) =>
+    function (this: unknown, ...parameters: unknown[]) {
+      const engine = engines.get(this) ?? { writes: 0, isOpen: true }
+      engines.set(this, engine)
+      engine.writes++
+      return original.apply(this, parameters)
+    }
+  native.write = noting(write)
+  native.writeSync = noting(writeSync)
+  native.close = function () {
+    const engine = engines.get(this)
+    if (engine !== undefined) engine.isOpen = false
+    return close.call(this)
   }
   try {
     await work()
   } finally {
-    base._transform = original
+    Object.assign(native, { write, writeSync, close })
   }
-  return engines
+  return [...engines.values()]
 }
+
+const LIMITS = { maxOutput: 67_108_864, maxRatio: 2_000, maxHeader: 65_536, maxMembers: 65_536 }
 
 for (const plan of PLANS) {
   const run = async (stage: Bytes, chunks: Iterable<Buffer>) => {
@@ -111,7 +129,6 @@ for (const plan of PLANS) {
     const then = (bytes: Buffer) => Buffer.concat([good, bytes])
     const next = gzipSync('next')
     await everyCut(t, then(Buffer.from('garbage')), 'good ', /received an invalid frame: it is no gzip\./)
-    await everyCut(t, then(Buffer.alloc(9)), 'good ', /it is no gzip/)
     await everyCut(t, then(flip(next, 1)), 'good ', /it is no gzip/)
     await everyCut(t, then(flip(next, 2)), 'good ', /its compression method is not deflate/)
     await everyCut(
@@ -128,6 +145,62 @@ for (const plan of PLANS) {
     for (const length of [1, 3, 9, next.length - 8, next.length - 1]) {
       const output = length < next.length - 8 ? 'good ' : 'good next'
       await everyCut(t, then(next.subarray(0, length)), output, /the input ends within a member/)
+    }
+  })
+
+  t.test(`${plan}: zeros behind the last member are ignored, and nothing else is`, async t => {
+    const good = Buffer.concat([gzipSync('good '), gzipSync('next')])
+    for (const length of [1, 9, 1000]) {
+      await everyCut(t, Buffer.concat([good, Buffer.alloc(length)]), 'good next', undefined)
+    }
+    const padded = (...behind: Buffer[]) => Buffer.concat([good, Buffer.alloc(20), ...behind])
+    const message = /something follows the zeros behind its last member/
+    await everyCut(t, padded(Buffer.from([1])), 'good next', message)
+    await everyCut(t, padded(good), 'good next', message)
+    await everyCut(t, Buffer.alloc(20), '', /it is no gzip/)
+    await everyCut(t, padded().subarray(0, good.length - 3), 'good next', /the input ends within a member/)
+  })
+
+  t.test(`${plan}: small members take one handle of zlib, and a step or two each`, async t => {
+    const members = Array.from({ length: 1_000 }, (_, index) => gzipSync(index % 2 === 0 ? '' : 'x'))
+    for (const chunks of [[Buffer.concat(members)], members]) {
+      const output: Buffer[] = []
+      const engines = await enginesOf(async () => {
+        output.push((await run(gunzip(), chunks)).output)
+      })
+      t.equal(Buffer.concat(output).toString(), 'x'.repeat(500))
+      t.equal(engines.length, 1)
+      t.ok((engines[0]?.writes ?? 0) <= 2_000, `${engines[0]?.writes} steps`)
+    }
+  })
+
+  t.test(`${plan}: members over maxMembers, and a header over maxHeader, end the connection`, async t => {
+    const members = [gzipSync('one '), gzipSync('two '), gzipSync('three')]
+    const seen = async (options: GunzipOptions, input: Buffer) => {
+      const results = new Set<string>()
+      for (const chunks of chunkings(input, { random: 4 })) {
+        const { output, error } = await run(gunzip(options), chunks)
+        results.add(`${output}|${error?.reason}|${error?.message}`)
+      }
+      t.equal(results.size, 1, 'the same for every cut')
+      return [...results][0]
+    }
+    t.match(
+      await seen({ maxMembers: 2 }, Buffer.concat(members)),
+      /^one two \|invalid-frame\|.*it has more than 2 members \('maxMembers'\)/,
+    )
+    const two = Buffer.concat([...members.slice(0, 2), Buffer.alloc(3)])
+    t.match(await seen({ maxMembers: 2 }, two), 'one two |undefined')
+    const full = Buffer.concat([gzipSync('good '), fullMember('full')])
+    const length = fullMember('full').indexOf('comment') + 'comment'.length + 3
+    t.match(await seen({ maxHeader: length }, full), 'good full|undefined')
+    for (const maxHeader of [10, length - 10, length - 1]) {
+      t.match(
+        await seen({ maxHeader }, full),
+        new RegExp(
+          `^good \\|invalid-frame\\|.*its header is longer than ${maxHeader} bytes \\('maxHeader'\\)`,
+        ),
+      )
     }
   })
 
@@ -194,6 +267,20 @@ for (const plan of PLANS) {
     const all = Buffer.concat([answer, await client.receive()])
     t.equal(gunzipSync(all).toString(), 'HELLO\nAGAIN\n')
     t.equal((await client.outcome).reason, 'end')
+  })
+
+  t.test(`${plan}: the small frames of a read are not compressed one by one`, async t => {
+    const input = Buffer.from('x;'.repeat(32_768))
+    const output: Buffer[] = []
+    const engines = await enginesOf(async () => {
+      const frames = pipeline()
+        .through(delimited({ delimiters: ';' }))
+        .through(toDelimited(';'))
+      output.push(...(await runStage(frames.through(gzip()), [input], { plan })))
+    })
+    t.ok(gunzipSync(Buffer.concat(output)).equals(input))
+    t.equal(engines.length, 1)
+    t.ok((engines[0]?.writes ?? 0) <= 256, `${engines[0]?.writes} writes`)
   })
 
   t.test(`${plan}: a slow reader bounds what is decompressed ahead of it, and loses nothing`, async t => {
@@ -264,8 +351,8 @@ for (const plan of PLANS) {
         await client.outcome
         for (let turn = 0; turn < 5; turn++) await setImmediate()
       })
-      t.ok(engines.size >= 2, `${name}: ${engines.size} engines`)
-      for (const engine of engines) t.match(engine, { destroyed: true, _handle: null }, name)
+      t.ok(engines.length >= 2, `${name}: ${engines.length} engines`)
+      for (const { isOpen } of engines) t.notOk(isOpen, name)
     }
     t.strictSame(errors, [])
   })
@@ -281,6 +368,8 @@ t.test('options are checked at once, and neither they nor chunks are changed', a
     () => gunzip({ maxRatio: Number.POSITIVE_INFINITY }),
     /'maxRatio' is a whole number, .* got Infinity/,
   )
+  refused(() => gunzip({ maxHeader: 9 }), /'maxHeader' is a whole number, from 10/)
+  refused(() => gunzip({ maxMembers: 0 }), /'maxMembers' is a whole number, from 1/)
   refused(() => gunzip({ maxLength: 1 } as object), /gunzip\(\) has no option 'maxLength'/)
   const chunk = gzipSync('abc')
   const before = Buffer.from(chunk)
@@ -290,7 +379,7 @@ t.test('options are checked at once, and neither they nor chunks are changed', a
 
 t.test('a fault is told once, also when the input ends behind it', async t => {
   const errors: unknown[] = []
-  const stream = new GunzipStream({ maxOutput: 100, maxRatio: 2_000 }, error => errors.push(error))
+  const stream = new GunzipStream({ ...LIMITS, maxOutput: 100 }, error => errors.push(error))
   stream.resume().end(Buffer.concat([gzipSync('good'), Buffer.from('garbage')]))
   await once(stream, 'end')
   t.match(errors, [{ message: /it is no gzip/ }])
@@ -299,12 +388,12 @@ t.test('a fault is told once, also when the input ends behind it', async t => {
 
 t.test('a connection that sends nothing opens no decompressor', async t => {
   const engines = await enginesOf(() => runStage(gunzip(), []))
-  t.equal(engines.size, 0)
+  t.strictSame(engines, [])
 })
 
 t.test('what is made for a reader that does not read is bounded by a step and the mark', async t => {
   const text = Buffer.alloc(3_000_000, 'some text, again and again. ')
-  const stream = new GunzipStream({ maxOutput: 10_000_000, maxRatio: 2_000 }, error => t.fail(String(error)))
+  const stream = new GunzipStream({ ...LIMITS, maxOutput: 10_000_000 }, error => t.fail(String(error)))
   stream.end(gzipSync(text))
   let waiting = 0
   let length = 0

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { Connection, lines, pipeline, toLines } from '../../../lib/index.js'
+import { scan } from '../../../lib/stages/codecs/json-scan.js'
 import { jsonLines, toJsonLines } from '../../../lib/stages/index.js'
 import { chunkings, connect, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
@@ -23,6 +24,13 @@ const BAD: readonly [string, RegExp][] = [
   ['{"\\u005f_proto\\u005F_": {}}', /it has a '__proto__' key/],
   ['{"a": {"constructor": {"prototype": {"polluted": true}}}}', /it has a 'constructor' with a 'prototype'/],
   ['{"c\\u006fnstructor": {"pr\\u006ftotype": 1}}', /it has a 'constructor' with a 'prototype'/],
+  ['1e400', /it has a number beyond those of a double/],
+  ['{"a": [-1E+309, 1]}', /it has a number beyond those of a double/],
+  [`[1${'0'.repeat(309)}]`, /it has a number beyond those of a double/],
+  [`1${'0'.repeat(250)}.5e99`, /it has a number beyond those of a double/],
+  ['['.repeat(4_500) + ']'.repeat(4_500), /it nests deeper than 512 levels \('maxDepth'\)/],
+  [`${'{"a":'.repeat(513)}1${'}'.repeat(513)}`, /it nests deeper than 512 levels/],
+  ['['.repeat(100_000), /it nests deeper than 512 levels/],
 ]
 
 /** Lines that look like those, and are allowed. */
@@ -37,6 +45,14 @@ const GOOD: readonly [string, unknown][] = [
   ['0', 0],
   ['false', false],
   ['""', ''],
+  ['1e308', 1e308],
+  ['1e-999', 0],
+  ['"1e400"', '1e400'],
+  ['["0xe1234", 5]', ['0xe1234', 5]],
+  [`"${'1'.repeat(400)}"`, '1'.repeat(400)],
+  [`${'['.repeat(512)}${']'.repeat(512)}`, JSON.parse(`${'['.repeat(512)}${']'.repeat(512)}`)],
+  [`[${'[],'.repeat(600)}"${'['.repeat(600)}"]`, [...Array.from({ length: 600 }, () => []), '['.repeat(600)]],
+  ['{"a": 1, "a": 2}', { a: 2 }],
 ]
 
 for (const plan of PLANS) {
@@ -116,8 +132,6 @@ for (const plan of PLANS) {
     const cycle: unknown[] = []
     cycle.push(cycle)
     const wrong: [unknown, RegExp][] = [
-      [10n, /cannot say: Do not know how to serialize a BigInt/],
-      [{ a: [10n] }, /BigInt/],
       [cycle, /cannot say: Converting circular structure to JSON\.$/],
       [() => {}, /was given what JSON Lines cannot say: function/],
       [Symbol('x'), /cannot say: symbol/],
@@ -128,6 +142,7 @@ for (const plan of PLANS) {
       [[undefined], /cannot say: undefined/],
       [{ a: [1, () => {}] }, /cannot say: function/],
       [[Symbol('x')], /cannot say: symbol/],
+      [[10n, Number.NaN], /cannot say: NaN/],
       [
         {
           toJSON: () => {
@@ -144,7 +159,16 @@ for (const plan of PLANS) {
   })
 
   t.test(`${plan}: toJsonLines writes what JSON can say`, async t => {
-    const values = [{ a: undefined, b: [null] }, 'null', new Date(0), { a: 'x\ny\r\u2028' }, -0, false]
+    const values = [
+      { a: undefined, b: [null] },
+      'null',
+      new Date(0),
+      { a: 'x\ny\r\u2028' },
+      -0,
+      false,
+      10n,
+      { a: [-(2n ** 80n), '10n'], b: null },
+    ]
     t.strictSame(await runStage(toJsonLines(), values, { plan }), [
       '{"b":[null]}',
       '"null"',
@@ -152,6 +176,8 @@ for (const plan of PLANS) {
       '{"a":"x\\ny\\r\u2028"}',
       '0',
       'false',
+      '10',
+      '{"a":[-1208925819614629174706176,"10n"],"b":null}',
     ])
   })
 }
@@ -162,8 +188,119 @@ t.test('nothing of a refused line reaches a prototype', async t => {
 })
 
 t.test('a line that nests deep is checked without recursion', async t => {
-  const deep = `${'[{"a":'.repeat(10_000)}{"__proto__":1}${'}]'.repeat(10_000)}`
-  await t.rejects(runStage(jsonLines(), [deep]), { message: /__proto__/ })
+  const deep = `${'[{"a":'.repeat(499)}{"__proto__":1}${'}]'.repeat(499)}`
+  await t.rejects(runStage(jsonLines({ maxDepth: 1_000 }), [deep]), { message: /__proto__/ })
+})
+
+for (const plan of PLANS) {
+  t.test(`${plan}: an integer beyond 2^53 is rounded, refused, or kept with all its digits`, async t => {
+    const line = '{"a":[9007199254740992,-144126219108390099],"b":"144126219108390099","c":9007199254740991}'
+    const fits =
+      '[9007199254740991,0.1234567890123456789,1234567890123456.5,1234567890123456e1,"\\"12345678901234567"]'
+    const read = async (bigIntegers: 'round' | 'refuse' | 'text' | 'bigint', given: string) => {
+      const both = pipeline('line').through(jsonLines({ bigIntegers })).through(toJsonLines())
+      return (await runStage(both, [given], { plan }))[0]
+    }
+    for (const as of ['round', 'refuse', 'text', 'bigint'] as const) {
+      t.equal(await read(as, fits), JSON.stringify(JSON.parse(fits)), as)
+    }
+    t.equal(await read('round', line), line.replace('-144126219108390099', '-144126219108390100'))
+    await t.rejects(read('refuse', line), {
+      reason: 'invalid-frame',
+      message: /it has an integer beyond 2\^53/,
+    })
+    t.equal(await read('text', line), line.replace(/9007199254740992|-144126219108390099/g, '"$&"'))
+    t.equal(await read('bigint', line), line)
+    const [value] = await runStage(jsonLines({ bigIntegers: 'bigint' }), [line], { plan })
+    t.match(value, { a: [2n ** 53n, -144126219108390099n], b: '144126219108390099' })
+    await t.rejects(read('bigint', `1${'0'.repeat(400)}`), { message: /beyond those of a double/ })
+  })
+}
+
+t.test('a text is scanned as JSON.parse reads it', async t => {
+  const piece = fc.constantFrom(
+    ...[
+      '{',
+      '}',
+      '[',
+      ']',
+      ',',
+      ':',
+      '"',
+      '\\',
+      '"a"',
+      '"a":',
+      '\\u00e9',
+      '\\u00',
+      '\\n',
+      '\\x',
+      '\n',
+      '\t',
+      ' ',
+    ],
+    ...[
+      '0',
+      '1',
+      '-',
+      '.',
+      '.5',
+      'e',
+      'E+',
+      'e-1',
+      '12',
+      '01',
+      'true',
+      'fals',
+      'null',
+      'x',
+      '\u2028',
+      '\x01',
+    ],
+  )
+  const broken = fc.array(piece, { maxLength: 12 }).map(pieces => pieces.join(''))
+  const spaced = fc
+    .tuple(fc.json({ stringUnit: 'binary' }), fc.nat(20), piece)
+    .map(([text, at, insert]) => text.slice(0, at) + insert + text.slice(at))
+  let good = 0
+  fc.assert(
+    fc.property(fc.oneof(broken, spaced, fc.json({ stringUnit: 'binary' })), text => {
+      let expected: string | undefined
+      try {
+        JSON.parse(text, (_key, item) => {
+          if (Math.abs(item) === Number.POSITIVE_INFINITY && typeof item === 'number')
+            expected = 'it has a number beyond those of a double'
+        })
+        good++
+      } catch {
+        expected = 'the line is not JSON'
+      }
+      const { fault } = scan(text, 100)
+      if (fault !== expected) throw new Error(`${fault}: ${JSON.stringify(text)}`)
+    }),
+    { numRuns: runs(20_000) },
+  )
+  t.ok(good > 0)
+})
+
+t.test('behind a bad line short lines are not left to the exceptions of JSON.parse', async t => {
+  const { parse } = JSON
+  let parsed = 0
+  JSON.parse = (...parameters: Parameters<typeof parse>) => {
+    parsed++
+    return parse(...parameters)
+  }
+  t.teardown(() => {
+    JSON.parse = parse
+  })
+  const values = await runStage(jsonLines({ invalid: 'skip' }), [
+    '[1]',
+    ...Array(100).fill('x'),
+    '[2]',
+    '{]',
+    'x'.repeat(300),
+  ])
+  t.strictSame(values, [[1], [2]])
+  t.equal(parsed, 4, 'two that are good, the first bad one, and the long one')
 })
 
 t.test('the peer is told that its line is no JSON, and not what was in it', async t => {
@@ -178,5 +315,7 @@ t.test('refuses an option that does not exist, and a value that is not allowed',
   const refused = (options: object, message: RegExp) =>
     t.throws(() => jsonLines(options), { code: 'ERR_BYWASH_INVALID_OPTION', message })
   refused({ onInvalid: 3 }, /jsonLines\(\) has no option 'onInvalid'/)
+  refused({ maxDepth: 1_001 }, /'maxDepth' is a whole number, from 1 to 1000; got 1001/)
+  refused({ bigIntegers: 'keep' }, /'bigIntegers' is one of/)
   refused({ invalid: 'drop' }, /'invalid \(if no function\)' is one of "error", "report", "skip"; got "drop"/)
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { pipeline } from '../../../lib/index.js'
+import { Connection, type Controller, pipeline } from '../../../lib/index.js'
 import { DelimiterSearch } from '../../../lib/stages/frames/delimiter-search.js'
 import { type DelimitedOptions, delimited, toDelimited } from '../../../lib/stages/index.js'
 import { chunkings, connect, runStage } from '../../../lib/testing/index.js'
@@ -8,7 +8,7 @@ import { PLANS } from '../../plans.js'
 import { runs } from '../../runs.js'
 import { copied, type Decoded, decode, dribble, frames as toFrames } from '../encoded.js'
 
-type Options = Required<Omit<DelimitedOptions, 'delimiters'>> & { delimiters: string[] }
+type Options = Required<Omit<DelimitedOptions, 'delimiters'>> & { delimiters: string[]; maxLength: number }
 
 const defaults = { keep: false, maxLength: 65_536, overflow: 'error', partial: 'emit' } as const
 
@@ -33,7 +33,10 @@ function reference(input: string, options: Options): Decoded {
       at++
       continue
     }
-    if (!emit(input.slice(from, at), keep ? delimiter : '')) return tooLong()
+    const kept = delimiters
+      .filter(each => delimiter.startsWith(each))
+      .sort((one, other) => one.length - other.length)[0]
+    if (!emit(input.slice(from, at), keep ? (kept as string) : '')) return tooLong()
     at += delimiter.length
     from = at
   }
@@ -158,20 +161,92 @@ for (const plan of PLANS) {
   })
 }
 
-t.test('a whole delimiter ends its frame at once, without the byte behind it', async t => {
-  const decoded = pipeline().through(delimited({ delimiters: ['--', '-+', '\n'] }))
-  const client = connect(decoded.through(toDelimited('!')))
-  for (const [sent, received] of [
-    ['a--', 'a!'],
-    ['b-', ''],
-    ['+', 'b!'],
-    ['c\n', 'c!'],
-  ] as const) {
-    client.send(sent)
-    t.equal(String(await client.receive(received.length)), received)
+for (const plan of PLANS) {
+  t.test(`${plan}: a whole delimiter ends its frame at once, without the byte behind it`, async t => {
+    const examples: [string[], keep: boolean, [sent: string, received: string][]][] = [
+      [
+        ['--', '-+', '\n'],
+        false,
+        [
+          ['a--', 'a!'],
+          ['b-', ''],
+          ['+', 'b!'],
+          ['c\n', 'c!'],
+        ],
+      ],
+      [
+        ['\0', '\0\n'],
+        false,
+        [
+          ['a\0', 'a!'],
+          ['\n', ''],
+          ['b\0', 'b!'],
+          ['\nc\0', 'c!'],
+          ['d\0\n\n\0', 'd!\n!'],
+        ],
+      ],
+      [
+        ['\r\n', '\n', '\r'],
+        false,
+        [
+          ['a\r', 'a!'],
+          ['\n\n', '!'],
+          ['b\r\r', 'b!!'],
+          ['\nc\r\nd\n', 'c!d!'],
+        ],
+      ],
+      [
+        ['\x1c\r', '\x1c'],
+        true,
+        [
+          ['a\x1c', 'a\x1c!'],
+          ['\rb\x1c\r', 'b\x1c!'],
+          ['c\x1c', 'c\x1c!'],
+        ],
+      ],
+      [
+        ['-', '-=-', '-=-=-'],
+        false,
+        [
+          ['a-', 'a!'],
+          ['=-', ''],
+          ['=', ''],
+          ['-', ''],
+          ['b-', 'b!'],
+          ['=c-', '=c!'],
+        ],
+      ],
+    ]
+    for (const [delimiters, keep, rounds] of examples) {
+      const decoded = pipeline().through(delimited({ delimiters, keep, maxLength: 3 }))
+      const client = connect(decoded.through(toDelimited('!')), { plan })
+      for (const [sent, received] of rounds) {
+        client.send(sent)
+        t.equal(String(await client.receive(received.length)), received, JSON.stringify([delimiters, sent]))
+      }
+      client.end()
+      t.equal(String(await client.receive()), '', 'nothing is left')
+      t.equal((await client.outcome).reason, 'end')
+    }
+  })
+}
+
+t.test('what may make a delimiter longer is no unfinished frame before it has come', async t => {
+  const transformer = delimited({ delimiters: ['\0', '\0\n\n'] }).open(new Connection(1))
+  const frames: string[] = []
+  const controller = { enqueue: (frame: Buffer) => void frames.push(String(frame)) } as Controller<Buffer>
+  const seen: [boolean, number][] = []
+  for (const chunk of ['a', '\0', '\n', '\n', 'b']) {
+    transformer.transform?.(Buffer.from(chunk), controller)
+    seen.push([transformer.unfinished?.() !== 0, frames.length])
   }
-  client.end()
-  await client.outcome
+  t.strictSame(seen, [
+    [true, 0],
+    [false, 1],
+    [true, 1],
+    [false, 1],
+    [true, 1],
+  ])
 })
 
 t.test('costs linear time for every input, however it is cut', async t => {
@@ -181,6 +256,7 @@ t.test('costs linear time for every input, however it is cut', async t => {
     [[`${'a'.repeat(500)}b`], 'a'.repeat(length)],
     [['a', `${'a'.repeat(500)}b`], 'a'.repeat(length)],
     [['ab', `${'ab'.repeat(300)}c`, 'b'], 'ab'.repeat(length / 2)],
+    [['a', 'aa', 'aaaa', `${'a'.repeat(300)}b`], 'a'.repeat(length)],
     [['\r\n', '\n'], 'x'.repeat(length)],
   ]
   // Each byte is looked up once for the step it takes, and once more for each delimiter that it makes certain.
@@ -260,7 +336,7 @@ t.test('refuses an option that does not exist, and a value that is not allowed',
   const refused = (options: unknown, message: RegExp) =>
     t.throws(() => delimited(options as DelimitedOptions), { code: 'ERR_BYWASH_INVALID_OPTION', message })
   refused(undefined, /delimited\(\) takes options with 'delimiters'/)
-  refused(null, /delimited\(\) takes options with 'delimiters'/)
+  refused(null, /delimited\(\) takes an object of options; got null/)
   refused({}, /'delimiters' is text or bytes, at least one; got undefined/)
   refused({ delimiters: '' }, /at least one; got ""/)
   refused({ delimiters: [Buffer.alloc(0)] }, /at least one; got no bytes/)

@@ -6,7 +6,12 @@ import { PLANS } from '../../plans.js'
 import { runs } from '../../runs.js'
 import { copied, type Decoded, decode, dribble, frames } from '../encoded.js'
 
-type Options = LengthPrefixedOptions
+type Options = LengthPrefixedOptions & {
+  adjustment?: number
+  maxLength?: number
+  offset?: number
+  strip?: number
+}
 
 const latin1 = (text: string) => Buffer.from(text, 'latin1')
 

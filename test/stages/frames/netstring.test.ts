@@ -9,7 +9,11 @@ import { copied, type Decoded, decode, dribble, frames } from '../encoded.js'
 /** A second, slow reading: the whole input at once, with a regular expression. */
 function reference(
   input: string,
-  { maxLength = 65_536, overflow = 'error', partial = 'error' }: Parameters<typeof netstring>[0] = {},
+  {
+    maxLength = 65_536,
+    overflow = 'error',
+    partial = 'error',
+  }: Parameters<typeof netstring>[0] & { maxLength?: number } = {},
 ): Decoded {
   const out: string[] = []
   const reports: string[] = []

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { type SlipOptions, slip, toSlip } from '../../../lib/stages/index.js'
+import { slip, toSlip } from '../../../lib/stages/index.js'
 import { chunkings, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
 import { runs } from '../../runs.js'
@@ -9,8 +9,12 @@ import { copied, type Decoded, decode, dribble, frames } from '../encoded.js'
 const [END, ESC] = ['\xc0', '\xdb']
 const latin1 = (text: string) => Buffer.from(text, 'latin1')
 
+interface Rules extends Record<'overflow' | 'invalid' | 'partial', string> {
+  maxLength: number
+}
+
 /** A second, slow reading: the whole input at once, a byte at a time. */
-function reference(input: string, options: Required<SlipOptions>): Decoded {
+function reference(input: string, options: Rules): Decoded {
   const { maxLength, overflow, invalid, partial } = options
   const out: string[] = []
   const reports: string[] = []

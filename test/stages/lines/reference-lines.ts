@@ -26,7 +26,7 @@ export function referenceLines(
     maxLength = 65_536,
     overflow = 'error',
     partial = 'emit',
-  }: LinesOptions = {},
+  }: LinesOptions & { maxLength?: number } = {},
 ): Reading {
   const lines: string[] = []
   const reported: string[] = []

@@ -53,5 +53,8 @@ certificate stranger client stranger
 openssl ca -config "$work/openssl.cnf" -keyfile authority-key.pem -cert authority.pem -revoke revoked.pem
 openssl ca -config "$work/openssl.cnf" -keyfile authority-key.pem -cert authority.pem -gencrl \
   -crl_lastupdate 20200101000000Z -crl_nextupdate 21200101000000Z -out crl.pem
+# One that was valid for a day, and has signed itself.
+sed -i 's/^default_enddate = .*/default_enddate = 20200102000000Z/' "$work/openssl.cnf"
+certificate expired server expired
 # Whoever signs the next ones makes all of them.
 rm authority-key.pem

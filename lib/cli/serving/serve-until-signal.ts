@@ -1,0 +1,82 @@
+import type { Listener } from '../../listener/listener.js'
+import type { Io, Signal } from '../io.js'
+
+/** A Listener or a ListenerSet. Of a worker, whose listener its primary closes, both optional members are set. */
+type Closable = Pick<Listener, 'close'> & Partial<Pick<Listener, 'worker' | 'closed'>>
+
+/** A command that serves. */
+interface Serving {
+  /**
+   * Opens what is served, or returns an exit code where there is nothing to serve. `signal` is aborted when the command
+   * is to end before that is done.
+   */
+  readonly start: (signal: AbortSignal) => Promise<Closable | number>
+  /** Aborted by an error after which the command has to end. */
+  readonly failed: AbortSignal
+  /** Whether SIGHUP reloads something. If not, it stops the command: a terminal sends it when it is closed. */
+  readonly reloads: boolean
+}
+
+/**
+ * Serves until the first SIGINT, SIGTERM or, where it reloads nothing, SIGHUP, or until `failed` is aborted, and lets open connections finish. A signal may
+ * come during the start already: a process with number 1, as in a container, is not ended by a signal that it does not
+ * handle. A second signal waits for nothing. A worker that serves leaves signals to its primary. Resolves with the exit
+ * code: 0 when every connection could finish; 1 when one was cut off, or after a failure.
+ */
+export async function serveUntilSignal({ start, failed, reloads }: Serving, io: Io): Promise<number> {
+  const signals: readonly Signal[] = ['SIGINT', 'SIGTERM', ...(reloads ? [] : (['SIGHUP'] as const))]
+  const starting = new AbortController()
+  let listener: Closable | undefined
+  let isStopping = false
+  let exitCode = 0
+  let end = () => {}
+  const ended = new Promise<undefined>(resolve => {
+    end = () => resolve(undefined)
+  })
+  const stop = async (options: { readonly timeout?: number }) => {
+    isStopping = true
+    const closing = listener?.close(options)
+    if (closing === undefined) {
+      starting.abort()
+      return
+    }
+    if ((await closing).forced > 0) exitCode = 1
+    end()
+  }
+  const onSignal = () => {
+    if (!isStopping) {
+      void stop({})
+      return
+    }
+    exitCode = 1
+    if (listener === undefined) end()
+    else void stop({ timeout: 0 })
+  }
+  const onFailure = () => {
+    exitCode = 1
+    if (!isStopping) void stop({})
+  }
+  const ignoreSignals = () => {
+    for (const signal of signals) io.off(signal, onSignal)
+  }
+
+  for (const signal of signals) io.on(signal, onSignal)
+  failed.addEventListener('abort', onFailure)
+  try {
+    const started = await Promise.race([start(starting.signal), ended])
+    if (started === undefined) return exitCode
+    if (typeof started === 'number') return started
+    listener = started
+    if (listener.worker !== undefined) ignoreSignals()
+    void listener.closed?.then(end)
+    if (isStopping) void stop({})
+    await ended
+    return exitCode
+  } catch (error) {
+    if (!isStopping) throw error
+    return exitCode
+  } finally {
+    ignoreSignals()
+    failed.removeEventListener('abort', onFailure)
+  }
+}
