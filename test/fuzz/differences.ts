@@ -1,8 +1,9 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BywashError } from '../../lib/index.js'
 import { catalogue } from '../../lib/stages/catalogue.js'
+import { openDescriptors } from '../../lib/testing/resources.js'
 import { brief } from '../../lib/testing/show.js'
 import { now, until } from '../../lib/testing/turns.js'
 import { collectUncaught } from '../../lib/testing/uncaught.js'
@@ -25,11 +26,13 @@ export async function differences(tried: FuzzCase, factories: Factories = catalo
   process.on('warning', onWarning)
   try {
     await collectUncaught(async uncaught => {
-      const before = descriptors()
+      const before = openDescriptors()
       found.push(...(await compare(tried, factories, folder)))
-      await until(() => descriptors() <= before, now() + CLOSING_MS)
-      const left = descriptors() - before
-      if (left > 0) found.push(`descriptors: ${left} are left open`)
+      await until(() => openDescriptors().size <= before.size, now() + CLOSING_MS)
+      const after = openDescriptors()
+      const left = [...after].filter(([name, target]) => before.get(name) !== target)
+      if (after.size > before.size)
+        found.push(`descriptors: left open is ${left.map(([, target]) => target)}`)
       for (const error of uncaught) found.push(`uncaught: ${error instanceof Error ? error.message : error}`)
     })
   } finally {
@@ -126,13 +129,4 @@ function firstComparable({ reason, error, counts }: Observation, length: number)
   const blamed = (error as { readonly stage?: string } | undefined)?.stage ?? 'take'
   const last = counts.findLastIndex(({ name }) => name === blamed)
   return last === -1 ? length : last + 1
-}
-
-function descriptors(): number {
-  try {
-    return readdirSync('/dev/fd').length
-  } catch {
-    // Windows has no such folder.
-    return 0
-  }
 }

@@ -35,6 +35,7 @@ if (!(seconds > 0 && Number.isInteger(seed)) || unknown.length > 0) {
   process.exit(2)
 }
 
+const ignore = values.ignore === undefined ? undefined : new RegExp(values.ignore)
 const factories = new Map([...catalogue].filter(([name]) => names.includes(name)))
 const began = performance.now()
 const passed = () => (performance.now() - began) / 1e3
@@ -50,7 +51,8 @@ function sortOf({ found, tried }: Finding): string {
 async function print(finding: Finding): Promise<void> {
   let again = 0
   for (let repeat = 0; repeat < REPEATS; repeat++) {
-    if ((await differences(finding.tried, factories)).length > 0) again++
+    const found = await differences(finding.tried, factories)
+    if (found.some(line => !ignore?.test(line))) again++
   }
   const only = values.stages === undefined ? '' : ` --stages ${values.stages}`
   const code = writtenTest(finding.tried, finding.found, factories)
@@ -64,7 +66,7 @@ for (let batch = seed; passed() < seconds; batch++) {
   const finding = await hunt(factories, {
     seed: batch,
     path: values.path,
-    ignore: values.ignore === undefined ? undefined : new RegExp(values.ignore),
+    ignore,
     runs: RUNS_PER_SEED,
     isOver: () => passed() >= seconds,
     onTry: () => tries++,

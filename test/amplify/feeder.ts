@@ -1,0 +1,34 @@
+import { Duplex } from 'node:stream'
+
+/** The most bytes that a socket hands over in one read. */
+const READ_BYTES = 65_536
+
+/** A connection whose client sends as fast as it may, and either takes all output or none of it. */
+export class Feeder extends Duplex {
+  /** Bytes that were read. */
+  taken = 0
+  readonly #input: Buffer
+  readonly #reads: boolean
+
+  /** @param reads - Whether the client takes what it is sent. */
+  constructor(input: Buffer, reads: boolean) {
+    super({ allowHalfOpen: true, readableHighWaterMark: READ_BYTES })
+    this.#input = input
+    this.#reads = reads
+  }
+
+  override _read(): void {
+    // A chunk of memory of its own, as a socket makes one for each read.
+    const chunk = Buffer.from(this.#input.subarray(this.taken, this.taken + READ_BYTES))
+    this.taken += chunk.length
+    this.push(chunk.length === 0 ? null : chunk)
+  }
+
+  override _write(_chunk: Buffer, _encoding: BufferEncoding, callback: () => void): void {
+    if (this.#reads) callback()
+  }
+
+  override _writev(_chunks: unknown, callback: () => void): void {
+    if (this.#reads) callback()
+  }
+}

@@ -1,0 +1,120 @@
+import type { PlanMode } from '../../lib/engine/planned-stage.js'
+import type { Pipeline } from '../../lib/index.js'
+import { type Factories, pipelineOf } from '../fuzz/stage-list.js'
+import { slowness } from './calibration.js'
+import { INPUTS, type Input, randomInputs } from './inputs.js'
+import { memoryOf, statedMemory, timeOf } from './measure.js'
+import { type Subject, subjects } from './subjects.js'
+import { isWorse, type Measured, TIME_LIMIT_NS, type Worst } from './verdict.js'
+
+/** Bytes of the first look at an input, and of each measurement of one that may be the worst. */
+const LOOK_BYTES = 65_536
+const MEASURE_BYTES = 262_144
+
+/** Bytes that a client sends which reads nothing: more than any pipeline takes of it. */
+const HELD_BYTES = 1_048_576
+
+/** The inputs of each subject that are measured again, those that looked worst. */
+const MEASURED_INPUTS = 2
+
+/** The least of so many measurements counts: what else the machine does only adds. */
+const ATTEMPTS = 3
+const ATTEMPTS_BEYOND_LIMIT = 10
+
+/** What is searched, and for how long. */
+export interface Search {
+  readonly seed: number
+  /** Random inputs beside those that are always tried. @default 10 */
+  readonly randoms?: number
+  /** Whether to stop. Until then each stage has had its defaults first. @default never */
+  readonly isOver?: () => boolean
+  /** Where `tee` writes to. */
+  readonly folder: string
+  /** Called with each subject before it is measured. */
+  readonly onSubject?: (subject: Subject) => void
+}
+
+/** Searches for the inputs that cost most time and memory, for each stage and the values of its options. */
+export async function search(
+  factories: Factories,
+  { seed, randoms = 10, isOver = () => false, folder, onSubject = () => {} }: Search,
+): Promise<readonly Worst[]> {
+  const worst = new Map<string, Worst>(
+    [...factories.keys()].map(stage => [stage, { stage, time: undefined, memory: undefined }]),
+  )
+  const inputs = [...INPUTS, ...randomInputs(seed, randoms)]
+  for (const subject of defaultsFirst(subjects(factories))) {
+    if (isOver()) break
+    onSubject(subject)
+    const served = pipelineOf(subject.list, factories, folder)
+    const of = worst.get(subject.stage) as Worst
+    const time = await worstTime(served, subject, inputs)
+    if (time !== undefined && isWorse(time, of.time)) of.time = time
+    for (const plan of ['fused', 'streams'] as const) {
+      const memory = await worstMemory(served, subject, inputs, plan)
+      if (isWorse(memory, of.memory)) of.memory = memory
+    }
+  }
+  return [...worst.values()]
+}
+
+/** The first subject of each stage, then the second of each, and so on. */
+function defaultsFirst(all: readonly Subject[]): readonly Subject[] {
+  const places = new Map<string, number>()
+  const placed = all.map(subject => {
+    const place = places.get(subject.stage) ?? 0
+    places.set(subject.stage, place + 1)
+    return { subject, place }
+  })
+  return placed.sort((one, other) => one.place - other.place).map(({ subject }) => subject)
+}
+
+async function worstTime(
+  served: Pipeline<Buffer, Buffer>,
+  { title }: Subject,
+  inputs: readonly Input[],
+): Promise<Measured | undefined> {
+  const looks: { input: Input; time: number }[] = []
+  for (const input of inputs) {
+    const time = await timeOf(served, input, LOOK_BYTES)
+    if (time !== undefined) looks.push({ input, time })
+  }
+  looks.sort((one, other) => other.time - one.time)
+  let worst: Measured | undefined
+  for (const { input } of looks.slice(0, MEASURED_INPUTS)) {
+    const value = await leastTime(served, input)
+    const measured = { value, limit: TIME_LIMIT_NS, subject: title, input: input.title }
+    if (isWorse(measured, worst)) worst = measured
+  }
+  return worst
+}
+
+/** Nanoseconds for a byte as on the machine for which the limit was chosen; more attempts where that seems to be broken. */
+async function leastTime(served: Pipeline<Buffer, Buffer>, input: Input): Promise<number> {
+  let least = Number.POSITIVE_INFINITY
+  for (let attempt = 0; attempt < ATTEMPTS_BEYOND_LIMIT; attempt++) {
+    if (attempt >= ATTEMPTS && least < TIME_LIMIT_NS) break
+    const time = await timeOf(served, input, MEASURE_BYTES)
+    least = Math.min(least, (time ?? 0) / slowness())
+  }
+  return least
+}
+
+async function worstMemory(
+  served: Pipeline<Buffer, Buffer>,
+  { title }: Subject,
+  inputs: readonly Input[],
+  plan: PlanMode,
+): Promise<Measured> {
+  const limit = statedMemory(served, plan)
+  let worst: Measured = { value: 0, limit, subject: title, input: 'nothing' }
+  for (const input of inputs) {
+    const first = await memoryOf(served, input, HELD_BYTES, plan)
+    // A cache may have been filled just now: beyond what is stated, the least of two counts.
+    const value = first > limit ? Math.min(first, await memoryOf(served, input, HELD_BYTES, plan)) : first
+    const subject = plan === 'fused' ? title : `plan streams, ${title}`
+    const measured = { value, limit, subject, input: input.title }
+    if (isWorse(measured, worst)) worst = measured
+  }
+  return worst
+}

@@ -1,0 +1,48 @@
+/** The worst that was found for one stage. */
+export interface Worst {
+  readonly stage: string
+  time: Measured | undefined
+  memory: Measured | undefined
+}
+
+/** A figure, and how it was reached. */
+export interface Measured {
+  /** Nanoseconds, or bytes. */
+  readonly value: number
+  /** What it may be at most. */
+  readonly limit: number
+  readonly subject: string
+  readonly input: string
+}
+
+/** Nanoseconds of processor time that a byte may cost. */
+export const TIME_LIMIT_NS = 200
+
+/** What may go beyond a limit, and why. A stage is here only for what docs/stages.md says of it. */
+export const EXCEPTIONS: Readonly<Record<string, string>> = {}
+
+/** Whether a figure is worse than another, measured by what each may be. */
+export function isWorse(one: Measured, other: Measured | undefined): boolean {
+  return other === undefined || one.value / one.limit > other.value / other.limit
+}
+
+/** A line for each limit that is broken; it begins with FAILED unless the stage may break it. */
+export function broken(all: readonly Worst[], exceptions = EXCEPTIONS): string[] {
+  return all.flatMap(({ stage, time, memory }) => [
+    ...lineFor(`${stage} time`, 'ns a byte', time, exceptions),
+    ...lineFor(`${stage} memory`, 'bytes', memory, exceptions),
+  ])
+}
+
+function lineFor(
+  what: string,
+  unit: string,
+  measured: Measured | undefined,
+  exceptions: Readonly<Record<string, string>>,
+): string[] {
+  if (measured === undefined || measured.value <= measured.limit) return []
+  const { value, limit, subject, input } = measured
+  const reason = exceptions[what]
+  const figures = `${Math.round(value)} of ${limit} ${unit}, ${subject}, with ${input}`
+  return [reason === undefined ? `FAILED  ${what}: ${figures}` : `allowed ${what}: ${figures}; ${reason}`]
+}
