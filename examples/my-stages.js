@@ -15,6 +15,7 @@ export const repeat = defineStage({
   options: {
     times: option.integer({ help: 'how often', minimum: 1, maximum: 9, default: 2 }),
   },
+  memory: ({ times }) => ({ perByte: times }),
   examples: ['lines | repeat --times 3 | to-lines'],
   make: ({ times }) => map('repeat', line => line.repeat(times)),
 })

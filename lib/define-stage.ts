@@ -1,4 +1,4 @@
-import { type Definition, fromChecked, type StageFactory } from './definition.js'
+import { type Definition, fromChecked, type StageFactory, type StageMemory } from './definition.js'
 import type { Option, OptionTable } from './options/option.js'
 import type { GivenOf, OptionsOf, OptionValues, RequiredNames, SettingsOf } from './options/option-values.js'
 import { checkValue, defaultsOf, givenOptions, type Values } from './options/option-values.js'
@@ -24,11 +24,21 @@ type OptionsParameter<Options> = keyof Options extends never
 /** The definition that `defineStage()` takes. */
 export interface StageAbout<Arguments, Options, Made>
   extends Pick<Definition, 'name' | 'summary' | 'accepts' | 'emits'>,
-    Partial<Pick<Definition, 'variant' | 'holds' | 'examples'>> {
+    Partial<Pick<Definition, 'variant' | 'examples'>> {
   /** The arguments, in order; all are required: `[{ text: text({ help: 'what to look for' }) }]`. @default none */
   readonly arguments?: Arguments
   /** The options, by name. @default none */
   readonly options?: Options
+  /**
+   * The memory that a stage takes for one connection: `{ perItem: 2 }` for one that adds two bytes to each item, or a function
+   * that tells it from the settings. @default unknown, as `bywash explain` then says
+   */
+  readonly memory?:
+    | StageMemory
+    | ((
+        settings: ArgumentSettings<Arguments> & SettingsOf<Options>,
+        given: Partial<OptionValues<Options, keyof Options>>,
+      ) => StageMemory)
   /**
    * Makes the stage, once for each call of the factory. `settings` has all arguments and options by name, checked and
    * with their defaults; `given` has only the options that the caller gave.
@@ -51,6 +61,7 @@ export interface StageAbout<Arguments, Options, Made>
  *   accepts: 'line',
  *   emits: 'line',
  *   options: { times: integer({ minimum: 1, maximum: 9, default: 2, help: 'how often each line comes' }) },
+ *   memory: ({ times }) => ({ perByte: times }),
  *   make: ({ times }) => map('repeat', line => line.repeat(times)),
  * })
  */
@@ -101,6 +112,13 @@ const origins = new WeakMap<AnyStage, Origin>()
 /** The origin of a stage; undefined for one that was not made by a factory of `defineStage()`. */
 export function originOf(stage: AnyStage): Origin | undefined {
   return origins.get(stage)
+}
+
+/** The memory that a stage takes; undefined where it does not say. */
+export function memoryOf(stage: AnyStage): StageMemory | undefined {
+  const origin = origins.get(stage)
+  const memory = origin?.definition.memory
+  return typeof memory === 'function' ? memory(origin?.settings as never, origin?.given as never) : memory
 }
 
 function remember(stage: AnyStage, definition: Definition, settings: Values, options: Values): void {

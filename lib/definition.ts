@@ -13,6 +13,29 @@ export interface Variant {
 }
 
 /**
+ * The memory that a stage takes for one connection, in bytes. A line counts as many bytes as it has in UTF-8, a value as
+ * many as its JSON text.
+ */
+export interface StageMemory {
+  /** The most that goes out for each byte that comes in. @default 1 */
+  readonly perByte?: number
+  /** The most that is added to each item. @default 0 */
+  readonly perItem?: number
+  /** The most that is added to the output of one read, whatever its length. @default 0 */
+  readonly perRead?: number
+  /** The most items that are made of one byte, by a stage that takes bytes. @default 1 */
+  readonly itemsPerByte?: number
+  /** The longest frame that it makes of bytes: an unfinished one is kept from read to read, and then goes out. @default 0 */
+  readonly frame?: number
+  /** What else it keeps from read to read. @default 0 */
+  readonly keeps?: number
+  /** The most items that wait on each side of it, where it is a stream. @default 16, or one chunk of bytes */
+  readonly waiting?: number
+  /** The longest chunk that it gives, where it is a stream that makes chunks of its own. @default any */
+  readonly chunk?: number
+}
+
+/**
  * The description of a kind of stage, such as `grep`, before one is made: `bywash stages` shows it, and texts and files are
  * checked against it.
  */
@@ -28,9 +51,10 @@ export interface Definition {
   /** The kinds that depend on an option. */
   readonly variant?: Variant
   /**
-   * The name of the option or argument that says how many bytes of its input a stage may hold; absent where it holds none.
+   * The memory that a stage takes, or a function that tells it from the arguments and options, as `make` gets them; `{}` for
+   * a stage that makes nothing longer and keeps nothing. `bywash explain` names a stage without it as unknown.
    */
-  readonly holds?: string
+  readonly memory?: StageMemory | ((settings: never, given: never) => StageMemory)
   /** The arguments, in order; all are required, and stand before the options. */
   readonly arguments: OptionTable
   readonly options: OptionTable

@@ -86,7 +86,8 @@ class Generating<In, Out> implements Transformer<In, Out>, AsyncIterableIterator
   }
 
   start(controller: Controller<Out>): void {
-    this.#controller = controller as HoldingController<Out>
+    const holding = controller as HoldingController<Out>
+    this.#controller = holding
     const generated = this.#generator(this)
     if (typeof generated?.[Symbol.asyncIterator] !== 'function') {
       throw new StageError(
@@ -95,14 +96,14 @@ class Generating<In, Out> implements Transformer<In, Out>, AsyncIterableIterator
       )
     }
     this.#generated = generated
-    void this.#run(generated, this.#controller)
+    void this.#run(generated, holding)
   }
 
-  transform(value: In): void {
+  transform(value: In, controller: Controller<Out>): void {
     const asking = this.#asking
     if (asking === undefined) {
       this.#item = { value }
-      this.#controller?.hold()
+      ;(controller as HoldingController<Out>).hold()
     } else {
       this.#asking = undefined
       asking({ done: false, value })
@@ -117,7 +118,7 @@ class Generating<In, Out> implements Transformer<In, Out>, AsyncIterableIterator
     this.#endItems()
     if (this.#isOver) return
     this.#isFlushing = true
-    this.#controller?.hold()
+    this.#started.hold()
   }
 
   close(_outcome: Outcome): void {
@@ -137,7 +138,7 @@ class Generating<In, Out> implements Transformer<In, Out>, AsyncIterableIterator
     const item = this.#item
     if (item !== undefined) {
       this.#item = undefined
-      this.#controller?.release()
+      this.#started.release()
       return Promise.resolve({ done: false, value: item.value })
     }
     if (this.#ended) return Promise.resolve({ done: true, value: undefined })
@@ -149,6 +150,11 @@ class Generating<In, Out> implements Transformer<In, Out>, AsyncIterableIterator
   /** Called where the generator leaves a loop over the items; it may go on with another. */
   return(): Promise<IteratorResult<In>> {
     return Promise.resolve({ done: true, value: undefined })
+  }
+
+  /** The controller; `start` has set it before anything else is called. */
+  get #started(): HoldingController<Out> {
+    return this.#controller as HoldingController<Out>
   }
 
   #endItems(): void {
@@ -174,7 +180,7 @@ class Generating<In, Out> implements Transformer<In, Out>, AsyncIterableIterator
   }
 
   #fail(cause: unknown): void {
-    this.#controller?.error(blame(this.#name, 'its generator', cause))
+    this.#started.error(blame(this.#name, 'its generator', cause))
   }
 
   #end(controller: HoldingController<Out>): void {

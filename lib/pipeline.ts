@@ -37,10 +37,11 @@ export let planOf: (pipeline: Pipeline<Buffer, Buffer>, owner: string, mode: Pla
 export class Pipeline<In, Out> implements Stage<In, Out> {
   // esbuild renames a class that refers to itself to `_Pipeline`, which a stack trace would show.
   static readonly name = 'Pipeline'
-  declare readonly [flow]?: (item: In) => Out
   readonly name: string
   readonly accepts: KindOf<In>
   readonly emits: KindOf<Out>
+  // Behind the kinds, which the compiler then names where a pipeline does not fit.
+  declare readonly [flow]?: ((item: In) => Out) | undefined
   /** The stages in order, those of nested pipelines one by one. */
   readonly stages: readonly AnyStage[]
   readonly #placed: readonly PlannedStage[]

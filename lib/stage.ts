@@ -131,7 +131,7 @@ export interface Stage<In, Out> {
   /** The kind that it gives; `same` is the kind that came in. */
   readonly emits: KindOf<Out> | 'same'
   /** Absent at run time; tells the type checker which stages may stand before and after. */
-  readonly [flow]?: (item: In) => Out
+  readonly [flow]?: ((item: In) => Out) | undefined
 }
 
 /**
@@ -218,6 +218,12 @@ export interface AnyStage extends StageTraits {
    * @internal
    */
   readonly sideWrites?: SideWrites
+  /**
+   * Loads the modules that `stream` needs; called before a plan with the stream starts.
+   *
+   * @internal
+   */
+  readonly load?: () => Promise<void>
 }
 
 /** Checks a description and freezes it into a stage. */
@@ -290,7 +296,7 @@ const STAGE_OPTIONS: readonly string[] = ['name', 'accepts', 'emits', 'open', 's
  */
 export function internalStage<In, Out>(
   definition: StageDefinition<In, Out> &
-    Pick<AnyStage, 'blocks' | 'greeting' | 'inert' | 'waits' | 'sideWrites'>,
+    Pick<AnyStage, 'blocks' | 'greeting' | 'inert' | 'waits' | 'sideWrites' | 'load'>,
 ): TransformerStage<In, Out> {
   needFunction(definition.name, "an 'open' function", definition.open)
   return freezeStage(definition)

@@ -2,7 +2,6 @@ import { type MemoryBound, memoryBound } from '../config/memory-bound.js'
 import { formatStage } from '../config/text/format-text.js'
 import type { ExplainedStage, Explanation } from '../engine/explain.js'
 import { KIND_NAMES, type PlanMode } from '../engine/planned-stage.js'
-import { formatQuantity } from '../options/quantity.js'
 import type { Pipeline } from '../pipeline.js'
 
 /** How a pipeline will run: `pipeline.explain()`, with each stage as the text of it, and the memory bound. */
@@ -23,7 +22,7 @@ export function planReport(pipeline: Pipeline<Buffer, Buffer>, plan: PlanMode): 
     ...segment,
     stages: segment.stages.map(stage => ({ ...stage, text: texts.shift() as string })),
   }))
-  return { ...explanation, segments: written, memory: memoryBound(pipeline) }
+  return { ...explanation, segments: written, memory: memoryBound(pipeline, plan) }
 }
 
 /** Formats a report as a tree, for a terminal. */
@@ -49,24 +48,33 @@ function stageLine({ text, accepts, emits, runs }: PlanReport['segments'][number
   return `${text}: ${kinds}${runs === undefined ? '' : `, ${runs}`}`
 }
 
-function memoryLines({ bytes, holders, streams, unknown }: MemoryBound): readonly string[] {
+function memoryLines({ bytes, socket, output, holders, streams, unknown }: MemoryBound): readonly string[] {
   const shares = [
-    '64KiB of one read',
-    ...holders.map(({ stage, bytes }) => `${formatQuantity(bytes, 'bytes')} in ${stage}`),
-  ]
-  const also = [
-    ...streams.map(name => `the buffers of ${name}, a stream`),
-    ...unknown.map(name => `what ${name} keeps, which it does not say`),
+    `${size(socket)} in the socket`,
+    `${size(output)} of output`,
+    ...holders.map(({ stage, bytes }) => `${size(bytes)} in ${stage}`),
+    ...streams.map(({ stage, bytes }) => `${size(bytes)} around ${stage}`),
   ]
   return [
-    `memory: at most ${formatQuantity(bytes, 'bytes')} of what has come, for each connection (${shares.join(', ')})`,
-    ...also.map(what => `        and ${what}`),
+    `memory: at most ${size(bytes, Math.ceil)} for each connection (${shares.join(', ')})`,
+    ...unknown.map(name => `        and what ${name} keeps and adds, which it does not say`),
   ]
 }
 
+/** A size to read: in KiB, and from a MiB on in tenths of one. */
+function size(bytes: number, round = Math.round): string {
+  if (bytes < 1024) return `${bytes}B`
+  const kib = round(bytes / 1024)
+  return kib < 1024 ? `${kib}KiB` : `${round(bytes / 104_857.6) / 10}MiB`
+}
+
 /** Formats a report as a diagram for https://mermaid.js.org. Each segment is a box around its stages. */
-export function planMermaid({ segments, accepts, emits }: PlanReport): string {
-  const lines = ['flowchart LR', `  source([${KIND_NAMES[accepts]}])`]
+export function planMermaid({ segments, accepts, emits, memory }: PlanReport): string {
+  const lines = [
+    'flowchart LR',
+    ...memoryLines(memory).map(line => `  %% ${line.trim()}`),
+    `  source([${KIND_NAMES[accepts]}])`,
+  ]
   const edges: string[] = []
   let before = 'source'
   let id = 0

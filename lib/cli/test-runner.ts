@@ -1,4 +1,5 @@
 import type { Configuration } from '../config/file/configuration.js'
+import { MAX_TIMEOUT_MS } from '../engine/connection-options.js'
 import { PLAN_MODES, type PlanMode } from '../engine/planned-stage.js'
 import { CopyError, StageError } from '../errors.js'
 import { finishAll, giveUpAll, sideWritesOf } from '../side-writes.js'
@@ -93,7 +94,8 @@ async function runOnce(
   })
   for (const chunk of chunks) client.send(chunk)
   client.end()
-  const received = await client.receive()
+  // The deadline is the connection's own.
+  const received = await client.receive(undefined, { timeout: MAX_TIMEOUT_MS })
   const { reason, error } = await client.outcome
   await finishSideWrites(pipeline, timeout)
   const fault = (reason === 'stage-error' ? error : late)?.message

@@ -19,7 +19,7 @@ const MAX_SHOWN_BYTES = 300
 
 /** Options of `receive()`. */
 export interface ReceiveOptions {
-  /** The milliseconds of real time after which the wait for bytes is given up. @default 4000 */
+  /** The milliseconds of real time without a byte in either direction after which the wait is given up. @default 4000 */
   readonly timeout?: number
 }
 
@@ -29,7 +29,7 @@ export interface TestClient {
   readonly send: (data: string | Uint8Array) => void
   /**
    * Resolves with the next `until` bytes, or with the bytes up to and with the text `until`, or, without it, with all
-   * up to the server's end. Rejects when the server's end comes first, or when that takes longer than `timeout`; the
+   * up to the server's end. Rejects when the server's end comes first, or when nothing moves for `timeout`; the
    * message says what came. What came stays for the next `receive`.
    */
   readonly receive: (until?: number | string, options?: ReceiveOptions) => Promise<Buffer>
@@ -90,10 +90,14 @@ async function receive(
   checkInteger('receive()', 'timeout', timeout, 1, 2_147_483_647)
   socket.stall(false)
   let isLate = false
-  const cancel = after(timeout, () => {
-    isLate = true
-    socket.wake()
-  })
+  let moved = socket.moved
+  let cancel = after(timeout, onTimeout)
+  function onTimeout(): void {
+    isLate = moved === socket.moved
+    if (isLate) socket.wake()
+    else cancel = after(timeout, onTimeout)
+    moved = socket.moved
+  }
   try {
     let searched = 0
     for (;;) {

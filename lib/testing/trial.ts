@@ -10,6 +10,8 @@ import type { Kind } from '../kind.js'
 import type { Reason } from '../outcome.js'
 import { type AnyStage, type Controller, stage } from '../stage.js'
 
+const ignore = () => {}
+
 /** Callbacks of a trial. */
 export interface TrialHooks {
   /** Called with each fault that a stage reports. */
@@ -86,9 +88,9 @@ export class Trial {
         return reading() ? Number.POSITIVE_INFINITY : 0
       },
       hasRoom: () => true,
-      overflow: () => {},
+      overflow: ignore,
       drained: () => this.#wake(),
-      inputClosed: () => {},
+      inputClosed: ignore,
       report: reported => {
         const error = madeFault(reported)
         if (keeps) this.reports.push(error.code)

@@ -278,6 +278,13 @@ for (const plan of PLANS) {
     })
   }
 
+  t.test(`${plan}: a promise that is enqueued is named`, async t => {
+    const wrong = lineStage('wrong', () => ({
+      transform: (line, controller) => controller.enqueue(Promise.resolve(line) as never),
+    }))
+    t.match((await serve([wrong], 'x\n')).outcome.error?.message, /emitted a promise \(wait for it first/)
+  })
+
   t.test(`${plan}: a transform may return what is not a promise`, async t => {
     const chatty = lineStage('chatty', () => ({
       transform: (line, controller) => [controller.enqueue(line)] as never,

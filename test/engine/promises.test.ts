@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import {
   asyncMap,
-  type Connection,
+  Connection,
   type Controller,
   FrameTooLongError,
   fromStream,
@@ -19,7 +19,7 @@ import {
   tap,
   toLines,
 } from '../../lib/index.js'
-import { connect, runStage } from '../../lib/testing/index.js'
+import { connect, fakeClock, runStage } from '../../lib/testing/index.js'
 import { PLANS } from '../plans.js'
 import { runs } from '../runs.js'
 import { serveLines } from './serve-lines.js'
@@ -188,6 +188,40 @@ for (const plan of PLANS) {
       )
       t.equal(both.answer, 'hi\na\n')
       t.match(both.outcome, { reason: 'stage-error', error: { stage: 'bad' } })
+    },
+  )
+
+  t.test(
+    `${plan}: lines that come while an async map waits are taken behind it, and it is named if it hangs`,
+    async t => {
+      const late = map('late', async (line: string) => {
+        await turns(line.length)
+        return line
+      })
+      const whole = pipeline().through(lines()).through(passing).through(late).through(toLines())
+      const client = connect(whole, { plan })
+      for (const chunk of ['ab', 'c\nd\ne', 'f\n', 'g\nh\ni']) client.send(chunk)
+      client.end()
+      t.equal((await client.receive()).toString(), 'abc\nd\nef\ng\nh\ni\n')
+
+      const hanging = map('hanging', (_line: string) => new Promise<string>(() => {}))
+      const clock = fakeClock()
+      const stuck = connect(
+        pipeline().through(lines()).through(passing).through(hanging).through(toLines()),
+        {
+          plan,
+          connection: new Connection(1, {}, clock),
+          idleTimeout: 1_000,
+        },
+      )
+      stuck.send('a\n')
+      await turns(5)
+      for (let second = 0; second < 3; second++) {
+        clock.advance(1_000)
+        await turns(2)
+      }
+      stuck.end()
+      t.match(await stuck.outcome, { reason: 'stage-error', error: { stage: 'hanging' } })
     },
   )
 

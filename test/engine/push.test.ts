@@ -3,6 +3,7 @@ import t from 'tap'
 import {
   type Controller,
   fromStream,
+  generate,
   lines,
   map,
   type Outcome,
@@ -11,7 +12,7 @@ import {
   stage,
   toLines,
 } from '../../lib/index.js'
-import { connect } from '../../lib/testing/index.js'
+import { connect, runStage } from '../../lib/testing/index.js'
 import { PLANS } from '../plans.js'
 
 const LINES = { accepts: 'line', emits: 'line' } as const
@@ -221,4 +222,22 @@ t.test('a push in front of a stream is bounded too', async t => {
   const controller = await started(controllers)
   for (let index = 0; index < 1_000; index++) controller.enqueue('x')
   t.match(await client.outcome, { reason: 'slow-consumer' })
+})
+
+t.test('runStage() takes what a stage pushes and generates', async t => {
+  const later = stage<string, string>({
+    name: 'later',
+    ...LINES,
+    open: () => ({
+      transform: (line, controller) => {
+        setImmediate(() => controller.enqueue(line))
+      },
+      flush: () => new Promise(resolve => setTimeout(resolve, 5)),
+    }),
+  })
+  t.strictSame(await runStage(later, ['a', 'b']), ['a', 'b'])
+  const twice = generate('twice', async function* (items) {
+    for await (const line of items) yield* [line, line]
+  })
+  t.strictSame(await runStage(twice, ['a', 'b']), ['a', 'a', 'b', 'b'])
 })

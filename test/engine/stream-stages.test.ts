@@ -287,6 +287,45 @@ for (const plan of PLANS) {
     )
   })
 
+  t.test(
+    `${plan}: faults that are reported stay behind what a Duplex gathers, and behind lines that wait`,
+    async t => {
+      // Takes several lines as one, and each in its time.
+      const gathering = fromStream<string, string>(
+        'gathering',
+        () =>
+          new Duplex({
+            objectMode: true,
+            read() {},
+            writev(chunks, callback) {
+              setImmediate(() => {
+                for (const { chunk } of chunks) this.push(chunk)
+                callback()
+              })
+            },
+            final(callback) {
+              this.push(null)
+              callback()
+            },
+          }),
+        LINES,
+      )
+      const whole = pipeline()
+        .through(lines({ maxLength: 3, overflow: 'report' }))
+        .through(toLines())
+        .through(lines())
+        .through(gathering)
+        .through(toLines())
+      const errors: string[] = []
+      const client = connect(whole, { plan, onError: ({ code }) => errors.push(code) })
+      const good = 'ok\n'.repeat(1_000)
+      client.send(`${good}long\n${good}long\n`)
+      client.end(good)
+      t.equal((await client.receive()).toString(), good.repeat(3))
+      t.strictSame(errors, ['ERR_BYWASH_FRAME_TOO_LONG', 'ERR_BYWASH_FRAME_TOO_LONG'])
+    },
+  )
+
   t.test(`${plan}: asyncMap keeps the order, and works on no more than its concurrency`, async t => {
     const waiting: (() => void)[] = []
     let most = 0

@@ -652,7 +652,8 @@ export const SOUND: Record<string, Sound> = {
       .through(fromStream('brotli', () => createBrotliCompress()))
       .through(fromStream('unbrotli', () => createBrotliDecompress())),
     examples: [{ input: 'hello', output: 'hello' }],
-    options: { random: 0 },
+    // Brotli takes half a megabyte before it gives a byte.
+    options: { random: 0, held: 1_048_576 },
   },
   'waits by the clock for each byte': {
     stage: throttle({ bytesPerSecond: 10 }),

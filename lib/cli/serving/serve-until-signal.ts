@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { Listener } from '../../listener/listener.js'
 import type { Io, Signal } from '../io.js'
 
@@ -29,10 +30,9 @@ export async function serveUntilSignal({ start, failed, reloads }: Serving, io: 
   let listener: Closable | undefined
   let isStopping = false
   let exitCode = 0
-  let end = () => {}
-  const ended = new Promise<undefined>(resolve => {
-    end = () => resolve(undefined)
-  })
+  const over = new AbortController()
+  const end = () => over.abort()
+  const ended = once(over.signal, 'abort').then(() => undefined)
   const stop = async (options: { readonly timeout?: number }) => {
     isStopping = true
     const closing = listener?.close(options)
@@ -71,12 +71,11 @@ export async function serveUntilSignal({ start, failed, reloads }: Serving, io: 
     void listener.closed?.then(end)
     if (isStopping) void stop({})
     await ended
-    return exitCode
   } catch (error) {
     if (!isStopping) throw error
-    return exitCode
   } finally {
     ignoreSignals()
     failed.removeEventListener('abort', onFailure)
   }
+  return exitCode
 }

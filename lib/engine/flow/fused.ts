@@ -11,17 +11,12 @@ import { LoopTransformer } from '../rewrite/line-loop.js'
 import { RewrittenTransformer } from '../rewrite/rewritten.js'
 import type { TextOutput } from '../rewrite/text-output.js'
 import type { Flow, Sink } from './flow.js'
+import { PIECE_BYTES } from './stream-marks.js'
 
 type AnyTransformer = Transformer<unknown, unknown>
 type Step = 'start' | 'readComplete' | 'flush' | typeof settle
 /** The part of a sink that a fused segment calls. */
 type FusedSink = Omit<Sink, 'inputClosed'>
-
-/**
- * Size of the pieces in which a chunk goes into a segment with a stage that waits. While it waits the rest of the chunk stays
- * as it is: as items its bytes would take up to 136 times the memory.
- */
-const PIECE_BYTES = 512
 
 /**
  * Whether connections of a list take their chunks in pieces, by the list: because a stage says that it waits, or has returned
@@ -99,8 +94,6 @@ class Link implements HoldingController<unknown> {
 
   /** Takes a report of an earlier stage, and passes it on behind the items that it came behind; false where that is now. */
   takesReport(fault: Fault): boolean {
-    // Behind the end of the connection nobody hears of it.
-    if (this.state !== 'open') return true
     const { transformer } = this
     if (this.waits) this.#enqueueLater(new QueuedReport(fault))
     else if (transformer[reported] === undefined) return false
@@ -484,7 +477,7 @@ export class FusedSegment implements Flow {
 
   /** Items and bytes that have left the last stage. */
   get given(): Passed {
-    return this.counts().at(-1)?.out ?? { items: this.#items, bytes: this.bytes }
+    return (this.counts().at(-1) as StageCounts).out
   }
 
   close(outcome: Outcome): BywashError | undefined {

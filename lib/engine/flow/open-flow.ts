@@ -8,7 +8,11 @@ let streams: typeof import('./streams.js') | undefined
 
 /** Loads the modules that a plan runs on. through2 takes longer to import than all the rest, and a direct plan needs no stream. */
 export async function load(plan: Plan): Promise<void> {
-  if (plan.direct === undefined) streams ??= await import('./streams.js')
+  if (plan.direct !== undefined) return
+  streams ??= await import('./streams.js')
+  for (const { type, stages } of plan.segments) {
+    if (type === 'stream' && stages[0].stage.load !== undefined) await stages[0].stage.load()
+  }
 }
 
 /**

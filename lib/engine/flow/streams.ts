@@ -2,7 +2,7 @@ import type { AsyncResource } from 'node:async_hooks'
 import type { Duplex, Transform } from 'node:stream'
 import type { Connection } from '../../connection.js'
 import { type BywashError, blame, type Fault, isFault, type Reported, StageError } from '../../errors.js'
-import { type Kind, sizeOf, wrongKind } from '../../kind.js'
+import { sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import { type FrameWatch, isOverdue } from '../drive/frame-watch.js'
@@ -11,16 +11,8 @@ import type { PlannedStage, Segment } from '../planned-stage.js'
 import type { Flow, Sink } from './flow.js'
 import { FusedSegment, ITEM_BYTES } from './fused.js'
 import { asError, guardStream } from './guard-stream.js'
+import { HIGH_WATER_MARK, PIECE_BYTES } from './stream-marks.js'
 import { through } from './through.js'
-
-/** Items that may wait on each side of a stream. Chunks can be large, so only one of them. */
-const HIGH_WATER_MARK: Record<Kind, number> = { bytes: 1, line: 16, frame: 16, value: 16 }
-
-/**
- * Size of the pieces in which a chunk goes to a part that makes items of bytes. Once the part is full, the rest of the chunk
- * waits as it is: as items its bytes would take up to 136 times the memory.
- */
-const PIECE_BYTES = 512
 
 /** A segment at work as a stream. */
 interface Part {

@@ -35,6 +35,7 @@ export const fromBase64: StageFactory<(options?: FromTextOptions) => Transformer
     summary: 'turns base64 back into bytes',
     accepts: 'bytes',
     emits: 'bytes',
+    memory: { perByte: 3 / 4, perRead: 3 },
     options: FROM_TEXT_OPTIONS,
     examples: ['from-base64 --line-feeds skip'],
     make: ({ lineFeeds }) => textDecoder(RULES, lineFeeds),

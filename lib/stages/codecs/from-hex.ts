@@ -24,6 +24,7 @@ export const fromHex: StageFactory<(options?: FromTextOptions) => TransformerSta
     summary: 'turns hexadecimal digits back into bytes',
     accepts: 'bytes',
     emits: 'bytes',
+    memory: { perByte: 1 / 2, perRead: 1 },
     options: FROM_TEXT_OPTIONS,
     examples: ['from-hex --line-feeds skip'],
     make: ({ lineFeeds }) => textDecoder(RULES, lineFeeds),

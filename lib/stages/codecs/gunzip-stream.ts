@@ -7,7 +7,7 @@ import { GzipHeader } from './gzip-header.js'
 const NAME = 'gunzip'
 
 /** The most output that zlib makes in one step. */
-const STEP_BYTES = 16_384
+export const STEP_BYTES = 16_384
 
 /** Output up to which `maxRatio` is not checked: a short text of one repeated character is no bomb. */
 const RATIO_CHECK_MIN_BYTES = 65_536
@@ -88,7 +88,8 @@ export class GunzipStream extends Transform {
   #resume!: () => void
 
   constructor(limits: GunzipLimits, fail: (error: unknown) => void) {
-    super({ highWaterMark: STEP_BYTES })
+    // One chunk may wait in front of it: a mark of bytes would be reached by thousands of chunks of one byte.
+    super({ writableHighWaterMark: 1, readableHighWaterMark: STEP_BYTES })
     this.#limits = limits
     this.#fail = fail
     this.#header = new GzipHeader(NAME, limits.maxHeader)

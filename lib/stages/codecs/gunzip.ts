@@ -3,7 +3,7 @@ import type { StageFactory } from '../../definition.js'
 import { integer } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
 import { fromStream, type StreamStage } from '../../stage.js'
-import { GunzipStream } from './gunzip-stream.js'
+import { GunzipStream, STEP_BYTES } from './gunzip-stream.js'
 
 const OPTIONS = {
   maxOutput: integer({
@@ -30,6 +30,9 @@ const OPTIONS = {
     help: 'the most members of a connection; each takes time, also an empty one',
   }),
 }
+
+/** The memory of zlib itself (zconf.h): 2^15 bytes for its window, and its state. */
+const INFLATE_BYTES = 40_960
 
 /** Options of `gunzip()`. All limits but `maxHeader` count from the beginning of the connection. */
 export type GunzipOptions = OptionsOf<typeof OPTIONS>
@@ -58,6 +61,7 @@ export const gunzip: StageFactory<(options?: GunzipOptions) => StreamStage<Buffe
   summary: 'decompresses gzip, within limits',
   accepts: 'bytes',
   emits: 'bytes',
+  memory: { keeps: INFLATE_BYTES + 2 * STEP_BYTES, chunk: STEP_BYTES },
   options: OPTIONS,
   examples: ['gunzip --max-output 1MiB | lines | to-lines'],
   make: limits =>

@@ -63,6 +63,7 @@ export const jsonLines: StageFactory<(options?: JsonLinesOptions) => Transformer
     summary: 'reads a JSON text from each line',
     accepts: 'line',
     emits: 'value',
+    memory: {},
     options: OPTIONS,
     examples: ['lines | json-lines --invalid report | to-json-lines | to-lines'],
     make: settings =>

@@ -14,6 +14,7 @@ export const toBase64 = defineStage({
   summary: 'turns bytes into base64',
   accepts: 'bytes',
   emits: 'bytes',
+  memory: { perByte: 4 / 3, perRead: 4 },
   examples: ['to-base64'],
   make: () =>
     stage<Buffer, Buffer>({

@@ -13,6 +13,7 @@ export const toHex = defineStage({
   summary: 'turns each byte into two hexadecimal digits',
   accepts: 'bytes',
   emits: 'bytes',
+  memory: { perByte: 2 },
   examples: ['to-hex'],
   make: () =>
     map<Buffer, Buffer>('toHex', chunk => Buffer.from(chunk.toString('hex'), 'latin1'), {

@@ -20,6 +20,8 @@ export const toJsonLines = defineStage({
   summary: 'writes each value as a JSON text on a line',
   accepts: 'value',
   emits: 'line',
+  // A number may be longer than it came: 1e20 has 4 characters, and is written with 21.
+  memory: { perByte: 21 / 4 },
   examples: ['lines | json-lines | to-json-lines | to-lines'],
   make: () => map<unknown, string>('toJsonLines', encode, { accepts: 'value', emits: 'line', asks: false }),
 })

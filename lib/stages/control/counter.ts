@@ -46,6 +46,7 @@ export const counter = defineStage({
   summary: 'numbers the connections, and passes everything on',
   accepts: 'any',
   emits: 'same',
+  memory: {},
   options: OPTIONS,
   examples: ['counter'],
   make: ({ onOpen = ignore, onClose = ignore }) => {

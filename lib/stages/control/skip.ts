@@ -17,6 +17,7 @@ export const skip = defineStage({
   summary: 'leaves out the first items',
   accepts: 'any',
   emits: 'same',
+  memory: {},
   arguments: [{ count: integer({ help: 'how many items' }) }],
   examples: ['lines | skip 1 | to-lines'],
   make: ({ count }) =>

@@ -18,6 +18,7 @@ export const take = defineStage({
   summary: 'passes the first items on, and then ends the connection',
   accepts: 'any',
   emits: 'same',
+  memory: {},
   arguments: [
     { count: integer({ help: 'how many items; with 0 the connection ends as soon as it is open' }) },
   ],

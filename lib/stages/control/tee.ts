@@ -77,7 +77,8 @@ export const tee = defineStage({
   summary: 'writes a copy to a second sink, and passes everything on',
   accepts: 'any',
   emits: 'same',
-  holds: 'maxPending',
+  // What waits, and the item that is written last.
+  memory: ({ maxPending }) => ({ keeps: maxPending + 65_536 }),
   options: OPTIONS,
   examples: ['tee --to received.log --on-lag fail'],
   make: ({ onDrop = ignore, ...rest }) => {

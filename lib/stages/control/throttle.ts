@@ -64,6 +64,10 @@ export const throttle = defineStage({
   summary: 'lets no more pass in a second than it is told',
   accepts: 'any',
   emits: 'same',
+  memory: ({ bytesPerSecond, burst }) => ({
+    waiting: 1,
+    ...(bytesPerSecond === undefined ? {} : { itemsPerByte: 1 / (burst ?? bytesPerSecond) }),
+  }),
   variant: { option: 'bytesPerSecond', accepts: 'bytes', emits: 'bytes' },
   options: OPTIONS,
   examples: [

@@ -18,6 +18,7 @@ export const welcome: StageFactory<(text: string | Uint8Array) => TransformerSta
     summary: 'sends a text as soon as the connection is open',
     accepts: 'bytes',
     emits: 'bytes',
+    memory: ({ text }) => ({ perRead: Buffer.byteLength(text) }),
     arguments: [{ text: bytes({ help: 'what to send; no line feed is added' }) }],
     examples: ["welcome 'Hello! Type anything.\\n'"],
     make: ({ text }) => {

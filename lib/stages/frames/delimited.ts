@@ -67,7 +67,10 @@ export const delimited: StageFactory<(options: DelimitedOptions) => TransformerS
     summary: 'cuts bytes into frames at one delimiter or several',
     accepts: 'bytes',
     emits: 'frame',
-    holds: 'maxLength',
+    memory: ({ delimiters, maxLength }) => {
+      const lengths = [delimiters].flat().map(delimiter => Buffer.byteLength(delimiter as string))
+      return { itemsPerByte: 1 / Math.min(...lengths), frame: maxLength + Math.max(...lengths) }
+    },
     options: OPTIONS,
     examples: ["delimited --delimiters '\\r\\n' --delimiters '\\n' | to-delimited '\\n'"],
     make: ({ delimiters, ...settings }) => {

@@ -34,7 +34,7 @@ export const fixedLength: StageFactory<
   summary: 'cuts bytes into frames of one length',
   accepts: 'bytes',
   emits: 'frame',
-  holds: 'length',
+  memory: ({ length }) => ({ itemsPerByte: 1 / length, frame: length }),
   arguments: [{ length: frameLength }],
   options: OPTIONS,
   examples: ['fixed-length 16 --partial drop | to-fixed-length 16'],

@@ -26,6 +26,9 @@ export const LENGTH_FIELD_OPTIONS = {
   }),
 }
 
+/** The most bytes that a varint takes. */
+export const MAX_VARINT_BYTES = 10
+
 /** The options of a length, as a caller gives them. */
 export type LengthFieldOptions = OptionsOf<typeof LENGTH_FIELD_OPTIONS>
 

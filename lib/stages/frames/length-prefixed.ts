@@ -6,11 +6,16 @@ import { integer } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
 import { stage, type TransformerStage } from '../../stage.js'
 import { maxLength, overflow, partial } from './frame-options.js'
-import { LENGTH_FIELD_OPTIONS, type LengthField, lengthSize, readLength } from './length-field.js'
+import {
+  LENGTH_FIELD_OPTIONS,
+  type LengthField,
+  lengthSize,
+  MAX_VARINT_BYTES,
+  readLength,
+} from './length-field.js'
 import { SizedFrames, type SizedRules } from './sized-frames.js'
 
 const MAX_OFFSET_BYTES = 65_535
-const MAX_VARINT_BYTES = 10
 
 const OPTIONS = {
   ...LENGTH_FIELD_OPTIONS,
@@ -65,11 +70,14 @@ export const lengthPrefixed: StageFactory<
   summary: 'cuts bytes into frames with their length in front',
   accepts: 'bytes',
   emits: 'frame',
-  holds: 'maxLength',
+  memory: ({ maxLength, offset, width, strip }) => ({
+    itemsPerByte: 1 / headLength(offset, width),
+    frame: maxLength + (strip ?? offset + MAX_VARINT_BYTES),
+  }),
   options: OPTIONS,
   examples: ['length-prefixed --width 2 | to-length-prefixed --width 2'],
   make: ({ offset, strip, maxLength, overflow, partial, ...field }) => {
-    const minHeaderLength = offset + (field.width === 'varint' ? 1 : field.width)
+    const minHeaderLength = headLength(offset, field.width)
     if (minHeaderLength - (strip ?? minHeaderLength) > maxLength) {
       throw new InvalidOptionError(
         `lengthPrefixed(): with a 'maxLength' of ${maxLength} no frame can hold the ${minHeaderLength} bytes of its head. Raise 'maxLength' or 'strip'.`,
@@ -96,6 +104,11 @@ export const lengthPrefixed: StageFactory<
     })
   },
 })
+
+/** Least number of bytes up to the end of the length. */
+function headLength(offset: number, width: LengthField['width']): number {
+  return offset + (width === 'varint' ? 1 : width)
+}
 
 interface LengthPrefixedRules extends SizedRules {
   readonly field: LengthField

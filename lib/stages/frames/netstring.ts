@@ -44,7 +44,7 @@ export const netstring: StageFactory<(options?: NetstringOptions) => Transformer
     summary: 'reads frames that are sent as netstrings',
     accepts: 'bytes',
     emits: 'frame',
-    holds: 'maxLength',
+    memory: ({ maxLength }) => ({ itemsPerByte: 1 / 3, frame: maxLength + MAX_LENGTH_DIGITS + 2 }),
     options: OPTIONS,
     examples: ['netstring --max-length 4KiB | to-netstring'],
     make: settings => {

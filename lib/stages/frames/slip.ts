@@ -48,7 +48,7 @@ export const slip: StageFactory<(options?: SlipOptions) => TransformerStage<Buff
   summary: 'reads frames in SLIP, RFC 1055',
   accepts: 'bytes',
   emits: 'frame',
-  holds: 'maxLength',
+  memory: ({ maxLength }) => ({ itemsPerByte: 1 / 2, frame: maxLength }),
   options: OPTIONS,
   examples: ['slip --max-length 1006 | to-slip'],
   make: rules =>

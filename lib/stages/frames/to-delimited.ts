@@ -23,6 +23,7 @@ export const toDelimited: StageFactory<(delimiter: string | Uint8Array) => Trans
     summary: 'puts a delimiter behind each frame',
     accepts: 'frame',
     emits: 'bytes',
+    memory: ({ delimiter }) => ({ perItem: Buffer.byteLength(delimiter) }),
     arguments: [{ delimiter: bytes({ minimum: 1, help: 'what is put after each frame' }) }],
     examples: ["delimited --delimiters '\\0' | to-delimited '\\n'"],
     make: ({ delimiter }) => {

@@ -21,6 +21,7 @@ export const toFixedLength: StageFactory<(length: number | string) => Transforme
     summary: 'writes frames of one length, and refuses any other',
     accepts: 'frame',
     emits: 'bytes',
+    memory: {},
     arguments: [{ length: frameLength }],
     examples: ['fixed-length 16 | to-fixed-length 16'],
     make: ({ length }) => {

@@ -1,5 +1,5 @@
 import { defineStage } from '../../define-stage.js'
-import type { StageFactory } from '../../definition.js'
+import type { StageFactory, StageMemory } from '../../definition.js'
 import { StageError } from '../../errors.js'
 import type { Frame } from '../../kind.js'
 import { map, type TransformerStage } from '../../stage.js'
@@ -8,6 +8,7 @@ import {
   type LengthField,
   type LengthFieldOptions,
   lengthSize,
+  MAX_VARINT_BYTES,
   writeLength,
 } from './length-field.js'
 
@@ -32,6 +33,7 @@ export const toLengthPrefixed: StageFactory<
   summary: 'puts its length in front of each frame',
   accepts: 'frame',
   emits: 'bytes',
+  memory: memoryWith,
   options: LENGTH_FIELD_OPTIONS,
   examples: ['length-prefixed --width varint | to-length-prefixed --width varint'],
   make: field => {
@@ -46,6 +48,13 @@ export const toLengthPrefixed: StageFactory<
     return map<Frame, Buffer>('toLengthPrefixed', encode, { accepts: 'frame', emits: 'bytes', asks: false })
   },
 })
+
+/** The memory that the lengths take: a varint of a frame has a byte more for each 128-fold. */
+function memoryWith({ width, adjustment, includesItself }: LengthField): StageMemory {
+  if (width !== 'varint') return { perItem: width }
+  const added = Math.max(0, -adjustment) + (includesItself ? MAX_VARINT_BYTES : 0)
+  return { perByte: 1 + 1 / 128, perItem: lengthSize(width, added) + 1 }
+}
 
 /** The value of the length in front of a frame. */
 function lengthOf(frame: Frame, { width, adjustment, includesItself }: LengthField): number {

@@ -16,6 +16,8 @@ export const toNetstring = defineStage({
   summary: 'writes each frame as a netstring',
   accepts: 'frame',
   emits: 'bytes',
+  // The length has one digit more for each tenfold.
+  memory: { perByte: 1.1, perItem: 3 },
   examples: ['netstring | to-netstring'],
   make: () => map<Frame, Buffer>('toNetstring', encode, { accepts: 'frame', emits: 'bytes', asks: false }),
 })

@@ -33,6 +33,7 @@ export const toSlip: StageFactory<(options?: ToSlipOptions) => TransformerStage<
     summary: 'writes frames in SLIP, RFC 1055',
     accepts: 'frame',
     emits: 'bytes',
+    memory: ({ leadingEnd }) => ({ perByte: 2, perItem: leadingEnd ? 2 : 1 }),
     options: OPTIONS,
     examples: ['slip | to-slip --no-leading-end'],
     make: ({ leadingEnd }) => {

@@ -1,6 +1,6 @@
 import type { LineEncoding } from '../../block-role.js'
 import { defineStage } from '../../define-stage.js'
-import type { StageFactory } from '../../definition.js'
+import type { StageFactory, StageMemory } from '../../definition.js'
 import type { Frame } from '../../kind.js'
 import { decodeText } from '../../line-text.js'
 import { type Controller, internalStage, stage, type TransformerStage } from '../../stage.js'
@@ -8,7 +8,7 @@ import { ExactTextLines, FrameLines } from './exact-lines.js'
 import { lineBlocks, PlainBlocks } from './line-blocks.js'
 import { LineDecoder } from './line-decoder.js'
 import { LINES_OPTIONS, type LineRules, type LinesOptions, lineRules } from './line-rules.js'
-import { splitStream } from './split-stream.js'
+import { loadSplit2, splitStream } from './split-stream.js'
 
 /**
  * Cuts bytes into lines. Takes bytes and emits lines as text, without their delimiter unless `keep` is set; with
@@ -31,7 +31,7 @@ export const lines = defineStage({
   summary: 'cuts bytes into lines',
   accepts: 'bytes',
   emits: 'line',
-  holds: 'maxLength',
+  memory: (settings, given) => memoryWith(lineRules(settings, given)),
   variant: { option: 'encoding', value: 'buffer', emits: 'frame' },
   options: LINES_OPTIONS,
   examples: ['lines --max-length 4KiB --overflow truncate | to-lines', 'lines --profile netty | to-lines'],
@@ -40,9 +40,27 @@ export const lines = defineStage({
     return rules.encoding === 'buffer' ? frames(rules) : textLines(rules, rules.encoding)
   },
 }) as StageFactory<{
-  (options: LinesOptions & { readonly encoding: 'buffer' }): TransformerStage<Buffer, Frame>
-  (options?: LinesOptions & { readonly encoding?: 'utf8' | 'latin1' }): TransformerStage<Buffer, string>
+  (options: FrameLinesOptions): TransformerStage<Buffer, Frame>
+  (options?: TextLinesOptions): TransformerStage<Buffer, string>
 }>
+
+/** A line is measured in UTF-8, where a byte of latin1 takes up to two, and U+FFFD for a byte that is not UTF-8 three. */
+function memoryWith({ encoding, isStrict, delimiter, maxLength }: LineRules): StageMemory {
+  return {
+    perByte: encoding === 'latin1' ? 2 : encoding === 'utf8' && !isStrict ? 3 : 1,
+    itemsPerByte: 1 / (delimiter === '\r\n' ? 2 : 1),
+    frame: maxLength + 2,
+  }
+}
+
+// With names, and no intersections in the signatures, the compiler's message for a mistyped option is short.
+interface FrameLinesOptions extends LinesOptions {
+  readonly encoding: 'buffer'
+}
+
+interface TextLinesOptions extends LinesOptions {
+  readonly encoding?: 'utf8' | 'latin1' | undefined
+}
 
 function frames(rules: LineRules): TransformerStage<Buffer, Frame> {
   // No `stream`: split2 can only make text.
@@ -67,7 +85,10 @@ function textLines(rules: LineRules, encoding: 'utf8' | 'latin1'): TransformerSt
     // No `stream` where a line may be cut into pieces: split2 would hold a piece until the next delimiter.
     ...(rules.overflow === 'split'
       ? {}
-      : { stream: (_connection, fail, report) => splitStream(lineBlocks(rules), rules, fail, { report }) }),
+      : {
+          stream: (_connection, fail, report) => splitStream(lineBlocks(rules), rules, fail, { report }),
+          load: loadSplit2,
+        }),
     ...(rules.isBlockwise
       ? {
           blocks: {

@@ -1,13 +1,15 @@
 import { isUtf8 } from 'node:buffer'
-import { createRequire } from 'node:module'
 import type { Duplex, Transform, TransformCallback } from 'node:stream'
-import type split2 from 'split2'
 import { refuseInvalid } from './exact-lines.js'
 import type { LineBlocks, Reporter } from './line-blocks.js'
 import type { LineRules } from './line-rules.js'
 
-// split2 is loaded by the first stream: the fused plan never needs it.
-const require = createRequire(import.meta.url)
+let split2: typeof import('split2') | undefined
+
+/** Loads split2, which only the streams need. An import, and no `require`, is what a bundler follows. */
+export async function loadSplit2(): Promise<void> {
+  split2 ??= (await import('split2')).default
+}
 
 /**
  * The stream of `lines()` for one connection on plan `streams`: split2, with `LineBlocks` in front of it. split2 alone
@@ -46,9 +48,10 @@ export function splitStream(
       return undefined
     }
   }
-  const split = require('split2') as typeof split2
+  const split = split2 as NonNullable<typeof split2>
   const stream: Transform = split(matcher, decodeWhole, {
     decodeStrings: false,
+    writableHighWaterMark: 1,
     readableHighWaterMark: 16,
   })
   const splitTransform = stream._transform

@@ -37,15 +37,25 @@ export const toLines = defineStage({
   summary: 'puts a delimiter behind each line',
   accepts: 'line',
   emits: 'bytes',
+  memory: ({ delimiter }) => ({ perItem: delimiter.length }),
   variant: { option: 'encoding', value: 'buffer', accepts: 'frame' },
   options: OPTIONS,
   examples: ["lines | to-lines --delimiter '\\r\\n'"],
   make: ({ delimiter, encoding }) =>
     encoding === 'buffer' ? frameLines(delimiter) : textLines(delimiter, encoding),
 }) as StageFactory<{
-  (options: ToLinesOptions & { readonly encoding: 'buffer' }): TransformerStage<Frame, Buffer>
-  (options?: ToLinesOptions & { readonly encoding?: 'utf8' | 'latin1' }): TransformerStage<string, Buffer>
+  (options: FrameToLinesOptions): TransformerStage<Frame, Buffer>
+  (options?: TextToLinesOptions): TransformerStage<string, Buffer>
 }>
+
+// With names, and no intersections in the signatures, the compiler's message for a mistyped option is short.
+interface FrameToLinesOptions extends ToLinesOptions {
+  readonly encoding: 'buffer'
+}
+
+interface TextToLinesOptions extends ToLinesOptions {
+  readonly encoding?: 'utf8' | 'latin1' | undefined
+}
 
 function frameLines(delimiter: string): TransformerStage<Frame, Buffer> {
   const bytes = Buffer.from(delimiter)

@@ -25,6 +25,7 @@ export const grep: StageFactory<(text: string, options?: GrepOptions) => Transfo
     summary: 'hands on the lines that contain a text',
     accepts: 'line',
     emits: 'line',
+    memory: {},
     arguments: [{ text: text({ help: 'what to look for; every line contains the empty text' }) }],
     options: OPTIONS,
     examples: ['lines | grep ERROR | to-lines'],

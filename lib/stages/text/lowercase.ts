@@ -17,6 +17,8 @@ export const lowercase: StageFactory<(options?: LetterCaseOptions) => Transforme
     summary: 'lower-cases each line: A to Z, or every letter',
     accepts: 'line',
     emits: 'line',
+    // By Unicode Ⱥ, of two bytes, becomes ⱥ, of three; and İ becomes two characters.
+    memory: ({ mode }) => ({ perByte: mode === 'unicode' ? 2 : 1 }),
     options: LETTER_CASE_OPTIONS,
     examples: ['lines | lowercase | to-lines'],
     make: ({ mode }) => letterCase('lowercase', text => text.toLowerCase(), mode),

@@ -18,6 +18,9 @@ const OPTIONS = {
   }),
 }
 
+/** The digits of 2^53 - 1, beyond which nobody counts. */
+const MAX_DIGITS = 16
+
 /** Options of `number()`. */
 export type NumberOptions = OptionsOf<typeof OPTIONS>
 
@@ -35,6 +38,9 @@ export const number: StageFactory<(options?: NumberOptions) => TransformerStage<
     summary: 'puts its number before each line',
     accepts: 'line',
     emits: 'line',
+    memory: ({ separator, width }) => ({
+      perItem: Math.max(width, MAX_DIGITS) + Buffer.byteLength(separator),
+    }),
     options: OPTIONS,
     examples: ["lines | number --separator '\\t' --width 6 | to-lines"],
     make: ({ start, separator, width }) =>

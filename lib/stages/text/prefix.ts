@@ -16,6 +16,7 @@ export const prefix: StageFactory<(text: string) => TransformerStage<string, str
   summary: 'puts a text before each line',
   accepts: 'line',
   emits: 'line',
+  memory: ({ text }) => ({ perItem: Buffer.byteLength(text) }),
   arguments: [{ text: text({ help: 'what to put there; nothing is added between it and the line' }) }],
   examples: ["lines | prefix '> ' | to-lines"],
   make: ({ text }) => map('prefix', line => text + line, { asks: false }),

@@ -19,6 +19,12 @@ export const replace: StageFactory<(text: string, by: string) => TransformerStag
     summary: 'replaces each occurrence of a text in each line',
     accepts: 'line',
     emits: 'line',
+    memory: ({ text, by }) => ({
+      // Half a surrogate pair counts 2 bytes in the pair, and 3 alone.
+      perByte:
+        Math.max(1, Buffer.byteLength(by) / Buffer.byteLength(text)) *
+        (/\p{Surrogate}/u.test(text) ? 1.5 : 1),
+    }),
     arguments: [
       { text: text({ minimum: 1, help: 'what to look for, one character or more' }) },
       { by: text({ help: 'what to put in its place; the empty text takes it out' }) },

@@ -14,6 +14,7 @@ export const trim = defineStage({
   summary: 'takes white space off both ends of each line',
   accepts: 'line',
   emits: 'line',
+  memory: {},
   examples: ['lines | trim | to-lines'],
   make: () => map('trim', trimmed, { asks: false }),
 })

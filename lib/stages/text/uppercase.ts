@@ -17,6 +17,8 @@ export const uppercase: StageFactory<(options?: LetterCaseOptions) => Transforme
     summary: 'upper-cases each line: a to z, or every letter',
     accepts: 'line',
     emits: 'line',
+    // By Unicode ΐ, of two bytes, becomes three characters of two bytes each.
+    memory: ({ mode }) => ({ perByte: mode === 'unicode' ? 3 : 1 }),
     options: LETTER_CASE_OPTIONS,
     examples: ['lines | uppercase | to-lines'],
     make: ({ mode }) => letterCase('uppercase', text => text.toUpperCase(), mode),

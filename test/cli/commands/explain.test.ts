@@ -22,8 +22,7 @@ plan fused
 │  └─ gzip: bytes to bytes
 └─ fused
    └─ welcome hi: bytes to bytes
-memory: at most 68KiB of what has come, for each connection (64KiB of one read, 4KiB in lines)
-        and the buffers of gzip, a stream
+memory: at most 1.5MiB for each connection (192KiB in the socket, 16KiB of output, 4KiB in lines, 634KiB in gzip, 332KiB around lines | uppercase | toLines, 268KiB around gzip, 32KiB around welcome)
 `,
   )
 })
@@ -35,7 +34,7 @@ t.test('shows a preset, and that one may have no stage', async t => {
     `echo
 plan fused, no stream between source and sink
 └─ no stage: what comes goes on as it is
-memory: at most 64KiB of what has come, for each connection (64KiB of one read)
+memory: at most 256KiB for each connection (192KiB in the socket, 64KiB of output)
 `,
   )
 })
@@ -60,7 +59,11 @@ t.test('names the stages whose memory nobody knows', async t => {
     'own.mjs': "import { map } from 'bywash'\nexport const own = map('own', line => line)\n",
   })
   const { printed } = await runCommand(['explain', '--import', 'own.mjs', 'lines | own | to-lines'], '', io)
-  t.match(printed, '        and what own keeps, which it does not say\n')
+  t.match(printed, '        and what own keeps and adds, which it does not say\n')
+})
+
+t.test('a size below a KiB is in bytes', async t => {
+  t.match(await explain('lines --max-length 10 | to-lines'), ', 12B in lines)\n')
 })
 
 t.test('--json prints the same for programs', async t => {
@@ -71,7 +74,17 @@ t.test('--json prints the same for programs', async t => {
     direct: false,
     accepts: 'bytes',
     emits: 'bytes',
-    memory: { bytes: 131_072, holders: [{ stage: 'lines', bytes: 65_536 }], streams: ['gzip'], unknown: [] },
+    memory: {
+      bytes: 5_671_536,
+      socket: 196_608,
+      output: 16_384,
+      holders: [
+        { stage: 'lines', bytes: 65_538 },
+        { stage: 'gzip', bytes: 649_216 },
+      ],
+      streams: [{ stage: 'lines' }, { stage: 'toLines' }, { stage: 'gzip' }],
+      unknown: [],
+    },
   })
   t.strictSame(
     report.segments.map(({ stages: [stage] }: { stages: { text: string }[] }) => stage?.text),
@@ -83,6 +96,7 @@ t.test('--mermaid prints a diagram, in which no text of a stage means anything',
   t.equal(
     await explain('--mermaid', `lines | to-lines | welcome '"]; end'`),
     `flowchart LR
+  %% memory: at most 705KiB for each connection (192KiB in the socket, 448KiB of output, 64KiB in lines)
   source([bytes])
   subgraph segment1 ["fused"]
     stage1["lines"]

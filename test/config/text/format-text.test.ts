@@ -1,23 +1,10 @@
 import { PassThrough } from 'node:stream'
 import t from 'tap'
-import { memoryBound } from '../../../lib/config/memory-bound.js'
 import { builtIn } from '../../../lib/config/registry.js'
 import { formatStage, formatText } from '../../../lib/config/text/format-text.js'
 import { defaultInWords, valuesInWords } from '../../../lib/config/text/option-words.js'
 import { pipelineOfText } from '../../../lib/config/text/text-pipeline.js'
-import {
-  counter,
-  defineStage,
-  grep,
-  gzip,
-  lines,
-  map,
-  option,
-  pipeline,
-  tee,
-  toLines,
-  welcome,
-} from '../../../lib/index.js'
+import { counter, defineStage, grep, lines, map, option, pipeline, tee, welcome } from '../../../lib/index.js'
 
 t.test('a list of stages is written with what was given, quoted where it must be', async t => {
   const stages = pipeline().through(lines({ maxLength: 4096, keep: true })).stages
@@ -93,19 +80,4 @@ t.test('the values and the default of an option have words', async t => {
     t.equal(valuesInWords(one), values)
     t.equal(defaultInWords(one), defaultValue)
   }
-})
-
-t.test('what a connection may hold is what its stages say, and a read', async t => {
-  const whole = pipeline()
-    .through(lines({ maxLength: 1000 }))
-    .through(map('own', line => line))
-    .through(toLines())
-    .through(gzip())
-  t.match(memoryBound(whole), {
-    bytes: 66_536,
-    holders: [{ stage: 'lines', bytes: 1000 }],
-    streams: ['gzip'],
-    unknown: ['own'],
-  })
-  t.match(memoryBound(pipeline()), { bytes: 65_536, holders: [], streams: [], unknown: [] })
 })

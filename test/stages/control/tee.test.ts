@@ -15,7 +15,9 @@ import {
 import { openFileSinks } from '../../../lib/stages/control/file-sink.js'
 import { type TeeOptions, tee } from '../../../lib/stages/index.js'
 import { chunkings, connect, runStage } from '../../../lib/testing/index.js'
+import { serveLocally } from '../../listener/local-listener.js'
 import { PLANS } from '../../plans.js'
+import { exchange } from '../../tcp-client.js'
 
 /** A Writable that keeps what it gets, and finishes a write only when it is told. */
 class Sink extends Writable {
@@ -247,4 +249,13 @@ t.test('options are checked at once, and neither they nor chunks are changed', a
   const chunk = Buffer.from('a')
   t.strictSame(await runStage(tee(Object.freeze({ to })), [chunk]), [Buffer.from('a')])
   t.equal(chunk.toString(), 'a')
+})
+
+t.test('a copy of a pipeline that has replaced another is waited for too', async t => {
+  const folder = t.testdir()
+  const { port, listener } = await serveLocally(t, pipeline())
+  await listener.replace(pipeline().through(tee({ to: join(folder, 'copy') })))
+  t.equal(String(await exchange(t, port, ['hello'])), 'hello')
+  await listener.close()
+  t.equal(readFileSync(join(folder, 'copy'), 'utf8'), 'hello')
 })
