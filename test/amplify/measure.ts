@@ -1,11 +1,9 @@
-import { once } from 'node:events'
 import { memoryBound } from '../../lib/config/memory-bound.js'
 import type { PlanMode } from '../../lib/engine/planned-stage.js'
 import type { Pipeline } from '../../lib/index.js'
-import { quiet } from '../../lib/testing/turns.js'
+import { quiet, turn } from '../../lib/testing/turns.js'
 import { processorTime } from './calibration.js'
 import { Feeder } from './feeder.js'
-import { type Input, repeated } from './inputs.js'
 
 type Served = Pipeline<Buffer, Buffer>
 
@@ -20,8 +18,8 @@ const HANDLE_OPTIONS = {
 } as const
 
 /** Nanoseconds of processor time for each byte of an input; undefined where the connection ends before many have come. */
-export async function timeOf(served: Served, input: Input, length: number): Promise<number | undefined> {
-  const feeder = new Feeder(repeated(input, length), true)
+export async function timeOf(served: Served, input: Buffer): Promise<number | undefined> {
+  const feeder = new Feeder(input, true)
   const before = processorTime()
   const { bytesRead } = await served.handle(feeder, HANDLE_OPTIONS)
   const time = processorTime() - before
@@ -33,33 +31,61 @@ export function statedMemory(served: Served, plan: PlanMode): number {
   return memoryBound(served, plan).bytes
 }
 
-/** Bytes that a connection holds whose client sends much of an input, and takes nothing. */
-export async function memoryOf(
-  served: Served,
-  input: Input,
-  length: number,
-  plan: PlanMode,
-  garbage: Garbage,
-): Promise<number> {
-  const feeder = new Feeder(repeated(input, length), false)
-  const before = heldMemory(garbage)
-  const over = served.handle(feeder, { ...HANDLE_OPTIONS, plan })
-  await quiet(() => feeder.taken + feeder.writableLength)
-  const held = heldMemory(garbage) - before
-  const closed = feeder.closed ? undefined : once(feeder, 'close')
-  feeder.destroy()
-  await closed
-  await over
-  return held
+/** Connections that are measured together, so that what else changes meanwhile counts less. */
+const CONNECTIONS = 4
+
+/** Readings of the memory until two are alike, at most. */
+const MAX_READINGS = 10
+
+/** Bytes in which two readings that are alike may differ. */
+const READING_ERROR = 1024
+
+/** A first look at what a connection holds whose client sends much of an input, and takes nothing: quick, and not exact. */
+export async function looksHeld(served: Served, input: Buffer, plan: PlanMode): Promise<number> {
+  return held(served, input, plan, 1, async () => {
+    // Twice: what is young becomes old the second time.
+    for (let time = 0; time < 2; time++) collect({ type: 'minor' })
+    return memory()
+  })
 }
 
-/** The garbage that is collected first: only what is young takes a hundredth of the time, and is most of it. */
-type Garbage = 'young' | 'all'
+/** Bytes that a connection holds whose client sends much of an input, and takes nothing. */
+export async function memoryOf(served: Served, input: Buffer, plan: PlanMode): Promise<number> {
+  return held(served, input, plan, CONNECTIONS, async () => {
+    let last = Number.POSITIVE_INFINITY
+    for (let reading = 0; reading < MAX_READINGS; reading++) {
+      collect()
+      // What finalizers let go of is garbage a turn later.
+      await turn()
+      collect()
+      const now = memory()
+      if (Math.abs(last - now) < READING_ERROR) break
+      last = now
+    }
+    return memory()
+  })
+}
 
-function heldMemory(garbage: Garbage): number {
-  const collect = globalThis.gc as (options?: { readonly type: 'minor' }) => void
-  // Twice: what finalizers let go of is only then garbage, and what is young becomes old the second time.
-  for (let time = 0; time < 2; time++) garbage === 'all' ? collect() : collect({ type: 'minor' })
+async function held(
+  served: Served,
+  input: Buffer,
+  plan: PlanMode,
+  count: number,
+  read: () => Promise<number>,
+): Promise<number> {
+  const before = await read()
+  const feeders = Array.from({ length: count }, () => new Feeder(input, false))
+  const over = feeders.map(feeder => served.handle(feeder, { ...HANDLE_OPTIONS, plan }))
+  await quiet(() => feeders.reduce((sum, { taken, writableLength }) => sum + taken + writableLength, 0))
+  const after = await read()
+  for (const feeder of feeders) feeder.destroy()
+  await Promise.all(over)
+  return (after - before) / count
+}
+
+const collect = globalThis.gc as (options?: { readonly type: 'minor' }) => void
+
+function memory(): number {
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external
 }

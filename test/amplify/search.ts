@@ -2,8 +2,8 @@ import type { PlanMode } from '../../lib/engine/planned-stage.js'
 import type { Pipeline } from '../../lib/index.js'
 import { type Factories, pipelineOf } from '../fuzz/stage-list.js'
 import { slowness } from './calibration.js'
-import { INPUTS, type Input, randomInputs } from './inputs.js'
-import { memoryOf, statedMemory, timeOf } from './measure.js'
+import { INPUTS, type Input, randomInputs, repeated } from './inputs.js'
+import { looksHeld, memoryOf, statedMemory, timeOf } from './measure.js'
 import { type Subject, subjects } from './subjects.js'
 import { isWorse, type Measured, TIME_LIMIT_NS, type Worst } from './verdict.js'
 
@@ -11,8 +11,8 @@ import { isWorse, type Measured, TIME_LIMIT_NS, type Worst } from './verdict.js'
 const LOOK_BYTES = 65_536
 const MEASURE_BYTES = 262_144
 
-/** Bytes that a client sends which reads nothing: more than any pipeline takes of it. */
-const HELD_BYTES = 1_048_576
+/** Bytes that a client sends which reads nothing: as many as wait on both sides of a socket, and more. */
+const HELD_BYTES = 262_144
 
 /** The inputs of each subject that are measured again, those that looked worst. */
 const MEASURED_INPUTS = 2
@@ -76,7 +76,7 @@ async function worstTime(
 ): Promise<Measured | undefined> {
   const looks: { input: Input; time: number }[] = []
   for (const input of inputs) {
-    const time = await timeOf(served, input, LOOK_BYTES)
+    const time = await timeOf(served, repeated(input, LOOK_BYTES))
     if (time !== undefined) looks.push({ input, time })
   }
   looks.sort((one, other) => other.time - one.time)
@@ -94,7 +94,7 @@ async function leastTime(served: Pipeline<Buffer, Buffer>, input: Input): Promis
   let least = Number.POSITIVE_INFINITY
   for (let attempt = 0; attempt < ATTEMPTS_BEYOND_LIMIT; attempt++) {
     if (attempt >= ATTEMPTS && least < TIME_LIMIT_NS) break
-    const time = await timeOf(served, input, MEASURE_BYTES)
+    const time = await timeOf(served, repeated(input, MEASURE_BYTES))
     least = Math.min(least, (time ?? 0) / slowness())
   }
   return least
@@ -109,7 +109,7 @@ async function worstMemory(
   const limit = statedMemory(served, plan)
   const looks: { input: Input; held: number }[] = []
   for (const input of inputs)
-    looks.push({ input, held: await memoryOf(served, input, HELD_BYTES, plan, 'young') })
+    looks.push({ input, held: await looksHeld(served, repeated(input, HELD_BYTES), plan) })
   looks.sort((one, other) => other.held - one.held)
   const subject = plan === 'fused' ? title : `plan streams, ${title}`
   let worst: Measured | undefined
@@ -131,7 +131,7 @@ async function leastMemory(
   let least = Number.POSITIVE_INFINITY
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (least <= limit) break
-    least = Math.min(least, await memoryOf(served, input, HELD_BYTES, plan, 'all'))
+    least = Math.min(least, await memoryOf(served, repeated(input, HELD_BYTES), plan))
   }
   return least
 }

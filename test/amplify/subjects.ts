@@ -41,11 +41,10 @@ const SPECIAL: Readonly<Record<string, readonly unknown[]>> = {
 /** Lengths for options that have no better values: the shortest, and a usual one. */
 const LENGTHS = [1, 1024]
 
-/** In front of a stage that takes bytes, these make a turn of many short chunks out of one read. */
-const SHORT_CHUNKS: readonly StageChoice[] = [
-  ['delimited', { delimiters: ';' }],
-  ['toDelimited', { delimiter: ';' }],
-]
+const FRAMES: StageChoice = ['delimited', { delimiters: ';' }]
+
+/** Behind `FRAMES` this makes many short chunks out of one read, for a stage that takes bytes. */
+const SHORT_CHUNKS: StageChoice = ['toDelimited', { delimiter: ';' }]
 
 /** Every stage of the factories, with its defaults and with each of its options at each value that may cost most. */
 export function subjects(factories: Factories): readonly Subject[] {
@@ -63,19 +62,16 @@ export function subjects(factories: Factories): readonly Subject[] {
     const unique = [...new Map(variants.map(values => [JSON.stringify(values), values])).values()]
     const passesBytes = (accepts === 'bytes' || accepts === 'any') && (emits === 'bytes' || emits === 'same')
     return unique.flatMap((values, index) => {
+      const choice: StageChoice = [stage, values]
       const title = `${stage}${shown(values)}`
-      const own = { stage, title, list: fitted([[stage, values]], factories) }
-      const isFirst = index === 0 && passesBytes
-      return isFirst
-        ? [
-            own,
-            {
-              ...own,
-              title: `short chunks | ${title}`,
-              list: fitted([...SHORT_CHUNKS, [stage, values]], factories),
-            },
-          ]
-        : [own]
+      // For some stages an item means something only behind a decoder.
+      const own = fitted(accepts === 'any' ? [FRAMES, choice] : [choice], factories)
+      const others =
+        index === 0 && passesBytes ? fitted([FRAMES, SHORT_CHUNKS, choice], factories) : undefined
+      const subject = { stage, title, list: own }
+      return others === undefined
+        ? [subject]
+        : [subject, { stage, title: `short chunks | ${title}`, list: others }]
     })
   })
 }

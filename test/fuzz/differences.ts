@@ -6,37 +6,38 @@ import { catalogue } from '../../lib/stages/catalogue.js'
 import { openDescriptors } from '../../lib/testing/resources.js'
 import { brief } from '../../lib/testing/show.js'
 import { now, until } from '../../lib/testing/turns.js'
-import { collectUncaught } from '../../lib/testing/uncaught.js'
 import { CLIENTS } from './clients.js'
 import type { FuzzCase } from './fuzz-case.js'
+import { collectIncidents } from './incidents.js'
 import { type Observation, observeInMemory, observeOnSocket, readGzip, textOf } from './observation.js'
 import type { Factories } from './stage-list.js'
 
-/** The time in which descriptors that are being closed must be: threads close files. */
+/** The milliseconds in which descriptors that are being closed must be: threads close files. */
 const CLOSING_MS = 10_000
 
 /**
  * Runs a case on both plans, as a whole and cut, in memory and with its client, and returns what differs from plan `fused`
  * in memory with the input as a whole. Each difference is a line; there is none where all is well.
  */
-export async function differences(tried: FuzzCase, factories: Factories = catalogue): Promise<string[]> {
+export async function differences(
+  tried: FuzzCase,
+  factories: Factories = catalogue,
+  closingTime = CLOSING_MS,
+): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'bywash-fuzz-'))
   const found: string[] = []
-  const onWarning = ({ message }: Error) => void found.push(`a warning: ${message}`)
-  process.on('warning', onWarning)
   try {
-    await collectUncaught(async uncaught => {
+    const incidents = await collectIncidents(async () => {
       const before = openDescriptors()
       found.push(...(await compare(tried, factories, folder)))
-      await until(() => openDescriptors().size <= before.size, now() + CLOSING_MS)
+      await until(() => openDescriptors().size <= before.size, now() + closingTime)
       const after = openDescriptors()
       const left = [...after].filter(([name, target]) => before.get(name) !== target)
       if (after.size > before.size)
         found.push(`descriptors: left open is ${left.map(([, target]) => target)}`)
-      for (const error of uncaught) found.push(`uncaught: ${error instanceof Error ? error.message : error}`)
     })
+    found.push(...incidents)
   } finally {
-    process.off('warning', onWarning)
     rmSync(folder, { recursive: true })
   }
   return found

@@ -24,6 +24,8 @@ export interface Hunt {
   readonly isOver?: () => boolean
   /** Differences that are known: lines that match are left out. @default none */
   readonly ignore?: RegExp | undefined
+  /** The milliseconds in which descriptors must be closed. @default 10000 */
+  readonly closingTime?: number
   /** Called before each case. */
   readonly onTry?: (tried: FuzzCase) => void
 }
@@ -31,14 +33,14 @@ export interface Hunt {
 /** Tries random cases, and reduces the first one in which something differs; undefined where there is none. */
 export async function hunt(
   factories: Factories,
-  { seed, path, runs, reductions = 1000, isOver = () => false, ignore, onTry = () => {} }: Hunt,
+  { seed, path, runs, reductions = 1000, isOver = () => false, ignore, closingTime, onTry = () => {} }: Hunt,
 ): Promise<Finding | undefined> {
   let last: readonly string[] = []
   let reduced = 0
   const property = fc.asyncProperty(fuzzCases(factories), async tried => {
     if (last.length > 0 ? reduced++ >= reductions : isOver()) return
     onTry(tried)
-    const found = (await differences(tried, factories)).filter(line => !ignore?.test(line))
+    const found = (await differences(tried, factories, closingTime)).filter(line => !ignore?.test(line))
     if (found.length === 0) return
     last = found
     throw new Error(found[0])
