@@ -46,6 +46,9 @@ export interface StageCount {
 /** The time after which a connection that is not over hangs. */
 const HANG_MS = 20_000
 
+/** The time without progress after which a client counts as gone that has left. */
+const GONE_MS = 100
+
 const NO_DEADLINES = { frameTimeout: 0, drainTimeout: 0 } as const
 
 /** What the callbacks of a connection, or of a listener, have told. */
@@ -134,6 +137,8 @@ export async function observeOnSocket(
     signal: controller.signal,
     ...NO_DEADLINES,
     shutdownTimeout: HANG_MS,
+    // libuv takes a RST that comes with data for a FIN, and Node never answers a write to such a client of TLS.
+    ...(CLIENTS[client].isComplete ? {} : { halfCloseTimeout: GONE_MS }),
     ...(transport === 'tls' ? { tls: identity('server') } : {}),
   })
   const faults: string[] = []
