@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { memoryBound } from '../../lib/config/memory-bound.js'
 import type { PlanMode } from '../../lib/engine/planned-stage.js'
 import type { Pipeline } from '../../lib/index.js'
@@ -83,7 +85,10 @@ async function held(
   return (after - before) / count
 }
 
-const collect = globalThis.gc as (options?: { readonly type: 'minor' }) => void
+type Collect = (options?: { readonly type: 'minor' }) => void
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as Collect
 
 function memory(): number {
   const { heapUsed, external } = process.memoryUsage()

@@ -24,7 +24,9 @@ const ATTEMPTS_BEYOND_LIMIT = 10
 /** What is searched, and for how long. */
 export interface Search {
   readonly seed: number
-  /** Random inputs beside those that are always tried. @default 10 */
+  /** The inputs that are always tried. @default INPUTS */
+  readonly inputs?: readonly Input[]
+  /** Random inputs beside those. @default 10 */
   readonly randoms?: number
   /** Whether to stop. Until then each stage has had its defaults first. @default never */
   readonly isOver?: () => boolean
@@ -37,18 +39,19 @@ export interface Search {
 /** Searches for the inputs that cost most time and memory, for each stage and the values of its options. */
 export async function search(
   factories: Factories,
-  { seed, randoms = 10, isOver = () => false, folder, onSubject = () => {} }: Search,
+  { seed, inputs: known = INPUTS, randoms = 10, isOver = () => false, folder, onSubject = () => {} }: Search,
 ): Promise<readonly Worst[]> {
   const worst = new Map<string, Worst>(
     [...factories.keys()].map(stage => [stage, { stage, time: undefined, memory: undefined }]),
   )
-  const inputs = [...INPUTS, ...randomInputs(seed, randoms)]
+  const inputs = [...known, ...randomInputs(seed, randoms)]
   for (const subject of defaultsFirst(subjects(factories))) {
     if (isOver()) break
     onSubject(subject)
     const served = pipelineOf(subject.list, factories, folder)
     const of = worst.get(subject.stage) as Worst
-    const time = await worstTime(served, subject, inputs)
+    const without = subject.without && pipelineOf(subject.without, factories, folder)
+    const time = await worstTime(served, without, subject, inputs)
     if (time !== undefined && isWorse(time, of.time)) of.time = time
     for (const plan of ['fused', 'streams'] as const) {
       const memory = await worstMemory(served, subject, inputs, plan)
@@ -71,6 +74,7 @@ function defaultsFirst(all: readonly Subject[]): readonly Subject[] {
 
 async function worstTime(
   served: Pipeline<Buffer, Buffer>,
+  without: Pipeline<Buffer, Buffer> | undefined,
   { title }: Subject,
   inputs: readonly Input[],
 ): Promise<Measured | undefined> {
@@ -82,7 +86,8 @@ async function worstTime(
   looks.sort((one, other) => other.time - one.time)
   let worst: Measured | undefined
   for (const { input } of looks.slice(0, MEASURED_INPUTS)) {
-    const value = await leastTime(served, input)
+    const others = without === undefined ? 0 : await leastTime(without, input)
+    const value = Math.max(0, (await leastTime(served, input)) - others)
     const measured = { value, limit: TIME_LIMIT_NS, subject: title, input: input.title }
     if (isWorse(measured, worst)) worst = measured
   }

@@ -11,6 +11,8 @@ export interface Subject {
   /** Its values, and what stands in front of it, for people. */
   readonly title: string
   readonly list: readonly StageChoice[]
+  /** The same list without the stage, where its time is not counted. */
+  readonly without?: readonly StageChoice[]
 }
 
 /** Values that are measured instead of those at the ends of the range: time is real, and texts have a usual length. */
@@ -66,12 +68,11 @@ export function subjects(factories: Factories): readonly Subject[] {
       const title = `${stage}${shown(values)}`
       // For some stages an item means something only behind a decoder.
       const own = fitted(accepts === 'any' ? [FRAMES, choice] : [choice], factories)
-      const others =
-        index === 0 && passesBytes ? fitted([FRAMES, SHORT_CHUNKS, choice], factories) : undefined
       const subject = { stage, title, list: own }
-      return others === undefined
-        ? [subject]
-        : [subject, { stage, title: `short chunks | ${title}`, list: others }]
+      if (index > 0 || !passesBytes) return [subject]
+      const without = fitted([FRAMES, SHORT_CHUNKS], factories)
+      const list = fitted([FRAMES, SHORT_CHUNKS, choice], factories)
+      return [subject, { stage, title: `short chunks | ${title}`, list, without }]
     })
   })
 }
