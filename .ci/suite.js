@@ -17,6 +17,9 @@ import { checkCoverage } from './suite-coverage.js'
 /** The longest files: they begin first, or the end of the run would wait for them alone. */
 const FIRST_FILES = [
   'test/soak/soak.test.ts',
+  'test/config/memory-bound.test.ts',
+  'test/package/using.test.ts',
+  'test/package/compiler-messages.test.ts',
   'test/testing/check-stage.test.ts',
   'test/stages/laws.test.ts',
   'test/cli/commands/serve-file.test.ts',
@@ -27,6 +30,8 @@ const FIRST_FILES = [
 /** Files that may take longer than the others, and why. */
 const LONG_FILES = {
   'test/soak/soak.test.ts': 'it waits for deadlines of another process, in real time',
+  'test/faults/37-exit-behind-the-last-byte.test.ts': 'it starts a process for each way to exit',
+  'test/config/memory-bound.test.ts': 'it looks for the worst input of each stage',
 }
 
 /** The time after which a file has failed. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { type Clock, systemClock } from './clock.js'
 import type { BywashError } from './errors.js'
 import type { StageCounts } from './stage-counts.js'
@@ -117,6 +118,8 @@ export class Connection implements Endpoints {
   get signal(): AbortSignal {
     if (this.#controller) return this.#controller.signal
     const controller = new AbortController()
+    // Each of many calls under way may listen to it; Node would warn of a leak from 11 on.
+    setMaxListeners(0, controller.signal)
     if (this.#controller === false) controller.abort()
     this.#controller = controller
     return controller.signal

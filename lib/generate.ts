@@ -116,7 +116,6 @@ class Generating<In, Out> implements Transformer<In, Out>, AsyncIterableIterator
 
   [settle](): void {
     this.#endItems()
-    if (this.#isOver) return
     this.#isFlushing = true
     this.#started.hold()
   }

@@ -278,3 +278,14 @@ t.test('no address is asked for where every stage says that it does not ask', as
     t.equal(asked, count)
   }
 })
+
+t.test('many calls under way may listen to the signal, without a warning of a leak', async t => {
+  const warnings: string[] = []
+  const note = ({ name }: Error) => warnings.push(name)
+  process.on('warning', note)
+  t.teardown(() => process.off('warning', note))
+  const { signal } = new Connection(1)
+  for (let count = 0; count < 20; count++) signal.addEventListener('abort', () => {})
+  await new Promise(resolve => setImmediate(resolve))
+  t.strictSame(warnings, [])
+})

@@ -85,7 +85,9 @@ export class HiddenResources {
 }
 
 function isMadeByNode(place: Error): boolean {
-  const lines = (place.stack ?? '').split('\n').filter(line => /^ +at /.test(line))
+  const lines = String(place.stack)
+    .split('\n')
+    .filter(line => /^ +at /.test(line))
   // The first line is the hook.
   const caller = lines.slice(1).find(line => !TIMERS_LINE.test(line))
   return caller !== undefined && NODE_LINE.test(caller)

@@ -85,7 +85,7 @@ export class Trial {
       endTurn: reading,
       isFlushed: false,
       get desiredSize() {
-        return reading() ? Number.POSITIVE_INFINITY : 0
+        return Number(reading())
       },
       hasRoom: () => true,
       overflow: ignore,

@@ -37,7 +37,7 @@ function giveBack(): void {
     // Those that were added meanwhile come behind.
     const added = process.rawListeners(event) as Listener[]
     process.removeAllListeners(event)
-    for (const listener of [...(others.get(event) ?? []), ...added]) process.on(event, listener)
+    for (const listener of [...(others.get(event) as Listener[]), ...added]) process.on(event, listener)
   }
 }
 
@@ -47,7 +47,7 @@ function hear(event: string, parameters: unknown[]): void {
     uncaught.push(parameters[0])
     return
   }
-  const listeners = others.get(event) ?? []
+  const listeners = others.get(event) as Listener[]
   // Without a listener the process would have ended.
   if (listeners.length === 0) throw parameters[0]
   for (const listener of listeners) listener.apply(process, parameters)

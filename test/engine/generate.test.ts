@@ -103,7 +103,13 @@ for (const plan of PLANS) {
   })
 
   t.test(`${plan}: its finally runs once, however the connection ends`, async t => {
-    const ends = ['end', 'reset at a yield', 'reset at a line', 'reset at a promise'] as const
+    const ends = [
+      'end',
+      'reset at a yield',
+      'reset at a line',
+      'reset at a promise',
+      'reset and goes on',
+    ] as const
     for (const how of ends) {
       let count = 0
       let release = () => {}
@@ -113,11 +119,15 @@ for (const plan of PLANS) {
           yield 'first'
           for await (const line of items) {
             yield line
-            if (how !== 'reset at a promise') continue
+            if (how !== 'reset at a promise' && how !== 'reset and goes on') continue
+            // It yields once more, to nobody, if it is not told to stop.
             await new Promise<void>((resolve, reject) => {
               release = resolve
-              signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+              if (how === 'reset at a promise') {
+                signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+              }
             })
+            if (how === 'reset and goes on') yield 'to nobody'
           }
         } finally {
           count++
@@ -135,6 +145,7 @@ for (const plan of PLANS) {
       outcomes.push(await client.outcome)
       for (let turn = 0; turn < 5; turn++) await tick()
       release()
+      for (let turn = 0; turn < 5; turn++) await tick()
       t.equal(count, 1, how)
       t.strictSame(errors, [])
     }

@@ -313,6 +313,7 @@ for (const plan of PLANS) {
       const whole = pipeline()
         .through(lines({ maxLength: 3, overflow: 'report' }))
         .through(toLines())
+        .through(fromStream('passing', () => new PassThrough()))
         .through(lines())
         .through(gathering)
         .through(toLines())

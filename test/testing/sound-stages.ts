@@ -5,7 +5,6 @@ import { Duplex, PassThrough, Transform } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { mock } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createBrotliCompress, createBrotliDecompress } from 'node:zlib'
 import split2 from 'split2'
 import { objectTransform, transform as through2 } from 'through2'
 import {
@@ -646,14 +645,6 @@ export const SOUND: Record<string, Sound> = {
   'compresses and decompresses': {
     stage: pipeline().through(gzip()).through(gunzip()),
     examples: [{ input: 'hello', output: 'hello' }],
-  },
-  'compresses and decompresses with brotli': {
-    stage: pipeline()
-      .through(fromStream('brotli', () => createBrotliCompress()))
-      .through(fromStream('unbrotli', () => createBrotliDecompress())),
-    examples: [{ input: 'hello', output: 'hello' }],
-    // Brotli takes half a megabyte before it gives a byte.
-    options: { random: 0, held: 1_048_576 },
   },
   'waits by the clock for each byte': {
     stage: throttle({ bytesPerSecond: 10 }),

@@ -84,8 +84,8 @@ export class LoopTransformer extends RewrittenTransformer {
   }
 
   /** The name of the map whose promise is waited for. */
-  get pending(): string | undefined {
-    return this.#work.maps[this.#pendingMap ?? -1]?.name
+  get pending(): string {
+    return (this.#work.maps[this.#pendingMap as number] as LineMap).name
   }
 
   transform(chunk: Buffer, controller: Controller<Buffer>): void {

@@ -20,6 +20,10 @@ function leak({ timers, listening, listeners }: Ended, ending: string): string |
 const FIRST_ROUNDS = 2
 const ALL_ROUNDS = 16
 
+function countIn(resources: Map<string, number>, type: string): number {
+  return [...resources].filter(([known]) => known === type).reduce((sum, [, count]) => sum + count, 0)
+}
+
 async function checkResources(subject: Subject): Promise<Breach | undefined> {
   const hidden = new HiddenResources()
   const active = activeResources()
@@ -30,7 +34,7 @@ async function checkResources(subject: Subject): Promise<Breach | undefined> {
     const made = hidden.left()
     const last = made.findLast(({ type }) => made.filter(each => each.type === type).length >= least)
     if (last !== undefined) return leftOver(last.type, last.place)
-    const grown = [...activeResources()].find(([type, count]) => count - (active.get(type) ?? 0) >= least)
+    const grown = [...activeResources()].find(([type, count]) => count - countIn(active, type) >= least)
     return grown && leftOver(grown[0])
   }
   const runRounds = async (rounds: number) => {
