@@ -3,7 +3,7 @@ import { Duplex } from 'node:stream'
 /** The most bytes that a socket hands over in one read. */
 const READ_BYTES = 65_536
 
-/** A connection whose client sends as fast as it may, and either takes all output or none of it. */
+/** A connection whose client sends as fast as it may, and either takes all output and ends, or takes none and stays. */
 export class Feeder extends Duplex {
   /** Bytes that were read. */
   taken = 0
@@ -21,7 +21,8 @@ export class Feeder extends Duplex {
     // A chunk of memory of its own, as a socket makes one for each read.
     const chunk = Buffer.from(this.#input.subarray(this.taken, this.taken + READ_BYTES))
     this.taken += chunk.length
-    this.push(chunk.length === 0 ? null : chunk)
+    if (chunk.length > 0) this.push(chunk)
+    else if (this.#reads) this.push(null)
   }
 
   override _write(_chunk: Buffer, _encoding: BufferEncoding, callback: () => void): void {
