@@ -15,6 +15,8 @@ export class Feeder extends Duplex {
     super({ allowHalfOpen: true, readableHighWaterMark: READ_BYTES })
     this.#input = input
     this.#reads = reads
+    // A server waits some seconds for the client's end after its own.
+    this.on('finish', () => this.destroy())
   }
 
   override _read(): void {
