@@ -1,4 +1,3 @@
-export { type AsyncMapOptions, asyncMap } from './async-map.js'
 export type { Clock, Timer } from './clock.js'
 export { Connection, type Endpoints } from './connection.js'
 export { defineStage, type StageAbout } from './define-stage.js'
@@ -26,7 +25,6 @@ export {
   TimeoutError,
   WorkerError,
 } from './errors.js'
-export { type GenerateOptions, generate } from './generate.js'
 export type { Frame, ItemKinds, ItemOf, Kind, KindOf } from './kind.js'
 export type { SystemdDescriptor } from './listener/address/listen-address.js'
 export { listen } from './listener/listen.js'
@@ -52,4 +50,8 @@ export {
   tap,
 } from './stage.js'
 export type { Passed, StageCounts } from './stage-counts.js'
+export { type AsyncMapOptions, asyncMap } from './stages/functions/async-map.js'
+export { type DecodeOptions, decode, type FrameParser } from './stages/functions/decode.js'
+export type { ByteOrder, FrameReader, Reading } from './stages/functions/frame-reader.js'
+export { type GenerateOptions, generate } from './stages/functions/generate.js'
 export * from './stages/index.js'

@@ -31,6 +31,9 @@ export interface ItemKinds<In, Out> {
 /** The type of the items of a kind. */
 export type ItemOf<K extends Kind> = { bytes: Buffer; line: string; frame: Frame; value: unknown }[K]
 
+/** The type of the items that a function of type `Item` gives where it says that their kind is `K`. */
+export type Given<K extends Kind, Item> = K extends 'value' ? Item : ItemOf<K>
+
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function'
 }

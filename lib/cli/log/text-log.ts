@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream'
-import { printable } from '../../printable.js'
+import { printable } from '../../config/text/printable.js'
 import type { LogEntry, WriteEntry } from './log-entry.js'
 
 /** Writes entries as text, one a line. */

@@ -3,8 +3,8 @@ import { defineStage } from '../../define-stage.js'
 import type { StageFactory } from '../../definition.js'
 import { callback } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
-import { ownRejection } from '../../own-rejection.js'
 import { stage, type TransformerStage } from '../../stage.js'
+import { ownRejection } from './own-rejection.js'
 
 /** Numbers that a counter has for one connection. */
 export interface Count {

@@ -6,11 +6,11 @@ import { type BywashError, blame, CopyError, StageError } from '../../errors.js'
 import { callback, choice, integer, orCode, text } from '../../options/option.js'
 import type { OptionsOf, SettingsOf } from '../../options/option-values.js'
 import type { Outcome } from '../../outcome.js'
-import { ownRejection } from '../../own-rejection.js'
 import { type SideWrite, SideWrites } from '../../side-writes.js'
 import { type Controller, internalStage, type Transformer, type TransformerStage } from '../../stage.js'
 import type { Copier, CopySink } from './copy-sink.js'
 import { fileSink } from './file-sink.js'
+import { ownRejection } from './own-rejection.js'
 import { WritableSink } from './writable-sink.js'
 
 const dropOrFail = (help: string) => choice(['drop', 'fail'], { default: 'drop', help })

@@ -1,9 +1,9 @@
-import type { Connection } from './connection.js'
-import { blame, type Fault } from './errors.js'
-import type { Kind, KindOf } from './kind.js'
-import { checkFunction, checkNames } from './options/check-option.js'
-import { integer } from './options/option.js'
-import { type OptionsOf, settingsFrom } from './options/option-values.js'
+import type { Connection } from '../../connection.js'
+import { blame, type Fault } from '../../errors.js'
+import type { Kind, KindOf } from '../../kind.js'
+import { checkFunction, checkNames } from '../../options/check-option.js'
+import { integer } from '../../options/option.js'
+import { type OptionsOf, settingsFrom } from '../../options/option-values.js'
 import {
   type Controller,
   type HoldingController,
@@ -13,7 +13,7 @@ import {
   settle,
   type Transformer,
   type TransformerStage,
-} from './stage.js'
+} from '../../stage.js'
 
 const OPTIONS = {
   concurrency: integer({

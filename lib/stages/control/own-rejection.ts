@@ -1,6 +1,6 @@
-import { type Connection, failConnection } from './connection.js'
-import { blame } from './errors.js'
-import { isThenable } from './kind.js'
+import { type Connection, failConnection } from '../../connection.js'
+import { blame } from '../../errors.js'
+import { isThenable } from '../../kind.js'
 
 /**
  * Makes the rejection of a promise that a function of a stage has returned a failure of its connection. Nobody else waits

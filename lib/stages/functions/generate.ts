@@ -1,8 +1,8 @@
-import type { Connection } from './connection.js'
-import { blame, StageError } from './errors.js'
-import type { ItemKinds, Kind, KindOf } from './kind.js'
-import { checkFunction, checkNames } from './options/check-option.js'
-import type { Outcome } from './outcome.js'
+import type { Connection } from '../../connection.js'
+import { blame, StageError } from '../../errors.js'
+import type { ItemKinds, Kind, KindOf } from '../../kind.js'
+import { checkFunction, checkNames } from '../../options/check-option.js'
+import type { Outcome } from '../../outcome.js'
 import {
   type Controller,
   type HoldingController,
@@ -11,7 +11,7 @@ import {
   settle,
   type Transformer,
   type TransformerStage,
-} from './stage.js'
+} from '../../stage.js'
 
 /** Options of `generate()` for lines. */
 export interface GenerateOptions extends StageOptions {}
