@@ -2,7 +2,6 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BywashError } from '../../lib/index.js'
-import { catalogue } from '../../lib/stages/catalogue.js'
 import { openDescriptors } from '../../lib/testing/resources.js'
 import { brief } from '../../lib/testing/show.js'
 import { now, until } from '../../lib/testing/turns.js'
@@ -10,7 +9,8 @@ import { CLIENTS } from './clients.js'
 import type { FuzzCase } from './fuzz-case.js'
 import { collectIncidents } from './incidents.js'
 import { type Observation, observeInMemory, observeOnSocket, readGzip, textOf } from './observation.js'
-import type { Factories } from './stage-list.js'
+import type { Factories, StageChoice } from './stage-list.js'
+import { ALL_STAGES, pushesUnwaited, returnsEarly } from './waiting-stages.js'
 
 /** The milliseconds in which descriptors that are being closed must be: threads close files. */
 const CLOSING_MS = 10_000
@@ -21,7 +21,7 @@ const CLOSING_MS = 10_000
  */
 export async function differences(
   tried: FuzzCase,
-  factories: Factories = catalogue,
+  factories: Factories = ALL_STAGES,
   closingTime = CLOSING_MS,
 ): Promise<string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'bywash-fuzz-'))
@@ -52,13 +52,13 @@ async function compare(tried: FuzzCase, factories: Factories, folder: string): P
   const others = [await inMemory('streams', whole)]
   if (chunks.length > 1) others.push(await inMemory('fused', chunks), await inMemory('streams', chunks))
   const found = reference.faults.map(fault => `${reference.label}: ${fault}`)
-  for (const other of others) found.push(...unlike(reference, readable(tried, other), stages.length))
+  for (const other of others) found.push(...unlike(reference, readable(tried, other), stages))
   if (transport === 'memory') return found
   for (const plan of ['fused', 'streams'] as const) {
     const observed = readable(tried, await observeOnSocket(tried, plan, factories, folder))
     found.push(
       ...(CLIENTS[client].isComplete
-        ? unlike(reference, observed, stages.length)
+        ? unlike(reference, observed, stages)
         : unlikeBeginning(reference, observed)),
     )
   }
@@ -76,8 +76,9 @@ function readable({ stages }: FuzzCase, observed: Observation): Observation {
 }
 
 /** How a connection that must be like the reference differs from it. */
-function unlike(reference: Observation, observed: Observation, length: number): string[] {
-  if (isBrokenDeflate(reference.error) || isBrokenDeflate(observed.error)) {
+function unlike(reference: Observation, observed: Observation, stages: readonly StageChoice[]): string[] {
+  const isBroken = isBrokenDeflate(reference.error) || isBrokenDeflate(observed.error)
+  if (isBroken || mayDiffer(reference, observed, stages)) {
     return observed.faults.map(line => `${observed.label}: ${line}`)
   }
   const found = [...observed.faults]
@@ -90,7 +91,7 @@ function unlike(reference: Observation, observed: Observation, length: number): 
     found.push(`bytes: ${brief(observed.received)}, and not ${brief(reference.received)}`)
   }
   differ('onError', brief(reference.heard), brief(observed.heard))
-  const from = firstComparable(reference, length)
+  const from = firstComparable(reference, stages.length)
   const counts = ({ counts }: Observation) =>
     counts
       .slice(from)
@@ -111,6 +112,21 @@ function unlikeBeginning(reference: Observation, observed: Observation): string[
     found.push(`bytes: ${brief(received)}, which ${brief(reference.received)} does not begin with`)
   }
   return found.map(line => `${observed.label}: ${line}`)
+}
+
+/** Whether two connections may differ because of a stage that acts at a time of its own, and not when items come. */
+function mayDiffer(
+  { reason, error }: Observation,
+  other: Observation,
+  stages: readonly StageChoice[],
+): boolean {
+  const isSame = reason === other.reason && textOf(error) === textOf(other.error)
+  return stages.some(choice => {
+    // Its return comes before the end, or a failure, of what stands before it, or behind that.
+    if (returnsEarly(choice) && !isSame) return true
+    // What it has not enqueued yet is lost once the connection fails or is ended by another stage.
+    return pushesUnwaited(choice) && reason !== 'end' && other.reason !== 'end'
+  })
 }
 
 /**

@@ -192,14 +192,19 @@ function countsOf(
 ): readonly StageCount[] {
   const stages = served.explain().segments.flatMap(segment => segment.stages)
   let isGzip = false
-  const show = (kind: Kind | undefined, { items, bytes }: Passed) =>
-    isGzip ? 'gzip' : kind === 'bytes' ? `${bytes} bytes` : `${items} of ${bytes}`
+  const show = (kind: Kind | undefined, isOfBlocks: boolean, { items, bytes }: Passed) => {
+    if (isGzip) return 'gzip'
+    if (kind === 'bytes') return `${bytes} bytes`
+    // Plan `fused` counts the bytes of a line in a block, and plan `streams` its characters.
+    return isOfBlocks ? `${items}` : `${items} of ${bytes}`
+  }
   return (connection?.counts ?? []).map(({ name, in: given, out }, index) => {
-    const { accepts, emits } = stages[index] ?? {}
-    const before = show(accepts, given)
+    const { accepts, emits, runs } = stages[index] ?? {}
+    const isOfBlocks = runs === 'on whole blocks of lines'
+    const before = show(accepts, isOfBlocks, given)
     if (name === 'gzip') isGzip = true
     if (name === 'gunzip') isGzip = false
-    return { name, text: `${name} ${before} > ${show(emits, out)}` }
+    return { name, text: `${name} ${before} > ${show(emits, isOfBlocks, out)}` }
   })
 }
 

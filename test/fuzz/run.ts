@@ -2,9 +2,9 @@
 // a test, with the command that repeats it: --seed N --path PATH. With --stages lines,grep only those are put into lists;
 // --ignore PATTERN leaves out the differences whose lines match, such as those that are known.
 import { parseArgs } from 'node:util'
-import { catalogue } from '../../lib/stages/catalogue.js'
 import { differences } from './differences.js'
 import { type Finding, hunt } from './hunt.js'
+import { ALL_STAGES } from './waiting-stages.js'
 import { writtenTest } from './written-test.js'
 
 /** Cases with one seed, so that the path to each stays short. */
@@ -27,8 +27,8 @@ const { values } = parseArgs({
 })
 const seconds = Number(values.minutes) * 60
 const seed = Number(values.seed)
-const names = values.stages?.split(',') ?? [...catalogue.keys()]
-const unknown = names.filter(name => !catalogue.has(name))
+const names = values.stages?.split(',') ?? [...ALL_STAGES.keys()]
+const unknown = names.filter(name => !ALL_STAGES.has(name))
 if (!(seconds > 0 && Number.isInteger(seed)) || unknown.length > 0) {
   console.error('Usage: npm run fuzz -- [--minutes 10] [--seed 1] [--path PATH] [--stages lines,toLines]')
   if (unknown.length > 0) console.error(`There is no stage ${unknown.join(', ')}.`)
@@ -36,7 +36,7 @@ if (!(seconds > 0 && Number.isInteger(seed)) || unknown.length > 0) {
 }
 
 const ignore = values.ignore === undefined ? undefined : new RegExp(values.ignore)
-const factories = new Map([...catalogue].filter(([name]) => names.includes(name)))
+const factories = new Map([...ALL_STAGES].filter(([name]) => names.includes(name)))
 const began = performance.now()
 const passed = () => (performance.now() - began) / 1e3
 const sorts = new Map<string, number>()
