@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import t from 'tap'
-import { defineStage, stage } from '../../lib/index.js'
+import { defineStage, map, stage } from '../../lib/index.js'
 import { catalogue } from '../../lib/stages/catalogue.js'
 import type { Factories } from '../fuzz/stage-list.js'
 import { INPUTS, randomInputs, repeated } from './inputs.js'
@@ -9,25 +9,20 @@ import { subjects } from './subjects.js'
 import { tableOf } from './table.js'
 import { broken, type Measured, type Worst } from './verdict.js'
 
+const LINES = { accepts: 'line', emits: 'line' } as const
 const BYTES = { accepts: 'bytes', emits: 'bytes' } as const
 
 /** Takes several times as long for each byte as a stage may. */
 const slow = defineStage({
   name: 'slow',
   summary: 'wastes time',
-  ...BYTES,
+  ...LINES,
   memory: {},
   make: () =>
-    stage<Buffer, Buffer>({
-      name: 'slow',
-      ...BYTES,
-      open: () => ({
-        transform: (chunk, controller) => {
-          let sum = 0
-          for (let step = 0; step < 1000 * chunk.length; step++) sum = (sum * 31 + step) | 0
-          controller.enqueue(sum === 1 ? Buffer.alloc(1) : chunk)
-        },
-      }),
+    map('slow', line => {
+      let sum = 0
+      for (let step = 0; step < 1000 * line.length; step++) sum = (sum * 31 + step) | 0
+      return sum === 1 ? '' : line
     }),
 })
 
@@ -52,7 +47,13 @@ const kindsOf = (all: readonly Worst[]) => broken(all).map(line => line.replace(
 
 async function searchFor(name: string, factory: unknown) {
   const factories = new Map([[name, factory]]) as Factories
-  return search(factories, { seed: 1, inputs: INPUTS.slice(0, 1), randoms: 0, folder: tmpdir() })
+  return search(factories, {
+    seed: 1,
+    inputs: INPUTS.slice(0, 1),
+    randoms: 0,
+    measuredBytes: 65_536,
+    folder: tmpdir(),
+  })
 }
 
 t.test('a stage that takes too long is found', async t => {
@@ -115,8 +116,9 @@ t.test('the table has a row for each stage, and what may break a limit says why'
       '| `two` |  |  |  |  |',
     ].join('\n'),
   )
-  t.strictSame(broken(all, {}), ['FAILED  one memory: 3072 of 2048 bytes, a | b, with "|"'])
-  t.strictSame(broken(all, { 'one memory': 'so it is' }), [
+  t.strictSame(broken(all, 1, {}), ['FAILED  one memory: 3072 of 2048 bytes, a | b, with "|"'])
+  t.strictSame(broken(all, 1, { 'one memory': 'so it is' }), [
     'allowed one memory: 3072 of 2048 bytes, a | b, with "|"; so it is',
   ])
+  t.strictSame(broken(all, 2, {}), [], 'within twice the limits')
 })
