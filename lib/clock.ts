@@ -1,6 +1,9 @@
 /** A timer of a clock. Only the `clearTimeout` of the same clock understands it. */
 export type Timer = unknown
 
+/** The longest delay that Node's timers take. */
+export const MAX_TIMEOUT_MS = 2_147_483_647
+
 /** The source of time for deadlines and stages. Tests use one that they move by hand, `fakeClock()`. */
 export interface Clock {
   /** Milliseconds since some moment; never goes back. */

@@ -50,8 +50,9 @@ export {
   tap,
 } from './stage.js'
 export type { Passed, StageCounts } from './stage-counts.js'
-export { type AsyncMapOptions, asyncMap } from './stages/functions/async-map.js'
+export { type AsyncMapOptions, asyncMap, type Call } from './stages/functions/async-map.js'
 export { type DecodeOptions, decode, type FrameParser } from './stages/functions/decode.js'
 export type { ByteOrder, FrameReader, Reading } from './stages/functions/frame-reader.js'
 export { type GenerateOptions, generate } from './stages/functions/generate.js'
+export { type Semaphore, semaphore } from './stages/functions/semaphore.js'
 export * from './stages/index.js'

@@ -28,6 +28,12 @@ export interface ItemKinds<In, Out> {
   readonly emits: KindOf<Out>
 }
 
+/** The kinds that a stage takes and gives, where the types of its items come from them. */
+export interface NamedKinds<A extends Kind, E extends Kind> {
+  readonly accepts: A
+  readonly emits: E
+}
+
 /** The type of the items of a kind. */
 export type ItemOf<K extends Kind> = { bytes: Buffer; line: string; frame: Frame; value: unknown }[K]
 

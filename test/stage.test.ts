@@ -30,7 +30,7 @@ t.test(
     )
     invalid(
       () => asyncMap('own', async line => line, misspelt),
-      "asyncMap('own') has no option 'ask'. It takes concurrency, accepts, emits, asks.",
+      "asyncMap('own') has no option 'ask'. It takes accepts, emits, asks, limit, concurrency, ordered, timeout.",
     )
   },
 )

@@ -1,5 +1,5 @@
+import { MAX_TIMEOUT_MS } from '../clock.js'
 import type { Configuration } from '../config/file/configuration.js'
-import { MAX_TIMEOUT_MS } from '../engine/connection-options.js'
 import { PLAN_MODES, type PlanMode } from '../engine/planned-stage.js'
 import { CopyError, StageError } from '../errors.js'
 import { finishAll, giveUpAll, sideWritesOf } from '../side-writes.js'

@@ -1,12 +1,10 @@
+import { MAX_TIMEOUT_MS } from '../clock.js'
 import type { Connection } from '../connection.js'
 import { type BywashError, isClientFault } from '../errors.js'
 import { callback, integer } from '../options/option.js'
 import { type OptionsOf, settingsFrom } from '../options/option-values.js'
 import { type Deadlines, deadlines } from './drive/deadlines.js'
 import type { DriverSettings } from './drive/driver.js'
-
-/** The longest delay that Node's timers take. */
-export const MAX_TIMEOUT_MS = 2_147_483_647
 
 /** An option that is a time in milliseconds. */
 export const time = (help: string, defaultValue: number, more?: { minimum?: number; details?: string }) =>

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net'
-import { MAX_TIMEOUT_MS } from '../engine/connection-options.js'
+import { MAX_TIMEOUT_MS } from '../clock.js'
 import { checkNames } from '../options/check-option.js'
 import { integer } from '../options/option.js'
 import { type OptionsOf, settingsFrom } from '../options/option-values.js'

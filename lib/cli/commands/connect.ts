@@ -1,5 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
-import { MAX_TIMEOUT_MS } from '../../engine/connection-options.js'
+import { MAX_TIMEOUT_MS } from '../../clock.js'
 import { InvalidOptionError } from '../../errors.js'
 import { integer } from '../../options/option.js'
 import { type Pipeline, pipeline } from '../../pipeline.js'

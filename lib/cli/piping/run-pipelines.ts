@@ -1,5 +1,5 @@
+import { MAX_TIMEOUT_MS } from '../../clock.js'
 import { printable } from '../../config/text/printable.js'
-import { MAX_TIMEOUT_MS } from '../../engine/connection-options.js'
 import type { PlanMode } from '../../engine/planned-stage.js'
 import { CopyError, StageError } from '../../errors.js'
 import type { Outcome } from '../../outcome.js'

@@ -1,6 +1,6 @@
 import { constants, createPrivateKey, X509Certificate } from 'node:crypto'
 import { createSecureContext, type TlsOptions as NodeTlsOptions } from 'node:tls'
-import { MAX_TIMEOUT_MS } from '../../engine/connection-options.js'
+import { MAX_TIMEOUT_MS } from '../../clock.js'
 import { InvalidOptionError } from '../../errors.js'
 import { checkNames } from '../../options/check-option.js'
 import { type SettingsOf, settingsFrom } from '../../options/option-values.js'

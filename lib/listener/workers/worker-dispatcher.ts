@@ -1,7 +1,7 @@
 import type { AddressInfo, Socket } from 'node:net'
 import type { Timer } from '../../clock.js'
+import { MAX_TIMEOUT_MS } from '../../clock.js'
 import { Connection } from '../../connection.js'
-import { MAX_TIMEOUT_MS } from '../../engine/connection-options.js'
 import { guarded } from '../../engine/guarded.js'
 import { InvalidOptionError, type WorkerError } from '../../errors.js'
 import { OPEN_FILES } from '../../open-files.js'
