@@ -96,7 +96,7 @@ function unlike(reference: Observation, observed: Observation, stages: readonly 
     found.push(`bytes: ${brief(observed.received)}, and not ${brief(reference.received)}`)
   }
   differ('onError', brief(reference.heard), brief(observed.heard))
-  const from = firstComparable(reference, stages.length)
+  const from = firstComparable(reference, stages)
   const counts = ({ counts }: Observation) =>
     counts
       .slice(from)
@@ -148,12 +148,15 @@ function isBrokenDeflate(error: BywashError | undefined): boolean {
 }
 
 /**
- * The first stage whose counts are the same however it ran: what comes to a stage that ends the connection, and to those
- * before it, depends on how far they were ahead.
+ * The first stage whose counts are the same however it ran: what comes to a stage that ends the connection, or returns before
+ * its input has ended, and to those before it, depends on how far they were ahead.
  */
-function firstComparable({ reason, error, counts }: Observation, length: number): number {
-  if (reason === 'end') return 0
+function firstComparable({ reason, error, counts }: Observation, stages: readonly StageChoice[]): number {
+  const early = counts.findLastIndex(({ name }) =>
+    stages.some(each => returnsEarly(each) && each[0] === name),
+  )
+  if (reason === 'end') return early + 1
   const blamed = (error as { readonly stage?: string } | undefined)?.stage ?? 'take'
   const last = counts.findLastIndex(({ name }) => name === blamed)
-  return last === -1 ? length : last + 1
+  return last === -1 ? stages.length : Math.max(last, early) + 1
 }

@@ -9,9 +9,10 @@ import {
   type Pipeline,
   type Reason,
 } from '../../lib/index.js'
+import { finishAll, sideWritesOf } from '../../lib/side-writes.js'
 import type { Passed } from '../../lib/stage-counts.js'
 import { connect } from '../../lib/testing/index.js'
-import { after } from '../../lib/testing/turns.js'
+import { after, turn } from '../../lib/testing/turns.js'
 import { counted as countedPipeline } from '../faults/pipelines.js'
 import { identity } from '../transports/certificates.js'
 import { CLIENTS, visit } from './clients.js'
@@ -106,6 +107,9 @@ export async function observeInMemory(
     client.reset()
   }
   told.onOutcome(await client.outcome, connection)
+  // A copy that is not complete is reported once its file has answered.
+  await finishAll(sideWritesOf(served.stages))
+  await turn()
   return observation(
     `memory, ${plan}, ${cutName(chunks)}`,
     served,

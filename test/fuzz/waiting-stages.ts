@@ -197,26 +197,26 @@ const waitsAt = defineStage({
           return promise === undefined ? later() : promise.then(later)
         }
         let gathered: string[] = []
-        const give = ({ enqueue }: Controller<string>) => {
+        const give = (controller: Controller<string>) => {
           const lines = gathered
           gathered = []
-          for (const line of lines) enqueue(line)
+          for (const line of lines) controller.enqueue(line)
         }
         return {
-          start: ({ enqueue }) =>
+          start: controller =>
             around(
               'start',
-              () => enqueue('first'),
-              () => enqueue('second'),
+              () => controller.enqueue('first'),
+              () => controller.enqueue('second'),
             ),
-          transform: (line, { enqueue }) =>
+          transform: (line, controller) =>
             around(
               'transform',
-              () => waitingStep === 'transform' && enqueue(line),
+              () => waitingStep === 'transform' && controller.enqueue(line),
               () => {
                 refuse(line, rejects)
                 if (waitingStep === 'readComplete') gathered.push(line)
-                else enqueue(line)
+                else controller.enqueue(line)
               },
             ),
           readComplete: controller =>
@@ -227,11 +227,11 @@ const waitsAt = defineStage({
                   () => {},
                   () => give(controller),
                 ),
-          flush: ({ enqueue }) =>
+          flush: controller =>
             around(
               'flush',
-              () => enqueue('last but one'),
-              () => enqueue('last'),
+              () => controller.enqueue('last but one'),
+              () => controller.enqueue('last'),
             ),
         }
       },
