@@ -1,6 +1,7 @@
 // npm run amplify -- [--minutes 10] [--seed 1] [--stages gzip,lines] [--factor 1] [--update]: searches for the inputs that cost
 // most time and memory. Prints a table; with --update puts it into docs/reliability.md. Exits with 1 where a limit is broken by
-// more than the factor. In less than 10 minutes each pipeline gets only a part of the inputs.
+// more than the factor. It runs bundled: what tsx loads names each function at run time, which takes longer than most stages.
+// In less than 10 minutes each pipeline gets only a part of the inputs.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

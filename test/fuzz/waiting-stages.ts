@@ -200,7 +200,10 @@ const waitsAt = defineStage({
         const give = (controller: Controller<string>) => {
           const lines = gathered
           gathered = []
-          for (const line of lines) controller.enqueue(line)
+          for (const line of lines) {
+            refuse(line, rejects)
+            controller.enqueue(line)
+          }
         }
         return {
           start: controller =>
@@ -214,9 +217,12 @@ const waitsAt = defineStage({
               'transform',
               () => waitingStep === 'transform' && controller.enqueue(line),
               () => {
-                refuse(line, rejects)
-                if (waitingStep === 'readComplete') gathered.push(line)
-                else controller.enqueue(line)
+                if (waitingStep === 'readComplete') {
+                  gathered.push(line)
+                } else {
+                  refuse(line, rejects)
+                  controller.enqueue(line)
+                }
               },
             ),
           readComplete: controller =>

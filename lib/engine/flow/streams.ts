@@ -43,6 +43,8 @@ export class StreamChain implements Flow {
   #full = false
   /** The sink was told of the end, or must not be. */
   #over = false
+  /** Whether the end of a turn is scheduled. */
+  #turnDue = false
 
   constructor(plan: Plan, sink: Sink) {
     this.#plan = plan
@@ -194,7 +196,9 @@ export class StreamChain implements Flow {
     const part = this.#parts[index]
     if (part === undefined) {
       this.#sink.write(item)
-      return this.#sink.endTurn()
+      if (this.#sink.desiredSize <= 0) return this.#sink.endTurn()
+      this.#endTurnSoon()
+      return true
     }
     if (part.decodes || isBlocked(part)) {
       part.rest = item
@@ -202,6 +206,16 @@ export class StreamChain implements Flow {
     }
     part.given++
     return part.stream.write(item)
+  }
+
+  /** Writes the output of a tick as one: thousands of short chunks in a socket would take many times their bytes. */
+  #endTurnSoon(): void {
+    if (this.#turnDue) return
+    this.#turnDue = true
+    process.nextTick(() => {
+      this.#turnDue = false
+      if (!this.#sink.endTurn()) this.#parts.at(-1)?.stream.pause()
+    })
   }
 
   /**
