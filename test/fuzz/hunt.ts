@@ -20,8 +20,8 @@ export interface Hunt {
   readonly runs: number
   /** The most cases that are tried to reduce one that differs. @default 1000 */
   readonly reductions?: number
-  /** Whether to stop before all cases are tried, though a case that is being reduced is not given up. @default never */
-  readonly isOver?: () => boolean
+  /** Whether to stop before all cases are tried, or while one is being reduced, which is then as short as it is. @default never */
+  readonly isOver?: (isReducing: boolean) => boolean
   /** Differences that are known: lines that match are left out. @default none */
   readonly ignore?: RegExp | undefined
   /** The milliseconds in which descriptors must be closed. @default 10000 */
@@ -38,7 +38,8 @@ export async function hunt(
   let last: readonly string[] = []
   let reduced = 0
   const property = fc.asyncProperty(fuzzCases(factories), async tried => {
-    if (last.length > 0 ? reduced++ >= reductions : isOver()) return
+    const isReducing = last.length > 0
+    if ((isReducing && reduced++ >= reductions) || isOver(isReducing)) return
     onTry(tried)
     const found = (await differences(tried, factories, closingTime)).filter(line => !ignore?.test(line))
     if (found.length === 0) return
