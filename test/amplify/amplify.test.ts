@@ -117,8 +117,13 @@ t.test('the table has a row for each stage, and what may break a limit says why'
     ].join('\n'),
   )
   t.strictSame(broken(all, 1, {}), ['FAILED  one memory: 3072 of 2048 bytes, a | b, with "|"'])
-  t.strictSame(broken(all, 1, { 'one memory': 'so it is' }), [
+  t.strictSame(broken(all, 1, { 'one memory': { limit: 4096, reason: 'so it is' } }), [
     'allowed one memory: 3072 of 2048 bytes, a | b, with "|"; so it is',
   ])
+  t.strictSame(
+    broken(all, 1, { 'one memory': { limit: 3000, reason: 'so it is' } }),
+    ['FAILED  one memory: 3072 of 2048 bytes, a | b, with "|"'],
+    'an exception has a limit of its own',
+  )
   t.strictSame(broken(all, 2, {}), [], 'within twice the limits')
 })

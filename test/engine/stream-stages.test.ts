@@ -518,7 +518,7 @@ t.test('a stream that takes several chunks at once loses no report', async t => 
   }
 })
 
-t.test('streams: what many short chunks become in one tick is one write', async t => {
+t.test('streams: what many short chunks become in a turn of the event loop is one write', async t => {
   const frames = 4_096
   let writes = 0
   const duplex = new Duplex({

@@ -1,4 +1,5 @@
 import type { AsyncResource } from 'node:async_hooks'
+import { nextTurn } from '../../clock.js'
 import type { Connection } from '../../connection.js'
 import { type BywashError, blame, type Fault, isFault, type Reported, StageError } from '../../errors.js'
 import { sizeOf, wrongKind } from '../../kind.js'
@@ -208,11 +209,14 @@ export class StreamChain implements Flow {
     return part.stream.write(item)
   }
 
-  /** Writes the output of a tick as one: thousands of short chunks in a socket would take many times their bytes. */
+  /**
+   * Writes the output of a turn of the event loop as one: thousands of short chunks in a socket would take many times their
+   * bytes. A tick is too short, since a stream of bytes may take one for each chunk.
+   */
   #endTurnSoon(): void {
     if (this.#turnDue) return
     this.#turnDue = true
-    process.nextTick(() => {
+    nextTurn(() => {
       this.#turnDue = false
       if (!this.#sink.endTurn()) this.#parts.at(-1)?.stream.pause()
     })
