@@ -4,17 +4,13 @@ import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:
 import { dirname, relative, resolve } from 'node:path'
 import { build } from 'esbuild'
 
-const COMMAND = 'lib/cli/bin.ts'
+const BIN = 'lib/cli/bin.ts'
+/** The files that the command needs to print its version. */
+const COMMAND = [BIN, 'lib/cli/start.ts']
 
 /** @type {import('esbuild').BuildOptions} */
 const options = {
-  entryPoints: [
-    'lib/index.ts',
-    'lib/stages/index.ts',
-    'lib/presets/index.ts',
-    'lib/testing/index.ts',
-    COMMAND,
-  ],
+  entryPoints: ['lib/index.ts', 'lib/stages/index.ts', 'lib/presets/index.ts', 'lib/testing/index.ts', BIN],
   outbase: 'lib',
   outdir: 'dist',
   write: false,
@@ -48,7 +44,7 @@ function wholeLibrary(roots) {
     setup: ({ onLoad }) =>
       onLoad({ filter: /\.ts$/ }, ({ path }) => {
         const name = relative('', path).replaceAll('\\', '/')
-        if (!roots.includes(name) || name === COMMAND) return undefined
+        if (!roots.includes(name) || COMMAND.includes(name)) return undefined
         return { contents: `${readFileSync(path, 'utf8')}\nimport ${library}\n`, loader: 'ts' }
       }),
   }

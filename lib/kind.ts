@@ -37,7 +37,15 @@ export interface NamedKinds<A extends Kind, E extends Kind> {
 /** The type of the items of a kind. */
 export type ItemOf<K extends Kind> = { bytes: Buffer; line: string; frame: Frame; value: unknown }[K]
 
-/** The type of the items that a function of type `Item` gives where it says that their kind is `K`. */
+/** The type of what may be given as an item of a kind: any bytes are turned into a Buffer. */
+export type ItemFrom<K extends Kind> = {
+  bytes: Uint8Array
+  line: string
+  frame: Uint8Array
+  value: unknown
+}[K]
+
+/** The type of the items of a stage that gives an `Item`, and says that its kind is `K`. */
 export type Given<K extends Kind, Item> = K extends 'value' ? Item : ItemOf<K>
 
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
@@ -69,9 +77,28 @@ function describeItem(item: unknown): string {
     : `a ${typeof item}`
 }
 
+/** A Buffer of an item that is bytes, but no Buffer; undefined where the kind is not of bytes. */
+export function asBuffer(kind: Kind, item: unknown): Buffer | undefined {
+  if ((kind !== 'bytes' && kind !== 'frame') || !(item instanceof Uint8Array)) return undefined
+  return Buffer.from(item.buffer, item.byteOffset, item.byteLength)
+}
+
 /** Lets a promise that nobody waits for reject, for an error that is said already. */
 export function dropRejection(promise: unknown): void {
   if (isThenable(promise)) promise.then(undefined, () => {})
+}
+
+/**
+ * The error of a stage whose function returned an item in place of enqueueing it; undefined for what is none. A number is no
+ * such item: `items => held.push(items)` gives one.
+ */
+export function resultOf(stage: string, kind: Kind, result: unknown, when: string): StageError | undefined {
+  const isItem = asBuffer(kind, result) !== undefined || sizeOf(kind, result) !== -1
+  if (!isItem || typeof result === 'number' || typeof result === 'boolean') return undefined
+  return new StageError(
+    stage,
+    `returned ${describeItem(result)} from ${when}, which goes nowhere. Hand it on with controller.enqueue().`,
+  )
 }
 
 /** The error of a stage that emitted an item of another kind than it says. */

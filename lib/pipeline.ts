@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream'
+import { type Duplex, Stream } from 'node:stream'
 import { Connection, type Endpoints } from './connection.js'
 import {
   CONNECTION_OPTIONS,
@@ -63,12 +63,8 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
    * @throws InvalidOptionError for what is no stage.
    */
   through<Next>(stage: Stage<Out, Next>): Pipeline<In, Next> {
-    const { stages, open, stream } = stage as AnyStage
-    if (stages === undefined && open === undefined && stream === undefined) {
-      throw new InvalidOptionError(
-        'through() takes a stage. Call the function that makes it, as in through(lines()), or make one with stage().',
-      )
-    }
+    if (!isStage(stage)) throw new InvalidOptionError(`through() takes a stage. ${howToMake(stage)}`)
+    const { stages } = stage as AnyStage
     const last = this.#placed.at(-1)
     const added = place(this.emits, stages ?? [stage as AnyStage], last && `stage '${last.name}'`)
     return new Pipeline<In, Next>(this.accepts, [...this.#placed, ...added])
@@ -162,4 +158,29 @@ export function pipeline<K extends Kind>(accepts: K): Pipeline<ItemOf<K>, ItemOf
 export function pipeline<Item>(accepts: Kind = 'bytes'): Pipeline<Item, Item> {
   checkChoice('pipeline()', 'accepts', accepts, KINDS)
   return new Pipeline<Item, Item>(accepts, [])
+}
+
+function isStage(value: unknown): boolean {
+  const { stages, open, stream } = (value ?? {}) as Partial<AnyStage>
+  return stages !== undefined || open !== undefined || stream !== undefined
+}
+
+/** How to make a stage of a value that is none. */
+function howToMake(value: unknown): string {
+  const { readable, writable, prototype } = (value ?? {}) as {
+    [name in 'readable' | 'writable' | 'prototype']?: unknown
+  }
+  const sort = Object.prototype.toString.call(value)
+  if (value instanceof Stream)
+    return "Make one of a stream with fromStream('name', () => …), which makes a fresh one for each connection."
+  if (typeof readable === 'object' && typeof writable === 'object') {
+    return "Make one of a web stream with fromWeb('name', () => new TransformStream(…)), which makes a fresh one for each connection."
+  }
+  if (sort === '[object AsyncGeneratorFunction]')
+    return "Make one of an async generator function with generate('name', async function* (items) { … })."
+  if (sort === '[object GeneratorFunction]')
+    return "Make a decoder of a generator function with decode('name', 'frame', function* (read) { … })."
+  if (prototype instanceof Stream)
+    return "Make one of a class of streams with fromStream('name', () => new …())."
+  return "Call the function that makes it, as in through(lines()), or make one with stage(), or of a function with map('name', line => …)."
 }

@@ -3,7 +3,17 @@ import type { BlockMap, BlockRole } from './block-role.js'
 import { byteTable } from './byte-table.js'
 import type { Connection } from './connection.js'
 import { type Fault, InvalidOptionError, type Reported } from './errors.js'
-import { type ItemKinds, isThenable, KINDS, type Kind, type KindOf } from './kind.js'
+import {
+  type Given,
+  type ItemFrom,
+  type ItemKinds,
+  type ItemOf,
+  isThenable,
+  KINDS,
+  type Kind,
+  type KindOf,
+  type NamedKinds,
+} from './kind.js'
 import { checkBoolean, checkNames } from './options/check-option.js'
 import type { Outcome } from './outcome.js'
 import type { SideWrites } from './side-writes.js'
@@ -264,13 +274,19 @@ export interface StageDefinition<In, Out> extends StageTraits {
   readonly open: (connection: Connection) => Transformer<In, Out>
 }
 
+/** The definition of a stage whose items have the types of its kinds. */
+export interface NamedDefinition<A extends Kind, E extends Kind> extends NamedKinds<A, E> {
+  readonly name: string
+  readonly open: (connection: Connection) => Transformer<ItemOf<A>, ItemFrom<E>>
+}
+
 /**
  * Makes a stage from a function that opens a transformer for each connection. Keep the state of a connection inside
  * `open`, since the stage itself is shared by all connections.
  *
  * @throws InvalidOptionError when the definition is incomplete, or has an option that does not exist or a wrong value.
  * @example
- * const numbered = stage<string, string>({
+ * const numbered = stage({
  *   name: 'numbered', accepts: 'line', emits: 'line',
  *   open: () => {
  *     let n = 0
@@ -278,6 +294,10 @@ export interface StageDefinition<In, Out> extends StageTraits {
  *   },
  * })
  */
+export function stage<A extends Kind, E extends Kind>(
+  definition: StageTraits & NamedDefinition<A, E>,
+): TransformerStage<ItemOf<A>, ItemOf<E>>
+export function stage<In, Out>(definition: StageDefinition<In, Out>): TransformerStage<In, Out>
 export function stage<In, Out>(definition: StageDefinition<In, Out>): TransformerStage<In, Out> {
   checkNames(`stage('${definition?.name}')`, definition, STAGE_OPTIONS)
   const { name, stream, lazy = false } = definition
@@ -334,6 +354,11 @@ export function map<In, Out>(
   transform: (item: In, connection: Connection) => Out | PromiseLike<Out>,
   options: ItemKinds<In, Out> & StageOptions,
 ): TransformerStage<In, Out>
+export function map<A extends Kind, E extends Kind, Out extends ItemFrom<E>>(
+  name: string,
+  transform: (item: ItemOf<A>, connection: Connection) => Out | PromiseLike<Out>,
+  options: NamedKinds<A, E> & StageOptions,
+): TransformerStage<ItemOf<A>, Given<E, Out>>
 export function map<In, Out>(
   name: string,
   transform: (item: In, connection: Connection) => Out | PromiseLike<Out>,
@@ -429,6 +454,11 @@ export function fromStream<In, Out>(
   open: OpenStream,
   options: ItemKinds<In, Out> & StageOptions,
 ): StreamStage<In, Out>
+export function fromStream<A extends Kind, E extends Kind>(
+  name: string,
+  open: OpenStream,
+  options: NamedKinds<A, E> & StageOptions,
+): StreamStage<ItemOf<A>, ItemOf<E>>
 export function fromStream<In, Out>(
   name: string,
   open: OpenStream,

@@ -1,8 +1,18 @@
 #!/usr/bin/env node
-import { flushed } from './log/flushed.js'
-import { main } from './main.js'
+import { createRequire } from 'node:module'
 
-const exitCode = await main(process.argv.slice(2), process)
-await flushed(process.stderr)
-// A timer that a stage left running would keep the process alive.
-process.exit(exitCode)
+// An older Node stops at something that it does not have, with a message that does not say so: the rest is loaded late.
+const { engines } = createRequire(import.meta.url)('bywash/package.json')
+const needed: string = engines.node.replace('>=', '')
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+const [neededMajor = 0, neededMinor = 0] = needed.split('.').map(Number)
+if (major < neededMajor || (major === neededMajor && minor < neededMinor)) {
+  process.stderr.write(
+    `bywash needs Node ${needed} or later, and this is ${process.versions.node}: see https://nodejs.org.\n`,
+  )
+  process.exitCode = 1
+} else {
+  const { start } = await import('./start.js')
+  // A timer that a stage left running would keep the process alive.
+  process.exit(await start())
+}

@@ -61,11 +61,20 @@ function memoryLines({ bytes, socket, output, holders, streams, unknown }: Memor
   ]
 }
 
-/** A size to read: in KiB, and from a MiB on in tenths of one. */
+/** Says in a line what each connection of a listener can hold, and so many connections together. */
+export function memorySummary({ bytes, unknown }: MemoryBound, connections: number): string {
+  const together = `${size(bytes * connections, Math.ceil)} for ${connections} of them`
+  const others = unknown.map(name => `, and what ${name} keeps and adds, which it does not say`)
+  return `memory: at most ${size(bytes, Math.ceil)} for each connection, ${together}${others.join('')}`
+}
+
+/** A size to read: in KiB, and from a MiB or GiB on in tenths of one. */
 function size(bytes: number, round = Math.round): string {
   if (bytes < 1024) return `${bytes}B`
   const kib = round(bytes / 1024)
-  return kib < 1024 ? `${kib}KiB` : `${round(bytes / 104_857.6) / 10}MiB`
+  if (kib < 1024) return `${kib}KiB`
+  const mib = round(bytes / 104_857.6) / 10
+  return mib < 1024 ? `${mib}MiB` : `${round(bytes / 107_374_182.4) / 10}GiB`
 }
 
 /** Formats a report as a diagram for https://mermaid.js.org. Each segment is a box around its stages. */

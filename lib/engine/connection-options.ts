@@ -50,9 +50,9 @@ export const CONNECTION_LIMITS = {
 
 /** The callbacks of a connection, which only code can give. */
 export const CONNECTION_CALLBACKS = {
-  farewell: callback<(error: BywashError, connection: Connection) => string | undefined>({
-    help: 'the last text that a failing connection sends, or undefined for none',
-    inCode: '(error, connection) => string | undefined',
+  farewell: callback<(error: BywashError, connection: Connection) => string | Uint8Array | undefined>({
+    help: 'the last text, or bytes, that a failing connection sends, or undefined for none',
+    inCode: '(error, connection) => string | Uint8Array | undefined',
     absent: '`farewell`',
   }),
   onError: callback<(error: BywashError, connection: Connection) => void>({

@@ -20,11 +20,7 @@ export function guarded<Result>(
     if (isThenable(result)) {
       result.then(undefined, cause => {
         const text = cause instanceof Error ? cause.message : String(cause)
-        const error = new BywashError('ERR_BYWASH_STAGE', `The callback '${name}' rejected: ${text}`, {
-          cause,
-        })
-        if (onError === undefined) process.emitWarning(error)
-        else guarded('onError', () => onError(error, connection), connection)
+        tellOf(`The callback '${name}' rejected: ${text}`, connection, onError, cause)
       })
     }
     return result
@@ -34,4 +30,11 @@ export function guarded<Result>(
     })
     return undefined
   }
+}
+
+/** Tells `onError` of a mistake in a callback of the user; without one it is a warning of the process. */
+export function tellOf(message: string, connection: Connection, onError: OnError, cause?: unknown): void {
+  const error = new BywashError('ERR_BYWASH_STAGE', message, cause === undefined ? {} : { cause })
+  if (onError === undefined) process.emitWarning(error)
+  else guarded('onError', () => onError(error, connection), connection)
 }

@@ -13,6 +13,7 @@ import { type Pipeline, planOf } from '../pipeline.js'
 import { finishAll, giveUpAll, type SideWrites } from '../side-writes.js'
 import type { Dispatcher, OnGone } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
+import { stopReadingAtPause } from './socket-options.js'
 import type { HandshakeEvents, Handshakes } from './tls/handshakes.js'
 import type { TlsOptions } from './tls/tls-options.js'
 
@@ -104,6 +105,7 @@ export class LocalDispatcher implements Dispatcher {
   }
 
   readonly #begin = (socket: Socket, connection: Connection) => {
+    stopReadingAtPause(socket)
     const driver = new ConnectionDriver(socket, connection, this.#driverSettings)
     this.#watch.add(driver)
     driver.start(this.#plan)
@@ -112,6 +114,7 @@ export class LocalDispatcher implements Dispatcher {
   }
 
   async #drain(): Promise<void> {
+    this.#handshakes?.dismiss()
     for (const driver of this.#watch.items) driver.drain()
     if (this.connections > 0) {
       await new Promise<void>(resolve => {

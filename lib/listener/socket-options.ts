@@ -36,3 +36,15 @@ export function setOptions(socket: Socket, options: SocketOptions): void {
   const { noDelay, keepAlive, keepAliveInitialDelay } = options
   socket.setNoDelay(noDelay).setKeepAlive(keepAlive, keepAliveInitialDelay)
 }
+
+/**
+ * Lets Node make one read at most behind a pause. By default it reads on up to 16 KiB, and 64 KiB since Node 22: of a client that
+ * sends a byte at a time these are as many chunks, at some 300 bytes each. `createServer()` takes such a mark, but for both
+ * directions at once.
+ */
+export function stopReadingAtPause(socket: Socket): void {
+  const { _readableState: state } = socket as unknown as {
+    readonly _readableState: { highWaterMark: number }
+  }
+  state.highWaterMark = 1
+}

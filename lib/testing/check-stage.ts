@@ -4,7 +4,8 @@ import { place } from '../engine/plan.js'
 import { PLAN_MODES } from '../engine/planned-stage.js'
 import { InvalidOptionError } from '../errors.js'
 import { type Kind, type KindOf, sizeOf } from '../kind.js'
-import { checkInteger, checkNames } from '../options/check-option.js'
+import { checkInteger, checkNames, isObject } from '../options/check-option.js'
+import { showValue } from '../options/show-value.js'
 import type { AnyStage, Stage } from '../stage.js'
 import { copyOf } from './copy.js'
 import { failure } from './failure.js'
@@ -99,13 +100,20 @@ export async function checkStage<In, Out>(
   examples: readonly Example<NoInfer<In>, NoInfer<Out>>[],
   options: CheckStageOptions = {},
 ): Promise<void> {
-  const { seed = 1, random = 20, held = 131_072, timeout = 5000, endpoints = {}, parameters = [] } = options
   checkNames('checkStage()', options, ['seed', 'random', 'held', 'timeout', 'endpoints', 'parameters'])
+  const { seed = 1, random = 20, held = 131_072, timeout = 5000, endpoints = {}, parameters = [] } = options
   checkInteger('checkStage()', 'seed', seed, 0, 0xffff_ffff)
   checkInteger('checkStage()', 'random', random, 0, 1_000_000)
   if (held !== Number.POSITIVE_INFINITY) checkInteger('checkStage()', 'held', held, 1, 1_000_000_000)
   checkInteger('checkStage()', 'timeout', timeout, 1, 2_147_483_647)
   const settings: CheckSettings = { seed, random, held, timeout, endpoints }
+  if (!isObject(endpoints)) {
+    throw new InvalidOptionError(`checkStage(): 'endpoints' is an object; got ${showValue(endpoints)}.`)
+  }
+  for (const [name, list] of Object.entries({ examples, parameters })) {
+    if (Array.isArray(list)) continue
+    throw new InvalidOptionError(`checkStage(): '${name}' is a list; got ${showValue(list)}.`)
+  }
   if (examples.length === 0) throw new InvalidOptionError('checkStage() needs at least one example.')
   const before = copyOf(parameters)
   await collectUncaught(async uncaught => {

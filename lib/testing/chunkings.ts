@@ -39,15 +39,24 @@ export interface ChunkingsOptions {
  *   t.strictSame(await runStage(lines(), chunks), ['héllo', 'world'])
  * }
  */
-export function* chunkings(
+export function chunkings(
   input: string | Uint8Array,
   options: ChunkingsOptions = {},
 ): Generator<readonly Buffer[]> {
-  const { seed = 1, random = 20, places: most = Number.MAX_SAFE_INTEGER } = options
   checkNames('chunkings()', options, ['seed', 'random', 'places'])
+  const { seed = 1, random = 20, places = Number.MAX_SAFE_INTEGER } = options
   checkInteger('chunkings()', 'seed', seed, 0, 0xffff_ffff)
   checkInteger('chunkings()', 'random', random, 0, 1_000_000)
-  checkInteger('chunkings()', 'places', most, 1, Number.MAX_SAFE_INTEGER)
+  checkInteger('chunkings()', 'places', places, 1, Number.MAX_SAFE_INTEGER)
+  return cuts(input, seed, random, places)
+}
+
+function* cuts(
+  input: string | Uint8Array,
+  seed: number,
+  random: number,
+  most: number,
+): Generator<readonly Buffer[]> {
   const bytes = Buffer.from(input)
   const places = Array.from({ length: Math.max(bytes.length - 1, 0) }, (_, index) => index + 1)
   yield cutAt(bytes, [])

@@ -1,4 +1,5 @@
 import { Connection } from '../connection.js'
+import { CONNECTION_OPTIONS } from '../engine/connection-options.js'
 import { checkInteger, checkNames } from '../options/check-option.js'
 import type { Outcome } from '../outcome.js'
 import type { HandleOptions, Pipeline } from '../pipeline.js'
@@ -52,12 +53,14 @@ export interface TestClient {
  *
  * @param options - The options of `pipeline.handle()`. For a stage that looks at its client, give a `connection` such as
  * `new Connection(7, { remoteAddress: '192.0.2.1', remotePort: 4711 }, fakeClock())`.
+ * @throws InvalidOptionError for an option that does not exist.
  * @example
  * const client = connect(shout)
  * client.end('hello\n')
  * const answer = await client.receive() // HELLO
  */
 export function connect(pipeline: Pipeline<Buffer, Buffer>, options: HandleOptions = {}): TestClient {
+  checkNames('connect()', options, ['plan', 'connection', ...Object.keys(CONNECTION_OPTIONS)])
   const socket = new FakeSocket()
   const { connection = new Connection(nextConnectionId(pipeline)) } = options
   const outcome = pipeline.handle(socket, { ...options, connection }).finally(() => socket.over())
@@ -85,8 +88,8 @@ async function receive(
   until: number | string | undefined,
   options: ReceiveOptions = {},
 ): Promise<Buffer> {
-  const { timeout = 4000 } = options
   checkNames('receive()', options, ['timeout'])
+  const { timeout = 4000 } = options
   checkInteger('receive()', 'timeout', timeout, 1, 2_147_483_647)
   socket.stall(false)
   let isLate = false

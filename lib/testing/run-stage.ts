@@ -34,13 +34,13 @@ export async function runStage<In, Out>(
   items: Iterable<NoInfer<In>>,
   options: RunStageOptions = {},
 ): Promise<Out[]> {
+  checkNames('runStage()', options, ['plan', 'connection', 'onError', 'batch'])
   const {
     plan = 'fused',
     connection = new Connection(nextConnectionId(stage)),
     onError = () => {},
     batch = 1,
   } = options
-  checkNames('runStage()', options, ['plan', 'connection', 'onError', 'batch'])
   checkChoice('runStage()', 'plan', plan, PLAN_MODES)
   checkInteger('runStage()', 'batch', batch, 1, 1_000_000)
   const inputs = [...items]

@@ -1,9 +1,11 @@
-import { writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
+import { SCRIPT_FLAGS, scriptPath } from '../script-path.js'
 import { connectTcp } from '../tcp-client.js'
-import { serveCommand, startCommand } from './start-command.js'
+import { BIN, serveCommand, startCommand } from './start-command.js'
 
 t.test('SIGTERM lets an open connection finish its line, then the process exits 0', async t => {
   const { child, exited, printed, port } = await serveCommand(t, 'uppercase')
@@ -81,3 +83,23 @@ t.test('a usage error exits 2, and a failure to bind exits 1 with one line', asy
   t.strictSame(await second.exited, [1, null])
   t.match(second.log(), /^bind failed: 127\.0\.0\.1:\d+ is already in use[^\n]*\n$/)
 })
+
+t.test(
+  'a Node that is too old is told in one line which one is needed, before anything else is loaded',
+  async t => {
+    const disguise = (version: string) =>
+      `data:text/javascript,Object.defineProperty(process,'versions',{value:{node:'${version}'}})`
+    const version = (node: string, command: readonly string[]) =>
+      spawnSync(process.execPath, ['--import', disguise(node), ...command, '--version'], { encoding: 'utf8' })
+    for (const node of ['18.20.8', '20.18.3']) {
+      t.match(version(node, [...SCRIPT_FLAGS, scriptPath('lib/cli/bin')]), {
+        status: 1,
+        stdout: '',
+        stderr: `bywash needs Node 20.19 or later, and this is ${node}: see https://nodejs.org.\n`,
+      })
+    }
+    for (const node of ['20.19.0', '21.0.0']) t.match(version(node, [BIN]), { status: 0, stderr: '' }, node)
+    const imports = readFileSync(BIN, 'utf8').match(/^import .*$/gm)
+    t.strictSame(imports, ['import { createRequire } from "node:module";'])
+  },
+)

@@ -155,7 +155,10 @@ t.test('shout.yaml has no problem, its tests pass, and it serves', async t => {
     t.teardown(() => child.kill())
     const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
     t.equal(code, 0, command)
-    t.match(output, command === 'check' ? /^$/ : /^3 tests passed\.$/m)
+    t.match(
+      output,
+      command === 'check' ? /^(examples\/shout\.yaml: \S+: memory: .*\n)+$/ : /^3 tests passed\.$/m,
+    )
   }
   const ports = { PORT: '0', ECHO_PORT: '0' }
   const { port, line, stop } = await serve(

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { startCommand } from '../cli/start-command.js'
@@ -112,6 +112,25 @@ t.test('36: descriptor limit of workers: each has its own', { skip }, async t =>
   const served = answers.filter(answer => answer === 'hello\n').length
   t.equal(served, 2 * CAPACITY)
   t.strictSame(answers, told(served, 3))
+})
+
+t.test('36: descriptor limit with tee: all connections share one for a file', { skip }, async t => {
+  const folder = t.testdir({})
+  const [one, two] = ['one', 'two'].map(name => join(folder, name)) as [string, string]
+  const argv = ['run', `tee --to ${one} | tee --to ${two} | tee --to ${one}`]
+  const { child, logged, log, exited } = start(t, [...argv, '--host', '127.0.0.1', '--port', '0'])
+  const [, port] = await logged(/ on 127\.0\.0\.1:(\d+)\n/)
+  const served = CAPACITY - 2
+  const { clients, answers } = await crowd(t, [Number(port)], served + 10)
+  t.strictSame(answers, told(served, 10))
+  await logged(/refused: .*The limit of 200 open files leaves no descriptor for another connection/, 10)
+  await leave(clients)
+  t.strictSame((await crowd(t, [Number(port)], 2)).answers, told(2, 0), 'it recovers')
+  child.kill('SIGTERM')
+  await exited
+  t.equal(log().match(/refused/g)?.length, 10)
+  t.equal(readFileSync(two, 'utf8'), 'hello\n'.repeat(served + 2), 'who was refused is in no copy')
+  t.equal(readFileSync(one, 'utf8'), 'hello\n'.repeat(2 * (served + 2)))
 })
 
 t.test('36: descriptors that a stage takes without saying so', { skip }, async t => {

@@ -1,9 +1,12 @@
 import { type ChildProcess, spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { startCommand } from '../cli/start-command.js'
+import { makeFifo, NO_FIFO } from '../fifo.js'
 import { connectTcp } from '../tcp-client.js'
+import { pathOf, pem } from '../transports/certificates.js'
 
 /** Makes the first process of a command number 1, as it is in a container. */
 const AS_FIRST = ['unshare', '--map-root-user', '--pid', '--fork', '--kill-child']
@@ -26,10 +29,13 @@ const preload = (slow: readonly string[]) => `
   }`
 
 /** Starts a server with two workers, of which the slow ones start only when the test says so. */
-function start(t: Test, { slow, asFirst = false }: { slow: readonly string[]; asFirst?: boolean }) {
+function start(
+  t: Test,
+  { slow, asFirst = false, flags = [] }: { slow: readonly string[]; asFirst?: boolean; flags?: string[] },
+) {
   const folder = t.testdir({ 'preload.mjs': preload(slow) })
   // A drain that waits for nothing would seem to hang.
-  const argv = ['run', 'lines | to-lines', '--workers', '2', '--shutdown-timeout', '1h']
+  const argv = ['run', 'lines | to-lines', '--workers', '2', '--shutdown-timeout', '1h', ...flags]
   const { child, ...started } = startCommand(t, [...argv, '--host', '127.0.0.1', '--port', '0'], {
     preload: join(folder, 'preload.mjs'),
     through: asFirst ? AS_FIRST : [],
@@ -98,3 +104,45 @@ t.test('50: a worker gets ready while its server drains', async t => {
   t.equal(String(await client.receive()), 'half a line\n')
   t.strictSame(await exited, [0, null])
 })
+
+t.test('50: SIGHUP while the workers of a server with TLS start', async t => {
+  const flags = ['--tls-cert', pathOf('server'), '--tls-key', pathOf('server-key')]
+  const { stop, goOn, logged, exited } = start(t, { slow: ['1', '2'], flags })
+  await logged(/still starting\n/, 2)
+  stop('SIGHUP')
+  goOn()
+  await logged(/The TLS certificate was read again/)
+  stop()
+  t.strictSame(await exited, [0, null])
+})
+
+for (const signal of ['SIGHUP', 'SIGTERM'] as const) {
+  t.test(`50: ${signal} while a certificate is read`, { skip: NO_FIFO }, async t => {
+    const key = makeFifo(t)
+    const argv = [
+      'echo',
+      '--host',
+      '127.0.0.1',
+      '--port',
+      '0',
+      '--tls-cert',
+      pathOf('server'),
+      '--tls-key',
+      key,
+    ]
+    const { child, exited, logged } = startCommand(t, argv)
+    // The open of a FIFO waits for its reader.
+    const file = await open(key, 'w')
+    child.kill(signal)
+    // What is read again is a file.
+    copyFileSync(pathOf('server-key'), `${key}.pem`)
+    renameSync(`${key}.pem`, key)
+    await file.writeFile(pem('server-key'))
+    await file.close()
+    if (signal === 'SIGHUP') {
+      await logged(/ on 127\.0\.0\.1:[\s\S]*The TLS certificate was read again/)
+      child.kill()
+    }
+    t.strictSame(await exited, [0, null])
+  })
+}

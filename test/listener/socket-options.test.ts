@@ -1,9 +1,14 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { EventEmitter, once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { type Server, Socket } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { pipeline } from '../../lib/index.js'
+import { map, pipeline } from '../../lib/index.js'
 import { setInheritedOptions, setOptions } from '../../lib/listener/socket-options.js'
 import { connectTcp } from '../tcp-client.js'
+import { identity } from '../transports/certificates.js'
+import { connectTls } from '../transports/tls-client.js'
 import { serveLocally } from './local-listener.js'
 
 const OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_999 }
@@ -86,3 +91,37 @@ t.test('options that a listening socket does not take are set on each connection
     ['setKeepAlive', true, 60_999],
   ])
 })
+
+for (const tls of [undefined, identity('server')]) {
+  t.test(
+    `a socket that is paused holds one chunk more, ${tls === undefined ? 'without' : 'with'} TLS`,
+    async t => {
+      const given = new EventEmitter()
+      const stalled = pipeline().through(
+        map<Buffer, Buffer>('stall', chunk => new Promise(() => given.emit('chunk', chunk)), {
+          accepts: 'bytes',
+          emits: 'bytes',
+        }),
+      )
+      const sockets: Socket[] = []
+      const onSocket = (message: unknown) => void sockets.push((message as { socket: Socket }).socket)
+      subscribe('net.server.socket', onSocket)
+      t.teardown(() => unsubscribe('net.server.socket', onSocket))
+      const { port } = await serveLocally(t, stalled, { ...(tls && { tls }) })
+      const client = tls === undefined ? await connectTcp(t, port) : await connectTls(t, port)
+      const first = once(given, 'chunk')
+      await client.send('a')
+      await first
+      const socket = sockets.at(-1) as Socket
+      const before = socket.bytesRead
+      await client.send('b')
+      while (socket.bytesRead === before) await turn()
+      const withOneMore = socket.bytesRead
+      for (let count = 0; count < 20; count++) {
+        await client.send('c')
+        await turn()
+      }
+      t.equal(socket.bytesRead, withOneMore)
+    },
+  )
+}

@@ -1,9 +1,15 @@
+import { Duplex } from 'node:stream'
 import t from 'tap'
 import {
   asyncMap,
   counter,
+  decode,
   type Frame,
   fromStream,
+  generate,
+  gunzip,
+  gzip,
+  jsonLines,
   lines,
   listen,
   map,
@@ -94,4 +100,69 @@ t.test('kinds must stand for the types of the items', async t => {
   t.equal(unbranded.emits, 'frame')
   // @ts-expect-error a number needs its kinds named
   t.type(map('x', (n: number) => n).name, 'string')
+})
+
+t.test('the types of items come from the kinds that are named', async t => {
+  const length = map('length', line => line.length, { accepts: 'line', emits: 'value' })
+  const doubled = map('doubled', (n: number) => n * 2, { accepts: 'value', emits: 'value' })
+  const shown = map('shown', value => `${value}`, { accepts: 'value', emits: 'line' })
+  const tail = map('tail', f => f.subarray(1), { accepts: 'frame', emits: 'frame' })
+  const own = stage({
+    name: 'own',
+    accepts: 'line',
+    emits: 'line',
+    open: () => ({ transform: (line, controller) => controller.enqueue(line.trim()) }),
+  })
+  const waited = asyncMap('waited', async f => f.toString('hex'), { accepts: 'frame', emits: 'line' })
+  const twice = generate(
+    'twice',
+    async function* (frames) {
+      for await (const each of frames) yield each.subarray(0, 1)
+    },
+    { accepts: 'frame', emits: 'frame' },
+  )
+  const numbers = pipeline().through(lines()).through(own).through(length).through(doubled).through(shown)
+  t.equal(numbers.through(toLines()).stages.length, 6)
+  t.equal(pipeline().through(frames).through(tail).through(twice).through(waited).emits, 'line')
+  const a = pipeline()
+    .through(lines())
+    .through(jsonLines<{ a: number }>())
+    .through(map('a', ({ a }: { a: number }) => a.toFixed(1), { accepts: 'value', emits: 'line' }))
+  t.strictSame(await runStage(a, [Buffer.from('{"a":1}\n')]), ['1.0'])
+  const pairs = decode('pairs', 'value', function* (read) {
+    return { key: yield* read.uint8(), value: yield* read.line() }
+  })
+  const keys = map('keys', ({ key }: { key: number }) => `${key}`, { accepts: 'value', emits: 'line' })
+  t.equal(pipeline().through(pairs).through(keys).emits, 'line')
+  const texts = decode('texts', 'line', function* (read) {
+    return yield* read.line()
+  })
+  t.equal(pipeline().through(texts).through(uppercase()).emits, 'line')
+  // @ts-expect-error a decoder of lines gives no Buffer
+  decode('wrong', 'line', function* (read) {
+    return yield* read.bytes(1)
+  })
+})
+
+t.test('a Uint8Array stands for bytes and for a frame, in types and at run time', async t => {
+  const plain = map('plain', chunk => new Uint8Array(chunk).fill(0x61), { accepts: 'bytes', emits: 'bytes' })
+  const framed = map('framed', line => new TextEncoder().encode(line), { accepts: 'line', emits: 'frame' })
+  const pushed = stage({
+    name: 'pushed',
+    accepts: 'bytes',
+    emits: 'bytes',
+    open: () => ({ transform: (_chunk, controller) => controller.enqueue(new Uint8Array([0x62])) }),
+  })
+  for (const plan of ['fused', 'streams'] as const) {
+    const bytes = pipeline().through(plain).through(pushed).through(gzip())
+    t.strictSame(await runStage(bytes.through(gunzip()), ['xyz'].map(Buffer.from), { plan }), [
+      Buffer.from('b'),
+    ])
+    t.strictSame(await runStage(framed, ['é'], { plan }), [Buffer.from('é')])
+    const streamed = fromStream('streamed', () => Duplex.from([new Uint8Array([0x63])]), {
+      accepts: 'line',
+      emits: 'frame',
+    })
+    t.strictSame(await runStage(streamed, [], { plan }), [Buffer.from('c')])
+  }
 })

@@ -297,3 +297,45 @@ t.test('a fake clock calls what falls due, in order, and nothing else', async t 
   t.equal(clock.now(), 30)
   t.equal(clock.pending, 1)
 })
+
+t.test(
+  'what are no options, and names of options that do not exist, are refused at once by name',
+  async t => {
+    const stage = lines()
+    const client = connect(pipeline())
+    const examples = [{ input: 'a\n', output: ['a'] }]
+    const calls: Record<string, (options: never) => unknown> = {
+      'runStage()': options => runStage(stage, [], options),
+      'chunkings()': options => chunkings('a', options),
+      'connect()': options => connect(pipeline(), options),
+      'receive()': options => client.receive(1, options),
+      'checkStage()': options => checkStage(stage, examples, options),
+      'checkStage(): an example': example => checkStage(stage, [example]),
+    }
+    for (const [owner, call] of Object.entries(calls)) {
+      for (const [wrong, message] of [
+        [null, `${owner} takes an object of options; got null.`],
+        [7, `${owner} takes an object of options; got 7.`],
+        [[], `${owner} takes an object of options; got a list.`],
+        [{ seeed: 1 }, new RegExp(`^${owner.replace('()', '\\(\\)')} has no option 'seeed'\\. It takes `)],
+      ] as const) {
+        await t.rejects(async () => call(wrong as never), { ...invalid, message }, `${owner} ${wrong}`)
+      }
+    }
+    for (const [name, wrong] of [
+      ['endpoints', null],
+      ['parameters', 'ab'],
+    ] as const) {
+      await t.rejects(checkStage(stage, examples, { [name]: wrong as never }), {
+        ...invalid,
+        message: new RegExp(`^checkStage\\(\\): '${name}' is .*; got `),
+      })
+    }
+    await t.rejects(checkStage(stage, null as never), {
+      ...invalid,
+      message: "checkStage(): 'examples' is a list; got null.",
+    })
+    client.end()
+    await client.outcome
+  },
+)

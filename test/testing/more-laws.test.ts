@@ -2,7 +2,7 @@ import fs, { closeSync, openSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import t from 'tap'
-import { type Connection, pipeline, stage, type Transformer } from '../../lib/index.js'
+import { type Connection, pipeline, stage, type Transformer, type TransformerStage } from '../../lib/index.js'
 import { internalStage } from '../../lib/stage.js'
 import { checkStage } from '../../lib/testing/index.js'
 import { openDescriptors } from '../../lib/testing/resources.js'
@@ -14,7 +14,7 @@ const passing: Transformer<Buffer, Buffer> = {
 }
 
 /** The law that a stage of bytes breaks, with what it says. */
-async function breach(checked: ReturnType<typeof stage<Buffer, Buffer>>) {
+async function breach(checked: TransformerStage<Buffer, Buffer>) {
   const error: unknown = await checkStage(checked, EXAMPLES, { random: 2, timeout: 400 }).catch(
     error => error,
   )

@@ -1,6 +1,10 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import type { TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
 import type { HandshakeError } from '../../lib/index.js'
+import { certificateAlert } from '../../lib/listener/tls/certificate-alert.js'
 import { echo } from '../../lib/presets/index.js'
+import { fakeClock } from '../../lib/testing/index.js'
 import { serveLocally } from '../listener/local-listener.js'
 import { identity, pem } from './certificates.js'
 import { connectTls, refusalOf } from './tls-client.js'
@@ -37,23 +41,115 @@ t.test('a client without a certificate is refused, and counted', async t => {
   }
 })
 
-t.test('a certificate of another authority is refused, and counted', async t => {
-  for (const maxVersion of ['TLSv1.2', 'TLSv1.3']) {
-    const { code: _, ...others } = await attempt(t, tls, { ...identity('stranger'), maxVersion })
-    t.match(others, {
+for (const maxVersion of ['TLSv1.2', 'TLSv1.3']) {
+  t.test(`${maxVersion}: a client hears in an alert why its certificate is not accepted`, async t => {
+    t.match(await attempt(t, tls, { ...identity('stranger'), maxVersion }), {
+      code: /ALERT_UNKNOWN_CA$/,
       reason: 'refused',
       message: /^TLS handshake failed: the client's certificate is not accepted: [A-Z_]+\.$/,
       refused: 1,
     })
+    t.match(await attempt(t, { ...tls, crl: pem('crl') }, { ...identity('revoked'), maxVersion }), {
+      code: /ALERT_CERTIFICATE_REVOKED$/,
+      message: "TLS handshake failed: the client's certificate is not accepted: CERT_REVOKED.",
+    })
+    const expired = { ...tls, ca: [pem('authority'), pem('expired')] }
+    t.match(await attempt(t, expired, { ...identity('expired'), maxVersion }), {
+      code: /ALERT_CERTIFICATE_EXPIRED$/,
+    })
+    // A certificate of a server is none of a client.
+    t.match(await attempt(t, tls, { ...identity('server'), maxVersion }), {
+      code: /ALERT_BAD_CERTIFICATE$/,
+    })
+  })
+}
+
+t.test('TLSv1.3: the alert is encrypted in the cipher of the connection', async t => {
+  for (const ciphers of [
+    'TLS_AES_128_GCM_SHA256',
+    'TLS_AES_256_GCM_SHA384',
+    'TLS_CHACHA20_POLY1305_SHA256',
+  ]) {
+    const { code } = await attempt(t, tls, { ...identity('stranger'), ciphers })
+    t.match(code, /ALERT_UNKNOWN_CA$/, ciphers)
   }
+  const socket = { getCipher: () => ({ name: 'TLS_AES_128_CCM_SHA256' }) } as TLSSocket
+  t.equal(certificateAlert(socket, 'CERT_REVOKED', Buffer.alloc(32)).length, 0)
 })
 
-t.test('a certificate that was revoked is refused', async t => {
-  const options = { ...tls, crl: pem('crl') }
-  const { message } = await attempt(t, options, identity('revoked'))
-  t.equal(message, "TLS handshake failed: the client's certificate is not accepted: CERT_REVOKED.")
-  const { port } = await serveLocally(t, echo.pipeline(), { tls: options })
-  t.equal((await connectTls(t, port, identity('client'))).socket.authorized, true, 'the others are not')
+t.test('a revocation list refuses nobody who is not on it', async t => {
+  const { port } = await serveLocally(t, echo.pipeline(), { tls: { ...tls, crl: pem('crl') } })
+  t.equal((await connectTls(t, port, identity('client'))).socket.authorized, true)
+})
+
+/** A client that has heard why its certificate is not accepted, and stays. */
+async function refused(t: Test, port: number) {
+  const client = await connectTls(t, port, identity('stranger'))
+  await t.rejects(client.receive(), { cause: { code: /ALERT_UNKNOWN_CA$/ } })
+  return client.tcp
+}
+
+/** The open sockets of this process: clients, and what the server has for them. */
+const sockets = () => process.getActiveResourcesInfo().filter(name => name === 'TCPSocketWrap').length
+
+async function socketsAre(count: number): Promise<void> {
+  while (sockets() !== count) await turn()
+}
+
+t.test('TLSv1.3: nothing leaves behind the alert, which has the number of the first record', async t => {
+  const { port } = await serveLocally(t, echo.pipeline(), { tls })
+  const accepted = await connectTls(t, port, identity('client'))
+  await accepted.send('a')
+  await accepted.receive(1)
+  const { socket } = await refused(t, port)
+  t.ok(socket.bytesRead < accepted.tcp.socket.bytesRead, 'it gets no session tickets')
+})
+
+t.test('what a refused client has sent meanwhile does not erase the alert', async t => {
+  const { port, ended } = await serveLocally(t, echo.pipeline(), { tls })
+  const client = await connectTls(t, port, identity('stranger'))
+  await client.send(Buffer.alloc(10_000))
+  t.match(await refusalOf(Promise.resolve(client)), /ALERT_UNKNOWN_CA$/)
+  t.match(await ended(1), [{ reason: 'refused', bytesRead: 0 }])
+})
+
+t.test('a refused client that stays is closed', async t => {
+  const clock = fakeClock()
+  const { port, listener } = await serveLocally(t, echo.pipeline(), { tls, clock })
+  const stay = async (t: Test) => {
+    await socketsAre(0)
+    const client = await refused(t, port)
+    t.equal(sockets(), 2)
+    return { client, gone: () => socketsAre(1) }
+  }
+  await t.test('after two seconds', async t => {
+    const { gone } = await stay(t)
+    clock.advance(2_000)
+    await gone()
+  })
+  await t.test('after a bad record', async t => {
+    const { client, gone } = await stay(t)
+    await client.send('no record')
+    await gone()
+  })
+  await t.test('after 64 KiB', async t => {
+    await socketsAre(0)
+    const client = await connectTls(t, port, identity('stranger'))
+    client.socket.on('error', () => {}).write(Buffer.alloc(65_537))
+    await socketsAre(1)
+  })
+  await t.test('when the listener is closed', async t => {
+    const { gone } = await stay(t)
+    await listener.close()
+    await gone()
+  })
+})
+
+t.test('of many refused clients eight are waited for', async t => {
+  const { port } = await serveLocally(t, echo.pipeline(), { tls })
+  await socketsAre(0)
+  for (let count = 0; count < 9; count++) await refused(t, port)
+  await socketsAre(9 + 8)
 })
 
 t.test('authorities can be replaced: a session of before does not get in', async t => {

@@ -33,24 +33,25 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
 /** Serves the listeners of a file until a signal comes, and reloads it at SIGHUP; returns the exit code. */
 export async function serveFile(path: string, settings: ServeFileSettings, io: Io): Promise<number> {
   const { watch } = settings
-  const log = await openLog(settings.log, io.stderr)
-  const served = new ServedFile(path, log, io.env)
-  const stopLogging = logProcessWarnings(log)
-  const reload = () => void served.reload()
-  const reloadChanged = () => void served.reload({ onlyChanged: true })
-  io.on('SIGHUP', reload)
-  // Polls the path: fs.watch() would not see that a symbolic link, or a mounted volume, has a new target.
-  if (watch) watchFile(path, { interval: WATCH_INTERVAL_MS }, reloadChanged)
+  const failure = new AbortController()
+  let served: ServedFile | undefined
+  let stopLogging = () => {}
+  const reload = (options?: { readonly onlyChanged: boolean }) => void served?.reload(options)
+  const reloadChanged = () => reload({ onlyChanged: true })
   const start = async () => {
+    const log = await openLog(settings.log, io.stderr)
+    stopLogging = logProcessWarnings(log)
+    served = new ServedFile(path, log, io.env, failure)
+    // Polls the path: fs.watch() would not see that a symbolic link, or a mounted volume, has a new target.
+    if (watch) watchFile(path, { interval: WATCH_INTERVAL_MS }, reloadChanged)
     const problems = await served.start()
     for (const problem of problems) io.stderr.write(`${problem}\n`)
     return problems.length > 0 ? 2 : served.listeners
   }
   try {
-    return await serveUntilSignal({ start, failed: served.failed, reloads: true }, io)
+    return await serveUntilSignal({ start, failed: failure.signal, reload: () => reload() }, io)
   } finally {
     unwatchFile(path, reloadChanged)
-    io.off('SIGHUP', reload)
     stopLogging()
   }
 }

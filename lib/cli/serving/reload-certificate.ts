@@ -3,26 +3,19 @@ import type { Listener } from '../../listener/listener.js'
 import type { Io } from '../io.js'
 import type { Log } from '../log/log.js'
 
-/**
- * Reads the certificate files again at each SIGHUP. When that fails it is logged, and the listener keeps its old
- * certificate. Returns a function that stops listening for the signal.
- */
-export function reloadCertificateOnSighup(
+/** Reads the certificate files again. When that fails it is logged, and the listener keeps its old certificate. */
+export async function reloadCertificate(
   listener: Pick<Listener, 'setSecureContext'>,
   files: TlsFiles,
-  io: Io,
+  io: Pick<Io, 'cwd'>,
   log: Pick<Log, 'info' | 'warn' | 'error'>,
-): () => void {
-  const reload = async () => {
-    try {
-      const { tls, warnings } = await readTls(files, io.cwd())
-      listener.setSecureContext(tls)
-      log.info('The TLS certificate was read again; connections that are open keep theirs')
-      warnings.forEach(log.warn)
-    } catch (error) {
-      log.error(`The TLS certificate was not renewed, the old one stays: ${(error as Error).message}`)
-    }
+): Promise<void> {
+  try {
+    const { tls, warnings } = await readTls(files, io.cwd())
+    listener.setSecureContext(tls)
+    log.info('The TLS certificate was read again; connections that are open keep theirs')
+    warnings.forEach(log.warn)
+  } catch (error) {
+    log.error(`The TLS certificate was not renewed, the old one stays: ${(error as Error).message}`)
   }
-  io.on('SIGHUP', reload)
-  return () => void io.off('SIGHUP', reload)
 }

@@ -8,8 +8,7 @@ import type { ListenerSettings } from '../listener-flags.js'
 import { openLog } from '../log/log.js'
 import { logProcessWarnings } from '../log/process-warnings.js'
 import { uncaughtLog } from '../log/uncaught-log.js'
-import { reloadCertificateOnSighup } from './reload-certificate.js'
-
+import { reloadCertificate } from './reload-certificate.js'
 import { serveUntilSignal } from './serve-until-signal.js'
 import { trialLines } from './trial-lines.js'
 
@@ -20,12 +19,13 @@ export async function serve(
   { listen: options, tls: files, log: settings }: ListenerSettings,
   io: Io,
 ): Promise<number> {
-  const log = await openLog(settings, io.stderr)
-  const read = files && (await readTls(files, io.cwd()))
   const failure = new AbortController()
-  const stopLogging = logProcessWarnings(log)
-  let stopReloading: (() => void) | undefined
+  let stopLogging = () => {}
+  let reload = () => {}
   const start = async (signal: AbortSignal) => {
+    const log = await openLog(settings, io.stderr)
+    stopLogging = logProcessWarnings(log)
+    const read = files && (await readTls(files, io.cwd()))
     const listener = await listen(pipelineFor(log.info), {
       ...options,
       ...(read && { tls: read.tls }),
@@ -36,15 +36,14 @@ export async function serve(
     // With --workers the primary alone logs the address and reads the certificates, which it sends to the workers.
     if (listener.worker !== undefined) return listener
     read?.warnings.forEach(log.warn)
-    stopReloading = files && reloadCertificateOnSighup(listener, files, io, log)
+    if (files !== undefined) reload = () => void reloadCertificate(listener, files, io, log)
     log.info(`${title} ${formatBound(listener.address)}`)
     for (const line of trialLines(listener.address, files, tcpCommand)) log.info(line)
     return listener
   }
   try {
-    return await serveUntilSignal({ start, failed: failure.signal, reloads: files !== undefined }, io)
+    return await serveUntilSignal({ start, failed: failure.signal, reload: files && (() => reload()) }, io)
   } finally {
-    stopReloading?.()
     stopLogging()
   }
 }

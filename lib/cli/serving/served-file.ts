@@ -7,7 +7,6 @@ import { ListenerSet } from './listener-set.js'
 /** A configuration file that is being served: binds its listeners, and applies its changes at a reload. */
 export class ServedFile {
   readonly listeners: ListenerSet
-  readonly #failure = new AbortController()
   readonly #path: string
   readonly #log: Log
   readonly #load: () => Promise<LoadedFile>
@@ -16,20 +15,16 @@ export class ServedFile {
   /** The start, or the last reload. Each reload waits for the one before, so that the last version of the file wins. */
   #lastLoad: Promise<unknown> = Promise.resolve()
 
-  constructor(path: string, log: Log, environment: Environment) {
+  /** @param failure - Is aborted by an uncaught error, unless the listener's policy for those is `isolate`. */
+  constructor(path: string, log: Log, environment: Environment, failure: AbortController) {
     this.#path = path
     this.#log = log
     this.#load = () => loadFile(path, { environment, log: log.info, readsCertificates: true })
-    const uncaught = uncaughtLog(log, this.#failure)
+    const uncaught = uncaughtLog(log, failure)
     this.listeners = new ListenerSet(({ name, listen }) => ({
       ...log.connections(name),
       uncaught: uncaught(listen.uncaught),
     }))
-  }
-
-  /** Aborted by an uncaught error, unless the listener's policy for those is `isolate`. */
-  get failed(): AbortSignal {
-    return this.#failure.signal
   }
 
   /**

@@ -10,12 +10,14 @@ import {
   reasonOf,
   SlowConsumerError,
 } from '../../errors.js'
+import { asBuffer, isThenable } from '../../kind.js'
+import { showValue } from '../../options/show-value.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { StageCounts } from '../../stage-counts.js'
 import type { DormantFlow } from '../flow/dormant-flow.js'
 import type { Flow, Sink } from '../flow/flow.js'
 import { flowOf, wakeFlow } from '../flow/open-flow.js'
-import { guarded } from '../guarded.js'
+import { guarded, tellOf } from '../guarded.js'
 import type { Plan } from '../plan.js'
 import { CloseState } from './close-state.js'
 import type { Deadlines, Watched } from './deadlines.js'
@@ -45,7 +47,7 @@ export interface DriverSettings {
   readonly maxPending: number
   /** The most faults of the peer that `onError` is told of in a second; 0 is any number. */
   readonly maxReports: number
-  readonly farewell: (error: BywashError, connection: Connection) => string | undefined
+  readonly farewell: (error: BywashError, connection: Connection) => string | Uint8Array | undefined
   readonly onError: ((error: BywashError, connection: Connection) => void) | undefined
   readonly onDone: (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => void
   /** Whether nobody else holds the chunks that are read, as with those of a socket, so that stages may change them in place. */
@@ -307,8 +309,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     const closing = this.#closing
     if (closing.reason === undefined) {
       this.uncork()
-      const text = this.#farewell(error)
-      if (typeof text === 'string') this.send(Buffer.from(text))
+      const last = this.#farewell(error)
+      if (last !== undefined) this.send(last)
       this.#linger(reason, error)
     } else if (this.#isDiscarding && closing.error === undefined) {
       closing.reason = reason
@@ -459,9 +461,27 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     return true
   }
 
-  #farewell(error: BywashError): unknown {
+  /** The last bytes for the peer of a failing connection; undefined for none. */
+  #farewell(error: BywashError): Buffer | undefined {
     const { farewell, onError } = this.#settings
-    return guarded('farewell', () => farewell(error, this.#connection), this.#connection, onError)
+    const last: unknown = guarded(
+      'farewell',
+      () => farewell(error, this.#connection),
+      this.#connection,
+      onError,
+    )
+    if (typeof last === 'string') return Buffer.from(last)
+    const bytes = asBuffer('bytes', last)
+    // A promise that rejects is said already, and this is said of one that does not.
+    if (bytes === undefined && last !== undefined) {
+      const text = isThenable(last) ? 'a promise' : showValue(last)
+      tellOf(
+        `The callback 'farewell' returned ${text}. It returns text or bytes, or undefined for none.`,
+        this.#connection,
+        onError,
+      )
+    }
+    return bytes
   }
 
   #abortFlow(error: BywashError): void {

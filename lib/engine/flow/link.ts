@@ -1,6 +1,6 @@
 import type { Connection } from '../../connection.js'
 import { type Fault, type Reported, StageError } from '../../errors.js'
-import { dropRejection, isThenable, sizeOf, wrongKind } from '../../kind.js'
+import { asBuffer, dropRejection, isThenable, resultOf, sizeOf, wrongKind } from '../../kind.js'
 import { type HoldingController, reported, type settle, type Transformer } from '../../stage.js'
 import type { FrameWatch } from '../drive/frame-watch.js'
 import type { PlannedStage } from '../planned-stage.js'
@@ -147,7 +147,11 @@ export class Link implements HoldingController<unknown> {
   }
 
   #await(result: unknown, when: string): void {
-    if (!isThenable(result)) return
+    if (!isThenable(result)) {
+      const failure = resultOf(this.planned.name, this.planned.emits, result, when)
+      if (failure !== undefined) this.segment.fail(this, failure, when)
+      return
+    }
     this.hold()
     Promise.resolve(result).then(
       () => {
@@ -212,7 +216,9 @@ export class Link implements HoldingController<unknown> {
     }
     const size = sizeOf(planned.emits, item)
     if (size === -1) {
-      segment.fail(this, wrongKind(planned.name, planned.emits, item), 'enqueue')
+      const bytes = asBuffer(planned.emits, item)
+      if (bytes !== undefined) this.enqueue(bytes)
+      else segment.fail(this, wrongKind(planned.name, planned.emits, item), 'enqueue')
       return
     }
     this.items++

@@ -2,7 +2,7 @@ import type { AsyncResource } from 'node:async_hooks'
 import { nextTurn } from '../../clock.js'
 import type { Connection } from '../../connection.js'
 import { type BywashError, blame, type Fault, isFault, type Reported, StageError } from '../../errors.js'
-import { sizeOf, wrongKind } from '../../kind.js'
+import { asBuffer, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import { isOverdue } from '../drive/frame-watch.js'
@@ -166,7 +166,8 @@ export class StreamChain implements Flow {
   #join(index: number): void {
     const part = this.#parts[index] as Part
     const { stream, last } = part
-    stream.on('data', (item: unknown) => {
+    stream.on('data', (given: unknown) => {
+      const item = Buffer.isBuffer(given) ? given : (asBuffer(last.emits, given) ?? given)
       const size = sizeOf(last.emits, item)
       if (size !== -1) {
         part.items++

@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
-import type { Timer } from '../../clock.js'
+import type { Clock, Timer } from '../../clock.js'
 import { type Connection, endConnection } from '../../connection.js'
 import { HandshakeError } from '../../errors.js'
 import { formatDuration } from '../../options/format-duration.js'
 import type { Outcome } from '../../outcome.js'
+import { certificateAlert } from './certificate-alert.js'
 import type { TlsOptions } from './tls-options.js'
 import { nodeTlsOptions, type TlsSettings, tlsSettings } from './tls-settings.js'
 
@@ -22,12 +23,21 @@ interface Pending {
   readonly timer: Timer
   /** Set when we end the handshake ourselves: what #failed() then reports. */
   failure?: Failure
+  /** The secret of what we send after a handshake of TLS 1.3, where a client has to show a certificate. */
+  trafficSecret?: Buffer
 }
 
 type Failure = Pick<Outcome, 'reason'> & { readonly error?: Error }
 
 /** A TLS socket, with the plain socket that it was made from. */
-type HandshakeSocket = TLSSocket & { readonly _parent: Socket }
+type HandshakeSocket = TLSSocket & { readonly _parent: Socket; _rejectUnauthorized: boolean }
+
+/** Bytes to read and discard behind an alert: closing with unread bytes makes the kernel send a RST, which can erase it. */
+const LINGER_BYTES = 65_536
+/** Time to wait for the client's FIN behind an alert. */
+const LINGER_MS = 2_000
+/** Refused clients that may linger; any more are closed at once. */
+const MAX_LINGERING = 8
 
 /**
  * Makes TLS sockets from a listener's sockets. Node's TLS server does the handshake, but it does not listen, since limits
@@ -36,6 +46,8 @@ type HandshakeSocket = TLSSocket & { readonly _parent: Socket }
  */
 export class Handshakes {
   readonly #pending = new Map<Socket, Pending>()
+  /** Refused clients that may still read why. */
+  readonly #lingering = new Set<HandshakeSocket>()
   #settings: TlsSettings
   #server: Server
 
@@ -70,9 +82,15 @@ export class Handshakes {
     this.#server.emit('connection', socket)
   }
 
+  /** Closes the connections of refused clients, whether they have read why or not. */
+  dismiss(): void {
+    for (const socket of this.#lingering) socket.destroy()
+  }
+
   /** Ends the handshakes that are under way; returns their number. */
   abort(): number {
     let count = 0
+    this.dismiss()
     for (const [socket, pending] of this.#pending) {
       if (socket.destroyed) continue
       this.#end(socket, pending, { reason: 'shutdown' })
@@ -88,15 +106,67 @@ export class Handshakes {
   }
 
   #serverOf(settings: TlsSettings): Server {
-    return createServer(nodeTlsOptions(settings))
-      .on('secureConnection', socket => this.#secured(socket as HandshakeSocket))
+    const server = createServer(nodeTlsOptions(settings))
+      .on('secureConnection', socket => this.#secured(socket as HandshakeSocket, settings))
       .on('tlsClientError', (error, socket) => this.#failed(error, socket as HandshakeSocket))
+    if (settings.ca !== undefined) {
+      server.on('keylog', (line, socket) => this.#onSecret(String(line), socket as HandshakeSocket))
+    }
+    return server
   }
 
-  #secured(socket: HandshakeSocket): void {
+  /**
+   * Takes the certificate's refusal over from Node, which closes the connection without a word. Each handshake has one of
+   * these lines before it is over; without it, Node refuses.
+   */
+  #onSecret(line: string, socket: HandshakeSocket): void {
+    const [, name, secret = ''] = /^(SERVER_TRAFFIC_SECRET_0|CLIENT_RANDOM) \w+ (\w+)/.exec(line) ?? []
+    if (name === undefined) return
+    socket._rejectUnauthorized = false
+    if (name === 'CLIENT_RANDOM') return
+    const pending = this.#pending.get(socket._parent) as Pending
+    pending.trafficSecret = Buffer.from(secret, 'hex')
+  }
+
+  #secured(socket: HandshakeSocket, { ca }: TlsSettings): void {
+    if (ca !== undefined && !socket.authorized) {
+      this.#refuse(socket)
+      return
+    }
     const { connection, events } = this.#take(socket)
     socket.allowHalfOpen = true
     events.onSecure(socket, connection)
+  }
+
+  /**
+   * Sends the alert below TLS, with a FIN behind it at once: so the session tickets, which OpenSSL writes next and would
+   * encrypt with the same number, cannot leave.
+   */
+  #refuse(socket: HandshakeSocket): void {
+    const pending = this.#pending.get(socket._parent) as Pending
+    const problem = String(socket.authorizationError)
+    socket._parent.end(certificateAlert(socket, problem, pending.trafficSecret))
+    this.#linger(socket, pending.connection.clock)
+    this.#failed(new Error(problem), socket)
+  }
+
+  /** Reads until the client's FIN, but not for long, and closes the socket. */
+  #linger(socket: HandshakeSocket, clock: Clock): void {
+    const close = () => socket.destroy()
+    const timer = clock.setTimeout(close, LINGER_MS)
+    let discarded = 0
+    this.#lingering.add(socket)
+    socket
+      .on('error', close)
+      .on('close', () => {
+        clock.clearTimeout(timer)
+        this.#lingering.delete(socket)
+      })
+      .on('data', (chunk: Buffer) => {
+        discarded += chunk.length
+        if (discarded > LINGER_BYTES) close()
+      })
+    if (this.#lingering.size > MAX_LINGERING) close()
   }
 
   /** Called for every handshake that does not finish, whatever the cause. */

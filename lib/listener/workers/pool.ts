@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Clock, Timer } from '../../clock.js'
 import type { WorkerError } from '../../errors.js'
+import { cpuTime as systemCpuTime } from './cpu-time.js'
 import type { PrimaryMessage, WorkerListenerMessage } from './messages.js'
 import { WorkerSupervisor } from './supervisor.js'
 import { PING_INTERVAL_MS, WorkerProcess } from './worker-process.js'
@@ -24,6 +25,8 @@ interface WorkerPoolSettings {
   readonly clock: Clock
   /** Starts the process of the worker with that number. */
   readonly fork: (number: number) => ChildProcess
+  /** See `WorkerEvents`. @default what the system says */
+  readonly cpuTime?: (pid: number | undefined) => number | undefined
 }
 
 /** The workers of this process. All its listeners share them, since each worker runs the whole script. */
@@ -73,8 +76,8 @@ export class WorkerPool {
   }
 
   /**
-   * Returns the worker with the fewest connections, of several such the one that was chosen longest ago. Round robin
-   * would leave a new worker with fewer connections than the others for as long as these last, and would go on sending
+   * Returns the worker with the fewest connections, of several such the one that was chosen longest ago; one that is silent
+   * only where all are. Round robin would leave a new worker with fewer connections than the others for as long as these last, and would go on sending
    * connections to a worker that hangs.
    */
   choose(name: string): WorkerProcess | undefined {
@@ -91,7 +94,7 @@ export class WorkerPool {
     let best: WorkerProcess | undefined
     for (const worker of this.#workersOf(name)) {
       if (worker.isLeaving) continue
-      if (best === undefined || worker.connections < best.connections) best = worker
+      if (best === undefined || isBetter(worker, best)) best = worker
     }
     return best
   }
@@ -120,7 +123,7 @@ export class WorkerPool {
   }
 
   #start(): void {
-    const { count, clock, fork } = this.#settings
+    const { count, clock, fork, cpuTime = systemCpuTime } = this.#settings
     this.#supervisors = Array.from({ length: count }, (_, index) => {
       const number = index + 1
       const start = () => {
@@ -128,6 +131,7 @@ export class WorkerPool {
         const worker = new WorkerProcess(number, fork(number), {
           onMessage: this.#onMessage,
           onGone: this.#onGone,
+          cpuTime,
         })
         this.#workers.add(worker)
         return worker
@@ -183,4 +187,9 @@ export class WorkerPool {
     for (const supervisor of this.#supervisors) supervisor.stop()
     for (const user of this.#users.values()) user.onFailure(error)
   }
+}
+
+function isBetter(worker: WorkerProcess, other: WorkerProcess): boolean {
+  if (worker.isSilent !== other.isSilent) return other.isSilent
+  return worker.connections < other.connections
 }

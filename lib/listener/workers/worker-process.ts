@@ -6,15 +6,19 @@ import type { PrimaryMessage, WorkerListenerMessage, WorkerMessage } from './mes
 /** Interval at which each worker is sent a ping. */
 export const PING_INTERVAL_MS = 2_500
 /**
- * Pings in a row that may stay unanswered before a worker is killed: 10 s. Pings are counted, and no time is compared,
- * since the primary may have been stopped itself.
+ * Pings in a row that may stay unanswered, 10 s, before a worker is killed that does nothing, or whose system does not tell
+ * whether it does anything. Pings are counted, and no time is compared, since the primary may have been stopped itself.
  */
 const MAX_UNANSWERED_PINGS = 4
+/** The same, 60 s, of a worker that is busy: work that clients have a right to may take long, but a loop without an end too. */
+const MAX_BUSY_PINGS = 24
 
 interface WorkerEvents {
   readonly onMessage: (worker: WorkerProcess, message: WorkerListenerMessage) => void
   /** Called when the process has ended and all its messages have been handled. */
   readonly onGone: (worker: WorkerProcess, error: WorkerError) => void
+  /** Returns the processor time that a process has used so far, in any unit; undefined where the system does not tell. */
+  readonly cpuTime: (pid: number | undefined) => number | undefined
 }
 
 /** Process of a worker, seen from the primary. */
@@ -30,25 +34,32 @@ export class WorkerProcess {
   /** Whether the process was ended by SIGKILL, which it cannot have sent itself. */
   wasKilled = false
   readonly #child: ChildProcess
+  readonly #name: string
+  readonly #cpuTime: WorkerEvents['cpuTime']
   #unansweredPings = 0
+  /** Processor time at the last ping. */
+  #lastCpuTime: number | undefined
+  /** Why we have killed it. */
+  #verdict = ''
 
-  constructor(number: number, child: ChildProcess, { onMessage, onGone }: WorkerEvents) {
+  constructor(number: number, child: ChildProcess, { onMessage, onGone, cpuTime }: WorkerEvents) {
     this.#child = child
+    this.#name = `worker ${number} (process ${child.pid})`
+    this.#cpuTime = cpuTime
     child.on('message', (message: WorkerMessage | undefined) => {
       if (message?.bywash === undefined) return
       // Whatever it says, a worker that is only busy has made progress. It may say so long before it answers.
       this.#unansweredPings = 0
       if (message.bywash !== 'pong') onMessage(this, message)
     })
-    const onEnd = (end: string) =>
-      onGone(this, new WorkerError(`worker ${number} (process ${child.pid}) ${end}`))
+    const onEnd = (end: string) => onGone(this, new WorkerError(`${this.#name} ${end}`))
     child.on('error', error => {
       if (child.pid === undefined) onEnd(`could not be started: ${error.message}`)
       else process.emitWarning(error)
     })
     child.on('exit', (code, signal) => {
       this.wasKilled = signal === 'SIGKILL'
-      const end = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`
+      const end = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}${this.#verdict}`
       // Its last messages may still be in the channel.
       if (child.connected) child.once('disconnect', () => onEnd(end))
       else onEnd(end)
@@ -60,15 +71,30 @@ export class WorkerProcess {
     if (this.#child.connected) this.#child.send(message, socket, { keepOpen: true }, () => {})
   }
 
+  /** Whether it has not answered for so long that connections had better go to others. */
+  get isSilent(): boolean {
+    return this.#unansweredPings >= MAX_UNANSWERED_PINGS
+  }
+
   /** Sends a ping, or kills the worker if it has left too many unanswered. A worker that is not ready yet gets none. */
   ping(): void {
     if (this.readyAt === undefined) return
-    if (this.#unansweredPings === MAX_UNANSWERED_PINGS) {
+    const cpuTime = this.#cpuTime(this.#child.pid)
+    const isBusy = cpuTime !== undefined && cpuTime !== this.#lastCpuTime
+    this.#lastCpuTime = cpuTime
+    if (this.#unansweredPings >= (isBusy ? MAX_BUSY_PINGS : MAX_UNANSWERED_PINGS)) {
+      this.#verdict = `: it ${isBusy ? 'was busy' : 'did nothing'} for ${seconds(this.#unansweredPings)}`
       this.kill()
-    } else {
-      this.#unansweredPings++
-      this.send({ bywash: 'ping' })
+      return
     }
+    if (this.#unansweredPings === MAX_UNANSWERED_PINGS) {
+      const limit = seconds(MAX_BUSY_PINGS)
+      process.emitWarning(
+        `${this.#name} is busy for ${seconds(MAX_UNANSWERED_PINGS)}; after ${limit} it is killed`,
+      )
+    }
+    this.#unansweredPings++
+    this.send({ bywash: 'ping' })
   }
 
   /** Ends the worker: a worker of node:cluster exits when its channel to the primary is closed. */
@@ -79,4 +105,8 @@ export class WorkerProcess {
   kill(): void {
     this.#child.kill('SIGKILL')
   }
+}
+
+function seconds(pings: number): string {
+  return `${(pings * PING_INTERVAL_MS) / 1_000} s`
 }

@@ -34,6 +34,11 @@ const OPTIONS = {
 /** Options of `jsonLines()`. */
 export type JsonLinesOptions = OptionsOf<typeof OPTIONS>
 
+/** The type of `jsonLines()`: nothing checks that the values are of a type that is named. */
+type JsonLines = StageFactory<
+  <Value = unknown>(options?: JsonLinesOptions) => TransformerStage<string, Value>
+>
+
 /**
  * Parses each line as one JSON text (RFC 8259), as in JSON Lines (https://jsonlines.org) and NDJSON. Takes lines and
  * emits values. `toJsonLines()` is the encoder. Stands behind `lines()`, whose `maxLength` (65,536 bytes by default)
@@ -57,23 +62,22 @@ export type JsonLinesOptions = OptionsOf<typeof OPTIONS>
  * @example
  * pipeline().through(lines()).through(jsonLines()).through(toJsonLines()).through(toLines())
  */
-export const jsonLines: StageFactory<(options?: JsonLinesOptions) => TransformerStage<string, unknown>> =
-  defineStage({
-    name: 'jsonLines',
-    summary: 'reads a JSON text from each line',
-    accepts: 'line',
-    emits: 'value',
-    memory: {},
-    options: OPTIONS,
-    examples: ['lines | json-lines --invalid report | to-json-lines | to-lines'],
-    make: settings =>
-      stage<string, unknown>({
-        name: 'jsonLines',
-        accepts: 'line',
-        emits: 'value',
-        open: connection => new JsonTransformer(settings, connection),
-      }),
-  })
+export const jsonLines: JsonLines = defineStage({
+  name: 'jsonLines',
+  summary: 'reads a JSON text from each line',
+  accepts: 'line',
+  emits: 'value',
+  memory: {},
+  options: OPTIONS,
+  examples: ['lines | json-lines --invalid report | to-json-lines | to-lines'],
+  make: settings =>
+    stage<string, unknown>({
+      name: 'jsonLines',
+      accepts: 'line',
+      emits: 'value',
+      open: connection => new JsonTransformer(settings, connection),
+    }),
+}) as JsonLines
 
 /** Length up to which a line is scanned before it is parsed, once another one was no JSON: the exception costs more. */
 const MAX_SCANNED_LENGTH = 256

@@ -64,10 +64,7 @@ export const throttle = defineStage({
   summary: 'lets no more pass in a second than it is told',
   accepts: 'any',
   emits: 'same',
-  memory: ({ bytesPerSecond, burst }) => ({
-    waiting: 1,
-    ...(bytesPerSecond === undefined ? {} : { itemsPerByte: 1 / (burst ?? bytesPerSecond) }),
-  }),
+  memory: { waiting: 1 },
   variant: { option: 'bytesPerSecond', accepts: 'bytes', emits: 'bytes' },
   options: OPTIONS,
   examples: [
@@ -104,6 +101,8 @@ class TokenBucket extends Transform {
   #tokens: number
   #filledAt: number
   #timer: Timer
+  /** Goes on with the next piece of a chunk; set while a piece waits for its reader. */
+  #goOn: (() => void) | undefined
 
   constructor(rate: number, burst: number, splitsItems: boolean, clock: Clock) {
     super({ objectMode: true, highWaterMark: 1 })
@@ -119,12 +118,19 @@ class TokenBucket extends Transform {
     this.#pass(item, callback)
   }
 
+  override _read(size: number): void {
+    const goOn = this.#goOn
+    this.#goOn = undefined
+    if (goOn === undefined) super._read(size)
+    else goOn()
+  }
+
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
     this.#clock.clearTimeout(this.#timer)
     super._destroy(error, callback)
   }
 
-  /** Passes an item on, piece by piece, or waits until there are enough tokens for the next piece. */
+  /** Passes an item on, piece by piece; waits until there are enough tokens for the next piece, and until it is wanted. */
   #pass(item: unknown, callback: TransformCallback): void {
     let remainder = item
     for (;;) {
@@ -139,10 +145,14 @@ class TokenBucket extends Transform {
         callback(null, remainder)
         return
       }
-      this.push((remainder as Buffer).subarray(0, length))
+      const isWanted = this.push((remainder as Buffer).subarray(0, length))
       // A stage behind this one may have ended the connection with that piece.
       if (this.destroyed) return
       remainder = (remainder as Buffer).subarray(length)
+      if (!isWanted) {
+        this.#goOn = () => this.#pass(remainder, callback)
+        return
+      }
     }
   }
 

@@ -1,7 +1,7 @@
 import { MAX_TIMEOUT_MS, type Timer } from '../../clock.js'
 import type { Connection } from '../../connection.js'
 import { blame, type Fault, StageError } from '../../errors.js'
-import type { Given, ItemKinds, ItemOf, Kind, KindOf, NamedKinds } from '../../kind.js'
+import type { Given, ItemFrom, ItemKinds, ItemOf, Kind, KindOf, NamedKinds } from '../../kind.js'
 import { checkFunction, checkNames } from '../../options/check-option.js'
 import { formatDuration } from '../../options/format-duration.js'
 import { boolean, integer } from '../../options/option.js'
@@ -75,7 +75,7 @@ export function asyncMap<In, Out>(
   work: (item: In, connection: Connection, call: Call) => PromiseLike<Out> | Out,
   options: AsyncMapOptions & ItemKinds<In, Out>,
 ): TransformerStage<In, Out>
-export function asyncMap<A extends Kind, E extends Kind, Out extends ItemOf<E>>(
+export function asyncMap<A extends Kind, E extends Kind, Out extends ItemFrom<E>>(
   name: string,
   work: (item: ItemOf<A>, connection: Connection, call: Call) => PromiseLike<Out> | Out,
   options: AsyncMapOptions & NamedKinds<A, E>,

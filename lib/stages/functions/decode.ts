@@ -1,6 +1,6 @@
 import type { Connection } from '../../connection.js'
 import { InvalidFrameError, StageError } from '../../errors.js'
-import { dropRejection, type Given, type ItemOf, KINDS, type Kind, type KindOf } from '../../kind.js'
+import { dropRejection, type Given, type ItemFrom, KINDS, type Kind, type KindOf } from '../../kind.js'
 import { checkChoice, checkFunction, checkNames } from '../../options/check-option.js'
 import { type OptionsOf, settingsFrom } from '../../options/option-values.js'
 import { showValue } from '../../options/show-value.js'
@@ -51,7 +51,7 @@ export type FrameParser<Item> = (
  *   return body
  * })
  */
-export function decode<K extends Kind, Item extends ItemOf<K>>(
+export function decode<K extends Kind, Item extends ItemFrom<K>>(
   name: string,
   emits: K,
   parser: FrameParser<Item>,

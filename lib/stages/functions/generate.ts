@@ -1,6 +1,6 @@
 import type { Connection } from '../../connection.js'
 import { blame, StageError } from '../../errors.js'
-import type { ItemKinds, Kind, KindOf } from '../../kind.js'
+import type { Given, ItemFrom, ItemKinds, ItemOf, Kind, KindOf, NamedKinds } from '../../kind.js'
 import { checkFunction, checkNames } from '../../options/check-option.js'
 import type { Outcome } from '../../outcome.js'
 import {
@@ -45,6 +45,11 @@ export function generate<In, Out>(
   generator: (items: AsyncIterable<In>, connection: Connection) => AsyncGenerator<Out, void, unknown>,
   options: GenerateOptions & ItemKinds<In, Out>,
 ): TransformerStage<In, Out>
+export function generate<A extends Kind, E extends Kind, Out extends ItemFrom<E>>(
+  name: string,
+  generator: (items: AsyncIterable<ItemOf<A>>, connection: Connection) => AsyncGenerator<Out, void, unknown>,
+  options: GenerateOptions & NamedKinds<A, E>,
+): TransformerStage<ItemOf<A>, Given<E, Out>>
 export function generate<In, Out>(
   name: string,
   generator: (items: AsyncIterable<In>, connection: Connection) => AsyncGenerator<Out, void, unknown>,

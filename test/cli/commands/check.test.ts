@@ -1,21 +1,53 @@
+import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { pipeline } from '../../../lib/index.js'
 import { serveLocally } from '../../listener/local-listener.js'
+import { scriptPath } from '../../script-path.js'
 import { pathOf } from '../../transports/certificates.js'
 import { FakeIo } from '../fake-io.js'
 import { runCommand } from '../run-command.js'
 
 const GOOD = 'listeners: [{ name: a, pipeline: echo }]\n'
+const MEMORY_OF_GOOD =
+  /^(good\.(yaml|json): a: memory: at most \d+KiB for each connection, [\d.]+[MG]iB for \d+ of them\n)+$/
 
-t.test('check says nothing of a good file', async t => {
+t.test('check says of a good file what memory its listeners can take', async t => {
   const folder = t.testdir({
     'good.yaml': GOOD,
     'good.json': '{"listeners":[{"name":"a","pipeline":"echo"}]}',
   })
-  t.strictSame(await runCommand(['check', `${folder}/good.yaml`, `${folder}/good.json`]), {
-    exitCode: 0,
-    printed: '',
-    logged: '',
+  const { exitCode, printed, logged } = await runCommand([
+    'check',
+    `${folder}/good.yaml`,
+    `${folder}/good.json`,
+  ])
+  t.strictSame([exitCode, logged], [0, ''])
+  t.match(printed.replaceAll(`${folder}/`, ''), MEMORY_OF_GOOD)
+})
+
+t.test('check states the memory that explain does, and that of all connections', async t => {
+  const folder = t.testdir({
+    'keep.mjs': `import { map } from ${JSON.stringify(pathToFileURL(scriptPath('lib/index')))}
+export const keep = map('keep', line => line)`,
+    'bywash.yaml': `import: ./keep.mjs
+listeners:
+  - { name: a, listen: { port: 1, maxConnections: 10000 }, pipeline: uppercase }
+  - { name: b, listen: { port: 2, maxConnections: 2, plan: streams }, pipeline: [lines, keep, toLines] }
+`,
+  })
+  const path = `${folder}/bywash.yaml`
+  const explained = await runCommand(['explain', '--json', path])
+  const { printed } = await runCommand(['check', '--json', path])
+  t.strictSame(
+    JSON.parse(printed).listeners,
+    [10_000, 2].map((maxConnections, index) => {
+      const { name, memory } = JSON.parse(explained.printed)[index]
+      return { file: path, name, memory, maxConnections }
+    }),
+  )
+  t.match(await runCommand(['check', path]), {
+    printed:
+      /a: memory: at most \d+KiB for each connection, [\d.]+GiB for 10000 of them\n.*b: memory: .* for 2 of them, and what keep keeps and adds, which it does not say\n$/,
   })
 })
 
@@ -34,6 +66,7 @@ t.test('check prints all problems of all files as file:line:column: message, and
     .trimEnd()
     .split('\n')
     .map(line => line.slice(folder.length + 1))
+    .filter(line => !MEMORY_OF_GOOD.test(`${line}\n`))
   t.match(places, [
     /^one\.yaml:3:15: 'listen' takes no 'prot'\. Did you mean 'port'\?$/,
     /^one\.yaml:3:30: 'port' is a whole number, from 0 to 65535; got 70000\.$/,
@@ -46,48 +79,47 @@ t.test('check prints all problems of all files as file:line:column: message, and
   t.equal(places.length, 7)
 })
 
-t.test(
-  'check --json prints the same problems with their places, and an empty list for good files',
-  async t => {
-    const folder = t.testdir({
-      'bad.yaml': 'listeners:\n  - name: a\n    pipeline: [linse]\n    \u009b: 1\n',
-      'good.yaml': GOOD,
-    })
-    const [bad, good, none] = ['bad', 'good', 'none'].map(name => `${folder}/${name}.yaml`) as [
-      string,
-      string,
-      string,
-    ]
-    const { exitCode, printed, logged } = await runCommand(['check', '--json', bad, good, none])
-    t.strictSame([exitCode, logged], [1, ''])
-    t.match(printed, /^[\n -~]*$/, 'nothing that controls a terminal')
-    t.match(JSON.parse(printed), [
-      {
-        file: bad,
-        line: 3,
-        column: 16,
-        message: "There is no stage 'linse'.",
-        remedy: "Did you mean 'lines' or 'toLines'?",
-      },
-      { file: bad, line: 4, column: 5, message: "A listener takes no '\u009b'." },
-      {
-        file: none,
-        line: 1,
-        column: 1,
-        message: 'There is no such file.',
-        remedy: "'bywash init' writes one.",
-      },
-    ])
-    t.equal(JSON.parse(printed).length, 3)
-    t.strictSame(await runCommand(['check', '--json', good]), { exitCode: 0, printed: '[]\n', logged: '' })
-  },
-)
+t.test('check --json prints the same problems with their places, and none for good files', async t => {
+  const folder = t.testdir({
+    'bad.yaml': 'listeners:\n  - name: a\n    pipeline: [linse]\n    \u009b: 1\n',
+    'good.yaml': GOOD,
+  })
+  const [bad, good, none] = ['bad', 'good', 'none'].map(name => `${folder}/${name}.yaml`) as [
+    string,
+    string,
+    string,
+  ]
+  const { exitCode, printed, logged } = await runCommand(['check', '--json', bad, good, none])
+  t.strictSame([exitCode, logged], [1, ''])
+  t.match(printed, /^[\n -~]*$/, 'nothing that controls a terminal')
+  t.match(JSON.parse(printed).problems, [
+    {
+      file: bad,
+      line: 3,
+      column: 16,
+      message: "There is no stage 'linse'.",
+      remedy: "Did you mean 'lines' or 'toLines'?",
+    },
+    { file: bad, line: 4, column: 5, message: "A listener takes no '\u009b'." },
+    {
+      file: none,
+      line: 1,
+      column: 1,
+      message: 'There is no such file.',
+      remedy: "'bywash init' writes one.",
+    },
+  ])
+  t.equal(JSON.parse(printed).problems.length, 3)
+  const sound = await runCommand(['check', '--json', good])
+  t.strictSame([sound.exitCode, sound.logged], [0, ''])
+  t.match(JSON.parse(sound.printed), { problems: [], listeners: [{ file: good, name: 'a' }] })
+})
 
 t.test('check binds nothing: a port may be taken', async t => {
   const { port } = await serveLocally(t, pipeline())
   const file = `listeners: [{ name: a, listen: { host: 127.0.0.1, port: ${port} }, pipeline: echo }]`
   const folder = t.testdir({ 'bywash.yaml': file })
-  t.match(await runCommand(['check', `${folder}/bywash.yaml`]), { exitCode: 0, printed: '' })
+  t.match(await runCommand(['check', `${folder}/bywash.yaml`]), { exitCode: 0 })
 })
 
 t.test('check takes values from the environment', async t => {
@@ -96,7 +128,7 @@ t.test('check takes values from the environment', async t => {
   })
   const check = (env: Record<string, string>) =>
     runCommand(['check', `${folder}/bywash.yaml`], '', Object.assign(new FakeIo(), { env }))
-  t.match(await check({ PORT: '9000' }), { exitCode: 0, printed: '' })
+  t.match(await check({ PORT: '9000' }), { exitCode: 0 })
   t.match(await check({ PORT: 'http' }), { exitCode: 1, printed: /:1:40: 'port' is a whole number/ })
   t.match(await check({}), { exitCode: 1, printed: /:1:40: The environment has no 'PORT'\./ })
 })
@@ -114,9 +146,10 @@ t.test('check says that a certificate has expired, and exits 1', async t => {
   const folder = t.testdir({
     'tls.yaml': `listeners:\n  - name: a\n    listen: { tls: ${tls} }\n    pipeline: echo\n`,
   })
-  t.strictSame(await runCommand(['check', `${folder}/tls.yaml`]), {
-    exitCode: 1,
-    printed: `${folder}/tls.yaml:3:20: tls: 'cert' (CN=expired) has expired: it was valid until 2020-01-02T00:00:00.000Z; renew it.\n`,
-    logged: '',
-  })
+  const { exitCode, printed } = await runCommand(['check', `${folder}/tls.yaml`])
+  t.equal(exitCode, 1)
+  t.equal(
+    printed.split('\n')[0],
+    `${folder}/tls.yaml:3:20: tls: 'cert' (CN=expired) has expired: it was valid until 2020-01-02T00:00:00.000Z; renew it.`,
+  )
 })

@@ -23,6 +23,8 @@ function fakeListener({ worker }: { readonly worker?: number } = {}) {
 
 /** Serves a listener whose start is over when the test says so. */
 function serving(listener = fakeListener(), { reloads = true } = {}) {
+  let reloadCount = 0
+  const reload = reloads ? () => void reloadCount++ : undefined
   const io = new FakeIo()
   const failure = new AbortController()
   let begin: (started: typeof listener | number) => void = () => {}
@@ -36,13 +38,14 @@ function serving(listener = fakeListener(), { reloads = true } = {}) {
     starting = signal
     return started
   }
-  const exited = serveUntilSignal({ start, failed: failure.signal, reloads }, io)
+  const exited = serveUntilSignal({ start, failed: failure.signal, reload }, io)
   const turn = () => new Promise(setImmediate)
   return {
     io,
     failure,
     listener,
     exited,
+    reloadCount: () => reloadCount,
     isAborted: () => starting?.aborted,
     refuse: (error: Error) => refuse(error),
     begin: async (other?: number) => {
@@ -74,7 +77,32 @@ t.test('SIGHUP stops a command too, unless it reloads something', async t => {
   listener.end(0)
   t.equal(await exited, 0)
   t.equal(io.listenerCount('SIGHUP'), 0)
-  t.equal(serving().io.listenerCount('SIGHUP'), 0)
+})
+
+t.test('SIGHUP reloads; one or more of them during the start when that is over', async t => {
+  const { io, begin, listener, exited, reloadCount } = serving()
+  io.emit('SIGHUP')
+  io.emit('SIGHUP')
+  t.equal(reloadCount(), 0)
+  await begin()
+  t.equal(reloadCount(), 1)
+  io.emit('SIGHUP')
+  t.equal(reloadCount(), 2)
+  t.strictSame(listener.closes, [])
+  io.emit('SIGTERM')
+  listener.end(0)
+  t.equal(await exited, 0)
+  t.equal(io.listenerCount('SIGHUP'), 0)
+})
+
+t.test('SIGHUP during the start of a worker reloads nothing', async t => {
+  const { io, begin, listener, exited, reloadCount } = serving(fakeListener({ worker: 1 }))
+  io.emit('SIGHUP')
+  await begin()
+  t.equal(reloadCount(), 0)
+  t.equal(io.listenerCount('SIGHUP'), 0)
+  listener.end(0)
+  t.equal(await exited, 0)
 })
 
 t.test('the exit code says whether every connection could finish', async t => {

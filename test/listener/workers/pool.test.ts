@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { WorkerError } from '../../../lib/errors.js'
+import { cpuTime } from '../../../lib/listener/workers/cpu-time.js'
 import type { WorkerMessage } from '../../../lib/listener/workers/messages.js'
 import { type PoolUser, WorkerPool } from '../../../lib/listener/workers/pool.js'
 import type { WorkerProcess } from '../../../lib/listener/workers/worker-process.js'
@@ -15,7 +16,9 @@ function pooled(count: number) {
     children.push(child)
     return child.process
   }
-  const pool = new WorkerPool({ count, clock, fork })
+  /** Processor time by process; those that are not in it have used none. */
+  const used = new Map<number | undefined, number>()
+  const pool = new WorkerPool({ count, clock, fork, cpuTime: pid => used.get(pid) ?? 0 })
   const ready: WorkerProcess[] = []
   const messages: WorkerMessage[] = []
   const gone: string[] = []
@@ -30,7 +33,7 @@ function pooled(count: number) {
   } satisfies PoolUser
   pool.add(user)
   const last = () => children.at(-1) as FakeWorker
-  return { clock, pool, user, children, last, ready, messages, gone, failures }
+  return { clock, used, pool, user, children, last, ready, messages, gone, failures }
 }
 
 t.test('a worker that dies has a successor at once, and later ones wait longer and longer', async t => {
@@ -189,6 +192,52 @@ t.test('a worker that gives no sign of life for 10 s is killed; one that answers
   }
   t.strictSame(lively.done, [])
   t.strictSame(starting.heard, [], 'one that is not ready yet is not asked')
+})
+
+t.test('a worker that is busy and says nothing is named after 10 s and killed after 60 s', async t => {
+  const { clock, used, children, pool, ready, gone } = pooled(2)
+  const [busy, idle] = children as [FakeWorker, FakeWorker]
+  for (const worker of [busy, idle]) worker.report({ bywash: 'ready', listener: 'a' })
+  const warnings: string[] = []
+  const onWarning = ({ message }: Error) => void warnings.push(message)
+  process.on('warning', onWarning)
+  t.teardown(() => process.off('warning', onWarning))
+  const [busyProcess, idleProcess] = ready as [WorkerProcess, WorkerProcess]
+  idleProcess.connections = 100
+  for (let tick = 1; tick <= 24; tick++) {
+    t.equal(pool.leastLoaded('a'), tick <= 4 ? busyProcess : idleProcess, 'it gets no more connections')
+    used.set(busy.pid, tick)
+    clock.advance(2_500)
+    idle.report({ bywash: 'pong' })
+  }
+  t.strictSame([busy.done, idle.done], [[], []])
+  clock.advance(2_500)
+  t.strictSame(busy.done, ['SIGKILL'], 'it has stopped to work')
+  await new Promise(setImmediate)
+  t.strictSame(warnings, ['worker 1 (process 100) is busy for 10 s; after 60 s it is killed'])
+  busy.die(null, 'SIGKILL')
+  t.strictSame(gone, ['worker 1 (process 100) was killed by SIGKILL: it did nothing for 60 s'])
+})
+
+t.test('a worker that is busy for ever is killed after 60 s', async t => {
+  const { clock, used, last, gone } = pooled(1)
+  last().report({ bywash: 'ready', listener: 'a' })
+  for (let tick = 1; tick <= 25; tick++) {
+    t.strictSame(last().done, [])
+    used.set(last().pid, tick)
+    clock.advance(2_500)
+  }
+  t.strictSame(last().done, ['SIGKILL'])
+  last().die(null, 'SIGKILL')
+  t.strictSame(gone, ['worker 1 (process 100) was killed by SIGKILL: it was busy for 60 s'])
+})
+
+t.test('the system says how much processor time a process has used, or nothing', async t => {
+  t.equal(cpuTime(undefined), undefined)
+  if (process.platform !== 'linux') return
+  const before = cpuTime(process.pid) as number
+  while (cpuTime(process.pid) === before);
+  t.ok((cpuTime(process.pid) as number) > before)
 })
 
 t.test('a worker that is busy is not killed: whatever it says is a sign of life', async t => {

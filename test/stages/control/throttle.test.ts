@@ -1,4 +1,4 @@
-import { duplexPair } from 'node:stream'
+import { Duplex, duplexPair } from 'node:stream'
 import fc from 'fast-check'
 import t from 'tap'
 import {
@@ -164,6 +164,41 @@ for (const plan of PLANS) {
     t.ok(ahead <= 8_000, `${ahead} bytes ahead`)
     t.ok(clock.now() >= 49_000, `${clock.now()} ms`)
     t.equal(clock.pending, 0)
+  })
+
+  t.test(`${plan}: the pieces of a chunk wait for their reader`, async t => {
+    const clock = fakeClock()
+    let received = 0
+    let isReading = false
+    let read = () => {}
+    const transport = new Duplex({
+      read() {},
+      write(chunk: Buffer, _, written) {
+        received += chunk.length
+        read = written
+        if (isReading) written()
+      },
+      writableHighWaterMark: 1,
+    })
+    const connection = new Connection(1, {}, clock)
+    const server = pipeline().through(throttle({ bytesPerSecond: 1_000, burst: 1 }))
+    const outcome = server.handle(transport, { plan, connection, frameTimeout: 0, drainTimeout: 0 })
+    transport.push(Buffer.alloc(30_000))
+    const pass = async () => {
+      do {
+        clock.advance(1)
+        await new Promise(resolve => setImmediate(resolve))
+      } while (clock.pending > 0)
+    }
+    await pass()
+    t.ok(received < 10, `${received} bytes have left`)
+    t.ok(clock.now() < 10, `${clock.now()} ms were waited for tokens`)
+    isReading = true
+    read()
+    while (received < 30_000) await pass()
+    transport.push(null)
+    t.equal((await outcome).reason, 'end')
+    t.ok(clock.now() >= 29_999, `${clock.now()} ms`)
   })
 
   t.test(`${plan}: a stage behind it that ends the connection leaves no timer`, async t => {
