@@ -46,6 +46,8 @@ export class StreamChain implements Flow {
   #over = false
   /** Whether the end of a turn is scheduled. */
   #turnDue = false
+  /** Size of the output of the turn, with that of the objects of its items. */
+  #turnSize = 0
 
   constructor(plan: Plan, sink: Sink) {
     this.#plan = plan
@@ -172,7 +174,9 @@ export class StreamChain implements Flow {
       if (size !== -1) {
         part.items++
         part.bytes += size
-        if (!this.#give(index + 1, item)) stream.pause()
+        const next = this.#parts[index + 1]
+        const isTaken = next === undefined ? this.#output(item, size) : this.#give(next, item)
+        if (!isTaken) stream.pause()
         part.segment?.tellReady()
         this.#handOn(index)
       } else {
@@ -193,15 +197,8 @@ export class StreamChain implements Flow {
     })
   }
 
-  /** Gives an item to a part, or to the sink behind the last part. False: hold back until 'drain' or `resume()`. */
-  #give(index: number, item: unknown): boolean {
-    const part = this.#parts[index]
-    if (part === undefined) {
-      this.#sink.write(item)
-      if (this.#sink.desiredSize <= 0) return this.#sink.endTurn()
-      this.#endTurnSoon()
-      return true
-    }
+  /** Gives an item to a part. False: hold back until its 'drain'. */
+  #give(part: Part, item: unknown): boolean {
     if (part.decodes || isBlocked(part)) {
       part.rest = item
       return this.#feed(part)
@@ -211,16 +208,27 @@ export class StreamChain implements Flow {
   }
 
   /**
-   * Writes the output of a turn of the event loop as one: thousands of short chunks in a socket would take many times their
-   * bytes. A tick is too short, since a stream of bytes may take one for each chunk.
+   * Gives an item to the sink. False: hold back until `resume()`. The output of a turn of the event loop is one write, unless it
+   * is more than the sink takes: thousands of short chunks in a socket would take many times their bytes. A tick is too short
+   * for that, since a stream of bytes may take one for each chunk.
    */
-  #endTurnSoon(): void {
-    if (this.#turnDue) return
-    this.#turnDue = true
-    nextTurn(() => {
-      this.#turnDue = false
-      if (!this.#sink.endTurn()) this.#parts.at(-1)?.stream.pause()
-    })
+  #output(item: unknown, size: number): boolean {
+    this.#sink.write(item)
+    this.#turnSize += size + ITEM_BYTES
+    if (this.#turnSize >= this.#sink.desiredSize) return this.#endTurn()
+    if (!this.#turnDue) {
+      this.#turnDue = true
+      nextTurn(() => {
+        this.#turnDue = false
+        if (!this.#endTurn()) this.#parts.at(-1)?.stream.pause()
+      })
+    }
+    return true
+  }
+
+  #endTurn(): boolean {
+    this.#turnSize = 0
+    return this.#sink.endTurn()
   }
 
   /**
@@ -259,7 +267,7 @@ export class StreamChain implements Flow {
     if (this.#stopped > 0) return true
     this.#items++
     this.bytes += sizeOf(this.#plan.accepts, item)
-    this.#full = !this.#give(0, item)
+    this.#full = !this.#give(this.#parts[0] as Part, item)
     return !this.#full
   }
 
