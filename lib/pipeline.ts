@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { type Duplex, Stream } from 'node:stream'
 import { Connection, type Endpoints } from './connection.js'
 import {
@@ -109,8 +110,12 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
       }
       const driver = new ConnectionDriver(duplex, connection, { ...settings.drive, onDone })
       watch.add(driver)
-      signal?.addEventListener('abort', onAbort)
-      if (signal?.aborted) onAbort()
+      if (signal !== undefined) {
+        // Each of many connections may listen to it; Node would warn of a leak from 11 on.
+        setMaxListeners(0, signal)
+        signal.addEventListener('abort', onAbort)
+        if (signal.aborted) onAbort()
+      }
       load(plan).then(() => driver.start(plan), reject)
     })
   }

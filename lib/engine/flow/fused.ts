@@ -26,7 +26,7 @@ const listsInPieces = new WeakMap<readonly PlannedStage[], boolean>()
 function isInPieces(stages: readonly PlannedStage[]): boolean {
   let known = listsInPieces.get(stages)
   if (known === undefined) {
-    known = stages.some(({ stage }) => stage.waits)
+    known = stages.some(({ stage }) => stage.waits !== undefined)
     listsInPieces.set(stages, known)
   }
   return known
