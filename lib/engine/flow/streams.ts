@@ -191,7 +191,8 @@ export class StreamChain implements Flow {
       if (!part.over) this.#fail(index, blame(last.name, 'its stream', cause))
     })
     stream.on('close', () => {
-      if (part.over) return
+      // One that a later part has stopped was destroyed, and may take its time to close.
+      if (part.over || index < this.#stopped - 1) return
       this.#fail(index, new StageError(last.name, 'closed its stream before the end.'))
       this.#ended(index)
     })
