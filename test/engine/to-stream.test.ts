@@ -11,6 +11,7 @@ import {
   asyncMap,
   type BywashError,
   Connection,
+  counter,
   delimited,
   fromWeb,
   generate,
@@ -421,6 +422,13 @@ t.test('what is reported to nobody is dropped, and a stage that cannot be loaded
   t.strictSame(await all(Readable.from(['{', '1']).pipe(toStream(list))), [1])
   const unloaded = { ...gzip(), load: () => Promise.reject(new Error('no zlib')) }
   for (const plan of PLANS) await t.rejects(all(toStream(unloaded, { plan })), { message: 'no zlib' })
+})
+
+t.test('a callback of a stage that rejects fails the stream', async t => {
+  const rejecting = counter({ onOpen: (() => Promise.reject(new Error('boom'))) as () => void })
+  const stream = toStream(rejecting)
+  stream.write('a')
+  await t.rejects(once(stream, 'close'), { message: /boom/ })
 })
 
 t.test('a promise that rejects once all is over is told', async t => {
