@@ -12,7 +12,7 @@ const TAP = `${COMPILED}/tap.js`
 
 const OPTIONS = { format: 'esm', platform: 'node', target: 'node20.19' }
 
-/** Compiles every file of lib/ and test/, and what tests use of .ci/. */
+/** Compiles every file of lib/, test/ and examples/, and what tests use of .ci/. */
 export async function compile() {
   rmSync(COMPILED, { recursive: true, force: true })
   await build({
@@ -27,7 +27,7 @@ export async function compile() {
   })
   const { outputFiles } = await build({
     ...OPTIONS,
-    entryPoints: ['lib', 'test', '.ci'].flatMap(folder =>
+    entryPoints: ['lib', 'test', '.ci', 'examples'].flatMap(folder =>
       readdirSync(folder, { recursive: true, encoding: 'utf8' })
         .filter(name => name.endsWith('.ts'))
         .map(name => `${folder}/${name}`),
