@@ -88,7 +88,9 @@ t.test('docs/using.md: the settings of TypeScript compile the servers', async t 
   t.equal(settings.length, 2)
   for (const each of settings) {
     const folder = t.testdir({ 'tsconfig.json': each, 'server.ts': server })
-    const strictest = '--exactOptionalPropertyTypes --erasableSyntaxOnly --skipLibCheck false'
+    // The pages are compiled with the settings of the first, and check the declarations too.
+    const checks = RUNS_ALL || each !== settings[0] ? '--skipLibCheck false' : UNCHECKED
+    const strictest = `--exactOptionalPropertyTypes --erasableSyntaxOnly ${checks}`
     t.strictSame(await run(folder, `tsc --noEmit ${strictest}`), { code: 0, output: '' }, each)
   }
 })
