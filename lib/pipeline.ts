@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { type Duplex, Stream } from 'node:stream'
 import { Connection, type Endpoints } from './connection.js'
 import {
@@ -13,7 +14,7 @@ import { makePlan, type Plan, place } from './engine/plan.js'
 import { PLAN_MODES, type PlanMode, type PlannedStage } from './engine/planned-stage.js'
 import { InvalidOptionError, StageOrderError } from './errors.js'
 import { type ItemOf, KINDS, type Kind, type KindOf } from './kind.js'
-import { checkChoice, checkNames } from './options/check-option.js'
+import { checkChoice, checkNames, checkSignal } from './options/check-option.js'
 import type { Outcome } from './outcome.js'
 import type { AnyStage, flow, Stage } from './stage.js'
 
@@ -23,6 +24,8 @@ export interface HandleOptions extends ConnectionOptions {
   readonly plan?: PlanMode
   /** The connection that the stages get. @default one with id 1, the addresses of the duplex and the system's clock */
   readonly connection?: Connection
+  /** Destroys the duplex when it is aborted; the outcome is `shutdown`. @default none */
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -86,8 +89,9 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
     duplex: Duplex,
     options: HandleOptions = {},
   ): Promise<Outcome> {
-    checkNames('handle()', options, ['plan', 'connection', ...Object.keys(CONNECTION_OPTIONS)])
-    const { plan: mode = 'fused', connection = new Connection(1, duplex as Endpoints) } = options
+    checkNames('handle()', options, ['plan', 'connection', 'signal', ...Object.keys(CONNECTION_OPTIONS)])
+    const { plan: mode = 'fused', connection = new Connection(1, duplex as Endpoints), signal } = options
+    if (signal !== undefined) checkSignal('handle()', signal)
     const plan = planOf(this, 'handle()', mode)
     const settings = connectionSettings('handle()', options)
     if (duplex.readableObjectMode || duplex.readableEncoding) {
@@ -98,12 +102,20 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
     // The driver listens to the duplex before the plan is loaded, so that it misses no early 'error' or 'close'.
     return new Promise((resolve, reject) => {
       const watch = DeadlineWatch.shared(settings.deadlines, connection.clock)
+      const onAbort = () => driver.abort('shutdown')
       const onDone = (outcome: Outcome) => {
+        signal?.removeEventListener('abort', onAbort)
         watch.delete(driver)
         resolve(outcome)
       }
       const driver = new ConnectionDriver(duplex, connection, { ...settings.drive, onDone })
       watch.add(driver)
+      if (signal !== undefined) {
+        // Each of many connections may listen to it; Node would warn of a leak from 11 on.
+        setMaxListeners(0, signal)
+        signal.addEventListener('abort', onAbort)
+        if (signal.aborted) onAbort()
+      }
       load(plan).then(() => driver.start(plan), reject)
     })
   }

@@ -75,6 +75,18 @@ t.test('docs/using.md: a whole bundle runs where no package is', async t => {
   }
 })
 
+t.test('docs/using.md: so does one of rollup, as the table says', async t => {
+  const folder = t.testdir({ 'server.mjs': traffic.replaceAll(' as const', '') })
+  const away = mkdtempSync(join(tmpdir(), 'bywash-'))
+  t.teardown(() => rmSync(away, { recursive: true }))
+  const { code, output } = await run(folder, `rollup --config ${resolve('test/package/rollup.config.js')}`)
+  t.equal(code, 0, output)
+  for (const bundle of ['rolled.mjs', 'rolled.cjs']) {
+    copyFileSync(join(folder, bundle), join(away, bundle))
+    t.strictSame(await run(away, `node ${bundle}`), { code: 0, output: 'fused TEA\nstreams TEA\n' }, bundle)
+  }
+})
+
 t.test('docs/using.md: a whole ES module without the banner says what is missing', async t => {
   const folder = t.testdir({ 'server.ts': server })
   await run(folder, 'esbuild server.ts --bundle --platform=node --format=esm --outfile=plain.mjs')

@@ -96,10 +96,18 @@ export function asyncMap<In, Out>(
     accepts: accepts as KindOf<In>,
     emits: emits as KindOf<Out>,
     lazy: true,
-    waits: true,
+    waits: callsOf(rules),
     asks,
     open: connection => new Calling<In, Out>(rules, connection, (item, call) => work(item, connection, call)),
   })
+}
+
+/** What a stage waits for, in words. */
+function callsOf({ concurrency, ordered, limit }: Rules): string {
+  const calls = concurrency === 1 ? 'for one call at a time' : `for up to ${concurrency} calls at a time`
+  const order = concurrency === 1 ? '' : ordered ? ', in order' : ', in any order'
+  const shared = limit === undefined ? '' : `; the limit of ${limit.limit} calls is shared`
+  return calls + order + shared
 }
 
 /** The settings of a stage, which all its connections share. */

@@ -394,6 +394,24 @@ t.test('a connection that sends nothing opens no decompressor', async t => {
   t.strictSame(engines, [])
 })
 
+t.test('the output of small members waits as one chunk, however they come', async t => {
+  const members = Array.from({ length: 1000 }, () => gzipSync('a'))
+  for (const chunks of [[Buffer.concat(members)], members]) {
+    const stream = new GunzipStream(LIMITS, error => t.fail(String(error)))
+    const push = stream.push.bind(stream)
+    let pushed = 0
+    stream.push = chunk => {
+      pushed++
+      return push(chunk)
+    }
+    for (const chunk of chunks) stream.write(chunk)
+    await setImmediate()
+    t.equal(pushed, 1)
+    t.equal(stream.readableLength, 1000 / chunks.length)
+    stream.destroy()
+  }
+})
+
 t.test('what is made for a reader that does not read is bounded by a step and the mark', async t => {
   const text = Buffer.alloc(3_000_000, 'some text, again and again. ')
   const stream = new GunzipStream({ ...LIMITS, maxOutput: 10_000_000 }, error => t.fail(String(error)))
