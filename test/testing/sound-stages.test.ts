@@ -2,7 +2,7 @@ import t from 'tap'
 import { checkStage } from '../../lib/testing/index.js'
 import { clearShared, SOUND } from './sound-stages.js'
 
-t.teardown(clearShared)
+t.afterEach(clearShared)
 
 for (const [what, { stage, examples, options }] of Object.entries(SOUND)) {
   t.test(`a stage that ${what} is not refused`, async t => {
