@@ -291,11 +291,6 @@ export const BROKEN: Record<string, Broken> = {
     }),
     examples: abc,
   },
-  'returns a promise': {
-    law: 'example',
-    stage: lineStage('promise', () => ({ transform: async (line, controller) => controller.enqueue(line) })),
-    examples: abc,
-  },
   'decodes each chunk for itself': {
     law: 'cuts',
     stage: byteStage('chunk', () => ({
