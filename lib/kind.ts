@@ -79,6 +79,7 @@ function describeItem(item: unknown): string {
 
 /** A Buffer of an item that is bytes, but no Buffer; undefined where the kind is not of bytes. */
 export function asBuffer(kind: Kind, item: unknown): Buffer | undefined {
+  if (Buffer.isBuffer(item)) return kind === 'bytes' || kind === 'frame' ? item : undefined
   if ((kind !== 'bytes' && kind !== 'frame') || !(item instanceof Uint8Array)) return undefined
   return Buffer.from(item.buffer, item.byteOffset, item.byteLength)
 }

@@ -1,7 +1,9 @@
 import { setMaxListeners } from 'node:events'
 import { type Duplex, Stream } from 'node:stream'
 import { Connection, type Endpoints } from './connection.js'
+import { isStage } from './definition.js'
 import {
+  abortSignal,
   CONNECTION_OPTIONS,
   type ConnectionOptions,
   connectionSettings,
@@ -10,22 +12,26 @@ import { DeadlineWatch } from './engine/drive/deadlines.js'
 import { ConnectionDriver } from './engine/drive/driver.js'
 import { type Explanation, explain } from './engine/explain.js'
 import { load } from './engine/flow/open-flow.js'
-import { makePlan, type Plan, place } from './engine/plan.js'
+import { makePlan, type Plan, place, planOnce } from './engine/plan.js'
 import { PLAN_MODES, type PlanMode, type PlannedStage } from './engine/planned-stage.js'
 import { InvalidOptionError, StageOrderError } from './errors.js'
 import { type ItemOf, KINDS, type Kind, type KindOf } from './kind.js'
-import { checkChoice, checkNames, checkSignal } from './options/check-option.js'
+import { checkChoice, checkNames } from './options/check-option.js'
+import { type OptionsOf, settingsFrom } from './options/option-values.js'
 import type { Outcome } from './outcome.js'
 import type { AnyStage, flow, Stage } from './stage.js'
 
+/** The options; exported, so that an editor shows their help. */
+export const HANDLE_OPTIONS = {
+  signal: abortSignal('destroys the duplex when it is aborted; the outcome is `shutdown`'),
+}
+
 /** Options of `pipeline.handle()`. */
-export interface HandleOptions extends ConnectionOptions {
+export interface HandleOptions extends ConnectionOptions, OptionsOf<typeof HANDLE_OPTIONS> {
   /** How the pipeline runs. @default 'fused' */
   readonly plan?: PlanMode
   /** The connection that the stages get. @default one with id 1, the addresses of the duplex and the system's clock */
   readonly connection?: Connection
-  /** Destroys the duplex when it is aborted; the outcome is `shutdown`. @default none */
-  readonly signal?: AbortSignal
 }
 
 /**
@@ -48,7 +54,6 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
   /** The stages in order, those of nested pipelines one by one. */
   readonly stages: readonly AnyStage[]
   readonly #placed: readonly PlannedStage[]
-  readonly #plans = new Map<PlanMode, Plan>()
 
   /** @internal Made by `pipeline()` and `through()`. */
   constructor(accepts: Kind, placed: readonly PlannedStage[]) {
@@ -89,9 +94,13 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
     duplex: Duplex,
     options: HandleOptions = {},
   ): Promise<Outcome> {
-    checkNames('handle()', options, ['plan', 'connection', 'signal', ...Object.keys(CONNECTION_OPTIONS)])
-    const { plan: mode = 'fused', connection = new Connection(1, duplex as Endpoints), signal } = options
-    if (signal !== undefined) checkSignal('handle()', signal)
+    checkNames('handle()', options, [
+      'plan',
+      'connection',
+      ...Object.keys({ ...HANDLE_OPTIONS, ...CONNECTION_OPTIONS }),
+    ])
+    const { plan: mode = 'fused', connection = new Connection(1, duplex as Endpoints) } = options
+    const { signal } = settingsFrom('handle()', HANDLE_OPTIONS, options)
     const plan = planOf(this, 'handle()', mode)
     const settings = connectionSettings('handle()', options)
     if (duplex.readableObjectMode || duplex.readableEncoding) {
@@ -127,13 +136,8 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
   }
 
   #plan(owner: string, mode: PlanMode): Plan {
-    let plan = this.#plans.get(mode)
-    if (plan === undefined) {
-      checkChoice(owner, 'plan', mode, PLAN_MODES)
-      plan = makePlan(this.accepts, this.#placed, mode)
-      this.#plans.set(mode, plan)
-    }
-    return plan
+    checkChoice(owner, 'plan', mode, PLAN_MODES)
+    return planOnce(this, mode, () => makePlan(this.accepts, this.#placed, mode))
   }
 
   static {
@@ -170,11 +174,6 @@ export function pipeline<K extends Kind>(accepts: K): Pipeline<ItemOf<K>, ItemOf
 export function pipeline<Item>(accepts: Kind = 'bytes'): Pipeline<Item, Item> {
   checkChoice('pipeline()', 'accepts', accepts, KINDS)
   return new Pipeline<Item, Item>(accepts, [])
-}
-
-function isStage(value: unknown): boolean {
-  const { stages, open, stream } = (value ?? {}) as Partial<AnyStage>
-  return stages !== undefined || open !== undefined || stream !== undefined
 }
 
 /** How to make a stage of a value that is none. */

@@ -31,7 +31,7 @@ export interface ExplainedStage {
   readonly rewrite: string | undefined
   /** How those run. */
   readonly runs: Rewriting | undefined
-  /** What it waits for, while nothing more is read; undefined where it never waits, or does not say so. */
+  /** The cause of a wait, in which nothing more is read; undefined where the stage never waits, or does not say so. */
   readonly waits: string | undefined
 }
 

@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import { addAbortSignal, Duplex } from 'node:stream'
 import type { ReadableStream, WritableStream } from 'node:stream/web'
 import { Connection, countWith, endConnection } from '../connection.js'
+import { isStage } from '../definition.js'
 import {
   type BywashError,
   InvalidOptionError,
@@ -11,11 +12,11 @@ import {
   SlowConsumerError,
 } from '../errors.js'
 import { asBuffer, sizeOf, wrongInput } from '../kind.js'
-import { checkChoice, checkNames, checkSignal } from '../options/check-option.js'
-import { type OptionsOf, settingsFrom } from '../options/option-values.js'
+import { checkChoice, checkNames } from '../options/check-option.js'
+import { type OptionsOf, type SettingsOf, settingsFrom } from '../options/option-values.js'
 import type { Outcome, Reason } from '../outcome.js'
 import type { AnyStage, Stage } from '../stage.js'
-import { CONNECTION_CALLBACKS, CONNECTION_LIMITS, time } from './connection-options.js'
+import { abortSignal, CONNECTION_CALLBACKS, CONNECTION_LIMITS, time } from './connection-options.js'
 import { type Deadlines, DeadlineWatch, deadlines, type Watched } from './drive/deadlines.js'
 import { FaultReports } from './drive/fault-reports.js'
 import { frameTimedOut, idleTimedOut } from './drive/timeout-errors.js'
@@ -24,27 +25,27 @@ import { ITEM_BYTES } from './flow/link.js'
 import { flowOf, load } from './flow/open-flow.js'
 import { HIGH_WATER_MARK } from './flow/stream-marks.js'
 import { guarded } from './guarded.js'
-import { makePlan, type Plan, place } from './plan.js'
+import { makePlan, type Plan, place, planOnce } from './plan.js'
 import { PLAN_MODES, type PlanMode } from './planned-stage.js'
 
 /** Bytes that may wait on the side that is read, as in a socket. */
 const BYTES_MARK = 65_536
 
-const OPTIONS = {
+/** The options; exported, so that an editor shows their help. */
+export const TO_STREAM_OPTIONS = {
   idleTimeout: time('how long nothing may come or go; 0 is for ever', 0),
   frameTimeout: time('how long a line or frame may take from its first byte to its last; 0 is for ever', 0),
   ...CONNECTION_LIMITS,
   onError: CONNECTION_CALLBACKS.onError,
+  signal: abortSignal('destroys the stream when it is aborted'),
 }
 
 /** Options of `toStream()` and `toWeb()`. Times are in milliseconds. */
-export interface ToStreamOptions extends OptionsOf<typeof OPTIONS> {
+export interface ToStreamOptions extends OptionsOf<typeof TO_STREAM_OPTIONS> {
   /** How the stages run. @default 'fused' */
   readonly plan?: PlanMode
   /** The connection that the stages get. @default one with id 1 and the system's clock */
   readonly connection?: Connection
-  /** Destroys the stream when it is aborted. @default none */
-  readonly signal?: AbortSignal
 }
 
 /**
@@ -62,19 +63,18 @@ export interface ToStreamOptions extends OptionsOf<typeof OPTIONS> {
  * for await (const line of createReadStream('in.txt').pipe(toStream(lines()))) console.log(line)
  */
 export function toStream<In, Out>(stage: Stage<In, Out>, options: ToStreamOptions = {}): Duplex {
-  checkNames('toStream()', options, ['plan', 'connection', 'signal', ...Object.keys(OPTIONS)])
-  const { plan: mode = 'fused', connection = new Connection(1), signal } = options
+  checkNames('toStream()', options, ['plan', 'connection', ...Object.keys(TO_STREAM_OPTIONS)])
+  const { plan: mode = 'fused', connection = new Connection(1) } = options
   checkChoice('toStream()', 'plan', mode, PLAN_MODES)
-  if (signal !== undefined) checkSignal('toStream()', signal)
-  const settings = settingsFrom('toStream()', OPTIONS, options)
-  const { stages, open, stream: own, accepts } = stage as AnyStage
-  if (stages === undefined && open === undefined && own === undefined) {
+  const settings = settingsFrom('toStream()', TO_STREAM_OPTIONS, options)
+  if (!isStage(stage)) {
     throw new InvalidOptionError('toStream() takes a stage or a pipeline, as in toStream(lines()).')
   }
+  const { stages = [stage], accepts }: AnyStage = stage
   const kind = accepts === 'any' ? 'bytes' : accepts
-  const plan = makePlan(kind, place(kind, stages ?? [stage as AnyStage]), mode)
+  const plan = planOnce(stage, mode, () => makePlan(kind, place(kind, stages), mode))
   const stream = new PipelineStream(plan, connection, settings)
-  return signal === undefined ? stream : addAbortSignal(signal, stream)
+  return settings.signal === undefined ? stream : addAbortSignal(settings.signal, stream)
 }
 
 /**
@@ -93,13 +93,7 @@ export function toWeb<In, Out>(
   return Duplex.toWeb(toStream(stage, options))
 }
 
-interface Settings {
-  readonly idleTimeout: number
-  readonly frameTimeout: number
-  readonly maxPending: number
-  readonly maxReports: number
-  readonly onError: ((error: BywashError, connection: Connection) => void) | undefined
-}
+type Settings = SettingsOf<typeof TO_STREAM_OPTIONS>
 
 /** Runs a plan as one stream: to its flow it is what a driver is for a connection. */
 class PipelineStream extends Duplex implements Watched {
@@ -227,7 +221,7 @@ class PipelineStream extends Duplex implements Watched {
     else if (stage !== undefined) this.#abort(frameTimedOut(stage, frameTimeout))
   }
 
-  /** What the flow tells of its output and its end. */
+  /** The receiver of the flow's output, and of its end. */
   #sink(): Sink {
     const size = () => this.#waiting
     const mark = () =>
@@ -263,8 +257,7 @@ class PipelineStream extends Duplex implements Watched {
     if (this.#plan.emits === 'bytes') {
       const chunk = pending.length === 1 ? (pending[0] as Buffer) : Buffer.concat(pending as Buffer[])
       this.#bytesGiven += chunk.length
-      // An empty chunk would end what is read in object mode elsewhere.
-      if (chunk.length > 0 && !this.push(chunk)) this.#isFull = true
+      if (!this.push(chunk)) this.#isFull = true
       return
     }
     for (const item of pending) {

@@ -12,7 +12,8 @@ import type { ListenSettings } from './listen-options.js'
 import type { TlsOptions } from './tls/tls-options.js'
 import { type UncaughtOwner, unwatchUncaught, watchUncaught } from './uncaught.js'
 
-const CLOSE_OPTIONS = {
+/** The options of `close()`, exported, so that an editor shows their help. */
+export const CLOSE_OPTIONS = {
   timeout: integer({
     help: 'how long open connections may finish',
     absent: 'the shutdownTimeout of listen()',

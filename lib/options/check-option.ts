@@ -43,12 +43,6 @@ export function checkFunction(owner: string, name: string, value: unknown): void
   }
 }
 
-export function checkSignal(owner: string, value: unknown): void {
-  if (!(value instanceof AbortSignal)) {
-    throw new InvalidOptionError(`${owner}: 'signal' is an AbortSignal; got ${showValue(value)}.`)
-  }
-}
-
 /**
  * Throws for what is no object of options, and for an option that does not exist: a limit with a misspelt name would
  * silently not be there.

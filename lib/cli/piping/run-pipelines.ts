@@ -54,7 +54,7 @@ export async function runPipelines(
     io.on(signal, stop)
     return { signal, stop }
   })
-  const messages = await Promise.all(runs.map((run, index) => errorMessage(run, started[index] as Running)))
+  const messages = await Promise.all(started.map(errorMessage))
   for (const { signal, stop } of listeners) io.off(signal, stop)
   progress?.stop()
   if (signalExitCode !== undefined) return signalExitCode
@@ -64,16 +64,16 @@ export async function runPipelines(
   return 1
 }
 
-/** The stream of one pipeline, and the fault of a stage that shows when it has ended: a copy that is not complete. */
-interface Running {
+/** A pipeline at work, with the fault of a stage that shows when it has ended: a copy that is not complete. */
+interface Running extends PipelineRun {
   readonly stream: Duplex
   fault: StageError | undefined
 }
 
 /** Makes the stream of one pipeline, which logs what its stages report. */
-function start({ name, pipeline }: PipelineRun, plan: PlanMode, log: Log): Running {
-  const logFault = log.connections(name).onError as NonNullable<HandleOptions['onError']>
-  const stream = toStream(pipeline, {
+function start(run: PipelineRun, plan: PlanMode, log: Log): Running {
+  const logFault = log.connections(run.name).onError as NonNullable<HandleOptions['onError']>
+  const stream = toStream(run.pipeline, {
     plan,
     onError: (error, connection) => {
       if (error instanceof CopyError) log.error(error.message)
@@ -81,19 +81,17 @@ function start({ name, pipeline }: PipelineRun, plan: PlanMode, log: Log): Runni
       else logFault(error, connection)
     },
   })
-  const running: Running = { stream, fault: undefined }
+  const running: Running = { ...run, stream, fault: undefined }
   return running
 }
 
 /** Runs one pipeline, and returns the message to print; undefined when it has ended well. */
-async function errorMessage(
-  { pipeline, ...ends }: PipelineRun,
-  running: Running,
-): Promise<string | undefined> {
-  const { error, failure } = await runBetween(running.stream, ends)
+async function errorMessage(running: Running): Promise<string | undefined> {
+  const { pipeline, stream, keepsOutput } = running
+  const { error, failure } = await runBetween(stream, running)
   await finishAll(sideWritesOf(pipeline.stages))
   if (failure === undefined) return (error ?? running.fault)?.message
   // main() reports a failure of stdout, for all commands.
-  if (ends.keepsOutput && failure.side === 'output') return undefined
+  if (keepsOutput && failure.side === 'output') return undefined
   return `cannot ${failure.side === 'input' ? 'read' : 'write'}: ${systemErrorText(failure.error)}`
 }

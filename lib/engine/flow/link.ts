@@ -185,7 +185,7 @@ export class Link implements HoldingController<unknown> {
     while (this.#queueStart < queue.length && !this.waits && this.state === 'open') {
       const item = queue[this.#queueStart]
       if (item instanceof QueuedReport) {
-        // What was gathered of the items before it goes on first, since it may be what ends the connection.
+        // Items that were gathered before it go on first, since one may be what ends the connection.
         this.segment.complete(this)
         if (this.waits || this.state !== 'open') break
       }

@@ -169,8 +169,12 @@ export class StreamChain implements Flow {
     const part = this.#parts[index] as Part
     const { stream, last } = part
     stream.on('data', (given: unknown) => {
-      const item = Buffer.isBuffer(given) ? given : (asBuffer(last.emits, given) ?? given)
-      const size = sizeOf(last.emits, item)
+      let item = given
+      let size = sizeOf(last.emits, item)
+      if (size === -1) {
+        item = asBuffer(last.emits, given) ?? given
+        size = sizeOf(last.emits, item)
+      }
       if (size !== -1) {
         part.items++
         part.bytes += size
@@ -191,7 +195,7 @@ export class StreamChain implements Flow {
       if (!part.over) this.#fail(index, blame(last.name, 'its stream', cause))
     })
     stream.on('close', () => {
-      // One that a later part has stopped was destroyed, and may take its time to close.
+      // A part that a later one has stopped was destroyed, and may take its time to close.
       if (part.over || index < this.#stopped - 1) return
       this.#fail(index, new StageError(last.name, 'closed its stream before the end.'))
       this.#ended(index)
