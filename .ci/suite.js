@@ -33,7 +33,6 @@ const LONG_FILES = {
   'test/faults/37-exit-behind-the-last-byte.test.ts': 'it starts a process for each way to exit',
   'test/config/memory-bound.test.ts': 'it looks for the worst input of each stage',
   'test/faults/36-descriptors.test.ts': 'it starts a process with a limit of descriptors for each case',
-  'test/faults/35-one-worker-cannot-start.test.ts': 'it waits for the back-off of workers, in real time',
 }
 
 /** The time after which a file has failed. */
