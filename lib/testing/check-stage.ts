@@ -9,6 +9,7 @@ import { showValue } from '../options/show-value.js'
 import type { AnyStage, Stage } from '../stage.js'
 import { copyOf } from './copy.js'
 import { failure } from './failure.js'
+import { BOUNDED_LAWS } from './laws/bounded.js'
 import { BYTEWISE_LAWS } from './laws/bytewise.js'
 import type { Breach, Law } from './laws/law.js'
 import { LEAK_LAWS } from './laws/leaks.js'
@@ -16,6 +17,8 @@ import { LIFE_LAWS } from './laws/life.js'
 import { OUTPUT_LAWS } from './laws/output.js'
 import { PROMISE_LAWS } from './laws/promises.js'
 import { STALLED_LAWS } from './laws/stalled.js'
+import { UNFINISHED_LAWS } from './laws/unfinished.js'
+import { WORK_LAWS } from './laws/work.js'
 import { brief } from './show.js'
 import { type CheckSettings, EndlessRun, type Sample, Subject } from './subject.js'
 import { turn } from './turns.js'
@@ -57,9 +60,12 @@ export interface CheckStageOptions {
 const LAWS: readonly Law[] = [
   ...OUTPUT_LAWS,
   ...PROMISE_LAWS,
+  ...UNFINISHED_LAWS,
   ...LIFE_LAWS,
   ...LEAK_LAWS,
+  ...WORK_LAWS,
   ...STALLED_LAWS,
+  ...BOUNDED_LAWS,
   ...BYTEWISE_LAWS,
 ]
 /** Laws without a check of their own: they are seen to be broken while the others are checked. */

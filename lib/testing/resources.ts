@@ -19,25 +19,25 @@ export function activeResources(): Map<string, number> {
   return counts
 }
 
-/** The folder that lists the open descriptors of the process, on Linux and macOS. */
-const DESCRIPTORS = '/dev/fd'
-
-/** The open descriptors of the process, with what each stands for where the system tells; none where there is no list. */
-export function openDescriptors(): Map<string, string> {
-  const descriptors = new Map<string, string>()
+/**
+ * The open descriptors of the process, each with the file that it stands for where the system tells (Linux does); none
+ * where there is no list.
+ *
+ * @param folder - The folder that lists them, on Linux and macOS.
+ */
+export function openDescriptors(folder = '/dev/fd'): ReadonlyMap<string, string | undefined> {
   try {
-    for (const name of readdirSync(DESCRIPTORS)) descriptors.set(name, targetOf(name))
+    return new Map(readdirSync(folder).map(name => [name, targetOf(`${folder}/${name}`)]))
   } catch {
-    // Windows has no such folder.
+    return new Map()
   }
-  return descriptors
 }
 
-function targetOf(descriptor: string): string {
+function targetOf(link: string): string | undefined {
   try {
-    return readlinkSync(`${DESCRIPTORS}/${descriptor}`)
+    return readlinkSync(link)
   } catch {
-    return 'a descriptor'
+    return undefined
   }
 }
 
@@ -56,31 +56,40 @@ export interface Left {
   readonly place: Error
 }
 
+/** The notes of the run whose code runs. Each storage costs time with each promise of the process, so there is only one. */
+const scope = new AsyncLocalStorage<HiddenResources>()
+let running = 0
+
 /** Notes the hidden resources that a run makes, until they are destroyed. */
 export class HiddenResources {
   readonly #made = new Map<number, Left>()
-  readonly #scope = new AsyncLocalStorage<HiddenResources>()
   readonly #hook = createHook({
     init: (id, type) => {
-      if (!HIDDEN_TYPES.includes(type) || this.#scope.getStore() !== this) return
+      if (!HIDDEN_TYPES.includes(type) || scope.getStore() !== this) return
       this.#made.set(id, { type, place: new Error(`The ${type} was made here.`) })
     },
     destroy: id => void this.#made.delete(id),
   })
 
+  constructor() {
+    running++
+    this.#hook.enable()
+  }
+
   /** Runs a function, and notes what it and its callbacks make, until `stop()`. */
   run<Result>(run: () => Promise<Result>): Promise<Result> {
-    this.#hook.enable()
-    return this.#scope.run(this, run)
+    return scope.run(this, run)
   }
 
   stop(): void {
     this.#hook.disable()
+    running--
+    if (running === 0) scope.disable()
   }
 
   /** What is left. Timers of Node itself, such as those of `AbortSignal.timeout()`, are not the stage's. */
   left(): readonly Left[] {
-    return [...this.#made.values()].filter(({ place }) => !isMadeByNode(place))
+    return [...this.#made.values()].filter(({ type, place }) => type !== 'Timeout' || !isMadeByNode(place))
   }
 }
 

@@ -87,6 +87,11 @@ export class Subject {
   /** Turns of the event loop that connections have waited for the stages. */
   waitedTurns = 0
 
+  /** Whether the stages answer in the call that gives them an item. */
+  get isSynchronous(): boolean {
+    return this.plan === 'fused' && this.stages.every(({ open }) => open !== undefined)
+  }
+
   /** Opens the stages for a new connection. */
   async open(hooks: TrialHooks = {}, setting: Setting = {}): Promise<Opened> {
     const { stages = this.stages, kind = this.accepts, endpoints = this.settings.endpoints } = setting
@@ -131,6 +136,7 @@ export class Subject {
     const done = until.then(() => {
       waiting = false
     })
+    this.waitedTurns++
     await Promise.race([done, turn()])
     const deadline = now() + this.settings.timeout
     for (let turns = 0, idle = 0; waiting; turns++, idle++) {

@@ -30,7 +30,10 @@ async function checkResources(subject: Subject): Promise<Breach | undefined> {
   const descriptors = openDescriptors()
   const left = (least: number): Breach | undefined => {
     const opened = [...openDescriptors()].filter(([name]) => !descriptors.has(name))
-    if (opened.length >= least) return leftOver(`an open descriptor, of ${opened.at(-1)?.[1]}`)
+    if (opened.length >= least) {
+      const files = new Set(opened.flatMap(([, file]) => file ?? []))
+      return leftOver(['an open descriptor', ...files].join(', '))
+    }
     const made = hidden.left()
     const last = made.findLast(({ type }) => made.filter(each => each.type === type).length >= least)
     if (last !== undefined) return leftOver(last.type, last.place)
