@@ -14,7 +14,7 @@ import { parseArgs } from 'node:util'
 import { COMPILED, compile } from './compile-suite.js'
 import { checkCoverage } from './suite-coverage.js'
 
-/** The longest files: they begin first, or the end of the run would wait for them alone. */
+/** The longest files, for the first run: they begin first, or its end would wait for them alone. */
 const FIRST_FILES = [
   'test/soak/soak.test.ts',
   'test/config/memory-bound.test.ts',
@@ -32,6 +32,7 @@ const LONG_FILES = {
   'test/soak/soak.test.ts': 'it waits for deadlines of another process, in real time',
   'test/faults/37-exit-behind-the-last-byte.test.ts': 'it starts a process for each way to exit',
   'test/config/memory-bound.test.ts': 'it looks for the worst input of each stage',
+  'test/faults/36-descriptors.test.ts': 'it starts a process with a limit of descriptors for each case',
 }
 
 /** The time after which a file has failed. */
@@ -146,10 +147,10 @@ if (values.slow !== undefined) process.exit((await checkSlow(Number(values.slow)
 rmSync(REPORTS, { recursive: true, force: true })
 const covers = isWhole && !values['no-coverage']
 const all = findTests(isWhole ? ['test'] : positionals)
-const files = [
-  ...FIRST_FILES.filter(file => all.includes(file)),
-  ...all.filter(file => !FIRST_FILES.includes(file)),
-]
+const last = lastDurations()
+/** The longest begin first: by what they took the last time, or by the list. */
+const expected = file => last[file] ?? (FIRST_FILES.includes(file) ? FILE_TIMEOUT_MS : 0)
+const files = all.sort((one, other) => expected(other) - expected(one))
 const results = await runAll(files, Number(values.jobs), covers ? REPORTS : undefined)
 const ran = performance.now()
 const failed = results.filter(({ passed }) => !passed)

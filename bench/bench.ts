@@ -5,7 +5,7 @@ import { maxConnections, thisMachine } from './machine.js'
 import { type Results, summarize, type WorkloadResult } from './results.js'
 import { type Conditions, Server } from './server.js'
 import { serverList } from './server-list.js'
-import { MANY_CONNECTIONS_SERVERS, type Workload, workloads } from './workloads.js'
+import { IDLE_SERVERS, type Workload, workloads } from './workloads.js'
 
 /**
  * Conditions for the workloads: glibc returns no freed memory to the system. Otherwise it depends on chance (the layout
@@ -53,9 +53,7 @@ export async function bench(quick: boolean, progress: (text: string) => void): P
     return results
   })
   progress(`idle: ${connections.toLocaleString('en')} connections`)
-  const rows = await use(MANY_CONNECTIONS_SERVERS, IDLE_CONDITIONS, servers =>
-    measureIdle(servers, loader, connections),
-  )
+  const rows = await use(IDLE_SERVERS, IDLE_CONDITIONS, servers => measureIdle(servers, loader, connections))
   loader.stop()
   return {
     machine: thisMachine(),

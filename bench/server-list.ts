@@ -25,6 +25,12 @@ export function serverList(quick: boolean): readonly ServerEntry[] {
     { ...upper, name: 'uppercase', summary: 'preset', greeting: GREETING },
     { ...upper, name: 'map', summary: 'lines, map(own function), toLines' },
     { ...upper, name: 'map8', summary: 'the same with 8 map stages' },
+    { ...upper, name: 'async', summary: 'lines, asyncMap(own function, 8 at a time), toLines' },
+    { ...upper, name: 'async-one', summary: 'lines, map(own async function), toLines' },
+    { ...upper, name: 'generate', summary: 'lines, generate(own generator), toLines' },
+    { ...upper, name: 'async-hand', summary: 'the work of async by hand on node:net' },
+    { ...upper, name: 'async-naive', summary: 'stream.pipeline of split2 and an async through2' },
+    { ...echo, name: 'delimited', summary: 'delimited, toDelimited' },
     ...(quick ? [] : [streams]),
     ...others.filter(({ name }) => installed(name)),
   ]

@@ -19,8 +19,14 @@ export interface Workload {
   readonly only: readonly string[] | undefined
 }
 
+/** Names of the servers that take part in bulk workloads with long lines, where the stages hardly count. */
+const LONG_LINES_SERVERS = ['raw', 'naive', 'echo', 'uppercase', 'map', 'map8', 'streams', 'socat', 'ncat']
+
 /** Names of the servers that take part in workloads with many connections. */
 export const MANY_CONNECTIONS_SERVERS = ['raw', 'naive', 'echo', 'uppercase', 'map']
+
+/** Names of the servers whose idle connections are measured. */
+export const IDLE_SERVERS: readonly string[] = [...MANY_CONNECTIONS_SERVERS, 'async']
 
 /**
  * The workloads of a full run, or of a quick one.
@@ -62,6 +68,7 @@ export function workloads(quick: boolean, many: number): readonly Workload[] {
       summary: '8 connections, 4,096-byte lines as fast as they go',
       load: { kind: 'bulk', connections: 8, size: 4_096 },
       unit: 'MB',
+      only: LONG_LINES_SERVERS,
     },
     {
       name: 'short',

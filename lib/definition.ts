@@ -100,7 +100,8 @@ export function stageFrom(factory: StageFactory, values: Readonly<Record<string,
   return make(values)
 }
 
-function isStage(value: unknown): value is AnyStage {
+/** Whether a value is a stage or a pipeline, as its shape shows. */
+export function isStage(value: unknown): value is AnyStage {
   if (typeof value !== 'object' || value === null) return false
   const { name, accepts, open, stream, stages } = value as Partial<AnyStage>
   const isKnown = accepts === 'any' || KINDS.includes(accepts as Kind)

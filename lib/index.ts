@@ -5,6 +5,7 @@ export type { Definition, StageFactory, StageMemory, Variant } from './definitio
 export { type ConnectionOptions, farewell } from './engine/connection-options.js'
 export type { ExplainedSegment, Explanation } from './engine/explain.js'
 export type { PlanMode } from './engine/planned-stage.js'
+export { type ToStreamOptions, toStream, toWeb } from './engine/to-stream.js'
 export {
   BindError,
   BywashError,
@@ -53,6 +54,7 @@ export type { Passed, StageCounts } from './stage-counts.js'
 export { type AsyncMapOptions, asyncMap, type Call } from './stages/functions/async-map.js'
 export { type DecodeOptions, decode, type FrameParser } from './stages/functions/decode.js'
 export type { ByteOrder, FrameReader, Reading } from './stages/functions/frame-reader.js'
+export { type FromWebOptions, fromWeb } from './stages/functions/from-web.js'
 export { type GenerateOptions, generate } from './stages/functions/generate.js'
 export { type Semaphore, semaphore } from './stages/functions/semaphore.js'
 export * from './stages/index.js'

@@ -1,4 +1,4 @@
-import { StageError } from './errors.js'
+import { InvalidOptionError, StageError } from './errors.js'
 
 /**
  * The kind of the items between two stages: `bytes` (chunks whose boundaries mean nothing), `line` (a string),
@@ -79,6 +79,7 @@ function describeItem(item: unknown): string {
 
 /** A Buffer of an item that is bytes, but no Buffer; undefined where the kind is not of bytes. */
 export function asBuffer(kind: Kind, item: unknown): Buffer | undefined {
+  if (Buffer.isBuffer(item)) return kind === 'bytes' || kind === 'frame' ? item : undefined
   if ((kind !== 'bytes' && kind !== 'frame') || !(item instanceof Uint8Array)) return undefined
   return Buffer.from(item.buffer, item.byteOffset, item.byteLength)
 }
@@ -108,4 +109,9 @@ export function wrongKind(stage: string, kind: Kind, item: unknown): StageError 
     stage,
     `emitted ${describeItem(item)}, but its 'emits: ${kind}' stands for ${ITEM_NOUNS[kind]}.`,
   )
+}
+
+/** The error of a caller that has written an item of another kind than a pipeline takes. */
+export function wrongInput(kind: Kind, item: unknown): InvalidOptionError {
+  return new InvalidOptionError(`The pipeline takes ${ITEM_NOUNS[kind]}, but got ${describeItem(item)}.`)
 }

@@ -1,6 +1,9 @@
+import { setMaxListeners } from 'node:events'
 import { type Duplex, Stream } from 'node:stream'
 import { Connection, type Endpoints } from './connection.js'
+import { isStage } from './definition.js'
 import {
+  abortSignal,
   CONNECTION_OPTIONS,
   type ConnectionOptions,
   connectionSettings,
@@ -9,16 +12,22 @@ import { DeadlineWatch } from './engine/drive/deadlines.js'
 import { ConnectionDriver } from './engine/drive/driver.js'
 import { type Explanation, explain } from './engine/explain.js'
 import { load } from './engine/flow/open-flow.js'
-import { makePlan, type Plan, place } from './engine/plan.js'
+import { makePlan, type Plan, place, planOnce } from './engine/plan.js'
 import { PLAN_MODES, type PlanMode, type PlannedStage } from './engine/planned-stage.js'
 import { InvalidOptionError, StageOrderError } from './errors.js'
 import { type ItemOf, KINDS, type Kind, type KindOf } from './kind.js'
 import { checkChoice, checkNames } from './options/check-option.js'
+import { type OptionsOf, settingsFrom } from './options/option-values.js'
 import type { Outcome } from './outcome.js'
 import type { AnyStage, flow, Stage } from './stage.js'
 
+/** The options; exported, so that an editor shows their help. */
+export const HANDLE_OPTIONS = {
+  signal: abortSignal('destroys the duplex when it is aborted; the outcome is `shutdown`'),
+}
+
 /** Options of `pipeline.handle()`. */
-export interface HandleOptions extends ConnectionOptions {
+export interface HandleOptions extends ConnectionOptions, OptionsOf<typeof HANDLE_OPTIONS> {
   /** How the pipeline runs. @default 'fused' */
   readonly plan?: PlanMode
   /** The connection that the stages get. @default one with id 1, the addresses of the duplex and the system's clock */
@@ -45,7 +54,6 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
   /** The stages in order, those of nested pipelines one by one. */
   readonly stages: readonly AnyStage[]
   readonly #placed: readonly PlannedStage[]
-  readonly #plans = new Map<PlanMode, Plan>()
 
   /** @internal Made by `pipeline()` and `through()`. */
   constructor(accepts: Kind, placed: readonly PlannedStage[]) {
@@ -86,8 +94,13 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
     duplex: Duplex,
     options: HandleOptions = {},
   ): Promise<Outcome> {
-    checkNames('handle()', options, ['plan', 'connection', ...Object.keys(CONNECTION_OPTIONS)])
+    checkNames('handle()', options, [
+      'plan',
+      'connection',
+      ...Object.keys({ ...HANDLE_OPTIONS, ...CONNECTION_OPTIONS }),
+    ])
     const { plan: mode = 'fused', connection = new Connection(1, duplex as Endpoints) } = options
+    const { signal } = settingsFrom('handle()', HANDLE_OPTIONS, options)
     const plan = planOf(this, 'handle()', mode)
     const settings = connectionSettings('handle()', options)
     if (duplex.readableObjectMode || duplex.readableEncoding) {
@@ -98,12 +111,20 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
     // The driver listens to the duplex before the plan is loaded, so that it misses no early 'error' or 'close'.
     return new Promise((resolve, reject) => {
       const watch = DeadlineWatch.shared(settings.deadlines, connection.clock)
+      const onAbort = () => driver.abort('shutdown')
       const onDone = (outcome: Outcome) => {
+        signal?.removeEventListener('abort', onAbort)
         watch.delete(driver)
         resolve(outcome)
       }
       const driver = new ConnectionDriver(duplex, connection, { ...settings.drive, onDone })
       watch.add(driver)
+      if (signal !== undefined) {
+        // Each of many connections may listen to it; Node would warn of a leak from 11 on.
+        setMaxListeners(0, signal)
+        signal.addEventListener('abort', onAbort)
+        if (signal.aborted) onAbort()
+      }
       load(plan).then(() => driver.start(plan), reject)
     })
   }
@@ -115,13 +136,8 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
   }
 
   #plan(owner: string, mode: PlanMode): Plan {
-    let plan = this.#plans.get(mode)
-    if (plan === undefined) {
-      checkChoice(owner, 'plan', mode, PLAN_MODES)
-      plan = makePlan(this.accepts, this.#placed, mode)
-      this.#plans.set(mode, plan)
-    }
-    return plan
+    checkChoice(owner, 'plan', mode, PLAN_MODES)
+    return planOnce(this, mode, () => makePlan(this.accepts, this.#placed, mode))
   }
 
   static {
@@ -158,11 +174,6 @@ export function pipeline<K extends Kind>(accepts: K): Pipeline<ItemOf<K>, ItemOf
 export function pipeline<Item>(accepts: Kind = 'bytes'): Pipeline<Item, Item> {
   checkChoice('pipeline()', 'accepts', accepts, KINDS)
   return new Pipeline<Item, Item>(accepts, [])
-}
-
-function isStage(value: unknown): boolean {
-  const { stages, open, stream } = (value ?? {}) as Partial<AnyStage>
-  return stages !== undefined || open !== undefined || stream !== undefined
 }
 
 /** How to make a stage of a value that is none. */

@@ -217,11 +217,11 @@ export interface AnyStage extends StageTraits {
    */
   readonly inert?: boolean
   /**
-   * True where the stage waits for promises, so that chunks come in pieces from the first one on.
+   * What the stage waits for, such as `for its generator`. Chunks then come in pieces from the first one on.
    *
    * @internal
    */
-  readonly waits?: boolean
+  readonly waits?: string
   /**
    * What the stage writes beside its output, where that may take longer than its connections.
    *

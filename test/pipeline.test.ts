@@ -434,3 +434,26 @@ t.test('both plans give the same bytes and the same end, for any stages, bytes a
     { numRuns: runs(400) },
   )
 })
+
+t.test('handle() ends with its signal, also one that is aborted already', async t => {
+  const controller = new AbortController()
+  const { signal } = controller
+  const pairs = Array.from({ length: 20 }, () => duplexPair({ allowHalfOpen: true }))
+  const warnings: Error[] = []
+  const onWarning = (warning: Error) => warnings.push(warning)
+  process.on('warning', onWarning)
+  const handled = pairs.map(([, server]) => shout.handle(server, { signal }))
+  await new Promise(resolve => setImmediate(resolve))
+  controller.abort()
+  for (const outcome of await Promise.all(handled)) t.equal(outcome.reason, 'shutdown')
+  const [, server] = duplexPair()
+  t.equal((await shout.handle(server, { signal })).reason, 'shutdown')
+  t.equal(server.destroyed, true)
+  const [client, other] = duplexPair()
+  client.resume().end('a\n')
+  t.equal((await shout.handle(other, { signal: new AbortController().signal })).reason, 'end')
+  await new Promise(resolve => setImmediate(resolve))
+  t.strictSame(warnings, [])
+  process.off('warning', onWarning)
+  await t.rejects(shout.handle(other, { signal: {} as never }), { message: /'signal' is an AbortSignal/ })
+})

@@ -43,9 +43,15 @@ export function planTree({ plan, direct, segments, memory }: PlanReport): string
   return [head, ...empty, ...lines, ...memoryLines(memory)].join('\n')
 }
 
-function stageLine({ text, accepts, emits, runs }: PlanReport['segments'][number]['stages'][number]): string {
+function stageLine({
+  text,
+  accepts,
+  emits,
+  runs,
+  waits,
+}: PlanReport['segments'][number]['stages'][number]): string {
   const kinds = `${KIND_NAMES[accepts]} to ${KIND_NAMES[emits]}`
-  return `${text}: ${kinds}${runs === undefined ? '' : `, ${runs}`}`
+  return `${text}: ${kinds}${runs === undefined ? '' : `, ${runs}`}${waits === undefined ? '' : `, waits ${waits}`}`
 }
 
 function memoryLines({ bytes, socket, output, holders, streams, unknown }: MemoryBound): readonly string[] {

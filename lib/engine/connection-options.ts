@@ -1,7 +1,7 @@
 import { MAX_TIMEOUT_MS } from '../clock.js'
 import type { Connection } from '../connection.js'
 import { type BywashError, isClientFault } from '../errors.js'
-import { callback, integer } from '../options/option.js'
+import { callback, integer, type Option } from '../options/option.js'
 import { type OptionsOf, settingsFrom } from '../options/option-values.js'
 import { type Deadlines, deadlines } from './drive/deadlines.js'
 import type { DriverSettings } from './drive/driver.js'
@@ -9,6 +9,18 @@ import type { DriverSettings } from './drive/driver.js'
 /** An option that is a time in milliseconds. */
 export const time = (help: string, defaultValue: number, more?: { minimum?: number; details?: string }) =>
   integer({ help, default: defaultValue, minimum: 0, maximum: MAX_TIMEOUT_MS, unit: 'ms', ...more })
+
+/** An option that is an AbortSignal; `help` says what it does. */
+export const abortSignal = (help: string): Option<AbortSignal, 'optional'> => ({
+  help,
+  type: 'code',
+  presence: 'optional',
+  isList: false,
+  refusal: (name, signal) =>
+    signal instanceof AbortSignal
+      ? undefined
+      : `'${name}' is an AbortSignal, such as the one of an AbortController`,
+})
 
 /** The deadlines of a connection, which flags and files can say too. */
 export const CONNECTION_TIMES = {

@@ -1,4 +1,5 @@
 import type { Kind } from '../kind.js'
+import { PIECE_BYTES } from './flow/stream-marks.js'
 import type { Plan } from './plan.js'
 import type { PlanMode, Rewriting, Segment } from './planned-stage.js'
 
@@ -30,6 +31,8 @@ export interface ExplainedStage {
   readonly rewrite: string | undefined
   /** How those run. */
   readonly runs: Rewriting | undefined
+  /** The cause of a wait, in which nothing more is read; undefined where the stage never waits, or does not say so. */
+  readonly waits: string | undefined
 }
 
 function streamReason(segment: Segment, mode: PlanMode): string | undefined {
@@ -37,22 +40,28 @@ function streamReason(segment: Segment, mode: PlanMode): string | undefined {
   return segment.type === 'stream' ? 'the stage is a stream' : undefined
 }
 
+function inBrackets(text: string | undefined): string {
+  return text === undefined ? '' : ` (${text})`
+}
+
 export function explain(plan: Plan): Explanation {
   const { mode, accepts, emits } = plan
   const segments = plan.segments.map(segment => ({
     type: segment.type,
     stages: segment.stages.flatMap(planned =>
-      (planned.rewrites ?? [planned]).map(({ name, accepts, emits }) => ({
+      (planned.rewrites ?? [planned]).map(({ name, accepts, emits, stage }) => ({
         name,
         accepts,
         emits,
         rewrite: planned.rewrites && planned.name,
         runs: planned.runs,
+        waits: stage.waits,
       })),
     ),
     reason: streamReason(segment, mode),
   }))
   const isDirect = plan.direct !== undefined
+  const isWaiting = segments.some(({ stages }) => stages.some(({ waits }) => waits !== undefined))
   return {
     plan: mode,
     accepts,
@@ -65,10 +74,15 @@ export function explain(plan: Plan): Explanation {
         ...segments.flatMap(({ type, stages, reason }) => [
           `  ${type}${reason === undefined ? '' : ` (${reason})`}`,
           ...stages.map(
-            ({ name, accepts, emits, runs }) =>
-              `    ${name}: ${accepts} to ${emits}${runs === undefined ? '' : ` (${runs})`}`,
+            ({ name, accepts, emits, runs, waits }) =>
+              `    ${name}: ${accepts} to ${emits}${inBrackets(runs)}${inBrackets(waits && `waits ${waits}`)}`,
           ),
         ]),
+        ...(isWaiting
+          ? [
+              `  while a stage waits, the items of ${PIECE_BYTES} bytes stand in front of it, and nothing more is read`,
+            ]
+          : []),
       ].join('\n'),
   }
 }

@@ -51,6 +51,17 @@ export function place(
   })
 }
 
+const plans = new WeakMap<object, Map<PlanMode, Plan>>()
+
+/** The plan of a stage or a pipeline in one mode. It is made once, whoever asks for it. */
+export function planOnce(owner: object, mode: PlanMode, make: () => Plan): Plan {
+  const known = plans.get(owner) ?? new Map<PlanMode, Plan>()
+  plans.set(owner, known)
+  const plan = known.get(mode) ?? make()
+  known.set(mode, plan)
+  return plan
+}
+
 /** Makes the plan of stages that are in their places. */
 export function makePlan(accepts: Kind, placed: readonly PlannedStage[], mode: PlanMode): Plan {
   const segments: Segment[] = []

@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Dispatcher } from './dispatcher.js'
 
 /** Source of a listener's connections: a server of this process or, in a worker, the primary. */
@@ -10,6 +11,8 @@ export interface Acceptor {
   readonly worker: number | undefined
   /** Starts to hand connections to `dispatcher`. In a worker, `close` is called when the primary closes the listener. */
   open: (dispatcher: Dispatcher, close: (options: { readonly timeout: number }) => void) => void
+  /** Hands over a connection that comes from elsewhere, or refuses it, as one of its own. */
+  take: (duplex: Duplex) => void
   suspend: () => void
   resume: () => Promise<void>
   /** Stops handing over connections. `served` is what the dispatcher's `close()` has returned. */

@@ -11,6 +11,8 @@ export interface Dispatcher {
   /** Whether there is a descriptor for one more, in the process that would serve it. */
   readonly hasRoom: boolean
   serve: (socket: Socket, connection: Connection) => void
+  /** Whether it serves any Duplex; only sockets can be sent to another process. */
+  readonly servesAnyDuplex: boolean
   /** Replaces the pipeline for connections that are accepted from now on. */
   replace: (pipeline: Pipeline<Buffer, Buffer>) => Promise<void>
   /** Replaces the TLS options for handshakes that start from now on. */

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import { type Clock, systemClock } from '../clock.js'
 import type { Connection } from '../connection.js'
 import {
+  abortSignal,
   CONNECTION_CALLBACKS,
   CONNECTION_LIMITS,
   CONNECTION_TIMES,
@@ -143,11 +144,7 @@ export const LISTEN_OPTIONS = {
       },
     ),
   }),
-  signal: inCode<AbortSignal>({ help: 'closes the listener when it is aborted' }, (name, signal) =>
-    signal instanceof AbortSignal
-      ? undefined
-      : `'${name}' is an AbortSignal, such as the one of an AbortController`,
-  ),
+  signal: abortSignal('closes the listener when it is aborted'),
   onOpen: callback<(connection: Connection) => void>({
     help: 'called once for each connection that is served, before its first stage and its TLS handshake',
     inCode: '(connection) => void',

@@ -1,5 +1,7 @@
 import type { AddressInfo } from 'node:net'
+import { type Duplex, Stream } from 'node:stream'
 import { MAX_TIMEOUT_MS } from '../clock.js'
+import { InvalidOptionError } from '../errors.js'
 import { checkNames } from '../options/check-option.js'
 import { integer } from '../options/option.js'
 import { type OptionsOf, settingsFrom } from '../options/option-values.js'
@@ -10,7 +12,8 @@ import type { ListenSettings } from './listen-options.js'
 import type { TlsOptions } from './tls/tls-options.js'
 import { type UncaughtOwner, unwatchUncaught, watchUncaught } from './uncaught.js'
 
-const CLOSE_OPTIONS = {
+/** The options of `close()`, exported, so that an editor shows their help. */
+export const CLOSE_OPTIONS = {
   timeout: integer({
     help: 'how long open connections may finish',
     absent: 'the shutdownTimeout of listen()',
@@ -100,6 +103,24 @@ export class Listener {
    */
   setSecureContext(options: TlsOptions): void {
     this.#dispatcher.setSecureContext(options)
+  }
+
+  /**
+   * Serves a connection that comes from elsewhere, such as a socket of another server, or any other Duplex of bytes, as one that
+   * was accepted: inside the limits of the listener and its `close()`, with a number of its own, and with TLS behind a handshake.
+   * It should be made with `allowHalfOpen: true`, or output that comes after the peer's end is lost.
+   *
+   * @throws InvalidOptionError for what is no Duplex of bytes, and on a listener with `workers`.
+   * @example
+   * createServer({ allowHalfOpen: true }, socket => listener.serve(socket)).listen('/run/shout.sock')
+   */
+  serve(duplex: Duplex): void {
+    if (!(duplex instanceof Stream) || duplex.readableObjectMode || duplex.readableEncoding) {
+      throw new InvalidOptionError(
+        'serve() takes a Duplex of bytes, such as a socket, without object mode and without an encoding.',
+      )
+    }
+    this.#acceptor.take(duplex)
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import { type Connection, keepAddresses } from '../connection.js'
 import type { ConnectionSettings } from '../engine/connection-options.js'
 import { DeadlineWatch } from '../engine/drive/deadlines.js'
@@ -33,6 +33,7 @@ const SIDE_WRITES_GRACE_MS = 500
 
 /** Dispatcher that serves connections in this process. */
 export class LocalDispatcher implements Dispatcher {
+  readonly servesAnyDuplex = true
   #plan: Plan
   readonly #settings: ListenSettings
   readonly #driverSettings: DriverSettings
@@ -105,8 +106,11 @@ export class LocalDispatcher implements Dispatcher {
   }
 
   readonly #begin = (socket: Socket, connection: Connection) => {
-    stopReadingAtPause(socket)
-    const driver = new ConnectionDriver(socket, connection, this.#driverSettings)
+    const isOwn = socket instanceof Socket
+    if (isOwn) stopReadingAtPause(socket)
+    // Others may hold the chunks of any other Duplex.
+    const settings = isOwn ? this.#driverSettings : { ...this.#driverSettings, ownsChunks: false }
+    const driver = new ConnectionDriver(socket, connection, settings)
     this.#watch.add(driver)
     driver.start(this.#plan)
     // The listener was closed during the handshake of this connection.

@@ -1,10 +1,11 @@
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Server, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { boundAddress } from '../address.js'
 import { Connection, keepAddresses } from '../connection.js'
 import type { ConnectionSettings } from '../engine/connection-options.js'
 import { ConnectionDriver, type DriverSettings } from '../engine/drive/driver.js'
 import { guarded } from '../engine/guarded.js'
-import { BindError, type RefusedError } from '../errors.js'
+import { BindError, InvalidOptionError, RefusedError } from '../errors.js'
 import { OPEN_FILES } from '../open-files.js'
 import type { Outcome } from '../outcome.js'
 import type { Acceptor } from './acceptor.js'
@@ -32,6 +33,7 @@ export class ServerAcceptor implements Acceptor {
   #served = 0
   #refused = 0
   #isClosed = false
+  #dispatcher: Dispatcher | undefined
   /** Whether accepted sockets inherit their options from the listening socket. */
   #inherited: boolean
 
@@ -59,7 +61,27 @@ export class ServerAcceptor implements Acceptor {
   }
 
   open(dispatcher: Dispatcher): void {
-    this.#server.on('connection', socket => this.#accept(socket, dispatcher))
+    this.#dispatcher = dispatcher
+    this.#server.on('connection', socket => {
+      if (!this.#inherited) setOptions(socket, this.#settings.socket)
+      this.#accept(socket, dispatcher)
+    })
+  }
+
+  take(duplex: Duplex): void {
+    const dispatcher = this.#dispatcher as Dispatcher
+    if (!dispatcher.servesAnyDuplex) {
+      throw new InvalidOptionError(
+        'serve(): a listener with workers serves only the connections that it accepts.',
+      )
+    }
+    if (this.#settings.tls !== undefined && !(duplex instanceof Socket)) {
+      throw new InvalidOptionError('serve(): a listener with TLS serves sockets only.')
+    }
+    const socket = duplex as Socket
+    if (this.#isClosed)
+      this.#refuse(socket, new Connection(0, socket, this.#settings.clock), isClosed(), false)
+    else this.#accept(socket, dispatcher)
   }
 
   /** Returns the server, still listening: this acceptor no longer accepts from it and will not close it. */
@@ -111,8 +133,7 @@ export class ServerAcceptor implements Acceptor {
   }
 
   #accept(socket: Socket, dispatcher: Dispatcher): void {
-    const { clock, socket: options } = this.#settings
-    if (!this.#inherited) setOptions(socket, options)
+    const { clock } = this.#settings
     const isLast = OPEN_FILES.isLast(descriptorOf(socket))
     const refusal = this.#admission.admit(socket, dispatcher.connections, dispatcher.hasRoom && !isLast)
     if (refusal === undefined) dispatcher.serve(socket, new Connection(++this.#served, socket, clock))
@@ -142,4 +163,8 @@ export class ServerAcceptor implements Acceptor {
 function descriptorOf(socket: Socket): number {
   const { _handle: handle } = socket as { readonly _handle?: { readonly fd?: number } | null }
   return Number(handle?.fd)
+}
+
+function isClosed(): RefusedError {
+  return new RefusedError('The listener is closed.', 'the server is closed')
 }

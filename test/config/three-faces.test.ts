@@ -16,6 +16,7 @@ import { formatQuantity } from '../../lib/options/quantity.js'
 import { type Pipeline, pipeline } from '../../lib/pipeline.js'
 import type { AnyStage, Stage } from '../../lib/stage.js'
 import { runStage } from '../../lib/testing/index.js'
+import { ANY_CHARACTER } from '../any-character.js'
 import { runs } from '../runs.js'
 
 type Bytes = Pipeline<Buffer, Buffer>
@@ -76,7 +77,7 @@ const text = fc.oneof(
     '\u2028',
     'if',
   ),
-  fc.string({ maxLength: 6, unit: 'binary' }),
+  fc.string({ maxLength: 6, unit: ANY_CHARACTER }),
 )
 
 function randomValue(g: Gen, { type, choices, isList, minimum = 0, maximum = 5000 }: Option): unknown {

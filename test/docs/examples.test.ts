@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
+import { SCRIPT_FLAGS, scriptPath } from '../script-path.js'
 
 const root = pathToFileURL('./')
 
@@ -19,9 +20,12 @@ interface Server {
   readonly stop: () => Promise<unknown>
 }
 
+/** The file of an example that is run: the suite has compiled them all. */
+const compiled = (example: string) => scriptPath(`examples/${example.replace(/\.ts$/, '')}`)
+
 /** Starts an example on a port of the system's choice. */
 function start(t: Test, example: string, firstLine: string): Promise<Server> {
-  return serve(t, ['--import=tsx', `examples/${example}`, '0', '127.0.0.1'], firstLine)
+  return serve(t, [...SCRIPT_FLAGS, compiled(example), '0', '127.0.0.1'], firstLine)
 }
 
 /** Starts a server and waits for its first line, which ends in the address. */
@@ -176,7 +180,7 @@ t.test('shout.yaml has no problem, its tests pass, and it serves', async t => {
 })
 
 t.test('stage.test passes under node:test', async t => {
-  const child = spawn(process.execPath, ['--import=tsx', '--test-reporter=tap', 'examples/stage.test.ts'], {
+  const child = spawn(process.execPath, [...SCRIPT_FLAGS, '--test-reporter=tap', compiled('stage.test.ts')], {
     cwd: root,
     env,
     stdio: ['ignore', 'pipe', 'inherit'],

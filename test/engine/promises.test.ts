@@ -8,9 +8,11 @@ import {
   type Controller,
   FrameTooLongError,
   fromStream,
+  InvalidFrameError,
   lines,
   map,
   type Outcome,
+  type Pipeline,
   pipeline,
   type Stage,
   stage,
@@ -19,6 +21,7 @@ import {
   tap,
   toLines,
 } from '../../lib/index.js'
+import { jsonLines, lengthPrefixed, toJsonLines } from '../../lib/stages/index.js'
 import { connect, fakeClock, runStage } from '../../lib/testing/index.js'
 import { PLANS } from '../plans.js'
 import { runs } from '../runs.js'
@@ -144,6 +147,65 @@ for (const plan of PLANS) {
       t.match(await client.outcome, { reason: 'end', bytesWritten: 8 })
     },
   )
+
+  t.test(`${plan}: what is gathered in front of a report that waits goes on before it`, async t => {
+    const heard = async (served: Pipeline<Buffer, Buffer>, text: string) => {
+      const codes: unknown[] = []
+      const client = connect(served, { plan, onError: ({ code }) => void codes.push(code) })
+      client.end(text)
+      const { reason } = await client.outcome
+      return [...codes, reason]
+    }
+    const value = { accepts: 'value', emits: 'value' } as const
+    const served = pipeline()
+      .through(lines())
+      .through(jsonLines({ invalid: 'report' }))
+      .through(map<unknown, unknown>('late', async item => item, value))
+      .through(toJsonLines())
+      .through(toLines())
+      .through(lengthPrefixed())
+      .through(toLines({ encoding: 'buffer' }))
+    t.strictSame(
+      await heard(served, '{"":""}\n\n'),
+      ['frame-too-long'],
+      'what it begins with is a length over the limit, so nobody hears of the line behind it',
+    )
+
+    /** Keeps a line until the read is complete, and waits then. */
+    const gathering = lineStage('gathering', () => {
+      let gathered: string[] = []
+      return {
+        transform: async line => void gathered.push(line),
+        readComplete: async controller => {
+          await turns(1)
+          for (const line of gathered) controller.enqueue(line)
+          gathered = []
+        },
+      }
+    })
+    const reporting = lineStage('reporting', () => ({
+      transform: (line, controller) =>
+        line === ''
+          ? controller.report(new InvalidFrameError('reporting', 'empty'))
+          : controller.enqueue(line),
+    }))
+    const picky = map('picky', (line: string) => {
+      if (line === 'bad') throw boom
+      return line
+    })
+    const judged = pipeline()
+      .through(lines())
+      .through(reporting)
+      .through(gathering)
+      .through(picky)
+      .through(toLines())
+    t.strictSame(await heard(judged, 'bad\n\n'), ['ERR_BYWASH_STAGE', 'stage-error'])
+    t.strictSame(await heard(judged, 'good\n\nbad\n'), [
+      'ERR_BYWASH_INVALID_FRAME',
+      'ERR_BYWASH_STAGE',
+      'stage-error',
+    ])
+  })
 
   t.test(`${plan}: terminate behind a promise ends in good order`, async t => {
     const first = lineStage('first', () => ({

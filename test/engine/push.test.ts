@@ -240,7 +240,7 @@ t.test('runStage() takes what a stage pushes and generates', async t => {
       transform: (line, controller) => {
         setImmediate(() => controller.enqueue(line))
       },
-      flush: () => new Promise(resolve => setTimeout(resolve, 5)),
+      flush: () => new Promise(resolve => setImmediate(() => setImmediate(resolve))),
     }),
   })
   t.strictSame(await runStage(later, ['a', 'b']), ['a', 'b'])

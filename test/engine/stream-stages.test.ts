@@ -517,3 +517,29 @@ t.test('a stream that takes several chunks at once loses no report', async t => 
     t.equal(errors.length, expected)
   }
 })
+
+t.test('streams: what many short chunks become in a turn of the event loop is one write', async t => {
+  const frames = 4_096
+  let writes = 0
+  const duplex = new Duplex({
+    readableHighWaterMark: frames,
+    writableHighWaterMark: 16_384,
+    read() {},
+    // A client that reads nothing.
+    write() {},
+  })
+  const write = duplex.write.bind(duplex)
+  duplex.write = ((bytes: Buffer) => {
+    writes++
+    return write(bytes)
+  }) as typeof duplex.write
+  const served = pipeline()
+    .through(delimited({ delimiters: ';' }))
+    .through(toDelimited(';'))
+  const outcome = served.handle(duplex, { plan: 'streams' })
+  duplex.push(Buffer.alloc(frames, ';'))
+  while (duplex.writableLength < frames) await new Promise(resolve => setImmediate(resolve))
+  t.ok(writes <= frames / 8, `${writes} writes`)
+  duplex.destroy()
+  await outcome
+})

@@ -1,10 +1,11 @@
 import t from 'tap'
 import { serveCommand } from '../cli/start-command.js'
 import { PLANS } from '../plans.js'
+import { RUNS_ALL } from '../runs.js'
 import { connectTcp } from '../tcp-client.js'
 import { underFault } from './oracle.js'
 
-const CLIENTS = 10
+const CLIENTS = RUNS_ALL ? 10 : 3
 /** Each line is a bad frame, and the shortest that can be. */
 const FLOOD = 'x\n'.repeat(32_768)
 const FRAMES = (CLIENTS * FLOOD.length) / 2

@@ -24,7 +24,7 @@ import {
 } from '../../lib/stages/index.js'
 import { chunkings, connect } from '../../lib/testing/index.js'
 import { PLANS } from '../plans.js'
-import { runs } from '../runs.js'
+import { RUNS_ALL, runs } from '../runs.js'
 
 /** A pipeline that ends behind so many good frames, and the way in which its peer writes a good and a bad one. */
 interface Case {
@@ -139,13 +139,14 @@ for (const plan of PLANS) {
 
     t.test(`40: ${plan}: nobody hears of frames behind the end: ${name}`, async t => {
       const frames = [false, true, false, false, true, false, true, false]
-      for (const [count, expected] of [
+      const counts = [
         [1, 1],
-        [2, 3],
         [3, 4],
+        [2, 3],
         [4, 5],
-      ] as const) {
-        for (const chunks of chunkings(written(frames), { random: 5 })) {
+      ] as const
+      for (const [count, expected] of RUNS_ALL ? counts : counts.slice(0, 2)) {
+        for (const chunks of chunkings(written(frames), { random: RUNS_ALL ? 5 : 1 })) {
           const got = await heard(ending(count), chunks)
           if (got !== expected) return t.equal(got, expected, `${count} of ${chunks.map(String).join('|')}`)
         }

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { RUNS_ALL } from '../runs.js'
 import type { FaultServer } from './server.js'
 
 /** The time between two samples: for each the server collects its garbage. */
-const SAMPLE_INTERVAL_MS = 20
+const SAMPLE_INTERVAL_MS = RUNS_ALL ? 20 : 100
 
 /** Looks now and then how much more a server holds than at first. */
 export async function watchMemory(server: FaultServer) {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import {
   asyncMap,
   type Controller,
+  generate,
   lines,
   map,
   type Pipeline,
@@ -71,10 +72,30 @@ export const PIPELINES = {
   judging: () => judging('error'),
   reporting: () => judging('report'),
   ignoring: () => judging('skip'),
+  generating: () => pipeline().through(lines()).through(generating).through(toLines()),
   throwing: () => pipeline().through(lines()).through(throwing).through(toLines()),
   mistaken: () => pipeline().through(lines()).through(mistaken).through(toLines()),
   misbehaving: () => pipeline().through(lines()).through(misbehaving).through(toLines()),
 } satisfies Record<string, () => Pipeline<Buffer, Buffer>>
+
+/** Counts how often the generators of `generating` have run their `finally`. */
+export const finished = { count: 0 }
+
+/** Answers each line, until one tells it to behave badly. */
+const generating = generate('generating', async function* (items) {
+  let isStubborn = false
+  try {
+    for await (const line of items) {
+      yield line
+      if (line === 'waits') await new Promise(() => {})
+      if (line === 'goes on') for (;;) yield await delay(0, line)
+      isStubborn ||= line === 'stubborn'
+    }
+  } finally {
+    finished.count++
+    while (isStubborn) yield 'it does not return'
+  }
+})
 
 /** A stage that knows the connections of its list. */
 function room() {

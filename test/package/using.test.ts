@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
+import { RUNS_ALL } from '../runs.js'
 
 const page = readFileSync('docs/using.md', 'utf8')
 const blocks = (language: string) =>
@@ -20,6 +21,9 @@ const old =
 // Without the loader and the coverage of the test runner, and with the programs that npx would find.
 const { NODE_OPTIONS: _, NODE_V8_COVERAGE: __, NODE_TEST_CONTEXT: ___, ...bare } = process.env
 const env = { ...bare, PATH: resolve('node_modules/.bin') + delimiter + process.env.PATH }
+
+/** To check the declarations again takes three quarters of a compilation. */
+const UNCHECKED = RUNS_ALL ? '' : '--skipLibCheck'
 
 /** Runs a line of the page in a folder inside the package, so that 'bywash' is what is built. */
 async function run(cwd: string, line: string): Promise<{ code: number; output: string }> {
@@ -71,6 +75,18 @@ t.test('docs/using.md: a whole bundle runs where no package is', async t => {
   }
 })
 
+t.test('docs/using.md: so does one of rollup, as the table says', async t => {
+  const folder = t.testdir({ 'server.mjs': traffic.replaceAll(' as const', '') })
+  const away = mkdtempSync(join(tmpdir(), 'bywash-'))
+  t.teardown(() => rmSync(away, { recursive: true }))
+  const { code, output } = await run(folder, `rollup --config ${resolve('test/package/rollup.config.js')}`)
+  t.equal(code, 0, output)
+  for (const bundle of ['rolled.mjs', 'rolled.cjs']) {
+    copyFileSync(join(folder, bundle), join(away, bundle))
+    t.strictSame(await run(away, `node ${bundle}`), { code: 0, output: 'fused TEA\nstreams TEA\n' }, bundle)
+  }
+})
+
 t.test('docs/using.md: a whole ES module without the banner says what is missing', async t => {
   const folder = t.testdir({ 'server.ts': server })
   await run(folder, 'esbuild server.ts --bundle --platform=node --format=esm --outfile=plain.mjs')
@@ -84,14 +100,19 @@ t.test('docs/using.md: the settings of TypeScript compile the servers', async t 
   t.equal(settings.length, 2)
   for (const each of settings) {
     const folder = t.testdir({ 'tsconfig.json': each, 'server.ts': server })
-    const strictest = '--exactOptionalPropertyTypes --erasableSyntaxOnly --skipLibCheck false'
+    // The pages are compiled with the settings of the first, and check the declarations too.
+    const checks = RUNS_ALL || each !== settings[0] ? '--skipLibCheck false' : UNCHECKED
+    const strictest = `--exactOptionalPropertyTypes --erasableSyntaxOnly ${checks}`
     t.strictSame(await run(folder, `tsc --noEmit ${strictest}`), { code: 0, output: '' }, each)
   }
 })
 
 t.test('docs/using.md: CommonJS may require bywash, as TypeScript and Node say', async t => {
   const compile = (module: string) =>
-    run(t.testdir({ 'old.cts': old }), `tsc --ignoreConfig --strict --types node --module ${module} old.cts`)
+    run(
+      t.testdir({ 'old.cts': old }),
+      `tsc --ignoreConfig --strict ${UNCHECKED} --types node --module ${module} old.cts`,
+    )
   for (const module of ['nodenext', 'node20']) {
     t.strictSame(await compile(module), { code: 0, output: '' }, module)
     const { code, output } = await run(t.testdirName, 'node old.cjs')
@@ -103,7 +124,7 @@ t.test('docs/using.md: CommonJS may require bywash, as TypeScript and Node say',
   })
   const { code, output } = await run(
     preserved,
-    'tsc --ignoreConfig --noEmit --types node --module preserve old.cts',
+    `tsc --ignoreConfig --noEmit ${UNCHECKED} --types node --module preserve old.cts`,
   )
   t.equal(code, 0, output)
   for (const module of ['node16', 'node18']) {

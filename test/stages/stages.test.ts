@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { Connection, counter, lines, pipeline, toLines, uppercase, welcome } from '../../lib/index.js'
 import { chunkings, connect, runStage } from '../../lib/testing/index.js'
+import { ANY_CHARACTER } from '../any-character.js'
 import { PLANS } from '../plans.js'
 
 const invalid = { code: 'ERR_BYWASH_INVALID_OPTION' }
@@ -17,7 +18,7 @@ for (const plan of PLANS) {
   t.test(`${plan}: uppercase changes a to z only, and no length`, async () => {
     const asciiOnly = (line: string) => line.replace(/[a-z]/g, letter => letter.toUpperCase())
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.string({ unit: 'binary' })), async lines => {
+      fc.asyncProperty(fc.array(fc.string({ unit: ANY_CHARACTER })), async lines => {
         const upper = await runStage(uppercase(), lines, { plan })
         return JSON.stringify(upper) === JSON.stringify(lines.map(asciiOnly))
       }),

@@ -20,7 +20,7 @@ interface Flags {
   readonly json?: boolean
 }
 
-/** What `check --json` prints of a listener. */
+/** A listener in the output of `check --json`. */
 interface CheckedListener {
   readonly file: string
   readonly name: string

@@ -10,7 +10,6 @@ import { type Target, targetOf } from '../connecting/target.js'
 import type { Io } from '../io.js'
 import { addFlags } from '../option-flags.js'
 import { importFlag, type PipelineFlags, pipelineFor, registryFor } from '../pipeline-flags.js'
-import { CombinedDuplex } from '../piping/combined-duplex.js'
 import { runPipelines } from '../piping/run-pipelines.js'
 
 interface Flags extends PipelineFlags, ClientTls {
@@ -87,9 +86,11 @@ async function connect(target: Target, text: string | undefined, flags: Flags, i
       {
         name: 'received',
         pipeline: receiving,
-        duplex: new CombinedDuplex(socket, io.stdout as Writable, { keepsOutput: true }),
+        input: socket,
+        output: io.stdout as Writable,
+        keepsOutput: true,
       },
-      { name: 'sent', pipeline: sending, duplex: new CombinedDuplex(io.stdin as Readable, socket) },
+      { name: 'sent', pipeline: sending, input: io.stdin as Readable, output: socket, keepsOutput: false },
     ],
     io,
     flags,

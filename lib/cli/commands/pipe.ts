@@ -9,7 +9,6 @@ import {
   planFlag,
   registryFor,
 } from '../pipeline-flags.js'
-import { CombinedDuplex } from '../piping/combined-duplex.js'
 import { openStreams, type PipeFiles } from '../piping/pipe-files.js'
 import { Progress } from '../piping/progress.js'
 import { runPipelines } from '../piping/run-pipelines.js'
@@ -29,11 +28,16 @@ async function pipe(text: string, flags: Flags, io: Io): Promise<number> {
   const { info: log } = await openLog({ format: undefined, quiet: false }, io.stderr)
   // Before the files are opened: a wrong text must not truncate the output file.
   const pipeline = pipelineFor(text, await registryFor(flags, io), log)
-  const { input, output, keepsOutput, size } = openStreams(flags, io)
-  const duplex = new CombinedDuplex(input, output, { keepsOutput })
+  const { size, ...ends } = openStreams(flags, io)
   const { stdout, stderr, clock = systemClock } = io
   // Not when stdout is a terminal too: data and progress line would mix.
-  const isShown = size !== undefined && stderr.isTTY === true && (!keepsOutput || stdout.isTTY !== true)
-  const progress = isShown ? new Progress(stderr, clock, size, () => duplex.bytesRead) : undefined
-  return runPipelines([{ pipeline, duplex }], io, { ...flags, progress })
+  const isShown = size !== undefined && stderr.isTTY === true && (!ends.keepsOutput || stdout.isTTY !== true)
+  let bytesRead = 0
+  const progress = isShown ? new Progress(stderr, clock, size, () => bytesRead) : undefined
+  if (isShown) {
+    ends.input.on('data', ({ length }: Buffer) => {
+      bytesRead += length
+    })
+  }
+  return runPipelines([{ pipeline, ...ends }], io, { ...flags, progress })
 }

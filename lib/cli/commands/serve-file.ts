@@ -35,7 +35,7 @@ export async function serveFile(path: string, settings: ServeFileSettings, io: I
   const { watch } = settings
   const failure = new AbortController()
   let served: ServedFile | undefined
-  let stopLogging = () => {}
+  let stopLogging: (() => void) | undefined
   const reload = (options?: { readonly onlyChanged: boolean }) => void served?.reload(options)
   const reloadChanged = () => reload({ onlyChanged: true })
   const start = async () => {
@@ -52,6 +52,6 @@ export async function serveFile(path: string, settings: ServeFileSettings, io: I
     return await serveUntilSignal({ start, failed: failure.signal, reload: () => reload() }, io)
   } finally {
     unwatchFile(path, reloadChanged)
-    stopLogging()
+    stopLogging?.()
   }
 }

@@ -1,15 +1,15 @@
-import { MAX_TIMEOUT_MS } from '../../clock.js'
+import type { Duplex } from 'node:stream'
 import { printable } from '../../config/text/printable.js'
 import type { PlanMode } from '../../engine/planned-stage.js'
+import { toStream } from '../../engine/to-stream.js'
 import { CopyError, StageError } from '../../errors.js'
-import type { Outcome } from '../../outcome.js'
 import type { HandleOptions, Pipeline } from '../../pipeline.js'
 import { finishAll, sideWritesOf } from '../../side-writes.js'
 import type { Io, Signal } from '../io.js'
 import { type Log, openLog } from '../log/log.js'
 import { systemErrorText } from '../system-error-text.js'
-import type { CombinedDuplex } from './combined-duplex.js'
 import type { Progress } from './progress.js'
+import { type Ends, runBetween } from './run-between.js'
 
 /** Exit codes that a shell reports for a command that a signal has ended: 128 plus the number of the signal. */
 const SIGNAL_EXIT_CODES: readonly [Signal, number][] = [
@@ -18,11 +18,10 @@ const SIGNAL_EXIT_CODES: readonly [Signal, number][] = [
 ]
 
 /** A pipeline, and the streams that it runs between. */
-export interface PipelineRun {
+export interface PipelineRun extends Ends {
   /** The name in the log. @default 'conn' */
   readonly name?: string
   readonly pipeline: Pipeline<Buffer, Buffer>
-  readonly duplex: CombinedDuplex
 }
 
 /** Options of runPipelines(). */
@@ -42,19 +41,20 @@ export async function runPipelines(
   io: Io,
   { plan = 'fused', progress }: RunOptions = {},
 ): Promise<number> {
+  const log = await openLog({ format: undefined, quiet: false }, io.stderr)
+  const started = runs.map(run => start(run, plan, log))
   let signalExitCode: number | undefined
   // Signals are handled only to finish the progress line. Without one, the default action ends even a blocked write.
   const handled = progress === undefined ? [] : SIGNAL_EXIT_CODES
   const listeners = handled.map(([signal, code]) => {
     const stop = () => {
       signalExitCode = code
-      for (const { duplex } of runs) duplex.destroy()
+      for (const { stream } of started) stream.destroy()
     }
     io.on(signal, stop)
     return { signal, stop }
   })
-  const log = await openLog({ format: undefined, quiet: false }, io.stderr)
-  const messages = await Promise.all(runs.map(run => errorMessage(run, plan, log)))
+  const messages = await Promise.all(started.map(errorMessage))
   for (const { signal, stop } of listeners) io.off(signal, stop)
   progress?.stop()
   if (signalExitCode !== undefined) return signalExitCode
@@ -64,32 +64,33 @@ export async function runPipelines(
   return 1
 }
 
-/** Runs one pipeline, and returns the message to print; undefined when it has ended well. */
-async function errorMessage(
-  { name, pipeline, duplex }: PipelineRun,
-  plan: PlanMode,
-  log: Log,
-): Promise<string | undefined> {
-  const logFault = log.connections(name).onError as NonNullable<HandleOptions['onError']>
-  /** The fault of a stage, which comes behind the outcome where it is about a copy. */
-  let fault: StageError | undefined
-  const { reason, error }: Outcome = await pipeline.handle(duplex, {
+/** A pipeline at work, with the fault of a stage that shows when it has ended: a copy that is not complete. */
+interface Running extends PipelineRun {
+  readonly stream: Duplex
+  fault: StageError | undefined
+}
+
+/** Makes the stream of one pipeline, which logs what its stages report. */
+function start(run: PipelineRun, plan: PlanMode, log: Log): Running {
+  const logFault = log.connections(run.name).onError as NonNullable<HandleOptions['onError']>
+  const stream = toStream(run.pipeline, {
     plan,
-    idleTimeout: 0,
-    frameTimeout: 0,
-    drainTimeout: 0,
-    halfCloseTimeout: MAX_TIMEOUT_MS,
-    farewell: () => undefined,
     onError: (error, connection) => {
       if (error instanceof CopyError) log.error(error.message)
-      else if (error instanceof StageError) fault ??= error
+      else if (error instanceof StageError) running.fault ??= error
       else logFault(error, connection)
     },
   })
+  const running: Running = { ...run, stream, fault: undefined }
+  return running
+}
+
+/** Runs one pipeline, and returns the message to print; undefined when it has ended well. */
+async function errorMessage(running: Running): Promise<string | undefined> {
+  const { pipeline, stream, keepsOutput } = running
+  const { error, failure } = await runBetween(stream, running)
   await finishAll(sideWritesOf(pipeline.stages))
-  if (reason === 'end' || reason === 'terminated') return fault?.message
-  const { failure, keepsOutput } = duplex
-  if (failure === undefined) return error?.message
+  if (failure === undefined) return (error ?? running.fault)?.message
   // main() reports a failure of stdout, for all commands.
   if (keepsOutput && failure.side === 'output') return undefined
   return `cannot ${failure.side === 'input' ? 'read' : 'write'}: ${systemErrorText(failure.error)}`

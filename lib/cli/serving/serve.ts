@@ -20,8 +20,8 @@ export async function serve(
   io: Io,
 ): Promise<number> {
   const failure = new AbortController()
-  let stopLogging = () => {}
-  let reload = () => {}
+  let stopLogging: (() => void) | undefined
+  let reload: (() => void) | undefined
   const start = async (signal: AbortSignal) => {
     const log = await openLog(settings, io.stderr)
     stopLogging = logProcessWarnings(log)
@@ -42,8 +42,8 @@ export async function serve(
     return listener
   }
   try {
-    return await serveUntilSignal({ start, failed: failure.signal, reload: files && (() => reload()) }, io)
+    return await serveUntilSignal({ start, failed: failure.signal, reload: files && (() => reload?.()) }, io)
   } finally {
-    stopLogging()
+    stopLogging?.()
   }
 }

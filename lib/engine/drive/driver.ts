@@ -10,17 +10,16 @@ import {
   reasonOf,
   SlowConsumerError,
 } from '../../errors.js'
-import { asBuffer, isThenable } from '../../kind.js'
-import { showValue } from '../../options/show-value.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { StageCounts } from '../../stage-counts.js'
 import type { DormantFlow } from '../flow/dormant-flow.js'
 import type { Flow, Sink } from '../flow/flow.js'
 import { flowOf, wakeFlow } from '../flow/open-flow.js'
-import { guarded, tellOf } from '../guarded.js'
+import { guarded } from '../guarded.js'
 import type { Plan } from '../plan.js'
 import { CloseState } from './close-state.js'
 import type { Deadlines, Watched } from './deadlines.js'
+import { farewellBytes } from './farewell.js'
 import { FaultReports } from './fault-reports.js'
 import {
   onClose,
@@ -309,7 +308,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     const closing = this.#closing
     if (closing.reason === undefined) {
       this.uncork()
-      const last = this.#farewell(error)
+      const last = farewellBytes(error, this.#connection, this.#settings)
       if (last !== undefined) this.send(last)
       this.#linger(reason, error)
     } else if (this.#isDiscarding && closing.error === undefined) {
@@ -459,29 +458,6 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (stage === undefined) return false
     this.#abortFlow(noAnswer(stage, timeout))
     return true
-  }
-
-  /** The last bytes for the peer of a failing connection; undefined for none. */
-  #farewell(error: BywashError): Buffer | undefined {
-    const { farewell, onError } = this.#settings
-    const last: unknown = guarded(
-      'farewell',
-      () => farewell(error, this.#connection),
-      this.#connection,
-      onError,
-    )
-    if (typeof last === 'string') return Buffer.from(last)
-    const bytes = asBuffer('bytes', last)
-    // A promise that rejects is said already, and this is said of one that does not.
-    if (bytes === undefined && last !== undefined) {
-      const text = isThenable(last) ? 'a promise' : showValue(last)
-      tellOf(
-        `The callback 'farewell' returned ${text}. It returns text or bytes, or undefined for none.`,
-        this.#connection,
-        onError,
-      )
-    }
-    return bytes
   }
 
   #abortFlow(error: BywashError): void {

@@ -26,7 +26,7 @@ const listsInPieces = new WeakMap<readonly PlannedStage[], boolean>()
 function isInPieces(stages: readonly PlannedStage[]): boolean {
   let known = listsInPieces.get(stages)
   if (known === undefined) {
-    known = stages.some(({ stage }) => stage.waits)
+    known = stages.some(({ stage }) => stage.waits !== undefined)
     listsInPieces.set(stages, known)
   }
   return known
@@ -366,7 +366,7 @@ export class FusedSegment implements Flow, Owner {
       this.#sink.report(reported)
       return
     }
-    this.#complete(link.after)
+    this.complete(link.after)
     if (link.state !== 'stopped') this.passReport(reported, link.after)
   }
 
@@ -427,11 +427,11 @@ export class FusedSegment implements Flow, Owner {
     if (this.#state === 'done') return
     this.#busy = true
     this.#takeRest()
-    this.#complete(this.#head)
+    this.complete(this.#head)
     let flushed = false
     while (this.#state !== 'open' && !flushed && this.#rest === undefined && this.#waits === 0) {
       flushed = this.#flush()
-      this.#complete(this.#head)
+      this.complete(this.#head)
     }
     this.#busy = false
     this.#sinkIsFull = !this.#sink.endTurn()
@@ -462,7 +462,7 @@ export class FusedSegment implements Flow, Owner {
     }
   }
 
-  #complete(first: Link | undefined): void {
+  complete(first: Link | undefined): void {
     if (!this.#completes) return
     for (let link = first; link !== undefined; link = link.after) link.complete()
   }

@@ -21,6 +21,8 @@ export interface Owner {
   readonly desiredSize: number
   /** Hands an item to the stage behind a link. */
   pass: (from: Link, item: unknown, size: number) => void
+  /** Lets a link and those behind it hand on what they have gathered. */
+  complete: (first: Link | undefined) => void
   /** Passes a report through a link and those behind it. */
   passReport: (fault: Fault, first: Link | undefined) => void
   report: (link: Link, reported: Reported) => void
@@ -182,6 +184,11 @@ export class Link implements HoldingController<unknown> {
     if (queue === undefined) return
     while (this.#queueStart < queue.length && !this.waits && this.state === 'open') {
       const item = queue[this.#queueStart]
+      if (item instanceof QueuedReport) {
+        // Items that were gathered before it go on first, since one may be what ends the connection.
+        this.segment.complete(this)
+        if (this.waits || this.state !== 'open') break
+      }
       queue[this.#queueStart++] = undefined
       this.segment.queuedSize -= queuedSizeOf(this.planned, item)
       if (item instanceof QueuedReport) this.segment.passReport(item.fault, this)

@@ -39,9 +39,9 @@ export interface Part {
  * them, so that none is heard of when one of those ends the connection.
  */
 export interface Reports {
-  /** Those in front of the part, by the number of items that it has to deal with first. */
+  /** Reports in front of the part, by the number of items that it has to deal with first. */
   readonly waiting: Report[]
-  /** Those behind it, by the amount of output that has to leave first. */
+  /** Reports behind it, by the amount of output that has to leave first. */
   readonly leaving: Report[]
 }
 

@@ -1,4 +1,5 @@
 import type { AsyncResource } from 'node:async_hooks'
+import { nextTurn } from '../../clock.js'
 import type { Connection } from '../../connection.js'
 import { type BywashError, blame, type Fault, isFault, type Reported, StageError } from '../../errors.js'
 import { asBuffer, sizeOf, wrongKind } from '../../kind.js'
@@ -43,6 +44,10 @@ export class StreamChain implements Flow {
   #full = false
   /** The sink was told of the end, or must not be. */
   #over = false
+  /** Whether the end of a turn is scheduled. */
+  #turnDue = false
+  /** Size of the output of the turn, with that of the objects of its items. */
+  #turnSize = 0
 
   constructor(plan: Plan, sink: Sink) {
     this.#plan = plan
@@ -164,12 +169,18 @@ export class StreamChain implements Flow {
     const part = this.#parts[index] as Part
     const { stream, last } = part
     stream.on('data', (given: unknown) => {
-      const item = Buffer.isBuffer(given) ? given : (asBuffer(last.emits, given) ?? given)
-      const size = sizeOf(last.emits, item)
+      let item = given
+      let size = sizeOf(last.emits, item)
+      if (size === -1) {
+        item = asBuffer(last.emits, given) ?? given
+        size = sizeOf(last.emits, item)
+      }
       if (size !== -1) {
         part.items++
         part.bytes += size
-        if (!this.#give(index + 1, item)) stream.pause()
+        const next = this.#parts[index + 1]
+        const isTaken = next === undefined ? this.#output(item, size) : this.#give(next, item)
+        if (!isTaken) stream.pause()
         part.segment?.tellReady()
         this.#handOn(index)
       } else {
@@ -184,25 +195,45 @@ export class StreamChain implements Flow {
       if (!part.over) this.#fail(index, blame(last.name, 'its stream', cause))
     })
     stream.on('close', () => {
-      if (part.over) return
+      // A part that a later one has stopped was destroyed, and may take its time to close.
+      if (part.over || index < this.#stopped - 1) return
       this.#fail(index, new StageError(last.name, 'closed its stream before the end.'))
       this.#ended(index)
     })
   }
 
-  /** Gives an item to a part, or to the sink behind the last part. False: hold back until 'drain' or `resume()`. */
-  #give(index: number, item: unknown): boolean {
-    const part = this.#parts[index]
-    if (part === undefined) {
-      this.#sink.write(item)
-      return this.#sink.endTurn()
-    }
+  /** Gives an item to a part. False: hold back until its 'drain'. */
+  #give(part: Part, item: unknown): boolean {
     if (part.decodes || isBlocked(part)) {
       part.rest = item
       return this.#feed(part)
     }
     part.given++
     return part.stream.write(item)
+  }
+
+  /**
+   * Gives an item to the sink. False: hold back until `resume()`. The output of a turn of the event loop is one write, unless it
+   * is more than the sink takes: thousands of short chunks in a socket would take many times their bytes. A tick is too short
+   * for that, since a stream of bytes may take one for each chunk.
+   */
+  #output(item: unknown, size: number): boolean {
+    this.#sink.write(item)
+    this.#turnSize += size + ITEM_BYTES
+    if (this.#turnSize >= this.#sink.desiredSize) return this.#endTurn()
+    if (!this.#turnDue) {
+      this.#turnDue = true
+      nextTurn(() => {
+        this.#turnDue = false
+        if (!this.#endTurn()) this.#parts.at(-1)?.stream.pause()
+      })
+    }
+    return true
+  }
+
+  #endTurn(): boolean {
+    this.#turnSize = 0
+    return this.#sink.endTurn()
   }
 
   /**
@@ -241,7 +272,7 @@ export class StreamChain implements Flow {
     if (this.#stopped > 0) return true
     this.#items++
     this.bytes += sizeOf(this.#plan.accepts, item)
-    this.#full = !this.#give(0, item)
+    this.#full = !this.#give(this.#parts[0] as Part, item)
     return !this.#full
   }
 

@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Clock } from '../../clock.js'
 import { Connection, shareCount } from '../../connection.js'
-import { BindError } from '../../errors.js'
+import { BindError, InvalidOptionError } from '../../errors.js'
 import type { Acceptor } from '../acceptor.js'
 import type { Dispatcher, OnGone } from '../dispatcher.js'
 import { freeName } from './listener-names.js'
@@ -58,6 +58,10 @@ export class PrimaryAcceptor implements Acceptor {
     for (const signal of IGNORED_SIGNALS) this.#process.on(signal, ignore)
     this.#process.on('message', this.#onMessage)
     this.#send({ bywash: 'ready', listener: this.#name })
+  }
+
+  take(): void {
+    throw new InvalidOptionError('serve(): a worker gets its connections from its primary.')
   }
 
   suspend(): void {

@@ -28,6 +28,7 @@ interface OpenConnection {
 /** Dispatcher of the primary: sends sockets to workers, and keeps a list of the connections that they serve. */
 export class WorkerDispatcher implements Dispatcher, PoolUser {
   readonly name: string
+  readonly servesAnyDuplex = false
   isClosing = false
   /** Resolves when a worker is ready or the listener is closed; rejects when no worker can be started. */
   readonly ready: Promise<void>

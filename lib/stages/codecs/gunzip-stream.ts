@@ -80,6 +80,9 @@ export class GunzipStream extends Transform {
   #inputBytes = 0
   /** Output of the connection so far. */
   #outputBytes = 0
+  /** Output that was not handed on yet: that of short members goes on together. */
+  #gathered: Buffer[] = []
+  #gatheredBytes = 0
   #failed = false
   /** Whether this stream is full: what is left of the chunk waits until it is read. */
   #isFull = false
@@ -88,8 +91,8 @@ export class GunzipStream extends Transform {
   #resume!: () => void
 
   constructor(limits: GunzipLimits, fail: (error: unknown) => void) {
-    // One chunk may wait in front of it: a mark of bytes would be reached by thousands of chunks of one byte.
-    super({ writableHighWaterMark: 1, readableHighWaterMark: STEP_BYTES })
+    // One chunk may wait on each side: a mark of bytes would be reached by thousands of chunks of one byte.
+    super({ writableHighWaterMark: 1, readableHighWaterMark: 1 })
     this.#limits = limits
     this.#fail = fail
     this.#header = new GzipHeader(NAME, limits.maxHeader)
@@ -128,6 +131,7 @@ export class GunzipStream extends Transform {
     try {
       while ((at < chunk.length || this.#hasMore) && !this.#isFull && !this.#failed)
         at = this.#readPart(chunk, at)
+      this.#pushGathered()
     } catch (error) {
       this.#refuse(error)
     }
@@ -207,11 +211,26 @@ export class GunzipStream extends Transform {
     this.#checksum = crc32(made, this.#checksum)
     this.#memberBytes += made.length
     this.#outputBytes += kept.length
-    if (kept.length > 0) this.#isFull = !this.push(kept)
+    this.#gather(kept)
     if (kept.length < made.length) {
       throw new InvalidFrameError(NAME, `it holds more than ${maxOutput} bytes ('maxOutput')`)
     }
     if (this.#memberBytes % STEP_BYTES === 0) this.#checkRatio()
+  }
+
+  /** Keeps output until the end of the chunk, or until there is as much as a step makes. */
+  #gather(made: Buffer): void {
+    if (this.#gatheredBytes + made.length > STEP_BYTES) this.#pushGathered()
+    this.#gathered.push(made)
+    this.#gatheredBytes += made.length
+  }
+
+  #pushGathered(): void {
+    if (this.#gatheredBytes === 0) return
+    const gathered = this.#gathered
+    this.#gathered = []
+    this.#gatheredBytes = 0
+    this.#isFull = !this.push(gathered.length === 1 ? gathered[0] : Buffer.concat(gathered))
   }
 
   /** Refuses output over `maxRatio` times the input so far. */
@@ -242,6 +261,7 @@ export class GunzipStream extends Transform {
     this.#failed = true
     this.#hasMore = false
     this.#close()
+    this.#pushGathered()
     this.#fail(error)
   }
 

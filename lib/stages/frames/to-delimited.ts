@@ -30,6 +30,8 @@ export const toDelimited: StageFactory<(delimiter: string | Uint8Array) => Trans
       // A copy, so that the caller's later changes do not reach the stage.
       const end = Buffer.from(delimiter as string)
       const encode = (frame: Frame) => {
+        // Empty frames, of which a client can send most, are not searched.
+        if (frame.length === 0) return Buffer.from(end)
         const encoded = Buffer.concat([frame, end])
         if (encoded.indexOf(end) !== frame.length) {
           throw new StageError('toDelimited', 'was given a frame that holds its delimiter.')

@@ -42,7 +42,7 @@ export const toLengthPrefixed: StageFactory<
       const size = lengthSize(field.width, length)
       const encoded = Buffer.allocUnsafe(size + frame.length)
       writeLength(field, encoded, length)
-      frame.copy(encoded, size)
+      if (frame.length > 0) frame.copy(encoded, size)
       return encoded
     }
     return map<Frame, Buffer>('toLengthPrefixed', encode, { accepts: 'frame', emits: 'bytes', asks: false })

@@ -2,7 +2,7 @@ import { defineStage } from '../../define-stage.js'
 import type { Frame } from '../../kind.js'
 import { map } from '../../stage.js'
 
-const COMMA = Buffer.from(',')
+const COMMA = 0x2c
 
 /**
  * Turns frames into netstrings, such as `5:hello,` (D. J. Bernstein, https://cr.yp.to/proto/netstrings.txt): the
@@ -23,5 +23,10 @@ export const toNetstring = defineStage({
 })
 
 function encode(frame: Frame): Buffer {
-  return Buffer.concat([Buffer.from(`${frame.length}:`), frame, COMMA])
+  const header = `${frame.length}:`
+  const encoded = Buffer.allocUnsafe(header.length + frame.length + 1)
+  encoded.write(header, 'latin1')
+  encoded.set(frame, header.length)
+  encoded[encoded.length - 1] = COMMA
+  return encoded
 }

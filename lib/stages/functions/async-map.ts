@@ -18,7 +18,8 @@ import {
 } from '../../stage.js'
 import { checkSemaphore, type Semaphore } from './semaphore.js'
 
-const OPTIONS = {
+/** The options; exported, so that an editor shows their help. */
+export const ASYNC_MAP_OPTIONS = {
   concurrency: integer({
     help: 'how many items of a connection are worked on at the same time',
     default: 1,
@@ -40,7 +41,7 @@ const OPTIONS = {
 }
 
 /** Options of `asyncMap()` for lines. */
-export interface AsyncMapOptions extends StageOptions, OptionsOf<typeof OPTIONS> {
+export interface AsyncMapOptions extends StageOptions, OptionsOf<typeof ASYNC_MAP_OPTIONS> {
   /** A limit of calls that connections, and stages, share. @default none */
   readonly limit?: Semaphore
 }
@@ -87,19 +88,27 @@ export function asyncMap<In, Out>(
 ): TransformerStage<In, Out> {
   const owner = `asyncMap('${name}')`
   checkFunction(owner, 'work', work)
-  checkNames(owner, options, ['accepts', 'emits', 'asks', 'limit', ...Object.keys(OPTIONS)])
+  checkNames(owner, options, ['accepts', 'emits', 'asks', 'limit', ...Object.keys(ASYNC_MAP_OPTIONS)])
   const { accepts = 'line', emits = 'line', asks = true, limit } = options
   if (limit !== undefined) checkSemaphore(owner, limit)
-  const rules: Rules = { name, limit, ...settingsFrom(owner, OPTIONS, options) }
+  const rules: Rules = { name, limit, ...settingsFrom(owner, ASYNC_MAP_OPTIONS, options) }
   return internalStage<In, Out>({
     name,
     accepts: accepts as KindOf<In>,
     emits: emits as KindOf<Out>,
     lazy: true,
-    waits: true,
+    waits: callsOf(rules),
     asks,
     open: connection => new Calling<In, Out>(rules, connection, (item, call) => work(item, connection, call)),
   })
+}
+
+/** The cause of a wait, in words. */
+function callsOf({ concurrency, ordered, limit }: Rules): string {
+  const calls = concurrency === 1 ? 'for one call at a time' : `for up to ${concurrency} calls at a time`
+  const order = concurrency === 1 ? '' : ordered ? ', in order' : ', in any order'
+  const shared = limit === undefined ? '' : `; the limit of ${limit.limit} calls is shared`
+  return calls + order + shared
 }
 
 /** The settings of a stage, which all its connections share. */
@@ -146,10 +155,10 @@ class Calling<In, Out> implements Transformer<In, Out> {
   readonly connection: Connection
   readonly #rules: Rules
   readonly #work: (item: In, call: Call) => PromiseLike<Out> | Out
-  /** Where results are ordered a ring: `#count` slots, from `#first` on, have a call. */
+  /** The slots; where results are ordered, a ring: `#count` slots, from `#first` on, have a call. */
   readonly #slots: Slot<In, Out>[] = []
   #first = 0
-  /** Where they are not, the slots without a call. */
+  /** The slots without a call, where results are not ordered. */
   readonly #free: Slot<In, Out>[] = []
   #count = 0
   #controller: HoldingController<Out> | undefined

@@ -14,13 +14,14 @@ import {
 import { maxLength, partial } from '../frames/frame-options.js'
 import { BufferedReader, type FrameReader } from './frame-reader.js'
 
-const OPTIONS = {
+/** The options; exported, so that an editor shows their help. */
+export const DECODE_OPTIONS = {
   maxLength: maxLength('the longest frame as it is sent, with its header and its delimiters'),
   partial: partial('inside a frame'),
 }
 
 /** Options of `decode()`. */
-export interface DecodeOptions extends StageOptions, OptionsOf<typeof OPTIONS> {}
+export interface DecodeOptions extends StageOptions, OptionsOf<typeof DECODE_OPTIONS> {}
 
 /** A generator function that reads one frame, and returns it. */
 export type FrameParser<Item> = (
@@ -62,7 +63,7 @@ export function decode<K extends Kind, Item extends ItemFrom<K>>(
   checkFunction(owner, 'parser', parser)
   checkNames(owner, options, ['maxLength', 'partial', 'asks'])
   const { asks = true } = options
-  const { maxLength, partial } = settingsFrom(owner, OPTIONS, options)
+  const { maxLength, partial } = settingsFrom(owner, DECODE_OPTIONS, options)
   return internalStage<Buffer, Given<K, Item>>({
     name,
     accepts: 'bytes',

@@ -1,4 +1,5 @@
 import { FrameTooLongError, InvalidFrameError, StageError } from '../../errors.js'
+import { asBuffer } from '../../kind.js'
 import { showValue } from '../../options/show-value.js'
 import { UnfinishedFrame } from '../frames/unfinished-frame.js'
 
@@ -85,12 +86,12 @@ export class BufferedReader implements FrameReader, Iterator<undefined, unknown,
   readonly #maxLength: number
   /** The bytes that are read: of the chunk, or of the frame that has begun in an earlier one. */
   #bytes = EMPTY
-  /** Where the frame begins in them, how far it is read, and where they end. */
+  /** Where the frame begins in them, and how far it is read. */
   #start = 0
   #at = 0
   /** The frame that has begun in an earlier chunk. */
   #unfinished: UnfinishedFrame | undefined
-  /** What is read next; undefined between two reads. */
+  /** The function that makes the next value; undefined between two reads. */
   #read: Read | undefined
   /** The number of bytes to read next; undefined where they go up to a delimiter. */
   #length: number | undefined
@@ -112,14 +113,14 @@ export class BufferedReader implements FrameReader, Iterator<undefined, unknown,
   }
 
   until(delimiter: string | Uint8Array): Reading<Buffer> {
-    const bytes = typeof delimiter === 'string' ? delimiterOf(delimiter) : delimiter
-    if (!(bytes instanceof Uint8Array) || bytes.length === 0) {
+    const bytes = typeof delimiter === 'string' ? delimiterOf(delimiter) : asBuffer('bytes', delimiter)
+    if (bytes === undefined || bytes.length === 0) {
       throw new StageError(
         this.#stage,
         `calls until() with ${showValue(delimiter)}. It takes text or bytes that are not empty.`,
       )
     }
-    return this.#beginUntil(view, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+    return this.#beginUntil(view, bytes)
   }
 
   line(): Reading<string> {

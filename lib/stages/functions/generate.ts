@@ -62,7 +62,7 @@ export function generate<In, Out>(
     name,
     accepts: accepts as KindOf<In>,
     emits: emits as KindOf<Out>,
-    waits: true,
+    waits: 'for its generator, which takes one item at a time',
     asks,
     open: connection => new Generating(name, items => generator(items, connection)),
   })

@@ -6,6 +6,7 @@ import t from 'tap'
 import { type LogSettings, openLog } from '../../../lib/cli/log/log.js'
 import { Connection } from '../../../lib/connection.js'
 import { InvalidFrameError, type Outcome, RefusedError, StageError } from '../../../lib/index.js'
+import { ANY_CHARACTER } from '../../any-character.js'
 
 const ADDRESS = { remoteAddress: '127.0.0.1', remotePort: 53012 }
 const ENDED: Outcome = { reason: 'end', error: undefined, bytesRead: 6, bytesWritten: 1, duration: 12 }
@@ -181,7 +182,7 @@ t.test(
   'whatever a client sends, an entry is one line of 0x20 to 0x7e; as JSON it can be read back',
   async () => {
     const anything = fc.oneof(
-      fc.string({ unit: 'binary' }),
+      fc.string({ unit: ANY_CHARACTER }),
       fc.string({
         unit: fc.constantFrom('\n', '\r', '"', '\\', '}', '%s', '\x1b[2J', '\x9b', '\u202e', '\ud800'),
       }),

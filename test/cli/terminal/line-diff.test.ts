@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { lineDiff } from '../../../lib/cli/terminal/line-diff.js'
+import { ANY_CHARACTER } from '../../any-character.js'
 
 const show = (expected: string | Buffer, received: string | Buffer) =>
   lineDiff(Buffer.from(expected as Buffer), Buffer.from(received as Buffer)).map(row => row.join(' '))
@@ -61,7 +62,7 @@ t.test('values with nothing in common are told by their lengths', t => {
 t.test('whatever differs, there is a line of the one or the other, and none has control characters', t => {
   const bytes = fc.oneof(
     fc.uint8Array({ maxLength: 40 }),
-    fc.string({ unit: 'binary', maxLength: 20 }),
+    fc.string({ unit: ANY_CHARACTER, maxLength: 20 }),
     fc.array(fc.constantFrom('a', 'b', '\n', '\r', 'é'), { maxLength: 40 }).map(parts => parts.join('')),
   )
   fc.assert(

@@ -151,6 +151,11 @@ t.test('suspend() and resume() are for the primary', async t => {
   await t.rejects(acceptor.resume(), { code: 'ERR_BYWASH_BIND', message: /primary/ })
 })
 
+t.test('serve() is for listeners without workers', t => {
+  t.throws(() => joined().acceptor.take(), { message: /a worker gets its connections from its primary/ })
+  t.end()
+})
+
 t.test('messages for other listeners, and of the script itself, are left alone', async t => {
   const { process, served, closes } = joined()
   for (const message of [undefined, null, 'close', { bywash: 'close', listener: 'other', timeout: 0 }, {}]) {

@@ -3,10 +3,11 @@ import t from 'tap'
 import { lines, pipeline, type Stage, toLines, uppercase } from '../../../lib/index.js'
 import { grep, lowercase, number, prefix, replace, trim } from '../../../lib/stages/index.js'
 import { chunkings, runStage } from '../../../lib/testing/index.js'
+import { ANY_CHARACTER } from '../../any-character.js'
 import { PLANS } from '../../plans.js'
 
 const invalid = { code: 'ERR_BYWASH_INVALID_OPTION' }
-const text = fc.array(fc.string({ unit: 'binary', maxLength: 12 }), { maxLength: 6 })
+const text = fc.array(fc.string({ unit: ANY_CHARACTER, maxLength: 12 }), { maxLength: 6 })
 
 for (const plan of PLANS) {
   const run = (stage: Stage<string, string>, lines: readonly string[]) => runStage(stage, lines, { plan })
