@@ -19,7 +19,8 @@ import { PROMISE_LAWS } from './laws/promises.js'
 import { STALLED_LAWS } from './laws/stalled.js'
 import { UNFINISHED_LAWS } from './laws/unfinished.js'
 import { WORK_LAWS } from './laws/work.js'
-import { pendingRequests } from './resources.js'
+import { processMemory } from './memory.js'
+import { PROCESS_RESOURCES } from './resources.js'
 import { brief } from './show.js'
 import { type CheckSettings, EndlessRun, type Sample, Subject } from './subject.js'
 import { turn } from './turns.js'
@@ -87,6 +88,10 @@ const PARAMETERS_LAW = { name: 'unchanged', says: 'the options of the caller are
  * - `leaks`: no timer, no listener on `connection.signal` and no handle of the process is left
  * - `stalled`: while the reader of the output stalls, the stage takes only so much input, and loses none of it
  * - `bytewise`: a stage that says `bytewise` changes blocks of lines as it changes single lines
+ * - `unfinished`: `unfinished()` gives a number for each frame that has begun, 0 between frames, and does not throw
+ * - `bounded`: an input that goes on without end does not make the memory grow without an outcome
+ * - `work`: the work for a piece of input does not grow with what came before it
+ * - `uncaught`: nothing is thrown or rejected where nobody can catch it
  * - `end`: every run ends
  *
  * A cut that breaks a law is made as small as possible, and the message has a test of it that is ready to paste. The time
@@ -113,7 +118,6 @@ export async function checkStage<In, Out>(
   checkInteger('checkStage()', 'random', random, 0, 1_000_000)
   if (held !== Number.POSITIVE_INFINITY) checkInteger('checkStage()', 'held', held, 1, 1_000_000_000)
   checkInteger('checkStage()', 'timeout', timeout, 1, 2_147_483_647)
-  const settings: CheckSettings = { seed, random, held, timeout, endpoints, requests: pendingRequests() }
   if (!isObject(endpoints)) {
     throw new InvalidOptionError(`checkStage(): 'endpoints' is an object; got ${showValue(endpoints)}.`)
   }
@@ -122,6 +126,8 @@ export async function checkStage<In, Out>(
     throw new InvalidOptionError(`checkStage(): '${name}' is a list; got ${showValue(list)}.`)
   }
   if (examples.length === 0) throw new InvalidOptionError('checkStage() needs at least one example.')
+  const looks = { memory: processMemory(), resources: PROCESS_RESOURCES }
+  const settings: CheckSettings = { seed, random, held, timeout, endpoints, ...looks }
   const before = copyOf(parameters)
   await collectUncaught(async uncaught => {
     const made = (typeof stage === 'function' ? stage(...(parameters as never[])) : stage) as AnyStage
@@ -143,7 +149,7 @@ function needUnchanged(expected: unknown, actual: unknown, stage: string): void 
 }
 
 /** The subjects for one example of a stage: one for each plan. */
-function subjectsOf(
+export function subjectsOf(
   stage: AnyStage,
   example: Example<unknown, unknown>,
   isFirst: boolean,

@@ -4,13 +4,21 @@ import { readdirSync, readlinkSync } from 'node:fs'
 /** Names that `process.getActiveResourcesInfo()` gives to operations under way, and not to handles that stay open. */
 const REQUEST = /Req|ConnectWrap|WriteWrap|ShutdownWrap/
 
-/** The number of operations of the process, such as reads of files, that the system has not answered yet. */
-export function pendingRequests(): number {
+/** The resources of the process, as the laws look at them. */
+export interface Resources {
+  /** The number of operations, such as reads of files, that the system has not answered yet. */
+  readonly pending: () => number
+  /** The numbers of resources that keep the process alive, by type, and of listeners on the process itself. */
+  readonly active: () => ReadonlyMap<string, number>
+  /** The open descriptors, each with the file that it stands for where the system tells (Linux does). */
+  readonly descriptors: () => ReadonlyMap<string, string | undefined>
+}
+
+function pendingRequests(): number {
   return process.getActiveResourcesInfo().filter(name => REQUEST.test(name)).length
 }
 
-/** The numbers of resources that keep the process alive, by type, and of listeners on the process itself. */
-export function activeResources(): Map<string, number> {
+function activeResources(): Map<string, number> {
   const counts = new Map<string, number>()
   for (const type of process.getActiveResourcesInfo()) counts.set(type, (counts.get(type) ?? 0) + 1)
   for (const event of process.eventNames()) {
@@ -20,8 +28,7 @@ export function activeResources(): Map<string, number> {
 }
 
 /**
- * The open descriptors of the process, each with the file that it stands for where the system tells (Linux does); none
- * where there is no list.
+ * The open descriptors of the process; none where there is no list.
  *
  * @param folder - The folder that lists them, on Linux and macOS.
  */
@@ -39,6 +46,13 @@ function targetOf(link: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** The resources of this process. */
+export const PROCESS_RESOURCES: Resources = {
+  pending: pendingRequests,
+  active: activeResources,
+  descriptors: () => openDescriptors(),
 }
 
 /** Resources that need not keep the process alive, and are then not active. */

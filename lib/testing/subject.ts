@@ -5,7 +5,8 @@ import type { Kind } from '../kind.js'
 import type { AnyStage } from '../stage.js'
 import { nextConnectionId } from './connection-ids.js'
 import { type FakeClock, fakeClock } from './fake-clock.js'
-import { pendingRequests } from './resources.js'
+import type { Memory } from './memory.js'
+import type { Resources } from './resources.js'
 import { batchesOf, Trial, type TrialHooks, unbatch } from './trial.js'
 import { now, turn } from './turns.js'
 
@@ -16,8 +17,8 @@ export interface CheckSettings {
   readonly held: number
   readonly timeout: number
   readonly endpoints: Endpoints
-  /** The operations of the process that were under way before the check. */
-  readonly requests: number
+  readonly memory: Memory
+  readonly resources: Resources
 }
 
 /** The result of a run. */
@@ -72,6 +73,9 @@ export interface Opened {
 
 /** A stage on one plan with one of its examples. Each law is checked for each subject. */
 export class Subject {
+  /** The operations of the process that were under way before. */
+  readonly #pending: number
+
   constructor(
     readonly stages: readonly AnyStage[],
     readonly name: string,
@@ -80,7 +84,9 @@ export class Subject {
     readonly plan: PlanMode,
     readonly sample: Sample,
     readonly settings: CheckSettings,
-  ) {}
+  ) {
+    this.#pending = settings.resources.pending()
+  }
 
   /**
    * The id of every connection, for a stage that tells its id: its example is that of the first connection. Others have a
@@ -89,11 +95,17 @@ export class Subject {
   id: number | undefined
 
   /** Turns of the event loop that connections have waited for the stages. */
-  waitedTurns = 0
+  #waitedTurns = 0
 
   /** Whether the stages answer in the call that gives them an item. */
   get isSynchronous(): boolean {
     return this.plan === 'fused' && this.stages.every(({ open }) => open !== undefined)
+  }
+
+  /** Returns a function that tells whether connections have waited for so many turns of the event loop since. */
+  slowAfter(turns: number): () => boolean {
+    const last = this.#waitedTurns + turns
+    return () => this.#waitedTurns > last
   }
 
   /** Opens the stages for a new connection. */
@@ -138,14 +150,14 @@ export class Subject {
     const done = until.then(() => {
       waiting = false
     })
-    this.waitedTurns++
+    this.#waitedTurns++
     await Promise.race([done, turn()])
     const deadline = now() + this.settings.timeout
     for (let turns = 0, idle = 0; waiting; turns++, idle++) {
-      this.waitedTurns++
+      this.#waitedTurns++
       if (idle > IDLE_TURNS && clock.pending > 0) {
         // While a file is read, or a name is looked up, time stands still: it would use up what such work may take.
-        if (pendingRequests() > this.settings.requests) idle = 0
+        if (this.settings.resources.pending() > this.#pending) idle = 0
         else clock.advance(1000)
       }
       if (turns > MIN_TURNS && now() > deadline) throw new EndlessRun()

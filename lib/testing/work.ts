@@ -1,5 +1,3 @@
-import { bytesInUse } from './memory.js'
-
 /** Steps between two looks at the memory in use, which falls only when some megabytes of garbage are collected. */
 const STEPS_PER_LOOK = 8
 
@@ -27,8 +25,10 @@ function elementsOf(isSearch: boolean, length: number, from: unknown, result: un
 /**
  * Counts the work of synchronous steps: the bytes that they allocate, and the elements that they search. A loop of a stage
  * over what it keeps cannot be counted.
+ *
+ * @param bytesInUse - The memory in use, garbage included.
  */
-export function workOf(steps: number, step: () => void): number {
+export function workOf(steps: number, step: () => void, bytesInUse: () => number): number {
   let work = 0
   const restore: (() => void)[] = []
   for (const [prototype, names] of COUNTED as readonly (readonly [Prototype, readonly string[]])[]) {

@@ -1,5 +1,4 @@
 import { copyOf } from '../copy.js'
-import { bytesHeldBy, canCollect } from '../memory.js'
 import { isSameResult, type Opened, type Result, type Subject } from '../subject.js'
 import type { Trial } from '../trial.js'
 import { now, quiet, turn } from '../turns.js'
@@ -124,7 +123,7 @@ const MUCH_INPUT = 8
 
 /** Whether the memory holds what comes out late: a compressor gives much more than it has kept. */
 async function keeps(subject: Subject, limit: number, late: number): Promise<boolean> {
-  if (late < VISIBLE_BYTES || !canCollect()) return true
+  if (late < VISIBLE_BYTES || !subject.settings.memory.isVisible) return true
   // What is held grows with the input, but the tables of a compressor stay as they are. By chance the memory may seem to grow
   // once, but hardly twice.
   for (let time = 0; time < 2; time++) {
@@ -135,7 +134,7 @@ async function keeps(subject: Subject, limit: number, late: number): Promise<boo
 }
 
 function heldAt(subject: Subject, amount: number): Promise<number> {
-  return bytesHeldBy(async hold => {
+  return subject.settings.memory.heldBy(async hold => {
     let given = 0
     const opened = await subject.open({ reading: () => false, keeps: false, given: () => void given++ })
     await feedStalled(opened.trial, supply(subject), amount, () => given, calm(opened, subject))

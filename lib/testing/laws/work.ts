@@ -42,7 +42,7 @@ async function growthOf(subject: Subject, { head, at }: Pieces, mustBeSilent: bo
   /** The work for a piece behind so many; undefined when the connection is over by then. */
   const workBehind = (place: number): number | undefined => {
     while (fed < place && !trial.over) step()
-    const work = trial.over ? undefined : workOf(COUNTED, step)
+    const work = trial.over ? undefined : workOf(COUNTED, step, subject.settings.memory.inUse)
     return trial.over || work === undefined ? undefined : work / COUNTED
   }
   const before = given
