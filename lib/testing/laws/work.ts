@@ -39,16 +39,23 @@ async function growthOf(subject: Subject, { head, at }: Pieces, mustBeSilent: bo
   await trial.feed(head.map(copyOf))
   let fed = 0
   const step = () => void trial.write(at(fed++))
+  const feed = (place: number) => {
+    while (fed < place && !trial.over) step()
+  }
   /** The work for a piece behind so many; undefined when the connection is over by then. */
   const workBehind = (place: number): number | undefined => {
-    while (fed < place && !trial.over) step()
+    feed(place)
     const work = trial.over ? undefined : workOf(COUNTED, step, subject.settings.memory.inUse)
     return trial.over || work === undefined ? undefined : work / COUNTED
   }
+  // What has come out by then may answer the head.
+  feed(FIRST / 2)
   const before = given
-  const first = workBehind(FIRST)
+  feed(FIRST)
   const isSilent = given === before
-  const second = mustBeSilent && !isSilent ? undefined : workBehind(SECOND)
+  const isTried = isSilent || !mustBeSilent
+  const first = isTried ? workBehind(FIRST) : undefined
+  const second = isTried ? workBehind(SECOND) : undefined
   const grows = second !== undefined && second - (first as number) > WORK_PER_PIECE * (SECOND - FIRST)
   // What is bounded, such as a window of the last thousand lines, has stopped to grow further on.
   const third = grows ? workBehind(THIRD) : undefined
