@@ -47,7 +47,8 @@ export interface CheckStageOptions {
   readonly random?: number
   /**
    * The number of bytes that the stage may hold while nobody reads; a value, or an empty line or frame, counts as 1. Use
-   * `Infinity` for a stage that gathers all of its input by design. @default 131072
+   * `Infinity` for a stage that gathers all of its input by design: the laws `stalled` and `bounded` are then left out.
+   * @default 131072
    */
   readonly held?: number
   /** The milliseconds of real time after which the wait for the stage to go on is given up. @default 5000 */
@@ -79,18 +80,19 @@ const PARAMETERS_LAW = { name: 'unchanged', says: 'the options of the caller are
  * Checks that a stage (or a pipeline) obeys the laws of stages, which hold for every stage, on both plans:
  *
  * - `isolation`: two connections of one stage share no state
+ * - `unchanged`: an item does not change after it was handed to the stage or by it, and neither do `parameters`
  * - `example`: the input of each example gives its output, its error and its reports
  * - `cuts`: the same input gives the same output however it is cut into chunks, or, for other kinds than bytes, into batches
  * - `lazy`: a stage that says `lazy` gives nothing when the input ends before the first item
- * - `unchanged`: an item does not change after it was handed to the stage or by it, and neither do `parameters`
+ * - `asks`: a stage that says `asks: false` reads no address of its connection
+ * - `unfinished`: `unfinished()` gives a number for each frame that has begun, 0 between frames, and does not throw
  * - `life`: `close` is called once and last, however the connection ends, and does not throw
  * - `late`: nothing is enqueued after the end
- * - `leaks`: no timer, no listener on `connection.signal` and no handle of the process is left
- * - `stalled`: while the reader of the output stalls, the stage takes only so much input, and loses none of it
- * - `bytewise`: a stage that says `bytewise` changes blocks of lines as it changes single lines
- * - `unfinished`: `unfinished()` gives a number for each frame that has begun, 0 between frames, and does not throw
- * - `bounded`: an input that goes on without end does not make the memory grow without an outcome
+ * - `leaks`: no timer, no listener on `connection.signal`, no descriptor and no other handle of the process is left
  * - `work`: the work for a piece of input does not grow with what came before it
+ * - `stalled`: while the reader of the output stalls, the stage takes only so much input, and loses none of it
+ * - `bounded`: an input that goes on without end does not make the memory grow without an outcome
+ * - `bytewise`: a stage that says `bytewise` changes blocks of lines as it changes single lines
  * - `uncaught`: nothing is thrown or rejected where nobody can catch it
  * - `end`: every run ends
  *
