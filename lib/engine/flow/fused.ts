@@ -334,7 +334,6 @@ export class FusedSegment implements Flow, Owner {
   }
 
   passEncoded(from: Link, { output, bytes, counts }: Encoded): void {
-    if (this.#state === 'done') return
     // What the stages have gathered in this turn goes first.
     if (this.#turnDue || this.#busy) this.complete(from.after)
     let index = 0

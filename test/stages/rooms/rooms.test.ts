@@ -170,6 +170,7 @@ t.test('a room takes a hub or a topic, and says what it does not take', async t 
   const room = hub<string>({ name: 'own' })
   t.equal(room.name, 'own')
   t.equal(room.topic('news').name, 'news')
+  t.equal(room.topic('news').stage().name, 'broadcast')
   const served = pipeline()
     .through(lines())
     .through(broadcast({ room: room.topic('news') }))
@@ -605,6 +606,36 @@ t.test('a message carries any item', async t => {
     }),
     { numRuns: runs(100) },
   )
+})
+
+t.test('in a worker, a hub talks to the others without being told', async t => {
+  process.env.BYWASH_WORKER = '1'
+  const room = hub<string>()
+  delete process.env.BYWASH_WORKER
+  room.publish('x')
+  t.equal(room.losses, 1, 'this process has no primary')
+  await room.close()
+})
+
+t.test('who joins for a connection that is over leaves at once', async t => {
+  const connection = new Connection(1)
+  const served = pipeline().through(lines()).through(toLines())
+  const client = connect(served, { connection })
+  client.end()
+  await client.outcome
+  const room = hub<string>()
+  room.subscribe(connection, fakePeer().controller)
+  t.equal(room.size, 0)
+  const watched = new Connection(2)
+  const other = connect(served, { connection: watched })
+  const { signal } = watched
+  room.subscribe(watched, fakePeer().controller)
+  t.equal(room.size, 1)
+  other.end()
+  await other.outcome
+  t.equal(signal.aborted, true)
+  room.subscribe(watched, fakePeer().controller)
+  t.equal(room.size, 0)
 })
 
 t.test('workers talk through their primary, and lose what it cannot take', async t => {
