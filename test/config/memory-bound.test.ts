@@ -32,6 +32,7 @@ const MARK = 65_536
 
 /** Lists in which each stage stands alone between a decoder and an encoder, with its options at several values. */
 const CASES: Readonly<Record<string, readonly string[]>> = {
+  broadcast: ['lines | broadcast --echo | to-lines'],
   counter: ['counter', 'lines --encoding buffer | counter | to-lines --encoding buffer'],
   delimited: [
     "delimited --delimiters ';' | to-delimited ','",

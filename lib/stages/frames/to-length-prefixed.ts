@@ -2,7 +2,7 @@ import { defineStage } from '../../define-stage.js'
 import type { StageFactory, StageMemory } from '../../definition.js'
 import { StageError } from '../../errors.js'
 import type { Frame } from '../../kind.js'
-import { map, type TransformerStage } from '../../stage.js'
+import { map, pureStage, type TransformerStage } from '../../stage.js'
 import {
   LENGTH_FIELD_OPTIONS,
   type LengthField,
@@ -45,7 +45,9 @@ export const toLengthPrefixed: StageFactory<
       if (frame.length > 0) frame.copy(encoded, size)
       return encoded
     }
-    return map<Frame, Buffer>('toLengthPrefixed', encode, { accepts: 'frame', emits: 'bytes', asks: false })
+    return pureStage(
+      map<Frame, Buffer>('toLengthPrefixed', encode, { accepts: 'frame', emits: 'bytes', asks: false }),
+    )
   },
 })
 
