@@ -38,6 +38,7 @@ const CASES: Readonly<Record<string, readonly string[]>> = {
     "delimited --delimiters ';' --keep | to-length-prefixed --width 1",
     "delimited --delimiters ';' --delimiters 'ab;' --overflow truncate --max-length 3 --keep | to-delimited ,",
   ],
+  discard: ['discard', 'lines | discard'],
   fixedLength: ['fixed-length 1 | to-delimited xyz', 'fixed-length 5 --partial emit | to-length-prefixed'],
   fromBase64: ['from-base64', 'from-base64 --line-feeds skip'],
   fromHex: ['from-hex', 'from-hex --line-feeds skip'],

@@ -62,6 +62,7 @@ const ROWS: readonly Row[] = [
       reports: [tooLong],
     },
   ),
+  row(stages.discard<string>, [], { input: ['a', 'b'], output: '' }),
   row(
     stages.fixedLength,
     [2],
