@@ -51,6 +51,7 @@ const CASES: Readonly<Record<string, readonly string[]>> = {
     'length-prefixed --width 1 --strip 0 | to-length-prefixed --width 1',
     'length-prefixed --width varint --offset 2 | to-length-prefixed --width 2',
     'length-prefixed --width 2 --adjustment=-2 | to-length-prefixed --width 8',
+    'length-prefixed --width 1 --offset 1 --keep-header | to-length-prefixed --width 1 --offset 1',
   ],
   lines: [
     'lines | to-lines',

@@ -128,6 +128,11 @@ const ROWS: readonly Row[] = [
       output: frames('aa'),
     },
   ),
+  row(stages.lengthPrefixed, [{ offset: 1, width: 1, keepHeader: true, maxLength: 3 }], {
+    input: Buffer.from('T\x02hiT\x00T\x03abc'),
+    output: frames('Thi', 'T'),
+    error: tooLong,
+  }),
   row(
     stages.lines,
     [],
@@ -201,6 +206,10 @@ const ROWS: readonly Row[] = [
   row(stages.toLengthPrefixed, [{ width: 1 }], {
     input: frames('hi', ''),
     output: Buffer.from('\x02hi\x00'),
+  }),
+  row(stages.toLengthPrefixed, [{ offset: 1, width: 2, includesItself: true, adjustment: -1 }], {
+    input: frames('Thi', 'T'),
+    output: Buffer.from('T\x00\x05hiT\x00\x03'),
   }),
   row(stages.replace, ['a.', '$&'], { input: ['a.b.a.', 'aa..'], output: ['$&b.$&', 'a$&.'] }),
   row(stages.skip<string>, [2], { input: ['a', 'b', 'c'], output: ['c'] }),
