@@ -195,6 +195,13 @@ const ROWS: readonly Row[] = [
   row(stages.lowercase, [], { input: ['ABC', 'NÉ', ''], output: ['abc', 'nÉ', ''] }),
   row(stages.lowercase, [{ mode: 'unicode' }], { input: ['NÉ'], output: ['né'] }),
   row(
+    stages.mllp,
+    [{ maxLength: 6 }],
+    { input: '\va\rb\x1c\r\v\x1c\r', output: frames('a\rb', '') },
+    { input: '\va\x1c\r\vabcd\x1c\r', output: frames('a'), error: tooLong },
+    { input: '\va\x1c\rb', output: frames('a'), error: invalid },
+  ),
+  row(
     stages.netstring,
     [{ maxLength: 5 }],
     { input: '5:hello,0:,', output: frames('hello', '') },
@@ -202,6 +209,13 @@ const ROWS: readonly Row[] = [
     { input: '1:a,01:', output: frames('a'), error: invalid },
   ),
   row(stages.number, [], { input: ['a', 'b'], output: ['1: a', '2: b'] }),
+  row(
+    stages.octetCounted,
+    [{ maxLength: 6 }],
+    { input: '2 <1a\r\n\n3 b\nc', output: frames('<1', 'a', 'b\nc') },
+    { input: '1 a5 ', output: frames('a'), error: tooLong },
+    { input: 'a\n01 ', output: frames('a'), error: invalid },
+  ),
   row(stages.prefix, ['> '], { input: ['a', ''], output: ['> a', '> '] }),
   row(stages.toLengthPrefixed, [{ width: 1 }], {
     input: frames('hi', ''),
@@ -232,7 +246,9 @@ const ROWS: readonly Row[] = [
   row(stages.toFixedLength, [2], { input: frames('ab', 'cd'), output: 'abcd' }),
   row(stages.toHex, [], { input: 'hello', output: '68656c6c6f' }),
   row(stages.toJsonLines, [], { input: [{ a: '\n' }, 1], output: ['{"a":"\\n"}', '1'] }),
+  row(stages.toMllp, [], { input: frames('a', ''), output: '\va\x1c\r\v\x1c\r' }),
   row(stages.toNetstring, [], { input: frames('hello', ''), output: '5:hello,0:,' }),
+  row(stages.toOctetCounted, [], { input: frames('<1>ab', '\n'), output: '5 <1>ab1 \n' }),
   row(stages.toSlip, [{ leadingEnd: false }], {
     input: [Buffer.from('61c0db', 'hex')],
     output: Buffer.from('61dbdcdbddc0', 'hex'),
