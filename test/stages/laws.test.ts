@@ -36,6 +36,16 @@ function frames(...texts: string[]): Buffer[] {
   return texts.map(text => Buffer.from(text))
 }
 
+/** The fields that a message of syslog may have, where it has none of them. */
+const NOTHING = {
+  timestamp: null,
+  hostname: null,
+  appName: null,
+  procId: null,
+  msgId: null,
+  structuredData: {},
+}
+
 /** Every stage, in the order of lib/stages/index.ts: add a row for each of its options that changes what comes out. */
 const ROWS: readonly Row[] = [
   row(stages.counter<Buffer>, [], { input: 'a\nb', output: 'a\nb' }),
@@ -236,6 +246,33 @@ const ROWS: readonly Row[] = [
     },
     { input: Buffer.from('61c0db61c0', 'hex'), output: frames('a'), error: invalid },
   ),
+  row(
+    stages.syslog,
+    [],
+    {
+      input: frames('<34>1 - host su - ID47 [a@1 b="c"] text', 'text'),
+      output: [
+        {
+          ...NOTHING,
+          format: 'rfc5424',
+          facility: 4,
+          severity: 2,
+          hostname: 'host',
+          appName: 'su',
+          msgId: 'ID47',
+          structuredData: { 'a@1': { b: 'c' } },
+          message: 'text',
+        },
+        { ...NOTHING, format: 'rfc3164', facility: 1, severity: 5, message: 'text' },
+      ],
+    },
+    {
+      input: frames('a', '<34>1 b'),
+      output: [{ ...NOTHING, format: 'rfc3164', facility: 1, severity: 5, message: 'a' }],
+      error: invalid,
+    },
+  ),
+  row(stages.syslog, [{ invalid: 'report' }], { input: frames('<34>1 b'), output: [], reports: [invalid] }),
   row(stages.take<string>, [2], { input: ['a', 'b', 'c'], output: ['a', 'b'] }),
   row<Buffer, Buffer>(stages.tee, [{ to: new PassThrough().resume() }], { input: 'abc', output: 'abc' }),
   row<Buffer, Buffer>(stages.throttle as never, [{ bytesPerSecond: 100, burst: 2 }], {
