@@ -76,6 +76,7 @@ const CASES: Readonly<Record<string, readonly string[]>> = {
     'lines | replace aa €€€ | to-lines',
     "lines | replace a '' | to-lines",
   ],
+  resp: ['resp --max-length 4KiB | to-resp', 'resp --bulk buffer --no-inline | discard'],
   skip: ['skip 1'],
   slip: ["slip | to-delimited ';'", 'slip --max-length 1000 --invalid skip | to-slip --no-leading-end'],
   // `toJsonLines` says what it makes of numbers, so that its bound of these values is no close one.
@@ -110,6 +111,10 @@ const CASES: Readonly<Record<string, readonly string[]>> = {
     "delimited --delimiters ';' --partial drop | to-octet-counted",
     'octet-counted | to-octet-counted',
   ],
+  toResp: [
+    'resp --max-length 4KiB | to-resp',
+    'lines --encoding latin1 --max-length 4KiB | json-lines --invalid skip | to-resp',
+  ],
   toSlip: ["delimited --delimiters ';;' | to-slip", "delimited --delimiters ';' | to-slip --no-leading-end"],
   trim: ['lines | trim | to-lines'],
   uppercase: ['lines | uppercase | to-lines', 'lines --invalid report | uppercase --mode unicode | to-lines'],
@@ -130,6 +135,8 @@ const ALPHABET = [
   '\x01a',
   '\0\0\0\x02',
   '0:,',
+  '*0\r\n',
+  '0\n',
   '1 a',
   '\v\x1c\r',
   '3:abc,',

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream'
 import { inspect } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
-import { type Frame, pipeline, type Stage } from '../../lib/index.js'
+import { type Frame, pipeline, RespError, respNull, type Stage } from '../../lib/index.js'
 import type { AnyStage } from '../../lib/stage.js'
 import * as stages from '../../lib/stages/index.js'
 import { checkStage, type Example } from '../../lib/testing/index.js'
@@ -236,6 +236,22 @@ const ROWS: readonly Row[] = [
     output: Buffer.from('T\x00\x05hiT\x00\x03'),
   }),
   row(stages.replace, ['a.', '$&'], { input: ['a.b.a.', 'aa..'], output: ['$&b.$&', 'a$&.'] }),
+  row(
+    stages.resp,
+    [{ maxLength: 20 }],
+    {
+      input: '*2\r\n$1\r\na\r\n:1\r\n-ERR é\r\n$-1\r\nGET k\n',
+      output: [['a', 1], new RespError('ERR é'), respNull, ['GET', 'k']],
+    },
+    { input: '+a\r\n$20\r\n', output: ['a'], error: tooLong },
+    { input: '+a\r\n*x\r\n', output: ['a'], error: invalid },
+    { input: '+a\r\n*1\r\n', output: ['a'], error: invalid },
+  ),
+  row(stages.resp, [{ bulk: 'buffer', inline: false }], {
+    input: '*1\r\n$1\r\na\r\nGET',
+    output: [frames('a')],
+    error: invalid,
+  }),
   row(stages.skip<string>, [2], { input: ['a', 'b', 'c'], output: ['c'] }),
   row(
     stages.slip,
@@ -286,6 +302,11 @@ const ROWS: readonly Row[] = [
   row(stages.toMllp, [], { input: frames('a', ''), output: '\va\x1c\r\v\x1c\r' }),
   row(stages.toNetstring, [], { input: frames('hello', ''), output: '5:hello,0:,' }),
   row(stages.toOctetCounted, [], { input: frames('<1>ab', '\n'), output: '5 <1>ab1 \n' }),
+  row(stages.toResp, [], {
+    input: [['a', 1, null, Buffer.from('é')], respNull, new RespError('ERR no')],
+    output: '*4\r\n$1\r\na\r\n:1\r\n$-1\r\n$2\r\né\r\n$-1\r\n-ERR no\r\n',
+  }),
+  row(stages.toResp, [{ strings: 'simple' }], { input: ['OK', 'a\nb'], output: '+OK\r\n$3\r\na\nb\r\n' }),
   row(stages.toSlip, [{ leadingEnd: false }], {
     input: [Buffer.from('61c0db', 'hex')],
     output: Buffer.from('61dbdcdbddc0', 'hex'),
