@@ -35,6 +35,9 @@ const LONG_FILES = {
   'test/faults/36-descriptors.test.ts': 'it starts a process with a limit of descriptors for each case',
 }
 
+/** How many short files share a process. */
+const GROUP_SIZE = 6
+
 /** The time after which a file has failed. */
 const FILE_TIMEOUT_MS = 180_000
 
@@ -62,6 +65,18 @@ function findTests(paths) {
   })
 }
 
+/** Groups files that share a process: long ones have one of their own, but to start one takes longer than most files do. */
+function groupFiles(files) {
+  const alone = []
+  const groups = []
+  for (const file of [...files].sort()) {
+    if (FIRST_FILES.includes(file) || LONG_FILES[file] !== undefined) alone.push([file])
+    else if ((groups.at(-1)?.length ?? GROUP_SIZE) < GROUP_SIZE) groups.at(-1).push(file)
+    else groups.push([file])
+  }
+  return [...alone, ...groups]
+}
+
 /** How long files took the last time, in seconds. */
 function lastDurations() {
   try {
@@ -71,17 +86,17 @@ function lastDurations() {
   }
 }
 
-/** Runs one file, and gives what it printed with what came of it. */
-async function run(file, reports) {
-  const begun = performance.now()
+/** Runs a group of files in one process, and gives what it printed with what came of it. */
+async function run(files, reports) {
+  const timeoutMs = FILE_TIMEOUT_MS * files.length
   const child = spawn(
     process.execPath,
-    [`--import=./${COMPILED}/test/gate/leak-gate.js`, `${COMPILED}/${file.replace(/\.ts$/, '.js')}`],
+    [`--import=./${COMPILED}/test/gate/leak-gate.js`, '.ci/run-tests.js', ...files],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...process.env,
-        TAP_TIMEOUT: String(FILE_TIMEOUT_MS / 1000),
+        TAP_TIMEOUT: String(timeoutMs / 1000),
         BYWASH_TEST_RUNS: values.all ? 'all' : 'some',
         ...(reports === undefined ? {} : { NODE_V8_COVERAGE: reports }),
       },
@@ -93,33 +108,35 @@ async function run(file, reports) {
       output += text
     })
   }
-  const terminate = setTimeout(() => child.kill('SIGTERM'), FILE_TIMEOUT_MS + 5_000)
-  const kill = setTimeout(() => child.kill('SIGKILL'), FILE_TIMEOUT_MS + 15_000)
+  const terminate = setTimeout(() => child.kill('SIGTERM'), timeoutMs + 5_000)
+  const kill = setTimeout(() => child.kill('SIGKILL'), timeoutMs + 15_000)
   const ended = await new Promise(resolve => child.on('exit', (code, signal) => resolve(code ?? signal)))
   clearTimeout(terminate)
   clearTimeout(kill)
-  const seconds = (performance.now() - begun) / 1000
+  const durations = [...output.matchAll(/^# (\S+): ([\d.]+) s$/gm)].map(([, file, s]) => [file, Number(s)])
   const [, totals = ''] = /^# \{ (.*) \}$/m.exec(output) ?? []
   const counts = Object.fromEntries(
     [...totals.matchAll(/(\w+): (\d+)/g)].map(([, name, n]) => [name, Number(n)]),
   )
-  return { file, seconds, output, ended, counts, passed: ended === 0 && counts.total > 0 }
+  const isWhole = files.every(file => output.includes(` - ${file} # time=`))
+  const passed = ended === 0 && isWhole && counts.total > files.length
+  return { files, durations, output, ended, counts, passed }
 }
 
 /** Prints what a file printed, but for what passed. */
-function printFailure({ file, ended, output }) {
+function printFailure({ files, ended, output }) {
   const lines = output.split('\n').filter(line => !/^\s*(ok \d|1\.\.\d|TAP version)/.test(line))
-  console.log(`\n==== ${file} FAILED (${ended})\n${lines.join('\n').trimEnd()}`)
-  console.log(`==== to run it alone from its source: npx tap ${file}\n`)
+  console.log(`\n==== FAILED (${ended}): ${files.join(' ')}\n${lines.join('\n').trimEnd()}`)
+  console.log(`==== to run one alone from its source: npx tap ${files[0]}\n`)
 }
 
-/** Runs files, some at a time, in their order. */
-async function runAll(files, jobs, reports) {
-  const waiting = [...files]
+/** Runs groups of files, some at a time, in their order. */
+async function runAll(groups, jobs, reports) {
+  const waiting = [...groups]
   const results = []
   const work = async () => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const result = await run(file, reports)
+    for (let files = waiting.shift(); files !== undefined; files = waiting.shift()) {
+      const result = await run(files, reports)
       results.push(result)
       if (!result.passed) printFailure(result)
     }
@@ -133,7 +150,8 @@ async function checkSlow(limit) {
   const slow = Object.entries(lastDurations()).filter(([, seconds]) => seconds > limit)
   let isGood = true
   for (const [file] of slow) {
-    const { seconds } = await run(file)
+    const { durations } = await run([file])
+    const seconds = durations[0]?.[1] ?? Number.POSITIVE_INFINITY
     const reason = LONG_FILES[file]
     if (seconds > limit && reason === undefined) isGood = false
     console.log(`${seconds.toFixed(1).padStart(6)} s  ${file}${reason === undefined ? '' : `: ${reason}`}`)
@@ -150,17 +168,18 @@ const all = findTests(isWhole ? ['test'] : positionals)
 const last = lastDurations()
 /** The longest begin first: by what they took the last time, or by the list. */
 const expected = file => last[file] ?? (FIRST_FILES.includes(file) ? FILE_TIMEOUT_MS : 0)
-const files = all.sort((one, other) => expected(other) - expected(one))
-const results = await runAll(files, Number(values.jobs), covers ? REPORTS : undefined)
+const expectedOf = group => group.reduce((total, file) => total + expected(file), 0)
+const groups = groupFiles(all).sort((one, other) => expectedOf(other) - expectedOf(one))
+const results = await runAll(groups, Number(values.jobs), covers ? REPORTS : undefined)
 const ran = performance.now()
 const failed = results.filter(({ passed }) => !passed)
 
 mkdirSync('.cache', { recursive: true })
-const durations = Object.fromEntries(results.map(({ file, seconds }) => [file, Number(seconds.toFixed(1))]))
+const durations = Object.fromEntries(results.flatMap(result => result.durations))
 writeFileSync(DURATIONS, JSON.stringify(isWhole ? durations : { ...lastDurations(), ...durations }))
-const slowest = [...results].sort((one, other) => other.seconds - one.seconds)
+const slowest = Object.entries(durations).sort(([, one], [, other]) => other - one)
 console.log('\nThe ten files that took longest, side by side with others:')
-for (const { file, seconds } of slowest.slice(0, 10))
+for (const [file, seconds] of slowest.slice(0, 10))
   console.log(`${seconds.toFixed(1).padStart(6)} s  ${file}`)
 
 let isGood = failed.length === 0
@@ -168,8 +187,8 @@ if (covers && failed.length === 0 && !(await checkCoverage(REPORTS))) isGood = f
 
 const sum = name => results.reduce((total, { counts }) => total + (counts[name] ?? 0), 0)
 console.log(
-  `\n${results.length} files in ${((ran - begun) / 1000).toFixed(0)} s: ` +
-    `${sum('pass')} assertions passed, ${sum('fail')} failed, ${sum('skip')} tests skipped` +
-    (failed.length === 0 ? '' : `\nFAILED: ${failed.map(({ file }) => file).join(' ')}`),
+  `\n${all.length} files in ${((ran - begun) / 1000).toFixed(0)} s: ` +
+    `${sum('pass') - all.length} assertions passed, ${sum('fail')} failed, ${sum('skip')} tests skipped` +
+    (failed.length === 0 ? '' : `\nFAILED: ${failed.flatMap(({ files }) => files).join(' ')}`),
 )
 process.exitCode = isGood ? 0 : 1

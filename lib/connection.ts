@@ -22,6 +22,9 @@ interface Counter {
 /** Marks a connection as over, aborts its signal, and lets go of its socket. Only the engine calls it. */
 export let endConnection: (connection: Connection) => void
 
+/** Calls a function when a connection is over; at once where it is. */
+export let whenOver: (connection: Connection, callback: () => void) => void
+
 /** Gives a connection its counter, which `counts` reads. Only the engine calls it. */
 export let countWith: (connection: Connection, counter: Counter) => void
 
@@ -63,6 +66,8 @@ export class Connection implements Endpoints {
    * was over before.
    */
   #controller: AbortController | false | undefined
+  /** Called when the connection is over. */
+  #endCallbacks: (() => void)[] | undefined
 
   static {
     endConnection = connection => {
@@ -70,6 +75,17 @@ export class Connection implements Endpoints {
       connection.#endpoints = { remoteAddress, remotePort }
       if (connection.#controller) connection.#controller.abort()
       else connection.#controller = false
+      const callbacks = connection.#endCallbacks
+      connection.#endCallbacks = undefined
+      for (const callback of callbacks ?? []) callback()
+    }
+    whenOver = (connection, callback) => {
+      const controller = connection.#controller
+      if (controller === false || controller?.signal.aborted) callback()
+      else {
+        connection.#endCallbacks ??= []
+        connection.#endCallbacks.push(callback)
+      }
     }
     countWith = (connection, counter) => {
       connection.#counter = counter

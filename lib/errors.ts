@@ -14,6 +14,7 @@ export const ERROR_CODES = [
   'ERR_BYWASH_STAGE',
   'ERR_BYWASH_STAGE_ORDER',
   'ERR_BYWASH_TIMEOUT',
+  'ERR_BYWASH_TOO_MANY_TOPICS',
   'ERR_BYWASH_WORKER',
 ] as const
 
@@ -233,6 +234,16 @@ export class BindError extends BywashError {
   }
 }
 
+/** A hub has `maxTopics` topics with subscribers, and was asked for one more. */
+export class TooManyTopicsError extends BywashError {
+  constructor(maxTopics: number) {
+    super(
+      'ERR_BYWASH_TOO_MANY_TOPICS',
+      `The hub has ${maxTopics} topics with subscribers already ('maxTopics').`,
+    )
+  }
+}
+
 /** A worker process died, or could not be started. */
 export class WorkerError extends BywashError {
   constructor(message: string, options?: ErrorOptions) {
@@ -241,11 +252,13 @@ export class WorkerError extends BywashError {
 }
 
 /**
- * Wraps what a stage threw in a StageError with the stage's name. An error that names a stage already, and a fault of the
- * peer, stay as they are.
+ * Wraps what a stage threw in a StageError with the stage's name. An error that names a stage already, a fault of the
+ * peer, and a peer that is too slow stay as they are.
  */
 export function blame(stage: string, when: string, cause: unknown): BywashError {
-  if (cause instanceof StageError || cause instanceof PeerError) return cause
+  if (cause instanceof StageError || cause instanceof PeerError || cause instanceof SlowConsumerError) {
+    return cause
+  }
   const text = cause instanceof Error ? cause.message : String(cause)
   return new StageError(stage, `failed in ${when}: ${text}`, { cause })
 }

@@ -24,6 +24,7 @@ export {
   StageError,
   StageOrderError,
   TimeoutError,
+  TooManyTopicsError,
   WorkerError,
 } from './errors.js'
 export type { Frame, ItemKinds, ItemOf, Kind, KindOf } from './kind.js'
@@ -59,3 +60,13 @@ export { type GenerateOptions, generate } from './stages/functions/generate.js'
 export { type Semaphore, semaphore } from './stages/functions/semaphore.js'
 export * from './stages/index.js'
 export { RespError, type RespNull, type RespValue, respNull } from './stages/protocols/resp-value.js'
+export type { Bus, BusConnection, BusEvents } from './stages/rooms/bus.js'
+export {
+  type BroadcastOptions,
+  type Hub,
+  type HubOptions,
+  hub,
+  type SubscriberOptions,
+  type Topic,
+} from './stages/rooms/hub.js'
+export type { OnSlow } from './stages/rooms/subscriber.js'

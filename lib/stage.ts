@@ -17,6 +17,7 @@ import {
 import { checkBoolean, checkNames } from './options/check-option.js'
 import type { Outcome } from './outcome.js'
 import type { SideWrites } from './side-writes.js'
+import type { Passed } from './stage-counts.js'
 
 /** The actions of a transformer, with the names of WHATWG's `TransformStreamDefaultController`. */
 export interface Controller<Out> {
@@ -70,6 +71,29 @@ export interface HoldingController<Out> extends Controller<Out> {
   answer: (item: Out) => void
   /** Whether a `hold()` has no `release()` yet; false once the stage was stopped. */
   readonly waits: boolean
+  /** Whether what it enqueues is dropped, since the stage or the connection has ended. */
+  readonly isOver: boolean
+  /** Stands for the stages behind the transformer where all of them are pure, for all connections of a list; else undefined. */
+  readonly encoders: object | undefined
+  /** What the stages behind the transformer give for an item, which goes to nobody; undefined where one of them fails. */
+  encode: (item: Out) => Encoded | undefined
+  /** Enqueues an item that was encoded, by this controller or one with the same `encoders`. */
+  enqueueEncoded: (encoded: Encoded) => void
+}
+
+/**
+ * An item with what the stages behind a transformer have made of it, for any number of connections.
+ *
+ * @internal
+ */
+export interface Encoded {
+  /** The size of the item. */
+  readonly size: number
+  readonly output: readonly unknown[]
+  /** The size of the output, in bytes. */
+  readonly bytes: number
+  /** What has left each of the stages. */
+  readonly counts: readonly Passed[]
 }
 
 /**
@@ -223,6 +247,13 @@ export interface AnyStage extends StageTraits {
    */
   readonly waits?: string
   /**
+   * True where what the stage gives for an item depends on nothing else, and has left it at `readComplete`: what is made for
+   * one connection is right for each.
+   *
+   * @internal
+   */
+  readonly pure?: boolean
+  /**
    * What the stage writes beside its output, where that may take longer than its connections.
    *
    * @internal
@@ -316,10 +347,19 @@ const STAGE_OPTIONS: readonly string[] = ['name', 'accepts', 'emits', 'open', 's
  */
 export function internalStage<In, Out>(
   definition: StageDefinition<In, Out> &
-    Pick<AnyStage, 'blocks' | 'greeting' | 'inert' | 'waits' | 'sideWrites' | 'load'>,
+    Pick<AnyStage, 'blocks' | 'greeting' | 'inert' | 'waits' | 'pure' | 'sideWrites' | 'load'>,
 ): TransformerStage<In, Out> {
   needFunction(definition.name, "an 'open' function", definition.open)
   return freezeStage(definition)
+}
+
+/**
+ * Marks a stage as pure.
+ *
+ * @internal
+ */
+export function pureStage<In, Out>(made: TransformerStage<In, Out>): TransformerStage<In, Out> {
+  return Object.freeze({ ...made, pure: true })
 }
 
 /** Options of `map()` for lines. */

@@ -37,6 +37,7 @@ export type { SyslogMessage, SyslogParameters } from './protocols/syslog-message
 export { toMllp } from './protocols/to-mllp.js'
 export { toOctetCounted } from './protocols/to-octet-counted.js'
 export { type ToRespOptions, toResp } from './protocols/to-resp.js'
+export { type BroadcastStageOptions, broadcast } from './rooms/broadcast.js'
 export { type GrepOptions, grep } from './text/grep.js'
 export type { LetterCaseOptions } from './text/letter-case.js'
 export { lowercase } from './text/lowercase.js'

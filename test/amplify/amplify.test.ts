@@ -51,7 +51,7 @@ async function searchFor(name: string, factory: unknown) {
     seed: 1,
     inputs: INPUTS.slice(0, 1),
     randoms: 0,
-    measuredBytes: 65_536,
+    measuredBytes: 32_768,
     folder: tmpdir(),
   })
 }

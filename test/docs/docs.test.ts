@@ -17,6 +17,7 @@ import {
   map,
   pipeline,
   SlowConsumerError,
+  TooManyTopicsError,
   toLines,
   uppercase,
 } from '../../lib/index.js'
@@ -121,6 +122,9 @@ t.test('docs/errors.md shows each message as the code makes it', async t => {
     // @ts-expect-error the order is wrong
     ERR_BYWASH_STAGE_ORDER: () => pipeline().through(uppercase()),
     ERR_BYWASH_TIMEOUT: dribble,
+    ERR_BYWASH_TOO_MANY_TOPICS: () => {
+      throw new TooManyTopicsError(10_000)
+    },
     ERR_BYWASH_WORKER: () => {
       throw new WorkerError('worker 2 (process 4711) was killed by SIGKILL')
     },

@@ -295,5 +295,10 @@ const WAITING: Factories = new Map<string, StageFactory>(
   ]),
 )
 
-/** All stages that are put into lists: those of the catalogue, and some that wait. */
-export const ALL_STAGES: Factories = new Map([...catalogue, ...WAITING])
+/**
+ * All stages that are put into lists: those of the catalogue, and some that wait. In a room the connections that are compared
+ * would hear each other.
+ */
+export const ALL_STAGES: Factories = new Map(
+  [...catalogue, ...WAITING].filter(([name]) => name !== 'broadcast'),
+)

@@ -48,6 +48,7 @@ const NOTHING = {
 
 /** Every stage, in the order of lib/stages/index.ts: add a row for each of its options that changes what comes out. */
 const ROWS: readonly Row[] = [
+  row(stages.broadcast<string>, [], { input: ['a', 'b'], output: [] }),
   row(stages.counter<Buffer>, [], { input: 'a\nb', output: 'a\nb' }),
   row(stages.counter<string>, [{ onOpen: () => {} }], { input: ['a', ''], output: ['a', ''] }),
   row(stages.toDelimited, ['\r\n'], { input: frames('ab', '', '\r'), output: 'ab\r\n\r\n\r\r\n' }),

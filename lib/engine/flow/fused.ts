@@ -2,7 +2,7 @@ import type { Connection } from '../../connection.js'
 import { type BywashError, blame, type Fault, isFault, type Reported, StageError } from '../../errors.js'
 import { isThenable, sizeOf } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
-import { settle } from '../../stage.js'
+import { type Encoded, settle } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import { isOverdue } from '../drive/frame-watch.js'
 import type { PlannedStage } from '../planned-stage.js'
@@ -31,6 +31,12 @@ function isInPieces(stages: readonly PlannedStage[]): boolean {
   }
   return known
 }
+
+/**
+ * The segments to which encoded items were passed in this tick. One callback ends the turns of all: nothing that their stages do
+ * then is work of a connection.
+ */
+let pushedSegments: FusedSegment[] = []
 
 /**
  * Runs neighbouring stages as direct calls. A *turn* is everything that one call from outside causes (an item, the end), or
@@ -65,6 +71,8 @@ export class FusedSegment implements Flow, Owner {
   /** The rest of a chunk that has come while a link waits or the sink is full. */
   #rest: unknown
   #sinkIsFull = false
+  /** Gets what the last stage gives, in place of the sink, while an item is encoded for several connections. */
+  #captured: unknown[] | undefined
   /** Size of what was enqueued later than in a call of its stage, since the last turn has ended. */
   turnSize = 0
   /** Whether some of that answers nothing that was read. */
@@ -271,8 +279,9 @@ export class FusedSegment implements Flow, Owner {
   }
 
   #hand(link: Link | undefined, item: unknown): void {
-    if (link === undefined) this.#sink.write(item)
-    else link.receive(item)
+    if (link !== undefined) link.receive(item)
+    else if (this.#captured === undefined) this.#sink.write(item)
+    else this.#captured.push(item)
   }
 
   /** Hands an item from a link to the next. Outside a turn, as from a timer of the stage, the turn ends with this tick. */
@@ -283,11 +292,69 @@ export class FusedSegment implements Flow, Owner {
       this.enterTurn()
       this.#hand(from.next, item)
       this.leaveTurn()
-      this.turnSize += size + 1
-      this.#hasPushed = true
-      // A fast client takes at once what was only gathered until the end of the turn.
-      if (!this.#sink.hasRoom(this.queuedSize + this.turnSize)) this.#endTurn()
+      this.#countPush(size)
     }
+  }
+
+  #countPush(size: number): void {
+    this.turnSize += size + 1
+    this.#hasPushed = true
+    // A fast client takes at once what was only gathered until the end of the turn.
+    if (!this.#sink.hasRoom(this.queuedSize + this.turnSize)) this.#endTurn()
+  }
+
+  encode(from: Link, item: unknown, size: number): Encoded | undefined {
+    const isOuter = this.enterTurn()
+    // What they have gathered before is no part of it.
+    this.complete(from.after)
+    const before = this.#countsFrom(from.after)
+    const output: unknown[] = []
+    this.#captured = output
+    this.#hand(from.next, item)
+    this.complete(from.after)
+    this.#captured = undefined
+    const counts: Passed[] = []
+    let index = 0
+    for (let link = from.after; link !== undefined; link = link.after) {
+      const { items, bytes } = before[index++] as Passed
+      counts.push({ items: link.items - items, bytes: link.bytes - bytes })
+      link.items = items
+      link.bytes = bytes
+    }
+    if (isOuter) this.leaveTurn()
+    if (this.#state !== 'open' && this.#failure !== undefined) return undefined
+    return { size, output, bytes: (counts.at(-1) as Passed).bytes, counts }
+  }
+
+  #countsFrom(first: Link | undefined): readonly Passed[] {
+    const counts: Passed[] = []
+    for (let link = first; link !== undefined; link = link.after)
+      counts.push({ items: link.items, bytes: link.bytes })
+    return counts
+  }
+
+  passEncoded(from: Link, { output, bytes, counts }: Encoded): void {
+    // What the stages have gathered in this turn goes first.
+    if (this.#turnDue || this.#busy) this.complete(from.after)
+    let index = 0
+    for (let link = from.after; link !== undefined; link = link.after) {
+      const passed = counts[index++] as Passed
+      link.items += passed.items
+      link.bytes += passed.bytes
+    }
+    for (const item of output) this.#sink.write(item)
+    if (this.#busy) return
+    if (!this.#turnDue) {
+      this.#turnDue = true
+      if (pushedSegments.push(this) === 1) process.nextTick(FusedSegment.#endPushedTurns)
+    }
+    this.#countPush(bytes)
+  }
+
+  static #endPushedTurns(): void {
+    const segments = pushedSegments
+    pushedSegments = []
+    for (const segment of segments) FusedSegment.#endDueTurn(segment)
   }
 
   get desiredSize(): number {

@@ -1,12 +1,15 @@
 import type { Connection } from '../../connection.js'
 import { type Fault, type Reported, StageError } from '../../errors.js'
 import { asBuffer, dropRejection, isThenable, resultOf, sizeOf, wrongKind } from '../../kind.js'
-import { type HoldingController, reported, type settle, type Transformer } from '../../stage.js'
+import { type Encoded, type HoldingController, reported, type settle, type Transformer } from '../../stage.js'
 import type { FrameWatch } from '../drive/frame-watch.js'
 import type { PlannedStage } from '../planned-stage.js'
 import { LoopTransformer } from '../rewrite/line-loop.js'
 
 type AnyTransformer = Transformer<unknown, unknown>
+/** Stands for `encoders` that are undefined. */
+const NO_ENCODERS = {}
+
 type Step = 'start' | 'readComplete' | 'flush' | typeof settle
 
 /** The segment that a link is a part of: what the link asks of it, and tells it. */
@@ -21,6 +24,9 @@ export interface Owner {
   readonly desiredSize: number
   /** Hands an item to the stage behind a link. */
   pass: (from: Link, item: unknown, size: number) => void
+  /** What the stages behind a link give for an item, without giving it to the sink; undefined where one of them fails. */
+  encode: (from: Link, item: unknown, size: number) => Encoded | undefined
+  passEncoded: (from: Link, encoded: Encoded) => void
   /** Lets a link and those behind it hand on what they have gathered. */
   complete: (first: Link | undefined) => void
   /** Passes a report through a link and those behind it. */
@@ -69,6 +75,8 @@ export class Link implements HoldingController<unknown> {
   /** The items that have come since the transformer waits, from `#queueStart` on. */
   #queue: unknown[] | undefined
   #queueStart = 0
+  /** See `encoders`; found when it is first asked for. */
+  #encoders: object | undefined
 
   constructor(
     readonly segment: Owner,
@@ -233,6 +241,35 @@ export class Link implements HoldingController<unknown> {
     this.enqueue(item)
     segment.turnSize += this.bytes - bytes + 1
     if (isOuter) segment.leaveTurn()
+  }
+
+  get isOver(): boolean {
+    return this.state !== 'open'
+  }
+
+  get encoders(): object | undefined {
+    this.#encoders ??= this.#findEncoders()
+    return this.#encoders === NO_ENCODERS ? undefined : this.#encoders
+  }
+
+  #findEncoders(): object {
+    if (this.after === undefined) return NO_ENCODERS
+    for (let link: Link | undefined = this.after; link !== undefined; link = link.after) {
+      if (!link.planned.stage.pure) return NO_ENCODERS
+    }
+    return this.planned
+  }
+
+  encode(item: unknown): Encoded | undefined {
+    const size = sizeOf(this.planned.emits, item)
+    return size === -1 ? undefined : this.segment.encode(this, item, size)
+  }
+
+  enqueueEncoded(encoded: Encoded): void {
+    if (this.state !== 'open') return
+    this.items++
+    this.bytes += encoded.size
+    this.segment.passEncoded(this, encoded)
   }
 
   terminate(): void {

@@ -42,5 +42,12 @@ export type WorkerListenerMessage =
   /** All connections of the listener in this worker are closed; `forced` of them were destroyed. */
   | (ForListener & { readonly bywash: 'closed'; readonly forced: number })
 
+/** Message of a worker that the primary passes on to the others: what was published to the room of a hub. */
+export interface RoomMessage {
+  /** The room, and the topic of it. */
+  readonly bywashRoom: string
+  readonly message: string
+}
+
 /** Message of a worker to the primary. */
 export type WorkerMessage = WorkerListenerMessage | { readonly bywash: 'pong' }

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import type { Clock, Timer } from '../../clock.js'
 import type { WorkerError } from '../../errors.js'
 import { cpuTime as systemCpuTime } from './cpu-time.js'
-import type { PrimaryMessage, WorkerListenerMessage } from './messages.js'
+import type { PrimaryMessage, RoomMessage, WorkerListenerMessage } from './messages.js'
 import { WorkerSupervisor } from './supervisor.js'
 import { PING_INTERVAL_MS, WorkerProcess } from './worker-process.js'
 
@@ -130,6 +130,7 @@ export class WorkerPool {
         if (this.#isClosing) return undefined
         const worker = new WorkerProcess(number, fork(number), {
           onMessage: this.#onMessage,
+          onRoomMessage: this.#onRoomMessage,
           onGone: this.#onGone,
           cpuTime,
         })
@@ -161,6 +162,10 @@ export class WorkerPool {
       this.#replace(worker)
     }
     user?.onMessage(worker, message)
+  }
+
+  readonly #onRoomMessage = (from: WorkerProcess, message: RoomMessage) => {
+    for (const worker of this.#workers) if (worker !== from) worker.sendRoomMessage(message)
   }
 
   readonly #onGone = (worker: WorkerProcess, error: WorkerError) => {

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { WorkerError } from '../../errors.js'
-import type { PrimaryMessage, WorkerListenerMessage, WorkerMessage } from './messages.js'
+import type { PrimaryMessage, RoomMessage, WorkerListenerMessage, WorkerMessage } from './messages.js'
 
 /** Interval at which each worker is sent a ping. */
 export const PING_INTERVAL_MS = 2_500
@@ -13,8 +13,12 @@ const MAX_UNANSWERED_PINGS = 4
 /** The same, 60 s, of a worker that is busy: work that clients have a right to may take long, but a loop without an end too. */
 const MAX_BUSY_PINGS = 24
 
+/** The most characters of room messages that may be on their way to a worker. */
+const MAX_ROOM_SIZE = 4 * 1_048_576
+
 interface WorkerEvents {
   readonly onMessage: (worker: WorkerProcess, message: WorkerListenerMessage) => void
+  readonly onRoomMessage: (worker: WorkerProcess, message: RoomMessage) => void
   /** Called when the process has ended and all its messages have been handled. */
   readonly onGone: (worker: WorkerProcess, error: WorkerError) => void
   /** Returns the processor time that a process has used so far, in any unit; undefined where the system does not tell. */
@@ -37,20 +41,27 @@ export class WorkerProcess {
   readonly #name: string
   readonly #cpuTime: WorkerEvents['cpuTime']
   #unansweredPings = 0
+  /** Characters of room messages that are on their way to it. */
+  #roomSize = 0
   /** Processor time at the last ping. */
   #lastCpuTime: number | undefined
   /** Why we have killed it. */
   #verdict = ''
 
-  constructor(number: number, child: ChildProcess, { onMessage, onGone, cpuTime }: WorkerEvents) {
+  constructor(
+    number: number,
+    child: ChildProcess,
+    { onMessage, onRoomMessage, onGone, cpuTime }: WorkerEvents,
+  ) {
     this.#child = child
     this.#name = `worker ${number} (process ${child.pid})`
     this.#cpuTime = cpuTime
-    child.on('message', (message: WorkerMessage | undefined) => {
+    child.on('message', (message: (Partial<WorkerMessage> & Partial<RoomMessage>) | undefined) => {
+      if (message?.bywashRoom !== undefined) onRoomMessage(this, message as RoomMessage)
       if (message?.bywash === undefined) return
       // Whatever it says, a worker that is only busy has made progress. It may say so long before it answers.
       this.#unansweredPings = 0
-      if (message.bywash !== 'pong') onMessage(this, message)
+      if (message.bywash !== 'pong') onMessage(this, message as WorkerListenerMessage)
     })
     const onEnd = (end: string) => onGone(this, new WorkerError(`${this.#name} ${end}`))
     child.on('error', error => {
@@ -69,6 +80,16 @@ export class WorkerProcess {
   /** Sends a message. A socket stays open in this process too, since nobody knows yet whether it arrives. */
   send(message: PrimaryMessage, socket?: Socket): void {
     if (this.#child.connected) this.#child.send(message, socket, { keepOpen: true }, () => {})
+  }
+
+  /** Sends it what was published in another worker; it is lost where too much waits for this one already. */
+  sendRoomMessage(sent: RoomMessage): void {
+    const { length } = sent.message
+    if (!this.#child.connected || this.#roomSize + length > MAX_ROOM_SIZE) return
+    this.#roomSize += length
+    this.#child.send(sent, undefined, undefined, () => {
+      this.#roomSize -= length
+    })
   }
 
   /** Whether it has not answered for so long that connections had better go to others. */

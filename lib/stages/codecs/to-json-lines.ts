@@ -1,6 +1,6 @@
 import { defineStage } from '../../define-stage.js'
 import { StageError } from '../../errors.js'
-import { map } from '../../stage.js'
+import { map, pureStage } from '../../stage.js'
 import { markBigInt, unmarkBigInts } from './json-big-integers.js'
 
 /**
@@ -23,7 +23,8 @@ export const toJsonLines = defineStage({
   // A number may be longer than it came: 1e20 has 4 characters, and is written with 21.
   memory: { perByte: 21 / 4 },
   examples: ['lines | json-lines | to-json-lines | to-lines'],
-  make: () => map<unknown, string>('toJsonLines', encode, { accepts: 'value', emits: 'line', asks: false }),
+  make: () =>
+    pureStage(map<unknown, string>('toJsonLines', encode, { accepts: 'value', emits: 'line', asks: false })),
 })
 
 function encode(value: unknown): string {

@@ -3,7 +3,7 @@ import type { StageFactory } from '../../definition.js'
 import { StageError } from '../../errors.js'
 import type { Frame } from '../../kind.js'
 import { bytes } from '../../options/option.js'
-import { map, type TransformerStage } from '../../stage.js'
+import { map, pureStage, type TransformerStage } from '../../stage.js'
 
 /**
  * Turns frames into bytes, each frame with a delimiter behind it: the encoder for `delimited()`. Takes frames and emits
@@ -38,6 +38,8 @@ export const toDelimited: StageFactory<(delimiter: string | Uint8Array) => Trans
         }
         return encoded
       }
-      return map<Frame, Buffer>('toDelimited', encode, { accepts: 'frame', emits: 'bytes', asks: false })
+      return pureStage(
+        map<Frame, Buffer>('toDelimited', encode, { accepts: 'frame', emits: 'bytes', asks: false }),
+      )
     },
   })

@@ -2,7 +2,7 @@ import { defineStage } from '../../define-stage.js'
 import type { StageFactory } from '../../definition.js'
 import { StageError } from '../../errors.js'
 import type { Frame } from '../../kind.js'
-import { map, type TransformerStage } from '../../stage.js'
+import { map, pureStage, type TransformerStage } from '../../stage.js'
 import { frameLength } from './frame-options.js'
 
 /**
@@ -32,6 +32,8 @@ export const toFixedLength: StageFactory<(length: number | string) => Transforme
           `was given a frame of ${frame.length} bytes, and not of ${length}.`,
         )
       }
-      return map<Frame, Buffer>('toFixedLength', check, { accepts: 'frame', emits: 'bytes', asks: false })
+      return pureStage(
+        map<Frame, Buffer>('toFixedLength', check, { accepts: 'frame', emits: 'bytes', asks: false }),
+      )
     },
   })

@@ -3,7 +3,7 @@ import type { StageFactory, StageMemory } from '../../definition.js'
 import { StageError } from '../../errors.js'
 import type { Frame } from '../../kind.js'
 import type { OptionsOf, SettingsOf } from '../../options/option-values.js'
-import { map, type TransformerStage } from '../../stage.js'
+import { map, pureStage, type TransformerStage } from '../../stage.js'
 import { LENGTH_FIELD_OPTIONS, lengthSize, MAX_VARINT_BYTES, offset, writeLength } from './length-field.js'
 
 const OPTIONS = {
@@ -54,7 +54,9 @@ export const toLengthPrefixed: StageFactory<
       if (frame.length > offset) frame.copy(encoded, offset + size, offset)
       return encoded
     }
-    return map<Frame, Buffer>('toLengthPrefixed', encode, { accepts: 'frame', emits: 'bytes', asks: false })
+    return pureStage(
+      map<Frame, Buffer>('toLengthPrefixed', encode, { accepts: 'frame', emits: 'bytes', asks: false }),
+    )
   },
 })
 

@@ -1,6 +1,6 @@
 import { defineStage } from '../../define-stage.js'
 import type { Frame } from '../../kind.js'
-import { map } from '../../stage.js'
+import { map, pureStage } from '../../stage.js'
 
 const COMMA = 0x2c
 
@@ -19,7 +19,8 @@ export const toNetstring = defineStage({
   // The length has one digit more for each tenfold.
   memory: { perByte: 1.1, perItem: 3 },
   examples: ['netstring | to-netstring'],
-  make: () => map<Frame, Buffer>('toNetstring', encode, { accepts: 'frame', emits: 'bytes', asks: false }),
+  make: () =>
+    pureStage(map<Frame, Buffer>('toNetstring', encode, { accepts: 'frame', emits: 'bytes', asks: false })),
 })
 
 function encode(frame: Frame): Buffer {

@@ -4,7 +4,7 @@ import { StageError } from '../../errors.js'
 import type { Frame } from '../../kind.js'
 import { boolean } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
-import { map, type TransformerStage } from '../../stage.js'
+import { map, pureStage, type TransformerStage } from '../../stage.js'
 import { END, ESC, ESC_END, ESC_ESC } from './slip.js'
 
 const OPTIONS = {
@@ -42,7 +42,9 @@ export const toSlip: StageFactory<(options?: ToSlipOptions) => TransformerStage<
           throw new StageError('toSlip', 'was given an empty frame, which SLIP cannot send.')
         return escaped(frame, leadingEnd)
       }
-      return map<Frame, Buffer>('toSlip', encode, { accepts: 'frame', emits: 'bytes', asks: false })
+      return pureStage(
+        map<Frame, Buffer>('toSlip', encode, { accepts: 'frame', emits: 'bytes', asks: false }),
+      )
     },
   },
 )

@@ -4,13 +4,7 @@ import type { Frame } from '../../kind.js'
 import { encodeText } from '../../line-text.js'
 import { choice } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
-import {
-  type Controller,
-  internalStage,
-  stage,
-  type Transformer,
-  type TransformerStage,
-} from '../../stage.js'
+import { type Controller, internalStage, type Transformer, type TransformerStage } from '../../stage.js'
 
 const OPTIONS = {
   delimiter: choice(['\n', '\r\n'], { default: '\n', help: 'what is put after each line' }),
@@ -59,7 +53,8 @@ interface TextToLinesOptions extends ToLinesOptions {
 
 function frameLines(delimiter: string): TransformerStage<Frame, Buffer> {
   const bytes = Buffer.from(delimiter)
-  return stage<Frame, Buffer>({
+  return internalStage<Frame, Buffer>({
+    pure: true,
     name: 'toLines',
     accepts: 'frame',
     emits: 'bytes',
@@ -71,6 +66,7 @@ function frameLines(delimiter: string): TransformerStage<Frame, Buffer> {
 
 function textLines(delimiter: string, encoding: 'utf8' | 'latin1'): TransformerStage<string, Buffer> {
   return internalStage<string, Buffer>({
+    pure: true,
     name: 'toLines',
     accepts: 'line',
     emits: 'bytes',

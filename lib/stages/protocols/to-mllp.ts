@@ -1,7 +1,7 @@
 import { defineStage } from '../../define-stage.js'
 import { StageError } from '../../errors.js'
 import type { Frame } from '../../kind.js'
-import { map } from '../../stage.js'
+import { map, pureStage } from '../../stage.js'
 import { BLOCK_END, VT } from './mllp.js'
 
 /**
@@ -21,7 +21,8 @@ export const toMllp = defineStage({
   isProposed: false,
   memory: { perItem: 3 },
   examples: ['mllp | to-mllp'],
-  make: () => map<Frame, Buffer>('toMllp', encode, { accepts: 'frame', emits: 'bytes', asks: false }),
+  make: () =>
+    pureStage(map<Frame, Buffer>('toMllp', encode, { accepts: 'frame', emits: 'bytes', asks: false })),
 })
 
 function encode(frame: Frame): Buffer {

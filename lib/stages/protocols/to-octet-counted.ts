@@ -1,7 +1,7 @@
 import { defineStage } from '../../define-stage.js'
 import { StageError } from '../../errors.js'
 import type { Frame } from '../../kind.js'
-import { map } from '../../stage.js'
+import { map, pureStage } from '../../stage.js'
 
 /**
  * Writes each frame with its length in front, as in `5 <1>ab`: the octet counting of syslog over TCP (RFC 6587), and the encoder
@@ -20,7 +20,10 @@ export const toOctetCounted = defineStage({
   // The length has one digit more for each tenfold.
   memory: { perByte: 1.1, perItem: 2 },
   examples: ['octet-counted | to-octet-counted'],
-  make: () => map<Frame, Buffer>('toOctetCounted', encode, { accepts: 'frame', emits: 'bytes', asks: false }),
+  make: () =>
+    pureStage(
+      map<Frame, Buffer>('toOctetCounted', encode, { accepts: 'frame', emits: 'bytes', asks: false }),
+    ),
 })
 
 function encode(frame: Frame): Buffer {

@@ -4,7 +4,7 @@ import { StageError } from '../../errors.js'
 import { choice } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
 import { showValue } from '../../options/show-value.js'
-import { map, type TransformerStage } from '../../stage.js'
+import { map, pureStage, type TransformerStage } from '../../stage.js'
 import { RespError, RespNull, type RespValue } from './resp-value.js'
 
 const OPTIONS = {
@@ -46,11 +46,13 @@ export const toResp: StageFactory<(options?: ToRespOptions) => TransformerStage<
     options: OPTIONS,
     examples: ['resp | to-resp', 'lines | json-lines | to-resp'],
     make: ({ strings }) =>
-      map<RespValue, Buffer>('toResp', value => new Frame(strings === 'simple').encode(value), {
-        accepts: 'value',
-        emits: 'bytes',
-        asks: false,
-      }),
+      pureStage(
+        map<RespValue, Buffer>('toResp', value => new Frame(strings === 'simple').encode(value), {
+          accepts: 'value',
+          emits: 'bytes',
+          asks: false,
+        }),
+      ),
   })
 
 /** A frame that is being written: text that is gathered, behind the parts that are bytes already. */

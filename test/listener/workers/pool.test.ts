@@ -330,3 +330,21 @@ t.test('messages of the script itself are left alone', async t => {
   for (const message of [undefined, null, 'text', 1, {}, { type: 'ready' }]) last().emit('message', message)
   t.strictSame(messages, [])
 })
+
+t.test('what a worker publishes to a room goes to the others, and is lost where too much waits', async t => {
+  const { children } = pooled(3)
+  const [a, b, c] = children as [FakeWorker, FakeWorker, FakeWorker]
+  const sent: (() => void)[] = []
+  b.send = (message, _socket, _options, done) => {
+    b.heard.push(message)
+    sent.push(done)
+  }
+  c.connected = false
+  const message = { bywashRoom: 'r', message: 'x'.repeat(2 * 1_048_576) }
+  for (let count = 0; count < 3; count++) a.emit('message', message)
+  t.strictSame(b.heard, [message, message])
+  t.strictSame([...a.heard, ...c.heard], [], 'not to itself, nor to one that is gone')
+  sent[0]?.()
+  a.emit('message', message)
+  t.equal(b.heard.length, 3)
+})

@@ -1,9 +1,9 @@
 // The server of test/listener/workers/: it greets with the process that serves and the number of the connection, and
 // echoes. It is JavaScript and uses the build, since each of its processes would need half a second for tsx.
-import { counter, listen, pipeline, stage } from 'bywash'
+import { broadcast, counter, listen, pipeline, stage } from 'bywash'
 import { fakeClock } from 'bywash/testing'
 
-const { listeners = 1, fakeTime = false, ...options } = JSON.parse(process.argv[2])
+const { listeners = 1, fakeTime = false, room = false, ...options } = JSON.parse(process.argv[2])
 const clock = fakeTime ? fakeClock() : undefined
 const say = what => process.stdout.write(`${JSON.stringify(what)}\n`)
 
@@ -42,8 +42,11 @@ const count = counter({
   onClose: ({ number, total }) => say({ closed: number, total }),
 })
 
+const greeting = pipeline().through(count).through(greet)
+const served = room ? greeting.through(broadcast({ echo: true })) : greeting
+
 async function open() {
-  return listen(pipeline().through(count).through(greet), {
+  return listen(served, {
     ...(options.path === undefined && { host: '127.0.0.1', port: 0 }),
     ...options,
     ...(clock && { clock }),

@@ -9,6 +9,8 @@ interface ServerOptions extends ListenOptions {
   readonly workers: number
   /** How many listeners there are. @default 1 */
   readonly listeners?: number
+  /** All connections hear what one of them sends. */
+  readonly room?: boolean
   /** Time stands still, but for what the test says. */
   readonly fakeTime?: boolean
 }

@@ -50,6 +50,22 @@ t.test('workers share the connections, and number them without a gap', async t =
   t.equal(server.errors(), '')
 })
 
+t.test('a room is one for all workers', async t => {
+  const server = await spawnServer(t, { workers: 2, room: true })
+  const [a, b, c] = [
+    await connectTcp(t, server.port),
+    await connectTcp(t, server.port),
+    await connectTcp(t, server.port),
+  ]
+  const processes: number[] = []
+  for (const client of [a, b, c]) processes.push(readGreeting(await client.receive('\n')).pid)
+  t.equal(new Set(processes).size, 2)
+  await c.send('hello from c\n')
+  for (const client of [a, b, c]) t.match(String(await client.receive('hello from c\n')), /hello from c\n$/)
+  await close(server, [a, b, c])
+  t.equal(await server.ended, 0)
+})
+
 t.test('a counter counts for all workers, also when one is killed in the middle', async t => {
   const server = await spawnServer(t, { workers: 3 })
   const clients: TcpClient[] = []

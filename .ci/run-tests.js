@@ -1,0 +1,29 @@
+// Runs compiled test files one after the other in this process, and prints behind each how long it took.
+// Usage: node .ci/run-tests.js FILE…
+import { resolve } from 'node:path'
+import { performance } from 'node:perf_hooks'
+import { pathToFileURL } from 'node:url'
+import { COMPILED } from './compile-suite.js'
+
+const importFrom = path => import(pathToFileURL(resolve(COMPILED, path)).href)
+
+const files = process.argv.splice(2)
+// tap names folders of tests by the script that runs.
+process.argv[1] = resolve(COMPILED, files[0])
+const { default: t } = await importFrom('tap.js')
+
+/**
+ * Loads a file in a test of the file's name. The tests in it stand in the queue behind that, and behind those the next file: tap
+ * ends the run where its queue is empty.
+ */
+function load([file, ...later], onBegin) {
+  t.test(file, async () => {
+    onBegin()
+    const begun = performance.now()
+    const onEnd = () => console.log(`# ${file}: ${((performance.now() - begun) / 1000).toFixed(1)} s`)
+    await importFrom(file.replace(/\.ts$/, '.js'))
+    if (later.length > 0) load(later, onEnd)
+    else process.once('exit', onEnd)
+  })
+}
+load(files, () => {})

@@ -1,0 +1,45 @@
+import type { EventEmitter } from 'node:events'
+import type { Bus } from './bus.js'
+
+/** How many characters of messages may wait for the primary before more are lost. */
+const MAX_WAITING = 1_048_576
+
+/** The part of `process` that a worker needs to exchange messages with its primary. */
+interface IpcProcess extends Pick<EventEmitter, 'on' | 'off'> {
+  readonly connected?: boolean
+  readonly send?: (message: unknown, handle: undefined, options: undefined, sent: () => void) => unknown
+}
+
+/** A message that the primary passes on to the other workers. */
+interface RoomMessage {
+  readonly bywashRoom: string
+  readonly message: string
+}
+
+/** The bus of the workers of a listener: their primary passes each message on to the others. */
+export function workerBus(worker: IpcProcess): Bus {
+  return {
+    connect: ({ receive }) => {
+      let waiting = 0
+      const onMessage = (message: Partial<RoomMessage> | undefined) => {
+        if (message?.bywashRoom !== undefined) receive(message.bywashRoom, message.message as string)
+      }
+      worker.on('message', onMessage)
+      return {
+        publish: (channel, message) => {
+          if (!worker.connected || waiting + message.length > MAX_WAITING) return false
+          waiting += message.length
+          worker.send?.({ bywashRoom: channel, message }, undefined, undefined, () => {
+            waiting -= message.length
+          })
+          return true
+        },
+        subscribe: () => {},
+        unsubscribe: () => {},
+        close: async () => {
+          worker.off('message', onMessage)
+        },
+      }
+    },
+  }
+}
