@@ -38,11 +38,11 @@ function frames(...texts: string[]): Buffer[] {
 
 /** The fields that a message of syslog may have, where it has none of them. */
 const NOTHING = {
-  timestamp: null,
-  hostname: null,
-  appName: null,
-  procId: null,
-  msgId: null,
+  timestamp: undefined,
+  hostname: undefined,
+  appName: undefined,
+  procId: undefined,
+  msgId: undefined,
   structuredData: {},
 }
 

@@ -55,8 +55,8 @@ export function parse5424(text: string): SyslogMessage | SyslogFault | undefined
   }
 }
 
-function nilOr(field = '-'): string | null {
-  return field === '-' ? null : field
+function nilOr(field: string | undefined): string | undefined {
+  return field === '-' ? undefined : field
 }
 
 /** The parser of the structured data that begins at a place of a message. */

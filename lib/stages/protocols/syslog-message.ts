@@ -1,7 +1,7 @@
 /** The parameters of an element of structured data; one that stands in it several times is a list. */
 export type SyslogParameters = Readonly<Record<string, string | readonly string[]>>
 
-/** A message of syslog. A field is null where the message does not have it. */
+/** A message of syslog. A field is undefined where the message does not have it, and then it is missing in JSON. */
 export interface SyslogMessage {
   /** The standard that the message follows. */
   readonly format: 'rfc5424' | 'rfc3164'
@@ -10,13 +10,13 @@ export interface SyslogMessage {
   /** The severity, from 0 (emergency) to 7 (debug). */
   readonly severity: number
   /** The time as it is written; in RFC 3164 it has no year and no zone. */
-  readonly timestamp: string | null
-  readonly hostname: string | null
+  readonly timestamp: string | undefined
+  readonly hostname: string | undefined
   /** The program; in RFC 3164 the tag. */
-  readonly appName: string | null
+  readonly appName: string | undefined
   /** The process; in RFC 3164 what stands in brackets behind the tag. */
-  readonly procId: string | null
-  readonly msgId: string | null
+  readonly procId: string | undefined
+  readonly msgId: string | undefined
   /** The elements by their SD-ID. */
   readonly structuredData: Readonly<Record<string, SyslogParameters>>
   /** The text, without the byte order mark of UTF-8. */

@@ -41,7 +41,7 @@ export const syslog: StageFactory<(options?: SyslogOptions) => TransformerStage<
     emits: 'value',
     isProposed: false,
     // The names of the fields, and up to six characters of JSON for a byte.
-    memory: { perByte: 6, perItem: 180 },
+    memory: { perByte: 6, perItem: 90 },
     options: OPTIONS,
     examples: ['octet-counted | syslog --invalid report | to-json-lines | to-lines'],
     make: ({ invalid }) => {

@@ -8,14 +8,7 @@ import { runs } from '../../runs.js'
 
 const BOM = '\ufeff'
 
-const NOTHING = {
-  timestamp: null,
-  hostname: null,
-  appName: null,
-  procId: null,
-  msgId: null,
-  structuredData: {},
-}
+const NOTHING = { structuredData: {} }
 
 const EVENT = { iut: '3', eventSource: 'Application', eventID: '1011' }
 const EVENT_TEXT = '[exampleSDID@32473 iut="3" eventSource="Application" eventID="1011"]'
@@ -273,7 +266,7 @@ for (const plan of PLANS) {
                 .join('')}]`,
           )
           const wire = `<${priority}>1 2003-10-11T22:14:15Z ${fields.join(' ')} ${elements.join('') || '-'} ${text}`
-          const [hostname, appName, procId, msgId] = fields.map(field => (field === '-' ? null : field))
+          const [hostname, appName, procId, msgId] = fields.map(field => (field === '-' ? undefined : field))
           const expected = {
             format: 'rfc5424',
             facility: Math.floor(priority / 8),
