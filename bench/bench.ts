@@ -5,7 +5,7 @@ import { maxConnections, thisMachine } from './machine.js'
 import { type Results, summarize, type WorkloadResult } from './results.js'
 import { type Conditions, Server } from './server.js'
 import { serverList } from './server-list.js'
-import { IDLE_SERVERS, type Workload, workloads } from './workloads.js'
+import { IDLE_SERVERS, PUSH_SERVERS, type Workload, workloads } from './workloads.js'
 
 /**
  * Conditions for the workloads: glibc returns no freed memory to the system. Otherwise it depends on chance (the layout
@@ -47,7 +47,9 @@ export async function bench(quick: boolean, progress: (text: string) => void): P
     const servers = await checkAnswers(started, loader, progress)
     const results: WorkloadResult[] = []
     for (const workload of workloads(quick, connections)) {
-      const players = servers.filter(({ entry }) => workload.only?.includes(entry.name) ?? true)
+      const players = servers.filter(
+        ({ entry: { name } }) => workload.only?.includes(name) ?? !PUSH_SERVERS.includes(name),
+      )
       results.push(await takeTurns(players, workload, loader, progress))
     }
     return results

@@ -30,11 +30,14 @@ const STYLE = `
       .raw { stroke: #9198a1 }
     }`
 
-const OTHER_SERVERS = ['naive', 'socat', 'ncat']
+const OTHER_SERVERS = ['naive', 'async-naive', 'async-hand', 'fixed-hand', 'length2-hand', 'socat', 'ncat']
+
+/** Workloads that are not drawn: one has no rate, and one is not compared with `raw`. */
+const NOT_DRAWN = ['burst', 'push']
 
 /** Draws the chart of docs/ as SVG: for each server a bar of its work per CPU time, and a dashed line for `raw`. */
 export function drawChart({ machine, workloads }: Results): string {
-  const groups = workloads.filter(({ name }) => name !== 'burst').map(comparable)
+  const groups = workloads.filter(({ name }) => !NOT_DRAWN.includes(name)).map(comparable)
   const ratios = groups.flatMap(({ rows }) => rows.map(shareOf))
   const scale = (WIDTH - LABEL - VALUE) / Math.max(1, ...ratios)
   let y = HEAD

@@ -8,6 +8,7 @@ import { burst, hold, release } from './load/crowd.js'
 import type { Job, JobResult } from './load/job.js'
 import type { Measured } from './load/measured.js'
 import { pingpong } from './load/pingpong.js'
+import { push } from './load/push.js'
 import { short } from './load/short.js'
 import { makeTape } from './load/tape.js'
 
@@ -26,7 +27,7 @@ process.on('disconnect', () => process.exit())
 async function perform(job: Job, fail: Fail): Promise<Measured | undefined> {
   const measured = await load(job, fail)
   if (job.kind !== 'hold') {
-    await converse(job.target, makeTape(64, 1, job.target.upper), 0, fail)
+    await converse(job.target, makeTape(64, 1, job.target), 0, fail)
     await untilIdle(job.target.pid)
   }
   return measured
@@ -42,6 +43,8 @@ async function load(job: Job, fail: Fail): Promise<Measured | undefined> {
       return burst(job, fail)
     case 'short':
       return short(job, fail)
+    case 'push':
+      return push(job, fail)
     case 'check':
       await check(job, fail)
       return undefined

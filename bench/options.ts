@@ -4,7 +4,7 @@ export const HELP = `Usage: npm run bench -- [options]
 
 Runs servers in turns, each in a process of its own, under the same loads, and prints how they did.
 
-  --quick    about ten seconds instead of a minute: smaller crowds, one short round
+  --quick    about ten seconds instead of two minutes: smaller crowds, one short round
   --json     print the results as JSON instead of tables
   --chart    write docs/bench.svg also when --quick is given
   --help     print this

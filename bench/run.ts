@@ -5,7 +5,7 @@ import { stopChildren } from './children.js'
 import { HELP, type Options, parseOptions } from './options.js'
 import { formatTable } from './table.js'
 
-/** Time limit of the whole benchmark; a full run takes about a minute. */
+/** Time limit of the whole benchmark; a full run takes about two minutes. */
 const MAX_RUN_MS = 300_000
 
 function progress(text: string): void {

@@ -1,20 +1,20 @@
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import type { Format } from './load/tape.js'
 
 /** A server of the benchmark, and the answers that it must give. */
-export interface ServerEntry {
+export interface ServerEntry extends Format {
   readonly name: string
   readonly summary: string
   readonly greeting: string
-  /** Whether lines come back in upper case. */
-  readonly upper: boolean
   /** Returns the command that starts a foreign program on a port. Undefined for a file of servers/. */
   readonly command?: (port: number) => readonly string[]
 }
 
 const GREETING = 'Type a line and press Enter. I will shout it back.\n'
-const echo = { greeting: '', upper: false }
-const upper = { greeting: '', upper: true }
+const echo = { greeting: '', upper: false, prefixed: false }
+const upper = { ...echo, upper: true }
+const prefixed = { ...echo, prefixed: true }
 
 /** The servers that can run on this machine. All figures are compared with those of the first, `raw`. */
 export function serverList(quick: boolean): readonly ServerEntry[] {
@@ -31,6 +31,12 @@ export function serverList(quick: boolean): readonly ServerEntry[] {
     { ...upper, name: 'async-hand', summary: 'the work of async by hand on node:net' },
     { ...upper, name: 'async-naive', summary: 'stream.pipeline of split2 and an async through2' },
     { ...echo, name: 'delimited', summary: 'delimited, toDelimited' },
+    { ...echo, name: 'fixed', summary: 'fixedLength(64), toFixedLength(64)' },
+    { ...echo, name: 'fixed-hand', summary: 'the work of fixed by hand on node:net' },
+    { ...prefixed, name: 'length2', summary: 'lengthPrefixed and toLengthPrefixed with 2 bytes' },
+    { ...prefixed, name: 'length2-hand', summary: 'the work of length2 by hand on node:net' },
+    { ...echo, name: 'push-hand', summary: 'pushes: for (const s of sockets) s.write(buffer)' },
+    { ...echo, name: 'push', summary: 'pushes: lines, a stage that enqueues for all, toLines' },
     ...(quick ? [] : [streams]),
     ...others.filter(({ name }) => installed(name)),
   ]

@@ -25,11 +25,11 @@ export class Server {
   readonly #child: ChildProcess
 
   private constructor(entry: ServerEntry, child: ChildProcess, port: number) {
-    const { greeting, upper, command } = entry
+    const { greeting, upper, prefixed, command } = entry
     this.entry = entry
     this.#child = child
     // pid 0 for a foreign server: the CPU time of the processes that it forks cannot be read.
-    this.target = { port, pid: command === undefined ? (child.pid ?? 0) : 0, greeting, upper }
+    this.target = { port, pid: command === undefined ? (child.pid ?? 0) : 0, greeting, upper, prefixed }
   }
 
   static async start(entry: ServerEntry, { env, flags }: Conditions): Promise<Server> {

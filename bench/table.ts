@@ -1,7 +1,7 @@
 import { machineLine } from './machine.js'
 import type { Results, Row, WorkloadResult } from './results.js'
 
-const NOTES = `× raw: rate, and work for the same CPU time of the server, where raw is 1; more is better.
+const NOTES = `× raw: rate, and work for the same CPU time of the server, where raw is 1; more is better. push: where push-hand is 1.
 *: the server was at work for less than 90 % of the time. Its rate is what the load, or the machine, allowed;
    the CPU columns are the ones to compare.`
 
@@ -29,13 +29,14 @@ export function formatTable(results: Results): string {
 function workloadBlock({ name, summary, unit, rounds, rows }: WorkloadResult): string {
   const timed = rows.some(({ p50 }) => p50 !== undefined)
   const once = name === 'burst'
+  const ratio = `× ${rows[0]?.server}`
   return block(
     `${name}: ${summary}${rounds > 1 ? ` (median of ${rounds})` : ''}`,
     [
       once ? 'ms' : `${unit}/s`,
-      '× raw',
+      ratio,
       `CPU µs/${unit}`,
-      '× raw',
+      ratio,
       ...(timed ? ['p50 µs', 'p99 µs', 'p99.9 µs'] : []),
     ],
     rows.map(row => [
@@ -61,7 +62,7 @@ function fixed(value: number | undefined, digits: number): string {
 function block(title: string, columns: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [['', ...columns], ...rows]
   const text = all.map(
-    ([name = '', ...cells]) => name.padEnd(12) + cells.map(cell => cell.padStart(13)).join(''),
+    ([name = '', ...cells]) => name.padEnd(13) + cells.map(cell => cell.padStart(13)).join(''),
   )
   return [title, ...text].join('\n')
 }

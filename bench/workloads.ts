@@ -15,7 +15,7 @@ export interface Workload {
    * while. Undefined for none.
    */
   readonly warmUp: number | undefined
-  /** Names of the servers that take part; undefined for all. */
+  /** Names of the servers that take part; undefined for all but those that push. The others are compared with the first. */
   readonly only: readonly string[] | undefined
 }
 
@@ -28,12 +28,17 @@ export const MANY_CONNECTIONS_SERVERS = ['raw', 'naive', 'echo', 'uppercase', 'm
 /** Names of the servers whose idle connections are measured. */
 export const IDLE_SERVERS: readonly string[] = [...MANY_CONNECTIONS_SERVERS, 'async']
 
+/** Names of the servers that push; the first is by hand. */
+export const PUSH_SERVERS: readonly string[] = ['push-hand', 'push']
+
 /**
  * The workloads of a full run, or of a quick one.
  *
- * @param many - Number of connections of the workload `burst`.
+ * @param many - Number of connections of the workload `burst`; `push` has 1,000 of them at most.
  */
 export function workloads(quick: boolean, many: number): readonly Workload[] {
+  const pushed = Math.min(many, 1_000)
+  const pushes = quick ? 30 : 300
   const lines = {
     rounds: quick ? 1 : 5,
     seconds: quick ? 0.08 : 0.12,
@@ -89,6 +94,16 @@ export function workloads(quick: boolean, many: number): readonly Workload[] {
       rounds: quick ? 1 : 3,
       warmUp: quick ? undefined : 0,
       only: ['raw', 'echo', 'uppercase'],
+    },
+    {
+      name: 'push',
+      summary: `${pushed.toLocaleString('en')} connections, a 64-byte line pushed to each, ${pushes} times`,
+      load: { kind: 'push', connections: pushed, pushes },
+      unit: 'msg',
+      seconds: 0,
+      rounds: quick ? 1 : 3,
+      warmUp: 0,
+      only: PUSH_SERVERS,
     },
   ]
 }

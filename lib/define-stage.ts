@@ -24,7 +24,7 @@ type OptionsParameter<Options> = keyof Options extends never
 /** The definition that `defineStage()` takes. */
 export interface StageAbout<Arguments, Options, Made>
   extends Pick<Definition, 'name' | 'summary' | 'accepts' | 'emits'>,
-    Partial<Pick<Definition, 'variant' | 'examples'>> {
+    Partial<Pick<Definition, 'variant' | 'examples' | 'isProposed'>> {
   /** The arguments, in order; all are required: `[{ text: text({ help: 'what to look for' }) }]`. @default none */
   readonly arguments?: Arguments
   /** The options, by name. @default none */

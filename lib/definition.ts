@@ -58,6 +58,8 @@ export interface Definition {
   /** The arguments, in order; all are required, and stand before the options. */
   readonly arguments: OptionTable
   readonly options: OptionTable
+  /** False for a stage of one protocol, which is not proposed where a list lacks a stage between two kinds. @default true */
+  readonly isProposed?: boolean
   /** The stage in use, as texts for the command line. */
   readonly examples: readonly string[]
 }

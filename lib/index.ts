@@ -59,6 +59,7 @@ export { type FromWebOptions, fromWeb } from './stages/functions/from-web.js'
 export { type GenerateOptions, generate } from './stages/functions/generate.js'
 export { type Semaphore, semaphore } from './stages/functions/semaphore.js'
 export * from './stages/index.js'
+export { RespError, type RespNull, type RespValue, respNull } from './stages/protocols/resp-value.js'
 export type { Bus, BusConnection, BusEvents } from './stages/rooms/bus.js'
 export {
   type BroadcastOptions,

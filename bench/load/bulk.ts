@@ -10,7 +10,7 @@ const WRITE_BYTES = 256 * 1024
 /** Workload `bulk`: every connection writes as fast as it can; the answers are counted in megabytes. */
 export async function bulk(job: JobOf<'bulk'>, fail: Fail): Promise<Measured> {
   const { target, connections, size, seconds } = job
-  const tape = makeTape(size, primeFrom(WRITE_BYTES / size), target.upper)
+  const tape = makeTape(size, primeFrom(WRITE_BYTES / size), target)
   const clients = Array.from({ length: connections }, () => new Client(target, tape, 0, () => {}, fail))
   for (const { socket } of clients) {
     const write = () => {

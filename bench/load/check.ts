@@ -7,7 +7,7 @@ const CONNECTIONS = 8
 
 /** Checks a server before it is measured: sends a whole tape in pieces of odd sizes, and compares every byte. */
 export async function check({ target }: JobOf<'check'>, fail: Fail): Promise<void> {
-  const tape = makeTape(64, 1021, target.upper)
+  const tape = makeTape(64, 1021, target)
   const conversations = Array.from({ length: CONNECTIONS }, async (_, n) => {
     const client = new Client(target, tape, 0, () => {}, fail)
     let sent = 0

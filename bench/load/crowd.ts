@@ -10,7 +10,7 @@ const TAPE_LINES = 509
 /** Workload `burst`: opens all connections at once. Each sends a line; the run ends when the last has its answer. */
 export async function burst(job: JobOf<'burst'>, fail: Fail): Promise<Measured> {
   const { target, connections } = job
-  const tape = makeTape(SIZE, TAPE_LINES, target.upper)
+  const tape = makeTape(SIZE, TAPE_LINES, target)
   const watch = new Watch(target.pid)
   watch.begin()
   const clients: Client[] = []
@@ -37,7 +37,7 @@ const held: Client[] = []
  * before it have been accepted.
  */
 export async function hold({ target, connections }: JobOf<'hold'>, fail: Fail): Promise<void> {
-  const tape = makeTape(SIZE, TAPE_LINES, target.upper)
+  const tape = makeTape(SIZE, TAPE_LINES, target)
   while (held.length < connections) {
     const batch = Math.min(connections - held.length, 500)
     await new Promise<void>(resolve => {

@@ -1,14 +1,13 @@
 import type { Measured } from './measured.js'
+import type { Format } from './tape.js'
 
 /** The server that a job loads, and what it must answer. */
-export interface Target {
+export interface Target extends Format {
   readonly port: number
   /** Process whose CPU time is measured; 0 for none. */
   readonly pid: number
   /** The text that a client gets before anything else. */
   readonly greeting: string
-  /** Whether lines come back in upper case. */
-  readonly upper: boolean
 }
 
 /** A load: what the load process does with a server. */
@@ -18,6 +17,7 @@ export type Load =
   | { readonly kind: 'bulk'; readonly connections: number; readonly size: number }
   | { readonly kind: 'burst'; readonly connections: number }
   | { readonly kind: 'short'; readonly connections: number }
+  | { readonly kind: 'push'; readonly connections: number; readonly pushes: number }
   | { readonly kind: 'hold'; readonly connections: number }
   | { readonly kind: 'release' }
 

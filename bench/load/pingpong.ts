@@ -10,7 +10,7 @@ const TAPE_LINES = 509
 /** Workload `pp`: every connection keeps `depth` lines in flight, and sends one more for each that comes back. */
 export async function pingpong(job: JobOf<'pingpong'>, fail: Fail): Promise<Measured> {
   const { target, connections, depth, size, seconds } = job
-  const game = new PingPong(makeTape(size, TAPE_LINES, target.upper), depth)
+  const game = new PingPong(makeTape(size, TAPE_LINES, target), depth)
   const players = Array.from({ length: connections }, (_, n) =>
     game.join(target, (n * 31) % TAPE_LINES, fail),
   )

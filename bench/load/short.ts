@@ -10,7 +10,7 @@ const TAPE_LINES = 509
 /** Workload `short`: some clients at a time connect, send a line, read the answer to its end, and begin again. */
 export async function short(job: JobOf<'short'>, fail: Fail): Promise<Measured> {
   const { target, connections, seconds } = job
-  const tape = makeTape(64, TAPE_LINES, target.upper)
+  const tape = makeTape(64, TAPE_LINES, target)
   let served = 0
   let over = false
   const visits = Array.from({ length: connections }, async () => {

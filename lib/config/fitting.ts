@@ -4,7 +4,7 @@ import type { Registry } from './registry.js'
 
 /**
  * Finds the shortest lists of stages that turn one kind into another, as lists of their names: all of the shortest, or
- * none where no known stages lead there. A breadth-first search over the kinds.
+ * none where no known stages lead there. Stages of a single protocol are left out. A breadth-first search over the kinds.
  */
 export function waysBetween({ stages }: Registry, from: Kind, to: Kind): readonly (readonly string[])[] {
   const steps = [...stages.values()].filter(changesKind)
@@ -23,6 +23,6 @@ export function waysBetween({ stages }: Registry, from: Kind, to: Kind): readonl
   return []
 }
 
-function changesKind({ definition: { accepts, emits } }: StageFactory): boolean {
-  return accepts !== 'any' && emits !== 'same' && accepts !== emits
+function changesKind({ definition: { accepts, emits, isProposed } }: StageFactory): boolean {
+  return isProposed !== false && accepts !== 'any' && emits !== 'same' && accepts !== emits
 }

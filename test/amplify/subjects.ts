@@ -38,6 +38,7 @@ const SPECIAL: Readonly<Record<string, readonly unknown[]>> = {
   'lengthPrefixed.adjustment': [1],
   'toLengthPrefixed.adjustment': [-1],
   'lengthPrefixed.offset': [1],
+  'toLengthPrefixed.offset': [1],
 }
 
 /** Lengths for options that have no better values: the shortest, and a usual one. */

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream'
 import { inspect } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
-import { type Frame, pipeline, type Stage } from '../../lib/index.js'
+import { type Frame, pipeline, RespError, respNull, type Stage } from '../../lib/index.js'
 import type { AnyStage } from '../../lib/stage.js'
 import * as stages from '../../lib/stages/index.js'
 import { checkStage, type Example } from '../../lib/testing/index.js'
@@ -36,6 +36,16 @@ function frames(...texts: string[]): Buffer[] {
   return texts.map(text => Buffer.from(text))
 }
 
+/** The fields that a message of syslog may have, where it has none of them. */
+const NOTHING = {
+  timestamp: undefined,
+  hostname: undefined,
+  appName: undefined,
+  procId: undefined,
+  msgId: undefined,
+  structuredData: {},
+}
+
 /** Every stage, in the order of lib/stages/index.ts: add a row for each of its options that changes what comes out. */
 const ROWS: readonly Row[] = [
   row(stages.broadcast<string>, [], { input: ['a', 'b'], output: [] }),
@@ -63,6 +73,7 @@ const ROWS: readonly Row[] = [
       reports: [tooLong],
     },
   ),
+  row(stages.discard<string>, [], { input: ['a', 'b'], output: '' }),
   row(
     stages.fixedLength,
     [2],
@@ -128,6 +139,11 @@ const ROWS: readonly Row[] = [
       output: frames('aa'),
     },
   ),
+  row(stages.lengthPrefixed, [{ offset: 1, width: 1, keepHeader: true, maxLength: 3 }], {
+    input: Buffer.from('T\x02hiT\x00T\x03abc'),
+    output: frames('Thi', 'T'),
+    error: tooLong,
+  }),
   row(
     stages.lines,
     [],
@@ -190,6 +206,13 @@ const ROWS: readonly Row[] = [
   row(stages.lowercase, [], { input: ['ABC', 'NÉ', ''], output: ['abc', 'nÉ', ''] }),
   row(stages.lowercase, [{ mode: 'unicode' }], { input: ['NÉ'], output: ['né'] }),
   row(
+    stages.mllp,
+    [{ maxLength: 6 }],
+    { input: '\va\rb\x1c\r\v\x1c\r', output: frames('a\rb', '') },
+    { input: '\va\x1c\r\vabcd\x1c\r', output: frames('a'), error: tooLong },
+    { input: '\va\x1c\rb', output: frames('a'), error: invalid },
+  ),
+  row(
     stages.netstring,
     [{ maxLength: 5 }],
     { input: '5:hello,0:,', output: frames('hello', '') },
@@ -197,12 +220,39 @@ const ROWS: readonly Row[] = [
     { input: '1:a,01:', output: frames('a'), error: invalid },
   ),
   row(stages.number, [], { input: ['a', 'b'], output: ['1: a', '2: b'] }),
+  row(
+    stages.octetCounted,
+    [{ maxLength: 6 }],
+    { input: '2 <1a\r\n\n3 b\nc', output: frames('<1', 'a', 'b\nc') },
+    { input: '1 a5 ', output: frames('a'), error: tooLong },
+    { input: 'a\n01 ', output: frames('a'), error: invalid },
+  ),
   row(stages.prefix, ['> '], { input: ['a', ''], output: ['> a', '> '] }),
   row(stages.toLengthPrefixed, [{ width: 1 }], {
     input: frames('hi', ''),
     output: Buffer.from('\x02hi\x00'),
   }),
+  row(stages.toLengthPrefixed, [{ offset: 1, width: 2, includesItself: true, adjustment: -1 }], {
+    input: frames('Thi', 'T'),
+    output: Buffer.from('T\x00\x05hiT\x00\x03'),
+  }),
   row(stages.replace, ['a.', '$&'], { input: ['a.b.a.', 'aa..'], output: ['$&b.$&', 'a$&.'] }),
+  row(
+    stages.resp,
+    [{ maxLength: 20 }],
+    {
+      input: '*2\r\n$1\r\na\r\n:1\r\n-ERR é\r\n$-1\r\nGET k\n',
+      output: [['a', 1], new RespError('ERR é'), respNull, ['GET', 'k']],
+    },
+    { input: '+a\r\n$20\r\n', output: ['a'], error: tooLong },
+    { input: '+a\r\n*x\r\n', output: ['a'], error: invalid },
+    { input: '+a\r\n*1\r\n', output: ['a'], error: invalid },
+  ),
+  row(stages.resp, [{ bulk: 'buffer', inline: false }], {
+    input: '*1\r\n$1\r\na\r\nGET',
+    output: [frames('a')],
+    error: invalid,
+  }),
   row(stages.skip<string>, [2], { input: ['a', 'b', 'c'], output: ['c'] }),
   row(
     stages.slip,
@@ -213,6 +263,33 @@ const ROWS: readonly Row[] = [
     },
     { input: Buffer.from('61c0db61c0', 'hex'), output: frames('a'), error: invalid },
   ),
+  row(
+    stages.syslog,
+    [],
+    {
+      input: frames('<34>1 - host su - ID47 [a@1 b="c"] text', 'text'),
+      output: [
+        {
+          ...NOTHING,
+          format: 'rfc5424',
+          facility: 4,
+          severity: 2,
+          hostname: 'host',
+          appName: 'su',
+          msgId: 'ID47',
+          structuredData: { 'a@1': { b: 'c' } },
+          message: 'text',
+        },
+        { ...NOTHING, format: 'rfc3164', facility: 1, severity: 5, message: 'text' },
+      ],
+    },
+    {
+      input: frames('a', '<34>1 b'),
+      output: [{ ...NOTHING, format: 'rfc3164', facility: 1, severity: 5, message: 'a' }],
+      error: invalid,
+    },
+  ),
+  row(stages.syslog, [{ invalid: 'report' }], { input: frames('<34>1 b'), output: [], reports: [invalid] }),
   row(stages.take<string>, [2], { input: ['a', 'b', 'c'], output: ['a', 'b'] }),
   row<Buffer, Buffer>(stages.tee, [{ to: new PassThrough().resume() }], { input: 'abc', output: 'abc' }),
   row<Buffer, Buffer>(stages.throttle as never, [{ bytesPerSecond: 100, burst: 2 }], {
@@ -223,7 +300,14 @@ const ROWS: readonly Row[] = [
   row(stages.toFixedLength, [2], { input: frames('ab', 'cd'), output: 'abcd' }),
   row(stages.toHex, [], { input: 'hello', output: '68656c6c6f' }),
   row(stages.toJsonLines, [], { input: [{ a: '\n' }, 1], output: ['{"a":"\\n"}', '1'] }),
+  row(stages.toMllp, [], { input: frames('a', ''), output: '\va\x1c\r\v\x1c\r' }),
   row(stages.toNetstring, [], { input: frames('hello', ''), output: '5:hello,0:,' }),
+  row(stages.toOctetCounted, [], { input: frames('<1>ab', '\n'), output: '5 <1>ab1 \n' }),
+  row(stages.toResp, [], {
+    input: [['a', 1, null, Buffer.from('é')], respNull, new RespError('ERR no')],
+    output: '*4\r\n$1\r\na\r\n:1\r\n$-1\r\n$2\r\né\r\n$-1\r\n-ERR no\r\n',
+  }),
+  row(stages.toResp, [{ strings: 'simple' }], { input: ['OK', 'a\nb'], output: '+OK\r\n$3\r\na\nb\r\n' }),
   row(stages.toSlip, [{ leadingEnd: false }], {
     input: [Buffer.from('61c0db', 'hex')],
     output: Buffer.from('61dbdcdbddc0', 'hex'),

@@ -16,6 +16,10 @@ export interface CopySink {
   readonly error: Error | null
   /** Takes an item; throws if it is of a sort that the sink cannot write. */
   readonly write: (item: unknown, copier: Copier) => void
+  /** Whether an item has to wait, with `onLag: 'wait'`, while so much may wait in the sink. */
+  readonly lags: (maxPending: number) => boolean
+  /** Resolves when some of what waits has been written, or the sink has closed. */
+  readonly moved: () => Promise<void>
   /** Called once, when the connection gives it no more. */
   readonly release: () => void
 }

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { OPEN_FILES } from '../../open-files.js'
 import type { Copier, CopySink } from './copy-sink.js'
+import { Waiters } from './waiters.js'
 
 /** Size of a block. An item that is longer has one of its own size. */
 const BLOCK_BYTES = 65_536
@@ -61,6 +62,7 @@ class FileSink implements CopySink {
   /** A block that was written and is empty again. */
   #spare: Block | undefined
   #isBusy = false
+  readonly #waiters = new Waiters()
 
   constructor(path: string) {
     this.title = path
@@ -79,6 +81,14 @@ class FileSink implements CopySink {
     block.items.set(copier, (block.items.get(copier) ?? 0) + 1)
     this.waiting += length
     if (!this.#isBusy) void this.#writeAll()
+  }
+
+  lags(maxPending: number): boolean {
+    return this.waiting >= maxPending
+  }
+
+  moved(): Promise<void> {
+    return this.#waiters.wait()
   }
 
   release(): void {
@@ -114,6 +124,7 @@ class FileSink implements CopySink {
       block.items.clear()
       if (block.bytes.length === BLOCK_BYTES) this.#spare = block
       for (const [copier, count] of items) copier.settle(count, error)
+      this.#waiters.tell()
     }
     this.#isBusy = false
     await this.#closeUnused()

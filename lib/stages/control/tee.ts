@@ -7,7 +7,13 @@ import { callback, choice, integer, orCode, text } from '../../options/option.js
 import type { OptionsOf, SettingsOf } from '../../options/option-values.js'
 import type { Outcome } from '../../outcome.js'
 import { type SideWrite, SideWrites } from '../../side-writes.js'
-import { type Controller, internalStage, type Transformer, type TransformerStage } from '../../stage.js'
+import {
+  type Controller,
+  type HoldingController,
+  internalStage,
+  type Transformer,
+  type TransformerStage,
+} from '../../stage.js'
 import type { Copier, CopySink } from './copy-sink.js'
 import { fileSink } from './file-sink.js'
 import { ownRejection } from './own-rejection.js'
@@ -28,9 +34,10 @@ const OPTIONS = {
       wants: 'is a Writable or the path of a file',
     },
   ),
-  onLag: dropOrFail(
-    'what happens to an item when maxPending waits already: it is missing in the copy, or ends the connection with stage-error before it passes',
-  ),
+  onLag: choice(['drop', 'fail', 'wait'], {
+    default: 'drop',
+    help: 'what happens to an item when maxPending waits already: it is missing in the copy, ends the connection with stage-error before it passes, or waits for the sink, and nothing more is read from the client meanwhile',
+  }),
   onError: dropOrFail(
     'what happens to an item that could not be written, then or later: it is missing in the copy, or ends the connection with stage-error',
   ),
@@ -62,8 +69,9 @@ function ignore(): void {}
  * the process that write to it, and closed when the last of them is over. Nothing waits for it but the copies: not a
  * FIFO that nobody reads, nor a terminal that is stopped.
  *
- * A slow sink does not slow down the connection: what waits in it is bounded by `maxPending` and one item, and beyond
- * that `onLag` decides. A connection whose copy is not complete is reported to `onError` once, when it is over, with a
+ * A slow sink does not slow down the connection, unless `onLag` is `wait`: what waits in it is bounded by `maxPending` and
+ * one item (of a Writable that is to be waited for, by its own high-water mark if that is higher), and beyond that `onLag`
+ * decides. A connection whose copy is not complete is reported to `onError` once, when it is over, with a
  * CopyError that says how many items are missing. `listener.close()` waits for copies that are not written yet.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
@@ -80,7 +88,7 @@ export const tee = defineStage({
   // What waits, and the item that is written last.
   memory: ({ maxPending }) => ({ keeps: maxPending + 65_536 }),
   options: OPTIONS,
-  examples: ['tee --to received.log --on-lag fail'],
+  examples: ['tee --to received.log --on-lag wait'],
   make: ({ onDrop = ignore, ...rest }) => {
     const settings: Settings = { ...rest, onDrop }
     const sideWrites = new SideWrites()
@@ -89,6 +97,7 @@ export const tee = defineStage({
       accepts: 'any',
       emits: 'same',
       sideWrites,
+      ...(settings.onLag === 'wait' ? { waits: 'for its copies' } : {}),
       open: connection => new TeeTransformer<unknown>(settings, connection, sideWrites),
     })
   },
@@ -119,10 +128,13 @@ class TeeTransformer<Item> implements Transformer<Item, Item>, Copier, SideWrite
     this.#sideWrites = sideWrites
   }
 
-  transform(item: Item, controller: Controller<Item>): void {
+  transform(item: Item, controller: Controller<Item>): Promise<void> | undefined {
     this.#controller = controller
-    this.#copy(item)
+    const sink = this.#open()
+    if (this.#settings.onLag === 'wait' && this.#lags(sink)) return this.#copyLater(item, sink, controller)
+    this.#copy(item, sink)
     controller.enqueue(item)
+    return undefined
   }
 
   close(outcome: Outcome): void {
@@ -144,14 +156,31 @@ class TeeTransformer<Item> implements Transformer<Item, Item>, Copier, SideWrite
     this.#finish()
   }
 
-  /** Writes an item to the sink, unless that is closed or full. */
-  #copy(item: Item): void {
-    const { to, maxPending } = this.#settings
+  #open(): CopySink {
+    const { to } = this.#settings
     this.#sink ??= typeof to === 'string' ? fileSink(to) : new WritableSink(to, this)
-    const sink = this.#sink
+    return this.#sink
+  }
+
+  #lags(sink: CopySink): boolean {
+    return !sink.isClosed && sink.lags(this.#settings.maxPending)
+  }
+
+  /** Waits for room in the sink. Whoever leaves meanwhile has not passed the item on, so that no copy of it is missing. */
+  async #copyLater(item: Item, sink: CopySink, controller: Controller<Item>): Promise<void> {
+    do await sink.moved()
+    while (this.#outcome === undefined && this.#lags(sink))
+    if (this.#outcome !== undefined) return
+    this.#copy(item, sink)
+    ;(controller as HoldingController<Item>).answer(item)
+  }
+
+  /** Writes an item to the sink, unless that is closed or full. */
+  #copy(item: Item, sink: CopySink): void {
+    const { maxPending, onLag } = this.#settings
     if (sink.isClosed) {
       this.#lose(1, 'onError', 'has a sink that has ended or failed', sink.error)
-    } else if (sink.waiting >= maxPending) {
+    } else if (onLag !== 'wait' && sink.waiting >= maxPending) {
       this.#lose(1, 'onLag', `has a sink that lags: ${maxPending} ${sink.unit} wait ('maxPending')`)
     } else {
       try {

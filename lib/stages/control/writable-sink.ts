@@ -1,5 +1,9 @@
 import type { Writable } from 'node:stream'
 import type { Copier, CopySink } from './copy-sink.js'
+import { Waiters } from './waiters.js'
+
+/** The connections that wait for a Writable, whose listeners are added once for all of them, when the first waits. */
+const waitersOf = new WeakMap<Writable, Waiters>()
 
 /** Writables that have our 'error' listener. Without one, an error of the sink would end the process. */
 const listenedTo = new WeakSet<Writable>()
@@ -38,6 +42,22 @@ export class WritableSink implements CopySink {
   write(item: unknown): void {
     const copy = typeof item === 'string' && this.unit === 'bytes' ? `${item}\n` : item
     this.#writable.write(copy, this.#onWritten)
+  }
+
+  /** Says so only while the Writable asks for a 'drain', behind which it tells: others may have filled it. */
+  lags(maxPending: number): boolean {
+    return this.#writable.writableNeedDrain && this.waiting >= maxPending
+  }
+
+  moved(): Promise<void> {
+    let waiters = waitersOf.get(this.#writable)
+    if (waiters === undefined) {
+      const added = new Waiters()
+      waiters = added
+      waitersOf.set(this.#writable, added)
+      for (const event of ['error', 'drain', 'close']) this.#writable.on(event, () => added.tell())
+    }
+    return waiters.wait()
   }
 
   release(): void {}

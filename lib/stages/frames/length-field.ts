@@ -3,6 +3,12 @@ import { boolean, choice, integer } from '../../options/option.js'
 import type { OptionsOf, SettingsOf } from '../../options/option-values.js'
 import { MAX_FRAME_BYTES } from './frame-options.js'
 
+const MAX_OFFSET_BYTES = 65_535
+
+/** The option `offset` of both; `help` says in whose words. */
+export const offset = (help: string) =>
+  integer({ unit: 'bytes', maximum: MAX_OFFSET_BYTES, default: 0, help })
+
 /** Options that say how a length is written, for `lengthPrefixed()` and `toLengthPrefixed()`. */
 export const LENGTH_FIELD_OPTIONS = {
   width: choice([1, 2, 3, 4, 8, 'varint'], {
@@ -28,6 +34,9 @@ export const LENGTH_FIELD_OPTIONS = {
 
 /** The most bytes that a varint takes. */
 export const MAX_VARINT_BYTES = 10
+
+/** The most bytes up to the end of a length. */
+export const MAX_HEAD_BYTES = MAX_OFFSET_BYTES + MAX_VARINT_BYTES
 
 /** The options of a length, as a caller gives them. */
 export type LengthFieldOptions = OptionsOf<typeof LENGTH_FIELD_OPTIONS>

@@ -25,7 +25,7 @@ export abstract class SizedFrames<Rules extends SizedRules> implements Transform
   protected readonly rules: Rules
   /** Length of the message under way, in bytes, header included; 0 as long as it is not known. */
   protected messageLength = 0
-  /** Number of bytes at its beginning that are not part of the frame. */
+  /** Number of its bytes in front of the body that are not part of the frame. */
   protected strippedLength = 0
   /** The message under way, if it began in an earlier chunk and is within the limit. */
   #unfinished: UnfinishedFrame | undefined
@@ -43,6 +43,11 @@ export abstract class SizedFrames<Rules extends SizedRules> implements Transform
    * when it needs more bytes than there are before `end`.
    */
   protected abstract readHeader(bytes: Buffer, from: number, end: number): void
+
+  /** The frame of a complete message, whose terminator, if any, is at `end`. */
+  protected frameOf(message: Buffer, end: number): Frame {
+    return message.subarray(this.strippedLength, end)
+  }
 
   transform(chunk: Buffer, controller: Controller<Frame>): void {
     let at = 0
@@ -129,7 +134,7 @@ export abstract class SizedFrames<Rules extends SizedRules> implements Transform
     const end = terminator === undefined ? message.length : message.length - 1
     this.messageLength = 0
     this.#checkTerminator(message[end])
-    controller.enqueue(message.subarray(this.strippedLength, end))
+    controller.enqueue(this.frameOf(message, end))
   }
 
   /** Skips bytes of a message over the limit, and returns where to go on. */

@@ -2,25 +2,28 @@ import { defineStage } from '../../define-stage.js'
 import type { StageFactory, StageMemory } from '../../definition.js'
 import { StageError } from '../../errors.js'
 import type { Frame } from '../../kind.js'
+import type { OptionsOf, SettingsOf } from '../../options/option-values.js'
 import { map, pureStage, type TransformerStage } from '../../stage.js'
-import {
-  LENGTH_FIELD_OPTIONS,
-  type LengthField,
-  type LengthFieldOptions,
-  lengthSize,
-  MAX_VARINT_BYTES,
-  writeLength,
-} from './length-field.js'
+import { LENGTH_FIELD_OPTIONS, lengthSize, MAX_VARINT_BYTES, offset, writeLength } from './length-field.js'
 
-/** Options of `toLengthPrefixed()`: the options of `lengthPrefixed()` that say how a length is written. */
-export type ToLengthPrefixedOptions = LengthFieldOptions
+const OPTIONS = {
+  ...LENGTH_FIELD_OPTIONS,
+  offset: offset('how many bytes at the beginning of a frame go in front of the length, such as a type'),
+}
+
+/** Options of `toLengthPrefixed()`: the options of `lengthPrefixed()` that say how a length is written, and where. */
+export type ToLengthPrefixedOptions = OptionsOf<typeof OPTIONS>
+
+type Settings = SettingsOf<typeof OPTIONS>
 
 /**
  * Turns frames into bytes, each frame with its length in front of it: the encoder for `lengthPrefixed()` with the same
- * options. Takes frames and emits one chunk for each.
+ * options, and with `keepHeader` where there is an `offset`. Takes frames and emits one chunk for each.
  *
- * The length is that of the frame, less `adjustment`, and with `includesItself` plus the bytes that the length takes. A
- * frame for which this is negative, or does not fit into `width` bytes, fails the connection (outcome `stage-error`).
+ * The first `offset` bytes of the frame go in front of the length, and the others behind it. The length is the number of
+ * these others, less `adjustment`, and with `includesItself` plus the bytes that the length takes: one that counts the header
+ * in front of it too has an `adjustment` of -`offset`. A frame that is shorter than `offset`, or whose length is negative or
+ * does not fit into `width` bytes, fails the connection (outcome `stage-error`).
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @example
@@ -34,15 +37,21 @@ export const toLengthPrefixed: StageFactory<
   accepts: 'frame',
   emits: 'bytes',
   memory: memoryWith,
-  options: LENGTH_FIELD_OPTIONS,
+  options: OPTIONS,
   examples: ['length-prefixed --width varint | to-length-prefixed --width varint'],
-  make: field => {
+  make: settings => {
+    const { offset, width } = settings
     const encode = (frame: Frame) => {
-      const length = lengthOf(frame, field)
-      const size = lengthSize(field.width, length)
+      const length = lengthOf(frame, settings)
+      const size = lengthSize(width, length)
       const encoded = Buffer.allocUnsafe(size + frame.length)
-      writeLength(field, encoded, length)
-      if (frame.length > 0) frame.copy(encoded, size)
+      if (offset === 0) {
+        writeLength(settings, encoded, length)
+      } else {
+        frame.copy(encoded, 0, 0, offset)
+        writeLength(settings, encoded.subarray(offset), length)
+      }
+      if (frame.length > offset) frame.copy(encoded, offset + size, offset)
       return encoded
     }
     return pureStage(
@@ -52,15 +61,21 @@ export const toLengthPrefixed: StageFactory<
 })
 
 /** The memory that the lengths take: a varint of a frame has a byte more for each 128-fold. */
-function memoryWith({ width, adjustment, includesItself }: LengthField): StageMemory {
+function memoryWith({ width, adjustment, includesItself }: Settings): StageMemory {
   if (width !== 'varint') return { perItem: width }
   const added = Math.max(0, -adjustment) + (includesItself ? MAX_VARINT_BYTES : 0)
   return { perByte: 1 + 1 / 128, perItem: lengthSize(width, added) + 1 }
 }
 
-/** The value of the length in front of a frame. */
-function lengthOf(frame: Frame, { width, adjustment, includesItself }: LengthField): number {
-  const withoutItself = frame.length - adjustment
+/** The value of the length in a frame. */
+function lengthOf(frame: Frame, { offset, width, adjustment, includesItself }: Settings): number {
+  if (frame.length < offset) {
+    throw new StageError(
+      'toLengthPrefixed',
+      `was given a frame of ${frame.length} bytes: less than its 'offset' of ${offset}.`,
+    )
+  }
+  const withoutItself = frame.length - offset - adjustment
   let length = withoutItself
   if (includesItself) {
     // A varint that counts itself may need one byte more for that reason: hence twice.

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { lines, type Outcome, pipeline, stage, toLines, welcome } from '../../../lib/index.js'
-import { skip, take } from '../../../lib/stages/index.js'
+import { lines, type Outcome, pipeline, stage, tap, toLines, welcome } from '../../../lib/index.js'
+import { discard, skip, take } from '../../../lib/stages/index.js'
 import { connect, runStage } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
 import { runs } from '../../runs.js'
@@ -22,6 +22,23 @@ for (const plan of PLANS) {
       }),
       { numRuns: runs(30) },
     )
+  })
+
+  t.test(`${plan}: discard gives nothing of any kind, and lets the stages in front of it work`, async t => {
+    const chunks = ['a', 'b'].map(text => Buffer.from(text))
+    t.strictSame(await runStage(discard(), chunks, { plan }), [])
+    t.strictSame(await runStage(discard<object>(), [{ a: 1 }], { plan }), [])
+    const seen: string[] = []
+    const list = pipeline()
+      .through(lines())
+      .through(tap('seen', (line: string) => seen.push(line)))
+      .through(discard())
+      .through(welcome('220 ready\r\n'))
+    const client = connect(list, { plan })
+    client.end('one\ntwo')
+    t.equal(String(await client.receive()), '220 ready\r\n')
+    t.match(await client.outcome, { reason: 'end', bytesRead: 7 })
+    t.strictSame(seen, ['one', 'two'])
   })
 
   t.test(`${plan}: a stage of it serves many connections, each from its own beginning`, async t => {

@@ -117,6 +117,74 @@ for (const plan of PLANS) {
     t.equal(to.text, 'long\nlonger\n')
   })
 
+  const waitingList = (options: TeeOptions) =>
+    pipeline()
+      .through(lines())
+      .through(tee<string>({ onLag: 'wait', ...options }))
+      .through(toLines())
+
+  t.test(`${plan}: with wait an item passes when its copy is taken, and nothing is missing`, async t => {
+    const to = new Sink({ highWaterMark: 2 })
+    to.isSlow = true
+    const clients = [1, 2].map(() => connect(waitingList({ to, maxPending: 2 }), { plan }))
+    for (const client of clients) client.end('a\nb\nc\n')
+    const [first, other] = clients as [(typeof clients)[0], (typeof clients)[0]]
+    t.equal(String(await first.receive('\n')), 'a\n', 'the first copy finds room')
+    for (let turns = 0; turns < 5; turns++) await turn()
+    t.strictSame(to.got.map(String), ['a\n'])
+    t.equal(to.writableLength, 2, 'the others wait, and not in the sink')
+    const answers = Promise.all([first.receive(), other.receive()])
+    to.isSlow = false
+    to.waiting.shift()?.()
+    t.strictSame((await answers).map(String), ['b\nc\n', 'a\nb\nc\n'])
+    t.strictSame(to.text.split('\n').sort(), ['', 'a', 'a', 'b', 'b', 'c', 'c'])
+    t.match(await first.outcome, { reason: 'end' })
+    t.match(await other.outcome, { reason: 'end' })
+  })
+
+  t.test(`${plan}: with wait a sink that fails or is closed lets go of those that wait for it`, async t => {
+    for (const end of ['fails', 'is destroyed']) {
+      const to = new Sink({ highWaterMark: 2 })
+      to.isSlow = true
+      const client = connect(waitingList({ to, maxPending: 2, onError: 'fail' }), { plan })
+      const patient = connect(waitingList({ to, maxPending: 2 }), { plan })
+      client.send('a\nb\n')
+      t.equal(String(await client.receive('\n')), 'a\n')
+      patient.end('x\n')
+      await turn()
+      if (end === 'fails') to.waiting[0]?.(new Error('disk full'))
+      else to.destroy()
+      await client.receive()
+      client.end()
+      t.match(await client.outcome, { reason: 'stage-error', error: { stage: 'tee' } }, end)
+      t.equal(String(await patient.receive()), 'x\n', 'with drop the item passes without a copy')
+    }
+  })
+
+  t.test(`${plan}: a client that leaves while its item waits leaves no copy of it behind`, async t => {
+    const to = new Sink({ highWaterMark: 2 })
+    to.isSlow = true
+    const errors: BywashError[] = []
+    const client = connect(waitingList({ to, maxPending: 2 }), { plan, onError: error => errors.push(error) })
+    client.send('a\nb\n')
+    t.equal(String(await client.receive('\n')), 'a\n')
+    client.reset()
+    t.match(await client.outcome, { reason: 'client-reset' })
+    to.isSlow = false
+    to.waiting.shift()?.()
+    await turn()
+    t.equal(to.text, 'a\n')
+    t.strictSame(errors, [])
+  })
+
+  t.test(`${plan}: with wait a file gets everything, however little may wait`, async t => {
+    const to = join(t.testdir(), 'log.txt')
+    const items = Array.from({ length: 300 }, (_, n) => `line ${n}`)
+    t.strictSame(await runStage(tee<string>({ to, onLag: 'wait', maxPending: 1 }), items, { plan }), items)
+    while (openFileSinks() > 0) await turn()
+    t.equal(readFileSync(to, 'utf8'), items.map(item => `${item}\n`).join(''))
+  })
+
   t.test(`${plan}: what a failing sink had accepted is counted too`, async t => {
     const to = new Sink()
     to.isSlow = true
@@ -241,7 +309,7 @@ t.test('options are checked at once, and neither they nor chunks are changed', a
   refused({ to: '' }, /'to' is a Writable or the path of a file; got ""/)
   refused({ to: null }, /got null/)
   refused({ to: 1 }, /got 1/)
-  refused({ to, onLag: 'wait' }, /'onLag' is one of "drop", "fail"; got "wait"/)
+  refused({ to, onLag: 'skip' }, /'onLag' is one of "drop", "fail", "wait"; got "skip"/)
   refused({ to, onError: true }, /'onError' is one of "drop", "fail"; got true/)
   refused({ to, maxPending: 0 }, /'maxPending' is a whole number, from 1/)
   refused({ to, onDrop: 1 }, /'onDrop' is a function; got 1/)

@@ -11,6 +11,7 @@ type Options = LengthPrefixedOptions & {
   maxLength?: number
   offset?: number
   strip?: number
+  keepHeader?: boolean
 }
 
 const latin1 = (text: string) => Buffer.from(text, 'latin1')
@@ -50,10 +51,35 @@ const TOKIO: readonly [
   ['\x00\x00\x0b\xffHello world', { width: 3, skip: 4 }, 'Hello world'],
 ]
 
+/** Messages of protocols: the options, the frame without its length, and the message. */
+const PROTOCOLS: readonly [string, LengthPrefixedOptions, string, string][] = [
+  ['a PUBLISH of MQTT 3.1.1', { offset: 1, width: 'varint' }, '0\x00\x03a/bhello', '0\x0a\x00\x03a/bhello'],
+  ['a query of PostgreSQL', { offset: 1, includesItself: true }, 'Qselect 1\0', 'Q\0\0\0\x0dselect 1\0'],
+  [
+    'a TPKT of RFC 1006, which counts all of it',
+    { offset: 2, width: 2, includesItself: true, adjustment: -2 },
+    '\x03\0hello',
+    '\x03\0\0\x09hello',
+  ],
+  ['an alert of TLS', { offset: 3, width: 2 }, '\x15\x03\x03\x01\x00', '\x15\x03\x03\x00\x02\x01\x00'],
+  [
+    'a request of Modbus/TCP',
+    { offset: 4, width: 2 },
+    '\0\x01\0\0\x11\x03\0\x6b\0\x03',
+    '\0\x01\0\0\0\x06\x11\x03\0\x6b\0\x03',
+  ],
+  [
+    'a COM_QUIT of MySQL, with a number behind the length',
+    { width: 3, order: 'little', adjustment: 1 },
+    '\x00\x01',
+    '\x01\0\0\x00\x01',
+  ],
+]
+
 /** A second, slow reading: the whole input at once, lengths as BigInt. */
 function reference(input: string, options: Options): Decoded {
   const { width = 4, order, offset = 0, adjustment = 0, includesItself, maxLength = 65_536 } = options
-  const { strip, overflow = 'error', partial = 'error' } = options
+  const { strip, keepHeader, overflow = 'error', partial = 'error' } = options
   const out: string[] = []
   const reports: string[] = []
   const done = (failure?: string) => ({ frames: out, reports, failure })
@@ -84,13 +110,14 @@ function reference(input: string, options: Options): Decoded {
     if (value > 2n ** 53n - 1n) return done('INVALID_FRAME')
     const behind = Number(value) + adjustment - (includesItself ? size : 0)
     const total = offset + size + behind
-    const taken = strip ?? offset + size
+    const taken = keepHeader ? size : (strip ?? offset + size)
     if (behind < 0 || total < taken) return done('INVALID_FRAME')
     if (total - taken > maxLength) {
       if (overflow === 'error') return done('FRAME_TOO_LONG')
       if (overflow === 'report') reports.push('FRAME_TOO_LONG')
       if (rest.length < total) return truncated()
     } else if (rest.length < total) return truncated()
+    else if (keepHeader) out.push(rest.slice(0, offset) + rest.slice(offset + size, total))
     else out.push(rest.slice(taken, total))
     rest = rest.slice(total)
   }
@@ -128,7 +155,10 @@ for (const plan of PLANS) {
       includesItself: fc.boolean(),
       offset: fc.integer({ min: 0, max: 3 }),
       adjustment: fc.integer({ min: -3, max: 3 }),
-      strip: fc.option(fc.integer({ min: 0, max: 6 }), { nil: undefined }),
+      head: fc.oneof(
+        fc.record({ strip: fc.integer({ min: 0, max: 6 }) }),
+        fc.record({ keepHeader: fc.boolean() }),
+      ),
       maxLength: fc.integer({ min: 16, max: 20 }),
       overflow: fc.constantFrom('error' as const, 'report' as const, 'skip' as const),
       partial: fc.constantFrom('error' as const, 'drop' as const),
@@ -149,8 +179,8 @@ for (const plan of PLANS) {
     const input = fc.array(byte, { maxLength: 60 }).map(bytes => bytes.join(''))
     await fc.assert(
       fc.asyncProperty(input, options, fc.integer({ min: 0, max: 0xffff }), async (input, given, seed) => {
-        const { strip, ...rest } = given
-        const options = strip === undefined ? rest : { ...rest, strip }
+        const { head, ...rest } = given
+        const options: Options = { ...rest, ...head }
         const expected = JSON.stringify(reference(input, options))
         for (const chunks of chunkings(latin1(input), { seed, random: 2 })) {
           const got = JSON.stringify(await decode(lengthPrefixed(options), chunks, plan))
@@ -167,17 +197,19 @@ for (const plan of PLANS) {
       order: orders,
       includesItself: fc.boolean(),
       adjustment: fc.integer({ min: -3, max: 0 }),
+      offset: fc.integer({ min: 0, max: 3 }),
     })
     const lengths = fc.array(fc.constantFrom(0, 1, 5, 120, 124, 125, 126, 127, 128, 129, 200), {
       maxLength: 4,
     })
     await fc.assert(
       fc.asyncProperty(lengths, options, async (lengths, options) => {
-        const sent = lengths.map(length => 'x'.repeat(length))
+        const header = 'hea'.slice(0, options.offset)
+        const sent = lengths.map(length => header + 'x'.repeat(length))
         const encoded = Buffer.concat(await runStage(toLengthPrefixed(options), frames(...sent), { plan }))
         const chunks = [...chunkings(encoded, { random: 3 })]
         for (const each of [...chunks.slice(0, 3), ...chunks.slice(-3)]) {
-          const got = await decode(lengthPrefixed(options), each, plan)
+          const got = await decode(lengthPrefixed({ ...options, keepHeader: true }), each, plan)
           if (JSON.stringify(got.frames) !== JSON.stringify(sent)) throw new Error(JSON.stringify(got))
         }
       }),
@@ -267,6 +299,20 @@ for (const plan of PLANS) {
     t.equal(await written({ width: 2, adjustment: -3 }, 5), '0008')
   })
 
+  t.test(
+    `${plan}: messages of protocols whose length stands behind other bytes, both ways and for every cut`,
+    async t => {
+      for (const [protocol, options, frame, wire] of PROTOCOLS) {
+        const [encoded] = await runStage(toLengthPrefixed(options), frames(frame), { plan })
+        t.equal(encoded?.toString('latin1'), wire, protocol)
+        for (const chunks of chunkings(latin1(wire + wire), { random: 3 })) {
+          const got = await decode(lengthPrefixed({ ...options, keepHeader: true }), chunks, plan)
+          t.strictSame(got, { frames: [frame, frame], reports: [], failure: undefined }, protocol)
+        }
+      }
+    },
+  )
+
   t.test(`${plan}: toLengthPrefixed refuses a frame whose length it cannot write`, async t => {
     const refuses = async (options: object, length: number, message: RegExp) => {
       const run = runStage(toLengthPrefixed(options), frames('abc', 'x'.repeat(length)), { plan })
@@ -278,6 +324,7 @@ for (const plan of PLANS) {
     await refuses({ width: 1, includesItself: true }, 255, /does not fit/)
     await refuses({ width: 2 }, 65_536, /does not fit/)
     await refuses({ adjustment: 3 }, 2, /a frame of 2 bytes: less than its 'adjustment'/)
+    await refuses({ offset: 3 }, 2, /a frame of 2 bytes: less than its 'offset' of 3/)
   })
 }
 
@@ -334,6 +381,16 @@ t.test('refuses an option that does not exist, and a value that is not allowed',
   refused({ overflow: 'truncate' }, /'overflow' is one of "error", "report", "skip"/)
   refused({ partial: 'emit' }, /'partial' is one of "error", "drop"/)
   refused({ strip: 0, maxLength: 3 }, /with a 'maxLength' of 3 no frame can hold the 4 bytes of its head/)
-  refused({ offset: 1 }, /toLengthPrefixed\(\) has no option 'offset'/, toLengthPrefixed)
+  refused(
+    { offset: 4, keepHeader: true, maxLength: 3 },
+    /no frame can hold the 4 bytes of its head. Raise 'maxLength'\.$/,
+  )
+  refused({ strip: 1, keepHeader: true }, /'keepHeader' takes the length out, and 'strip' the beginning/)
+  refused({ strip: 1 }, /toLengthPrefixed\(\) has no option 'strip'/, toLengthPrefixed)
+  refused(
+    { offset: 65_536 },
+    /toLengthPrefixed\(\): 'offset' is a whole number, from 0 to 65535/,
+    toLengthPrefixed,
+  )
   refused({ width: 0 }, /toLengthPrefixed\(\): 'width'/, toLengthPrefixed)
 })
