@@ -1,3 +1,4 @@
+import { chat } from './chat.js'
 import { counter } from './counter.js'
 import { echo } from './echo.js'
 import type { Preset } from './preset.js'
@@ -5,7 +6,7 @@ import { uppercase } from './uppercase.js'
 import { welcome } from './welcome.js'
 
 export type { Preset, PresetOptions } from './preset.js'
-export { counter, echo, uppercase, welcome }
+export { chat, counter, echo, uppercase, welcome }
 
 /** All presets, in the order of the command line. */
-export const presets: readonly Preset[] = [echo, welcome, counter, uppercase]
+export const presets: readonly Preset[] = [echo, welcome, counter, uppercase, chat]

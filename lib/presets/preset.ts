@@ -12,6 +12,8 @@ export interface PresetOptions {
   readonly maxLength?: number | string
   /** The handling of a longer line. @default 'error' */
   readonly overflow?: NonNullable<LinesOptions['overflow']>
+  /** How many of the last lines who joins a chat is sent first. */
+  readonly history?: number
   /** Gets the lines that the preset prints, such as those of `counter`. @default nobody */
   readonly log?: (line: string) => void
 }

@@ -165,7 +165,7 @@ t.test('--help of a preset names its flags with their defaults, and an example, 
   ]
   const own = {
     '--banner': ['welcome', 'uppercase'],
-    '--max-length': ['uppercase'],
+    '--max-length': ['uppercase', 'chat'],
     '--overflow': ['uppercase'],
   }
   for (const { name, summary } of presets) {

@@ -25,8 +25,8 @@ type Values = Record<string, unknown>
 
 const registry = builtIn()
 
-/** What passes time, or writes to disk, is compared by its plan only. */
-const NOT_RUN = ['throttle', 'tee']
+/** What passes time, writes to disk, or remembers other connections is compared by its plan only. */
+const NOT_RUN = ['throttle', 'tee', 'broadcast']
 
 /** zlib works in another thread, which cuts what it gives as it comes, and what `gzip` gives depends on the cuts. */
 function isTimed(stages: readonly AnyStage[]): boolean {

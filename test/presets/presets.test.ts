@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { Connection } from '../../lib/index.js'
 import {
+  chat,
   counter,
   echo,
   type Preset,
@@ -25,6 +26,8 @@ const BANNERS = new Map([
   [counter, ''],
   [uppercase, SHOUT],
 ])
+/** The presets that answer with what they are sent. */
+const ECHOES = [echo, welcome, counter, uppercase]
 const ALL_BYTES = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))
 /** How many clients of `counter` are there at once. */
 const CROWD = RUNS_ALL ? 1000 : 200
@@ -69,11 +72,11 @@ function cut(bytes: Buffer, size: number): Buffer[] {
   return Array.from({ length: count }, (_, index) => bytes.subarray(index * size, (index + 1) * size))
 }
 
-t.test('the presets are echo, welcome, counter and uppercase', async t => {
-  t.strictSame(presets, [echo, welcome, counter, uppercase])
+t.test('the presets are echo, welcome, counter, uppercase and chat', async t => {
+  t.strictSame(presets, [...ECHOES, chat])
   t.strictSame(
     presets.map(({ name }) => name),
-    ['echo', 'welcome', 'counter', 'uppercase'],
+    ['echo', 'welcome', 'counter', 'uppercase', 'chat'],
   )
 })
 
@@ -104,7 +107,7 @@ for (const plan of PLANS) {
 
     t.test('a client that sends everything and FIN before it reads anything gets everything', async t => {
       const sent = Buffer.from(`${'x'.repeat(1023)}\n`.repeat(64))
-      for (const preset of presets) {
+      for (const preset of ECHOES) {
         const { port } = await serveLocally(t, preset.pipeline(), { plan })
         const client = await connectTcp(t, port)
         await client.send(sent)
@@ -114,7 +117,7 @@ for (const plan of PLANS) {
     })
 
     t.test('a client that sends nothing but FIN gets the banner alone, then FIN', async t => {
-      for (const preset of presets) {
+      for (const preset of ECHOES) {
         const { port } = await serveLocally(t, preset.pipeline(), { plan })
         t.equal((await exchange(t, port, [])).toString(), BANNERS.get(preset), preset.name)
       }
@@ -123,7 +126,7 @@ for (const plan of PLANS) {
     t.test('a megabyte in one write is answered', async t => {
       const sent = Buffer.from(`${'paste me '.repeat(100)}\n`.repeat(1164))
       t.ok(sent.length >= 1024 * 1024)
-      for (const preset of presets) {
+      for (const preset of ECHOES) {
         const { port } = await serveLocally(t, preset.pipeline(), { plan })
         t.ok((await exchange(t, port, [sent])).equals(answer(preset, sent)), preset.name)
       }
@@ -131,7 +134,7 @@ for (const plan of PLANS) {
 
     t.test('single bytes are answered one by one, and line by line', async t => {
       const sent = Buffer.from('h\u00e9llo\r\n\n\0world')
-      for (const preset of presets) {
+      for (const preset of ECHOES) {
         const { port } = await serveLocally(t, preset.pipeline(), { plan })
         const client = await connectTcp(t, port)
         await client.receive(Buffer.byteLength(BANNERS.get(preset) ?? ''))
@@ -306,7 +309,7 @@ for (const plan of PLANS) {
 
     t.test('a client keeps a correct echo while another resets', async t => {
       const sent = Buffer.from(`${'b'.repeat(99)}\n`.repeat(1000))
-      for (const preset of presets) {
+      for (const preset of ECHOES) {
         const { port, ended } = await serveLocally(t, preset.pipeline(), { plan })
         const bystander = await connectTcp(t, port)
         const received = bystander.receive()
@@ -336,7 +339,7 @@ for (const plan of PLANS) {
 
     t.test('every preset gives the same bytes however its input is cut', async t => {
       const input = Buffer.concat([Buffer.from('h\u00e9llo\r\n\nw\0rld\n'), Buffer.from([0x61, 0x80, 0xff])])
-      for (const preset of presets) {
+      for (const preset of ECHOES) {
         for (const chunks of chunkings(input)) {
           const client = connect(preset.pipeline(), { plan })
           for (const chunk of chunks) client.send(chunk)
@@ -367,7 +370,7 @@ t.test(
       maxLength: fc.integer({ min: 1, max: 12 }),
       overflow: fc.constantFrom('error' as const, 'truncate' as const, 'skip' as const),
     })
-    for (const preset of presets) {
+    for (const preset of ECHOES) {
       await fc.assert(
         fc.asyncProperty(chunks, options, async (chunks, options) => {
           const given = preset.definition.options.banner === undefined ? { ...options, banner: '' } : options
