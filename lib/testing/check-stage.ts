@@ -9,6 +9,7 @@ import { showValue } from '../options/show-value.js'
 import type { AnyStage, Stage } from '../stage.js'
 import { copyOf } from './copy.js'
 import { failure } from './failure.js'
+import { BOUNDED_LAWS } from './laws/bounded.js'
 import { BYTEWISE_LAWS } from './laws/bytewise.js'
 import type { Breach, Law } from './laws/law.js'
 import { LEAK_LAWS } from './laws/leaks.js'
@@ -16,6 +17,10 @@ import { LIFE_LAWS } from './laws/life.js'
 import { OUTPUT_LAWS } from './laws/output.js'
 import { PROMISE_LAWS } from './laws/promises.js'
 import { STALLED_LAWS } from './laws/stalled.js'
+import { UNFINISHED_LAWS } from './laws/unfinished.js'
+import { WORK_LAWS } from './laws/work.js'
+import { processMemory } from './memory.js'
+import { PROCESS_RESOURCES } from './resources.js'
 import { brief } from './show.js'
 import { type CheckSettings, EndlessRun, type Sample, Subject } from './subject.js'
 import { turn } from './turns.js'
@@ -42,7 +47,8 @@ export interface CheckStageOptions {
   readonly random?: number
   /**
    * The number of bytes that the stage may hold while nobody reads; a value, or an empty line or frame, counts as 1. Use
-   * `Infinity` for a stage that gathers all of its input by design. @default 131072
+   * `Infinity` for a stage that gathers all of its input by design: the laws `stalled` and `bounded` are then left out.
+   * @default 131072
    */
   readonly held?: number
   /** The milliseconds of real time after which the wait for the stage to go on is given up. @default 5000 */
@@ -57,9 +63,12 @@ export interface CheckStageOptions {
 const LAWS: readonly Law[] = [
   ...OUTPUT_LAWS,
   ...PROMISE_LAWS,
+  ...UNFINISHED_LAWS,
   ...LIFE_LAWS,
   ...LEAK_LAWS,
+  ...WORK_LAWS,
   ...STALLED_LAWS,
+  ...BOUNDED_LAWS,
   ...BYTEWISE_LAWS,
 ]
 /** Laws without a check of their own: they are seen to be broken while the others are checked. */
@@ -71,15 +80,20 @@ const PARAMETERS_LAW = { name: 'unchanged', says: 'the options of the caller are
  * Checks that a stage (or a pipeline) obeys the laws of stages, which hold for every stage, on both plans:
  *
  * - `isolation`: two connections of one stage share no state
+ * - `unchanged`: an item does not change after it was handed to the stage or by it, and neither do `parameters`
  * - `example`: the input of each example gives its output, its error and its reports
  * - `cuts`: the same input gives the same output however it is cut into chunks, or, for other kinds than bytes, into batches
  * - `lazy`: a stage that says `lazy` gives nothing when the input ends before the first item
- * - `unchanged`: an item does not change after it was handed to the stage or by it, and neither do `parameters`
+ * - `asks`: a stage that says `asks: false` reads no address of its connection
+ * - `unfinished`: `unfinished()` gives a number for each frame that has begun, 0 between frames, and does not throw
  * - `life`: `close` is called once and last, however the connection ends, and does not throw
  * - `late`: nothing is enqueued after the end
- * - `leaks`: no timer, no listener on `connection.signal` and no handle of the process is left
+ * - `leaks`: no timer, no listener on `connection.signal`, no descriptor and no other handle of the process is left
+ * - `work`: the work for a piece of input does not grow with what came before it
  * - `stalled`: while the reader of the output stalls, the stage takes only so much input, and loses none of it
+ * - `bounded`: an input that goes on without end does not make the memory grow without an outcome
  * - `bytewise`: a stage that says `bytewise` changes blocks of lines as it changes single lines
+ * - `uncaught`: nothing is thrown or rejected where nobody can catch it
  * - `end`: every run ends
  *
  * A cut that breaks a law is made as small as possible, and the message has a test of it that is ready to paste. The time
@@ -106,7 +120,6 @@ export async function checkStage<In, Out>(
   checkInteger('checkStage()', 'random', random, 0, 1_000_000)
   if (held !== Number.POSITIVE_INFINITY) checkInteger('checkStage()', 'held', held, 1, 1_000_000_000)
   checkInteger('checkStage()', 'timeout', timeout, 1, 2_147_483_647)
-  const settings: CheckSettings = { seed, random, held, timeout, endpoints }
   if (!isObject(endpoints)) {
     throw new InvalidOptionError(`checkStage(): 'endpoints' is an object; got ${showValue(endpoints)}.`)
   }
@@ -115,11 +128,13 @@ export async function checkStage<In, Out>(
     throw new InvalidOptionError(`checkStage(): '${name}' is a list; got ${showValue(list)}.`)
   }
   if (examples.length === 0) throw new InvalidOptionError('checkStage() needs at least one example.')
+  const looks = { memory: processMemory(), resources: PROCESS_RESOURCES }
+  const settings: CheckSettings = { seed, random, held, timeout, endpoints, ...looks }
   const before = copyOf(parameters)
   await collectUncaught(async uncaught => {
     const made = (typeof stage === 'function' ? stage(...(parameters as never[])) : stage) as AnyStage
-    const subjects = examples.flatMap(example =>
-      subjectsOf(made, example as Example<unknown, unknown>, settings),
+    const subjects = examples.flatMap((example, index) =>
+      subjectsOf(made, example as Example<unknown, unknown>, index === 0, settings),
     )
     needUnchanged(before, parameters, made.name)
     for (const law of LAWS) {
@@ -136,7 +151,12 @@ function needUnchanged(expected: unknown, actual: unknown, stage: string): void 
 }
 
 /** The subjects for one example of a stage: one for each plan. */
-function subjectsOf(stage: AnyStage, example: Example<unknown, unknown>, settings: CheckSettings): Subject[] {
+export function subjectsOf(
+  stage: AnyStage,
+  example: Example<unknown, unknown>,
+  isFirst: boolean,
+  settings: CheckSettings,
+): Subject[] {
   checkNames('checkStage(): an example', example, ['input', 'output', 'error', 'reports'])
   const { stages = [stage], name } = stage
   const { error, reports = [] } = example
@@ -145,6 +165,7 @@ function subjectsOf(stage: AnyStage, example: Example<unknown, unknown>, setting
   const items = exampleItems(name, 'input', accepts, example.input)
   const output = exampleItems(name, 'output', emits, example.output)
   const sample: Sample = {
+    isFirst,
     items,
     expected: { output: emits === 'bytes' ? output[0] : output, error, reports },
   }

@@ -4,13 +4,21 @@ import { readdirSync, readlinkSync } from 'node:fs'
 /** Names that `process.getActiveResourcesInfo()` gives to operations under way, and not to handles that stay open. */
 const REQUEST = /Req|ConnectWrap|WriteWrap|ShutdownWrap/
 
-/** The number of operations of the process, such as reads of files, that the system has not answered yet. */
-export function pendingRequests(): number {
+/** The resources of the process, as the laws look at them. */
+export interface Resources {
+  /** The number of operations, such as reads of files, that the system has not answered yet. */
+  readonly pending: () => number
+  /** The numbers of resources that keep the process alive, by type, and of listeners on the process itself. */
+  readonly active: () => ReadonlyMap<string, number>
+  /** The open descriptors, each with the file that it stands for where the system tells (Linux does). */
+  readonly descriptors: () => ReadonlyMap<string, string | undefined>
+}
+
+function pendingRequests(): number {
   return process.getActiveResourcesInfo().filter(name => REQUEST.test(name)).length
 }
 
-/** The numbers of resources that keep the process alive, by type, and of listeners on the process itself. */
-export function activeResources(): Map<string, number> {
+function activeResources(): Map<string, number> {
   const counts = new Map<string, number>()
   for (const type of process.getActiveResourcesInfo()) counts.set(type, (counts.get(type) ?? 0) + 1)
   for (const event of process.eventNames()) {
@@ -19,26 +27,32 @@ export function activeResources(): Map<string, number> {
   return counts
 }
 
-/** The folder that lists the open descriptors of the process, on Linux and macOS. */
-const DESCRIPTORS = '/dev/fd'
-
-/** The open descriptors of the process, with what each stands for where the system tells; none where there is no list. */
-export function openDescriptors(): Map<string, string> {
-  const descriptors = new Map<string, string>()
+/**
+ * The open descriptors of the process; none where there is no list.
+ *
+ * @param folder - The folder that lists them, on Linux and macOS.
+ */
+export function openDescriptors(folder = '/dev/fd'): ReadonlyMap<string, string | undefined> {
   try {
-    for (const name of readdirSync(DESCRIPTORS)) descriptors.set(name, targetOf(name))
+    return new Map(readdirSync(folder).map(name => [name, targetOf(`${folder}/${name}`)]))
   } catch {
-    // Windows has no such folder.
+    return new Map()
   }
-  return descriptors
 }
 
-function targetOf(descriptor: string): string {
+function targetOf(link: string): string | undefined {
   try {
-    return readlinkSync(`${DESCRIPTORS}/${descriptor}`)
+    return readlinkSync(link)
   } catch {
-    return 'a descriptor'
+    return undefined
   }
+}
+
+/** The resources of this process. */
+export const PROCESS_RESOURCES: Resources = {
+  pending: pendingRequests,
+  active: activeResources,
+  descriptors: () => openDescriptors(),
 }
 
 /** Resources that need not keep the process alive, and are then not active. */
@@ -56,31 +70,40 @@ export interface Left {
   readonly place: Error
 }
 
+/** The notes of the run whose code runs. Each storage costs time with each promise of the process, so there is only one. */
+const scope = new AsyncLocalStorage<HiddenResources>()
+let running = 0
+
 /** Notes the hidden resources that a run makes, until they are destroyed. */
 export class HiddenResources {
   readonly #made = new Map<number, Left>()
-  readonly #scope = new AsyncLocalStorage<HiddenResources>()
   readonly #hook = createHook({
     init: (id, type) => {
-      if (!HIDDEN_TYPES.includes(type) || this.#scope.getStore() !== this) return
+      if (!HIDDEN_TYPES.includes(type) || scope.getStore() !== this) return
       this.#made.set(id, { type, place: new Error(`The ${type} was made here.`) })
     },
     destroy: id => void this.#made.delete(id),
   })
 
+  constructor() {
+    running++
+    this.#hook.enable()
+  }
+
   /** Runs a function, and notes what it and its callbacks make, until `stop()`. */
   run<Result>(run: () => Promise<Result>): Promise<Result> {
-    this.#hook.enable()
-    return this.#scope.run(this, run)
+    return scope.run(this, run)
   }
 
   stop(): void {
     this.#hook.disable()
+    running--
+    if (running === 0) scope.disable()
   }
 
   /** What is left. Timers of Node itself, such as those of `AbortSignal.timeout()`, are not the stage's. */
   left(): readonly Left[] {
-    return [...this.#made.values()].filter(({ place }) => !isMadeByNode(place))
+    return [...this.#made.values()].filter(({ type, place }) => type !== 'Timeout' || !isMadeByNode(place))
   }
 }
 

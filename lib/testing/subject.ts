@@ -5,7 +5,8 @@ import type { Kind } from '../kind.js'
 import type { AnyStage } from '../stage.js'
 import { nextConnectionId } from './connection-ids.js'
 import { type FakeClock, fakeClock } from './fake-clock.js'
-import { pendingRequests } from './resources.js'
+import type { Memory } from './memory.js'
+import type { Resources } from './resources.js'
 import { batchesOf, Trial, type TrialHooks, unbatch } from './trial.js'
 import { now, turn } from './turns.js'
 
@@ -16,6 +17,8 @@ export interface CheckSettings {
   readonly held: number
   readonly timeout: number
   readonly endpoints: Endpoints
+  readonly memory: Memory
+  readonly resources: Resources
 }
 
 /** The result of a run. */
@@ -34,6 +37,8 @@ export interface Result {
 
 /** An example of the caller, after the check of its form. */
 export interface Sample {
+  /** Whether it is the first example, with which the laws try what is the same for every example. */
+  readonly isFirst: boolean
   readonly items: readonly unknown[]
   readonly expected: Result
 }
@@ -68,6 +73,9 @@ export interface Opened {
 
 /** A stage on one plan with one of its examples. Each law is checked for each subject. */
 export class Subject {
+  /** The operations of the process that were under way before. */
+  readonly #pending: number
+
   constructor(
     readonly stages: readonly AnyStage[],
     readonly name: string,
@@ -76,7 +84,9 @@ export class Subject {
     readonly plan: PlanMode,
     readonly sample: Sample,
     readonly settings: CheckSettings,
-  ) {}
+  ) {
+    this.#pending = settings.resources.pending()
+  }
 
   /**
    * The id of every connection, for a stage that tells its id: its example is that of the first connection. Others have a
@@ -85,7 +95,18 @@ export class Subject {
   id: number | undefined
 
   /** Turns of the event loop that connections have waited for the stages. */
-  waitedTurns = 0
+  #waitedTurns = 0
+
+  /** Whether the stages answer in the call that gives them an item. */
+  get isSynchronous(): boolean {
+    return this.plan === 'fused' && this.stages.every(({ open }) => open !== undefined)
+  }
+
+  /** Returns a function that tells whether connections have waited for so many turns of the event loop since. */
+  slowAfter(turns: number): () => boolean {
+    const last = this.#waitedTurns + turns
+    return () => this.#waitedTurns > last
+  }
 
   /** Opens the stages for a new connection. */
   async open(hooks: TrialHooks = {}, setting: Setting = {}): Promise<Opened> {
@@ -93,8 +114,7 @@ export class Subject {
     const { id = this.id ?? nextConnectionId(this.settings) } = setting
     const clock = fakeClock()
     const connection = new Connection(id, endpoints, clock)
-    const requests = pendingRequests()
-    const wait = (until: Promise<void>) => this.#wait(until, clock, requests)
+    const wait = (until: Promise<void>) => this.#wait(until, clock)
     return {
       trial: await Trial.open(stages, kind, this.plan, connection, { wait, ...hooks }),
       clock,
@@ -125,19 +145,19 @@ export class Subject {
     }
   }
 
-  /** @param requests - The operations of the process that were under way before the stages were opened. */
-  async #wait(until: Promise<void>, clock: FakeClock, requests: number): Promise<void> {
+  async #wait(until: Promise<void>, clock: FakeClock): Promise<void> {
     let waiting = true
     const done = until.then(() => {
       waiting = false
     })
+    this.#waitedTurns++
     await Promise.race([done, turn()])
     const deadline = now() + this.settings.timeout
     for (let turns = 0, idle = 0; waiting; turns++, idle++) {
-      this.waitedTurns++
+      this.#waitedTurns++
       if (idle > IDLE_TURNS && clock.pending > 0) {
         // While a file is read, or a name is looked up, time stands still: it would use up what such work may take.
-        if (pendingRequests() > requests) idle = 0
+        if (this.settings.resources.pending() > this.#pending) idle = 0
         else clock.advance(1000)
       }
       if (turns > MIN_TURNS && now() > deadline) throw new EndlessRun()

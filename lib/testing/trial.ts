@@ -148,8 +148,13 @@ export class Trial {
   async feed(items: Iterable<unknown>): Promise<void> {
     for (const item of items) {
       if (this.over) return
-      if (!this.write(item)) await this.#wait(this.changed())
+      if (!this.write(item)) await this.ready()
     }
+  }
+
+  /** Resolves, behind a `write` that returned false, when the stages take more, or are over. */
+  ready(): Promise<void> {
+    return this.#wait(this.changed())
   }
 
   /** Ends the source, and resolves when everything has come out. */

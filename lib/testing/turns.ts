@@ -13,17 +13,21 @@ export function turn(): Promise<void> {
 /** Turns of the event loop without a change after which a pipeline is taken to have come to rest. */
 const QUIET_TURNS = 20
 
-/**
- * Resolves when a number has stayed the same for some turns of the event loop. While `isBusy` says that work is under way
- * elsewhere, such as on a thread, it waits on, until a deadline: a time of `now()`.
- */
-export async function quiet(
-  measure: () => number,
-  isBusy: () => boolean = () => false,
-  deadline = Number.POSITIVE_INFINITY,
-): Promise<void> {
+/** Conditions of `quiet()`. */
+interface Quiet {
+  /** Whether work is under way elsewhere, such as on a thread: then it waits on. @default never */
+  readonly isBusy?: () => boolean
+  /** Whether anyone still waits. @default always */
+  readonly isWanted?: (() => boolean) | undefined
+  /** The time of `now()` after which it does not wait for what is busy. @default none */
+  readonly deadline?: number
+}
+
+/** Resolves when a number has stayed the same for some turns of the event loop. */
+export async function quiet(measure: () => number, conditions: Quiet = {}): Promise<void> {
+  const { isBusy = () => false, isWanted = () => true, deadline = Number.POSITIVE_INFINITY } = conditions
   let before = measure()
-  for (let still = 0; still < QUIET_TURNS; still++) {
+  for (let still = 0; still < QUIET_TURNS && isWanted(); still++) {
     await turn()
     const after = measure()
     if (after !== before || (isBusy() && now() < deadline)) still = 0

@@ -6,7 +6,7 @@ const EVENTS = ['uncaughtException', 'unhandledRejection'] as const
 /** The list for what the code of a run throws: Node calls the listeners of the events in the scope that has thrown. */
 const scope = new AsyncLocalStorage<unknown[]>()
 /** The listeners of the process from before, which are told of what no run has thrown. */
-let others = new Map<string, readonly Listener[]>()
+let others: Readonly<Record<string, readonly Listener[]>> = {}
 const owns = EVENTS.map(event => [event, (...parameters: unknown[]) => hear(event, parameters)] as const)
 let runs = 0
 
@@ -27,17 +27,18 @@ export async function collectUncaught(run: (uncaught: readonly unknown[]) => Pro
 }
 
 function takeOver(): void {
-  others = new Map(EVENTS.map(event => [event, process.rawListeners(event) as Listener[]]))
+  others = Object.fromEntries(EVENTS.map(event => [event, process.rawListeners(event) as Listener[]]))
   for (const [event, own] of owns) process.removeAllListeners(event).on(event, own)
 }
 
 function giveBack(): void {
+  scope.disable()
   for (const [event, own] of owns) {
     process.off(event, own)
     // Those that were added meanwhile come behind.
     const added = process.rawListeners(event) as Listener[]
     process.removeAllListeners(event)
-    for (const listener of [...(others.get(event) as Listener[]), ...added]) process.on(event, listener)
+    for (const listener of [...(others[event] as readonly Listener[]), ...added]) process.on(event, listener)
   }
 }
 
@@ -47,7 +48,7 @@ function hear(event: string, parameters: unknown[]): void {
     uncaught.push(parameters[0])
     return
   }
-  const listeners = others.get(event) as Listener[]
+  const listeners = others[event] as readonly Listener[]
   // Without a listener the process would have ended.
   if (listeners.length === 0) throw parameters[0]
   for (const listener of listeners) listener.apply(process, parameters)

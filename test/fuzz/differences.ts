@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BywashError } from '../../lib/index.js'
-import { openDescriptors, pendingRequests } from '../../lib/testing/resources.js'
+import { openDescriptors, PROCESS_RESOURCES } from '../../lib/testing/resources.js'
 import { brief } from '../../lib/testing/show.js'
 import { now, until } from '../../lib/testing/turns.js'
 import { CLIENTS } from './clients.js'
@@ -34,7 +34,7 @@ export async function differences(
       // A thread may be about to open a file, for a copy of a connection that is over.
       const isClosed = () => {
         after = openDescriptors()
-        return after.size <= before.size && pendingRequests() === 0
+        return after.size <= before.size && PROCESS_RESOURCES.pending() === 0
       }
       await until(isClosed, now() + closingTime)
       const left = [...after].filter(([name, target]) => before.get(name) !== target)

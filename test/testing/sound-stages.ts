@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
-import { EventEmitter } from 'node:events'
+import { EventEmitter, setMaxListeners } from 'node:events'
 import { open as openFile } from 'node:fs/promises'
 import { Duplex, PassThrough, Transform } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { mock } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { createBrotliCompress, createBrotliDecompress, createGunzip, createGzip } from 'node:zlib'
 import split2 from 'split2'
 import { objectTransform, transform as through2 } from 'through2'
 import {
@@ -37,6 +38,8 @@ export interface Sound {
   readonly stage: unknown
   readonly examples: readonly unknown[]
   readonly options?: CheckStageOptions
+  /** Whether the check takes a second or more, and is left to `npm run test:all`. */
+  readonly isLong?: boolean
 }
 
 type Open<In, Out> = (connection: Connection) => Transformer<In, Out>
@@ -180,6 +183,7 @@ function squeezed() {
 
 const bus = new EventEmitter()
 let sharedTimer: NodeJS.Timeout | undefined
+const look = mock.fn((_line: unknown) => {})
 
 /** Stages of every sort that people write. `checkStage` must refuse none of them. */
 export const SOUND: Record<string, Sound> = {
@@ -219,11 +223,10 @@ export const SOUND: Record<string, Sound> = {
     examples: [{ input: [1], output: [Object.assign([1], { self: loop(1) })] }],
   },
   'looks at lines, for a mock that remembers them all': {
-    stage: tap(
-      'look',
-      mock.fn((_line: unknown) => {}),
-    ),
+    isLong: true,
+    stage: tap('look', look),
     examples: abc,
+    options: { held: 16_384 },
   },
   'counts lines': {
     stage: lineStage('numbering', () => new Numbering()),
@@ -428,6 +431,18 @@ export const SOUND: Record<string, Sound> = {
     }),
     examples: [{ input: 'né€', output: 'NÉ€' }],
   },
+  'tells the progress of a frame that is not complete': {
+    stage: decoder('progress', () => {
+      let length = 0
+      return {
+        transform: (chunk, controller) => {
+          for (const byte of chunk) controller.enqueue(`${length++}: ${byte}`)
+        },
+        unfinished: () => Math.min(length, 1),
+      }
+    }),
+    examples: [{ input: 'ab', output: ['0: 97', '1: 98'] }],
+  },
   'decodes lengths with a limit': {
     stage: lengthDecoder(),
     examples: [
@@ -444,6 +459,7 @@ export const SOUND: Record<string, Sound> = {
     examples: [{ input: 'ab\ncd', output: ['ab', 'cd'] }],
   },
   'decodes lines of 16 MiB and drops an unfinished one': {
+    isLong: true,
     stage: lines({ maxLength: 16_777_216, partial: 'drop' }),
     examples: [{ input: 'ab\ncd', output: ['ab'] }],
   },
@@ -547,21 +563,19 @@ export const SOUND: Record<string, Sound> = {
     examples: abc,
   },
   'has a deadline for work of the thread pool': {
-    stage: asyncMap('deadline', (line: string, { clock, signal }) => {
-      return new Promise<string>((resolve, reject) => {
-        const timer = clock.setTimeout(() => reject(new Error('too slow')), 1000)
-        const giveUp = () => clock.clearTimeout(timer)
-        signal.addEventListener('abort', giveUp, { once: true })
-        const work = async () => {
-          const file = await openFile('/dev/null')
-          await file.close()
-        }
-        void work().then(() => {
-          giveUp()
-          signal.removeEventListener('abort', giveUp)
-          resolve(line)
-        })
-      })
+    stage: asyncMap('deadline', async (line: string, { clock, signal }) => {
+      let isLate = false
+      const timer = clock.setTimeout(() => {
+        isLate = true
+      }, 1000)
+      const stop = () => clock.clearTimeout(timer)
+      signal.addEventListener('abort', stop, { once: true })
+      const file = await openFile('/dev/null')
+      await file.close()
+      stop()
+      signal.removeEventListener('abort', stop)
+      if (isLate) throw new Error('too slow')
+      return line
     }),
     examples: through(['a']),
     options: { random: 0 },
@@ -575,6 +589,7 @@ export const SOUND: Record<string, Sound> = {
       'listening',
       (line: string, { signal, clock }) =>
         new Promise<string>(resolve => {
+          setMaxListeners(0, signal)
           const stop = () => clock.clearTimeout(timer)
           const timer = clock.setTimeout(() => {
             signal.removeEventListener('abort', stop)
@@ -646,6 +661,22 @@ export const SOUND: Record<string, Sound> = {
     stage: pipeline().through(gzip()).through(gunzip()),
     examples: [{ input: 'hello', output: 'hello' }],
   },
+  'compresses and decompresses with streams of Node, which give nothing for long': {
+    isLong: true,
+    stage: pipeline()
+      .through(fromStream('zip', () => createGzip()))
+      .through(fromStream('unzip', () => createGunzip())),
+    examples: [{ input: 'hello', output: 'hello' }],
+    options: { random: 0 },
+  },
+  'compresses and decompresses with brotli': {
+    isLong: true,
+    stage: pipeline()
+      .through(fromStream('brotli', () => createBrotliCompress()))
+      .through(fromStream('unbrotli', () => createBrotliDecompress())),
+    examples: [{ input: 'hello', output: 'hello' }],
+    options: { random: 0 },
+  },
   'waits by the clock for each byte': {
     stage: throttle({ bytesPerSecond: 10 }),
     examples: [{ input: 'hello', output: 'hello' }],
@@ -693,7 +724,9 @@ function loop(n: number): object {
   return object
 }
 
-/** Clears what these stages share. */
+/** Clears what a stage of these has kept. */
 export function clearShared(): void {
   clearInterval(sharedTimer)
+  sharedTimer = undefined
+  look.mock.resetCalls()
 }

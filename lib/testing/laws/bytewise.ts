@@ -36,9 +36,11 @@ async function compare(
 }
 
 /** Blocks of lines, each line with a line feed: the example itself, and random ones. */
-function* blocks({ sample, settings }: Subject, encoding: LineEncoding): Generator<string> {
+function* blocks({ sample, settings }: Subject, table: ByteTable, encoding: LineEncoding): Generator<string> {
   const next = randomNumbers(settings.seed)
-  const characters = [...CHARACTERS[encoding], '\n', '\n']
+  const changed = [...table.subarray(0, 0x80).entries()].filter(([byte, to]) => byte !== to)
+  const own = changed.map(([byte]) => String.fromCharCode(byte))
+  const characters = [...CHARACTERS[encoding], ...own, '\n', '\n']
   yield (sample.items as string[]).map(line => `${line}\n`).join('')
   for (let round = 0; round < RANDOM_BLOCKS; round++) {
     const length = Math.floor(next() * MAX_LINE_CHARACTERS)
@@ -53,7 +55,7 @@ async function checkBytewise(subject: Subject): Promise<Breach | undefined> {
   if (table === undefined) return undefined
   for (const encoding of ENCODINGS) {
     const of = (text: string) => compare(subject, table, encoding, text)
-    for (const text of blocks(subject, encoding)) {
+    for (const text of blocks(subject, table, encoding)) {
       if (!(await of(text)).differs) continue
       const characters = await shrink(
         [...text.slice(0, -1)],

@@ -1,4 +1,4 @@
-import { activeResources, HiddenResources, openDescriptors } from '../resources.js'
+import { HiddenResources } from '../resources.js'
 import type { Subject } from '../subject.js'
 import { now, quiet, until } from '../turns.js'
 import type { Breach, Law } from './law.js'
@@ -20,21 +20,25 @@ function leak({ timers, listening, listeners }: Ended, ending: string): string |
 const FIRST_ROUNDS = 2
 const ALL_ROUNDS = 16
 
-function countIn(resources: Map<string, number>, type: string): number {
+function countIn(resources: ReadonlyMap<string, number>, type: string): number {
   return [...resources].filter(([known]) => known === type).reduce((sum, [, count]) => sum + count, 0)
 }
 
 async function checkResources(subject: Subject): Promise<Breach | undefined> {
   const hidden = new HiddenResources()
-  const active = activeResources()
-  const descriptors = openDescriptors()
+  const { resources, timeout } = subject.settings
+  const active = resources.active()
+  const descriptors = resources.descriptors()
   const left = (least: number): Breach | undefined => {
-    const opened = [...openDescriptors()].filter(([name]) => !descriptors.has(name))
-    if (opened.length >= least) return leftOver(`an open descriptor, of ${opened.at(-1)?.[1]}`)
+    const opened = [...resources.descriptors()].filter(([name]) => !descriptors.has(name))
+    if (opened.length >= least) {
+      const files = new Set(opened.flatMap(([, file]) => file ?? []))
+      return leftOver(['an open descriptor', ...files].join(', '))
+    }
     const made = hidden.left()
     const last = made.findLast(({ type }) => made.filter(each => each.type === type).length >= least)
     if (last !== undefined) return leftOver(last.type, last.place)
-    const grown = [...activeResources()].find(([type, count]) => count - countIn(active, type) >= least)
+    const grown = [...resources.active()].find(([type, count]) => count - countIn(active, type) >= least)
     return grown && leftOver(grown[0])
   }
   const runRounds = async (rounds: number) => {
@@ -48,7 +52,7 @@ async function checkResources(subject: Subject): Promise<Breach | undefined> {
   if (isSuspect) {
     await hidden.run(() => runRounds(ALL_ROUNDS - FIRST_ROUNDS))
     // Some take a while to close.
-    await until(() => left(ALL_ROUNDS) === undefined, now() + subject.settings.timeout)
+    await until(() => left(ALL_ROUNDS) === undefined, now() + timeout)
   }
   hidden.stop()
   return isSuspect ? left(ALL_ROUNDS) : undefined

@@ -33,7 +33,7 @@ function batchSizes(length: number): readonly number[] {
 }
 
 /** The input in its smallest pieces: single bytes, or the items. */
-function smallestPieces({ accepts, sample }: Subject): readonly unknown[] {
+export function smallestPieces({ accepts, sample }: Subject): readonly unknown[] {
   const [input] = sample.items
   return accepts === 'bytes' ? [...(input as Buffer)].map(byte => Buffer.of(byte)) : sample.items
 }
@@ -81,10 +81,11 @@ async function checkCuts(subject: Subject): Promise<Breach | undefined> {
 const CUT = Symbol('cut')
 
 /** Shrinks a failing feed: leaves out cuts and bytes (or items) as long as the input gives something else cut than whole. */
-async function smallestCut(subject: Subject, found: Feed): Promise<Breach> {
+async function smallestCut(subject: Subject, feed: Feed): Promise<Breach> {
   const { sample } = subject
   const isBytes = subject.accepts === 'bytes'
-  const { feed, hasEmpty } = await withoutEmpty(subject, found)
+  // No socket gives an empty chunk. Where there is one, the same cut without it did not fail before.
+  const hasEmpty = feed.items.some(item => (item as Buffer).length === 0)
   const compare = async (parts: readonly unknown[]) => {
     const items = isBytes ? chunksOf(parts) : parts
     const expected = await subject.run(isBytes ? [Buffer.concat(items as Buffer[])] : items.map(copyOf))
@@ -102,20 +103,6 @@ async function smallestCut(subject: Subject, found: Feed): Promise<Breach> {
   const { items, expected, actual } = await compare(smallest)
   const { batch } = feed
   return { input: items, expected, actual, test: cutTest(subject, { items, batch }, expected) }
-}
-
-/** The feed without its empty chunks, which no socket gives, if it fails without them too. */
-async function withoutEmpty(
-  subject: Subject,
-  feed: Feed,
-): Promise<{ readonly feed: Feed; readonly hasEmpty: boolean }> {
-  if (subject.accepts !== 'bytes') return { feed, hasEmpty: false }
-  const items = feed.items.filter(item => (item as Buffer).length > 0)
-  if (items.length === feed.items.length) return { feed, hasEmpty: false }
-  const actual = await subject.run(items.map(copyOf), feed.batch)
-  return isSameResult(subject.sample.expected, actual)
-    ? { feed, hasEmpty: true }
-    : { feed: { ...feed, items }, hasEmpty: false }
 }
 
 function chunksOf(parts: readonly unknown[]): Buffer[] {

@@ -26,43 +26,52 @@ function* supply({ accepts, sample }: Subject): Generator<unknown, never> {
   for (;;) yield* items.map(copyOf)
 }
 
-/** Makes a function that waits until nothing comes out any more, and no stream of a stage works on what it was given. */
-function calm({ trial, clock }: Opened, { settings }: Subject): (measure: () => number) => Promise<void> {
-  // A stage that waits for the clock stays as it is.
-  const isBusy = () => trial.isBusy && clock.pending === 0
-  return measure => quiet(measure, isBusy, now() + settings.timeout)
+/** The items, each of which is added to a list when it is taken. */
+function* noted(items: Iterable<unknown>, list: unknown[]): Generator<unknown> {
+  for (const item of items) {
+    list.push(item)
+    yield item
+  }
 }
 
-/** Feeds items as fast as the stage takes them, while nobody reads its output. Returns those that were fed. */
+/** Waits until nothing comes out any more, and no stream of a stage works on what it was given, or nobody waits any more. */
+type Calm = (measure: () => number, isWanted?: () => boolean) => Promise<void>
+
+function calm({ trial, clock }: Opened, { settings }: Subject): Calm {
+  // A stage that waits for the clock stays as it is.
+  const isBusy = () => trial.isBusy && clock.pending === 0
+  return (measure, isWanted) => quiet(measure, { isBusy, isWanted, deadline: now() + settings.timeout })
+}
+
+/** Feeds items as fast as the stage takes them, while nobody reads its output. Returns their size. */
 async function feedStalled(
   trial: Trial,
   items: Iterator<unknown>,
   limit: number,
-  rest: () => Promise<void>,
-): Promise<unknown[]> {
-  const fed: unknown[] = []
+  came: () => number,
+  rest: Calm,
+): Promise<number> {
   let taken = 0
   let turnAt = READ_BYTES
-  while (!trial.over && trial.output.length === 0 && taken < limit) {
+  while (!trial.over && came() === 0 && taken < limit) {
     const item = items.next().value
-    fed.push(item)
     taken += heldSize(item)
     if (!trial.write(item)) {
       let isWaiting = true
       const changed = trial.changed().then(() => {
         isWaiting = false
       })
-      await Promise.race([changed, rest()])
+      await Promise.race([changed, rest(came, () => isWaiting)])
       if (isWaiting) break
     }
     if (taken >= turnAt) {
       turnAt += READ_BYTES
       await turn()
       // What is on its way comes out before more is fed, or a stage that only is slow would seem to hold it.
-      if (trial.isBusy) await rest()
+      if (trial.isBusy) await rest(came)
     }
   }
-  return fed
+  return taken
 }
 
 async function checkStalled(subject: Subject): Promise<Breach | undefined> {
@@ -80,11 +89,11 @@ async function checkStalled(subject: Subject): Promise<Breach | undefined> {
   })
   const { trial } = opened
   const rest = calm(opened, subject)
-  const items = supply(subject)
+  const fed: unknown[] = []
+  const items = noted(supply(subject), fed)
   const most = held * subject.stages.length
   const limit = 2 * most
-  const fed = await feedStalled(trial, items, limit, () => rest(() => trial.output.length))
-  const taken = fed.reduce<number>((sum, item) => sum + heldSize(item), 0)
+  const taken = await feedStalled(trial, items, limit, () => late, rest)
   const read = late
   await rest(() => late)
   isReading = true
@@ -92,12 +101,11 @@ async function checkStalled(subject: Subject): Promise<Breach | undefined> {
   if (taken < limit) {
     await rest(() => late)
     const more = Array.from({ length: ITEMS_AFTER_STALL }, () => items.next().value)
-    fed.push(...more)
     await trial.feed(more)
   }
   await trial.end()
   trial.close()
-  if (taken >= limit && late - read > most) {
+  if (taken >= limit && late - read > most && (await keeps(subject, limit, late - read))) {
     return {
       detail:
         `While nobody read, it took ${taken} bytes (or items) and held ${late - read} of them; ` +
@@ -105,6 +113,34 @@ async function checkStalled(subject: Subject): Promise<Breach | undefined> {
     }
   }
   return lost(await subject.run(fed.map(copyOf)), subject.resultOf(trial))
+}
+
+/** Bytes from which on the memory shows what is held. */
+const VISIBLE_BYTES = 65_536
+
+/** How much more input than the limit shows what the memory holds. */
+const MUCH_INPUT = 8
+
+/** Whether the memory holds what comes out late: a compressor gives much more than it has kept. */
+async function keeps(subject: Subject, limit: number, late: number): Promise<boolean> {
+  if (late < VISIBLE_BYTES || !subject.settings.memory.isVisible) return true
+  // What is held grows with the input, but the tables of a compressor stay as they are. By chance the memory may seem to grow
+  // once, but hardly twice.
+  for (let time = 0; time < 2; time++) {
+    const growth = (await heldAt(subject, MUCH_INPUT * limit)) - (await heldAt(subject, limit))
+    if (growth < (late * (MUCH_INPUT - 1)) / 2) return false
+  }
+  return true
+}
+
+function heldAt(subject: Subject, amount: number): Promise<number> {
+  return subject.settings.memory.heldBy(async hold => {
+    let given = 0
+    const opened = await subject.open({ reading: () => false, keeps: false, given: () => void given++ })
+    await feedStalled(opened.trial, supply(subject), amount, () => given, calm(opened, subject))
+    await hold(opened.trial)
+    opened.trial.close()
+  })
 }
 
 function lost(expected: Result, actual: Result): Breach | undefined {
