@@ -78,14 +78,15 @@ class Member {
   }
 
   close(): void {
-    if (this.#members.get(this.#name) !== this) return
     this.#members.delete(this.#name)
     this.#tell(`* ${this.#name} has left`)
   }
 
   /** A connection of another listener may have the same number, and a member any name. */
   #freeName(): string {
-    for (let name = `guest-${this.#connection.id}`; ; name += '-') if (!this.#members.has(name)) return name
+    let name = `guest-${this.#connection.id}`
+    while (this.#members.has(name)) name += '-'
+    return name
   }
 
   #rename(name: string, controller: Controller<string>): void {

@@ -218,6 +218,11 @@ for (const plan of PLANS) {
     )
   })
 
+  t.test(`${plan}: the words of an inline command are Buffers where bulk strings are`, async t => {
+    const { values } = await decoded({ bulk: 'buffer' }, [Buffer.from('GET é\n')], plan)
+    t.equal(values, json([[Buffer.from('GET'), Buffer.from('é')]]))
+  })
+
   t.test(`${plan}: with Buffers for bulk strings every value is written again as it came`, async t => {
     const same = pipeline()
       .through(resp({ bulk: 'buffer' }))
