@@ -8,11 +8,12 @@ import { fileURLToPath } from 'node:url'
 /** What each room may import besides itself. A file of lib/ that is not named here is of the room `contract`. */
 const MAY_IMPORT = {
   options: ['errors.ts'],
+  net: [],
   contract: ['options'],
   engine: ['contract', 'options'],
   'pipeline.ts': ['contract', 'engine', 'options'],
-  stages: ['contract', 'options'],
-  listener: ['contract', 'engine', 'options', 'pipeline.ts'],
+  stages: ['contract', 'net', 'options'],
+  listener: ['contract', 'engine', 'net', 'options', 'pipeline.ts'],
   'index.ts': ['contract', 'engine', 'listener', 'options', 'pipeline.ts', 'stages'],
   presets: ['contract', 'options', 'pipeline.ts', 'stages'],
   testing: ['contract', 'engine', 'options', 'pipeline.ts'],

@@ -14,6 +14,27 @@ export function parseAddress(text: string): { readonly host: string; readonly po
   return port >= 1 && port <= 65_535 ? { host: v6 || name || 'localhost', port } : undefined
 }
 
+/** The address of a server to connect to. */
+export interface ServerAddress {
+  readonly address: { readonly host: string; readonly port: number } | { readonly path: string }
+  /** Whether the address asks for TLS. */
+  readonly isTls: boolean
+}
+
+/**
+ * Parses the address of a server: `host:port`, also behind `tcp://` or `tls://`, or the path of a unix socket, which has a
+ * slash; undefined for anything else.
+ */
+export function parseServerAddress(text: string): ServerAddress | undefined {
+  const [, scheme, rest = text] = /^(tcp|tls):\/\/(.*)$/is.exec(text) ?? []
+  const isTls = scheme?.toLowerCase() === 'tls'
+  if (scheme === undefined && rest.includes('/') && !rest.includes('://')) {
+    return { address: { path: rest }, isTls }
+  }
+  const address = parseAddress(rest.replace(/\/$/, ''))
+  return address && { address, isTls }
+}
+
 const UNIX_FAMILY = 'unix'
 
 /**

@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import type { Duplex } from 'node:stream'
 import { type Clock, systemClock } from './clock.js'
 import type { BywashError } from './errors.js'
 import type { StageCounts } from './stage-counts.js'
@@ -52,6 +53,27 @@ export function sharedCount(connection: Connection): AskTotal | undefined {
  * read is a system call and an object, so only listeners call this whose handlers or stages may look at it.
  */
 export function keepAddresses({ remoteAddress: _kept }: Connection): void {}
+
+/** A Duplex, with those members of a socket that a reset needs. */
+type Resettable = Duplex & {
+  readonly resetAndDestroy?: () => unknown
+  /** The socket below a TLS socket. */
+  readonly _parent?: Resettable | null
+}
+
+/**
+ * Ends a duplex so that its other side sees an error, and no end in good order: with a RST where the transport has one. A unix
+ * socket has none, and is closed; any other Duplex is destroyed with the error.
+ */
+export function resetDuplex(duplex: Resettable, error?: Error): void {
+  try {
+    // The RST of a TLS connection is that of the socket below it.
+    ;(duplex._parent ?? duplex).resetAndDestroy?.()
+  } catch {
+    // A unix socket of Node's has the method, but no reset.
+  }
+  duplex.destroy(error)
+}
 
 /** One client of a listener, or of `pipeline.handle()`, as the `open` of each stage gets it. */
 export class Connection implements Endpoints {

@@ -15,6 +15,7 @@ export const ERROR_CODES = [
   'ERR_BYWASH_STAGE_ORDER',
   'ERR_BYWASH_TIMEOUT',
   'ERR_BYWASH_TOO_MANY_TOPICS',
+  'ERR_BYWASH_UPSTREAM',
   'ERR_BYWASH_WORKER',
 ] as const
 
@@ -48,10 +49,22 @@ export class StageOrderError extends BywashError {
   }
 }
 
-/** A stage failed: it threw, or broke the contract of stages. `cause` is what it threw, if it threw. */
+/**
+ * A stage failed: it threw, or broke the contract of stages. `cause` is what it threw, if it threw. Throw a subclass with a
+ * `reason` of its own for what is no mistake in the code of the stage; such an error is in the outcome, and not told to `onError`.
+ */
 export class StageError extends BywashError {
   /** The name of the stage. */
   readonly stage: string
+  /** The reason in the outcome of a connection that it ends. */
+  readonly reason: Reason = 'stage-error'
+  /** The message for the peer, one line without a line feed; undefined where there is nothing that it should know. */
+  readonly farewell: string | undefined = undefined
+  /**
+   * Whether the peer's connection is reset behind the output from before the error, in place of a farewell and FIN, so that
+   * what has come does not look complete. A transport without a reset is destroyed.
+   */
+  readonly resets: boolean = false
 
   constructor(stage: string, what: string, options?: ErrorOptions) {
     super('ERR_BYWASH_STAGE', `Stage '${stage}' ${what}`, options)
@@ -72,6 +85,20 @@ export class CopyError extends StageError {
     const items = count === 1 ? '1 item is' : `${count} items are`
     super(stage, `${what}. ${items} missing in the copy (${target}).`)
     this.count = count
+  }
+}
+
+/** A server that a stage passes the connection on to could not be reached, or has broken off. `cause` is Node's error. */
+export class UpstreamError extends StageError {
+  override readonly code = 'ERR_BYWASH_UPSTREAM'
+  override readonly reason = 'upstream-error'
+  override readonly farewell = 'the server behind this one is not available'
+  override readonly resets: boolean
+
+  /** @param resets - Whether the client may have had a part of an answer, which must not look complete. */
+  constructor(stage: string, what: string, resets: boolean, options?: ErrorOptions) {
+    super(stage, what, options)
+    this.resets = resets
   }
 }
 
@@ -265,7 +292,7 @@ export function blame(stage: string, when: string, cause: unknown): BywashError 
 
 /** The reason in the outcome of a connection that an error ends. */
 export function reasonOf(error: BywashError): Reason {
-  return isClientFault(error) ? error.reason : 'stage-error'
+  return isClientFault(error) || error instanceof StageError ? error.reason : 'stage-error'
 }
 
 /** Whether the client caused an error, which has then a `farewell` for it. */

@@ -25,6 +25,7 @@ export {
   StageOrderError,
   TimeoutError,
   TooManyTopicsError,
+  UpstreamError,
   WorkerError,
 } from './errors.js'
 export type { Frame, ItemKinds, ItemOf, Kind, KindOf } from './kind.js'

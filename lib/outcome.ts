@@ -5,6 +5,7 @@
  * - `terminated`: a stage ended it in good order
  * - `client-reset`: the peer went away, or the transport failed
  * - `stage-error`: a stage failed; `error` names it
+ * - `upstream-error`: a server that a stage passes the connection on to could not be reached, or has broken off
  * - `frame-too-long`: the peer sent a line or frame over the limit
  * - `invalid-frame`: the peer sent a frame that breaks the rules of its format
  * - `invalid-utf8`: the peer sent text that is not UTF-8
@@ -22,6 +23,7 @@ export type Reason =
   | 'terminated'
   | 'client-reset'
   | 'stage-error'
+  | 'upstream-error'
   | 'frame-too-long'
   | 'invalid-frame'
   | 'invalid-utf8'

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { BlockMap, BlockRole } from './block-role.js'
 import { byteTable } from './byte-table.js'
 import type { Connection } from './connection.js'
-import { type Fault, InvalidOptionError, type Reported } from './errors.js'
+import { type BywashError, type Fault, InvalidOptionError, type Reported } from './errors.js'
 import {
   type Given,
   type ItemFrom,
@@ -47,6 +47,11 @@ export interface Controller<Out> {
    * called.
    */
   terminate: () => void
+  /**
+   * Ends the output, as a half-close does: later stages are flushed, and the peer is sent FIN, while what it sends still goes
+   * through this stage and earlier ones. What this stage enqueues later is dropped. The connection ends when the peer ends too.
+   */
+  endOutput: () => void
   /** Fails the connection. Output that was made before still reaches the peer. */
   error: (reason: unknown) => void
   /**
@@ -69,6 +74,8 @@ export interface HoldingController<Out> extends Controller<Out> {
   release: () => void
   /** Enqueues the answer to an item at a later time: it is no push, so `maxPending` does not count it. */
   answer: (item: Out) => void
+  /** The same for what comes by itself, such as a chunk of a socket: it leaves at once, and not with the end of this tick. Not in a call of a stage. */
+  give: (item: Out) => void
   /** Whether a `hold()` has no `release()` yet; false once the stage was stopped. */
   readonly waits: boolean
   /** Whether what it enqueues is dropped, since the stage or the connection has ended. */
@@ -131,6 +138,8 @@ export interface Transformer<In, Out> {
   /** @internal */
   [settle]?: () => void
   /** @internal */
+  [unanswered]?: (time: number) => BywashError
+  /** @internal */
   [reported]?: (fault: Fault, controller: Controller<Out>) => void
 }
 
@@ -141,6 +150,14 @@ export interface Transformer<In, Out> {
  * @internal
  */
 export const settle = Symbol('bywash.settle')
+
+/**
+ * The key of a function of a transformer that makes the error of a connection in which it has waited for `time` milliseconds
+ * without progress.
+ *
+ * @internal
+ */
+export const unanswered = Symbol('bywash.unanswered')
 
 /**
  * The key of a function of a transformer that takes a fault which an earlier stage has reported, and reports it behind the
@@ -247,6 +264,13 @@ export interface AnyStage extends StageTraits {
    */
   readonly waits?: string
   /**
+   * Whether what the stage takes causes nothing of what it gives, as with the two directions of a connection elsewhere. A client
+   * that does not read is then still read from, for as long as the stage takes it.
+   *
+   * @internal
+   */
+  readonly detached?: boolean
+  /**
    * True where what the stage gives for an item depends on nothing else, and has left it at `readComplete`: what is made for
    * one connection is right for each.
    *
@@ -347,7 +371,7 @@ const STAGE_OPTIONS: readonly string[] = ['name', 'accepts', 'emits', 'open', 's
  */
 export function internalStage<In, Out>(
   definition: StageDefinition<In, Out> &
-    Pick<AnyStage, 'blocks' | 'greeting' | 'inert' | 'waits' | 'pure' | 'sideWrites' | 'load'>,
+    Pick<AnyStage, 'blocks' | 'greeting' | 'inert' | 'waits' | 'detached' | 'pure' | 'sideWrites' | 'load'>,
 ): TransformerStage<In, Out> {
   needFunction(definition.name, "an 'open' function", definition.open)
   return freezeStage(definition)

@@ -3,6 +3,7 @@ import type { CommandEntry } from './command.js'
 /** The command table, without the commands of the presets. */
 export const COMMANDS: readonly CommandEntry[] = [
   entry('Pipelines', 'run', 'serve a pipeline that is written as a text', () => import('./commands/run.js')),
+  entry('Pipelines', 'proxy', 'pass connections on to another server', () => import('./commands/proxy.js')),
   entry('Pipelines', 'pipe', 'run a pipeline from stdin to stdout', () => import('./commands/pipe.js')),
   entry('Pipelines', 'connect', 'connect to a server, as a client', () => import('./commands/connect.js')),
   entry('Catalogue', 'explain', 'show how a pipeline will run', () => import('./commands/explain.js')),

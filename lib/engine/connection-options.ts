@@ -1,6 +1,6 @@
 import { MAX_TIMEOUT_MS } from '../clock.js'
 import type { Connection } from '../connection.js'
-import { type BywashError, isClientFault } from '../errors.js'
+import { type BywashError, isClientFault, StageError } from '../errors.js'
 import { callback, integer, type Option } from '../options/option.js'
 import { type OptionsOf, settingsFrom } from '../options/option-values.js'
 import { type Deadlines, deadlines } from './drive/deadlines.js'
@@ -80,9 +80,10 @@ export const CONNECTION_OPTIONS = { ...CONNECTION_CALLBACKS, ...CONNECTION_TIMES
 /** Options of each connection, which `handle()` and `listen()` both take. Times are in milliseconds. */
 export interface ConnectionOptions extends OptionsOf<typeof CONNECTION_OPTIONS> {}
 
-/** The default farewell: a line that tells the client what it did wrong, and nothing about faults of the server. */
+/** The default farewell: a line that tells the client what it did wrong, and nothing about faults of the server's code. */
 export function farewell(error: BywashError): string | undefined {
-  return isClientFault(error) ? `error: ${error.farewell}\n` : undefined
+  const message = isClientFault(error) || error instanceof StageError ? error.farewell : undefined
+  return message === undefined ? undefined : `error: ${message}\n`
 }
 
 /** The settings of a driver and its deadlines; `onDone` is added for each connection. */

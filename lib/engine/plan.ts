@@ -18,6 +18,8 @@ export interface Plan {
   readonly direct: readonly PlannedStage[] | undefined
   /** The flow of connections from which nothing has come yet; undefined where stages must be opened before that. */
   readonly dormant: DormantFlow | undefined
+  /** Whether what is read causes none of the output, so that a client which does not read is still read from. */
+  readonly detached: boolean
   /** Whether a stage may read the addresses of the connection, so that they must be kept. */
   readonly asks: boolean
   /** What the stages write beside their output. */
@@ -89,6 +91,7 @@ export function makePlan(accepts: Kind, placed: readonly PlannedStage[], mode: P
     segments: rewritten,
     direct,
     dormant: dormantFlow(direct),
+    detached: placed.some(({ stage }) => stage.detached),
     asks: placed.some(({ stage }) => stage.asks !== false),
     sideWrites: sideWritesOf(placed.map(({ stage }) => stage)),
   }

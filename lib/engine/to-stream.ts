@@ -243,6 +243,12 @@ class PipelineStream extends Duplex implements Watched {
         this.#callBack()
       },
       inputClosed: () => {},
+      outputEnded: () => {
+        this.#give()
+        this.push(null)
+        this.#isFull = false
+        this.#callBack()
+      },
       finish: terminated => this.#finish(terminated ? 'terminated' : 'end'),
       report: reported => this.#report(reported),
       fail: error => this.#fail(error),
@@ -285,7 +291,7 @@ class PipelineStream extends Duplex implements Watched {
   }
 
   #callBack(): void {
-    if (this.#isFull || this.#flowIsFull || this.#failure !== undefined) return
+    if ((this.#isFull && !this.#plan.detached) || this.#flowIsFull || this.#failure !== undefined) return
     const goOn = this.#goOn
     this.#goOn = undefined
     goOn?.()

@@ -1,3 +1,5 @@
+export type { UpstreamAddress } from './backends/server-list.js'
+export { type UpstreamOptions, upstream } from './backends/upstream.js'
 export { fromBase64 } from './codecs/from-base64.js'
 export { fromHex } from './codecs/from-hex.js'
 export { type GunzipOptions, gunzip } from './codecs/gunzip.js'

@@ -30,8 +30,8 @@ export interface TestClient {
   readonly send: (data: string | Uint8Array) => void
   /**
    * Resolves with the next `until` bytes, or with the bytes up to and with the text `until`, or, without it, with all
-   * up to the server's end. Rejects when the server's end comes first, or when nothing moves for `timeout`; the
-   * message says what came. What came stays for the next `receive`.
+   * up to the server's end. Rejects when the server's end comes first, when the server resets the connection, or when
+   * nothing moves for `timeout`; the message says what came. What came stays for the next `receive`.
    */
   readonly receive: (until?: number | string, options?: ReceiveOptions) => Promise<Buffer>
   /**
@@ -107,7 +107,8 @@ async function receive(
       const { received, isOver } = socket
       const length = answerLength(received, until, searched)
       if (length !== undefined) return socket.takeReceived(length)
-      if (isOver && until === undefined) return socket.takeReceived(received.length)
+      if (isOver && until === undefined && !socket.wasReset) return socket.takeReceived(received.length)
+      if (socket.wasReset) throw new Error(`The server reset the connection, after ${came(received)}.`)
       if (isOver)
         throw new Error(`The server ended before ${JSON.stringify(until)}, after ${came(received)}.`)
       if (isLate) throw new Error(lateMessage(until, timeout, received))

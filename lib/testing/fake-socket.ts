@@ -8,6 +8,8 @@ import { nextTurn } from '../clock.js'
 export class FakeSocket extends Duplex {
   /** Whether the server has ended, so that nothing more will be received. */
   isOver = false
+  /** Whether the server has reset the connection. */
+  wasReset = false
   /** A counter that rises with each chunk that goes either way. */
   moved = 0
   /** Chunks that the client has sent; null is the FIN. The stream has taken those before `#taken`. */
@@ -86,6 +88,11 @@ export class FakeSocket extends Duplex {
     return new Promise(resolve => {
       this.#wake = resolve
     })
+  }
+
+  resetAndDestroy(): void {
+    this.wasReset = true
+    this.destroy()
   }
 
   over(): void {

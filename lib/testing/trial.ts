@@ -91,6 +91,7 @@ export class Trial {
       overflow: ignore,
       drained: () => this.#wake(),
       inputClosed: ignore,
+      outputEnded: ignore,
       report: reported => {
         const error = madeFault(reported)
         if (keeps) this.reports.push(error.code)

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { catalogue } from '../../lib/stages/catalogue.js'
+import { localStages } from '../fuzz/local-stages.js'
 import { search } from './search.js'
 import { tableOf, updateDocument } from './table.js'
 import { broken } from './verdict.js'
@@ -26,8 +26,8 @@ const { values } = parseArgs({
 const seconds = Number(values.minutes) * 60
 const seed = Number(values.seed)
 const factor = Number(values.factor)
-const names = values.stages?.split(',') ?? [...catalogue.keys()]
-const unknown = names.filter(name => !catalogue.has(name))
+const names = values.stages?.split(',') ?? [...localStages.keys()]
+const unknown = names.filter(name => !localStages.has(name))
 if (!(seconds > 0 && Number.isInteger(seed) && factor >= 1) || unknown.length > 0) {
   console.error(
     'Usage: npm run amplify -- [--minutes 10] [--seed 1] [--stages gzip,lines] [--factor 1] [--update]',
@@ -36,7 +36,7 @@ if (!(seconds > 0 && Number.isInteger(seed) && factor >= 1) || unknown.length > 
   process.exit(2)
 }
 
-const factories = new Map([...catalogue].filter(([name]) => names.includes(name)))
+const factories = new Map([...localStages].filter(([name]) => names.includes(name)))
 const folder = mkdtempSync(join(tmpdir(), 'bywash-amplify-'))
 const began = performance.now()
 const passed = () => (performance.now() - began) / 1e3

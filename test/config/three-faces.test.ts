@@ -25,8 +25,11 @@ type Values = Record<string, unknown>
 
 const registry = builtIn()
 
-/** What passes time, writes to disk, or remembers other connections is compared by its plan only. */
-const NOT_RUN = ['throttle', 'tee', 'broadcast']
+/** What passes time, writes to disk, connects to a server or remembers other connections is compared by its plan only. */
+const NOT_RUN = ['throttle', 'tee', 'upstream', 'broadcast']
+
+/** Values of options for which few texts are allowed. */
+const ADDRESSES = fc.constantFrom('a.local:1', 'tls://[::1]:65535, ./b c.sock')
 
 /** zlib works in another thread, which cuts what it gives as it comes, and what `gzip` gives depends on the cuts. */
 function isTimed(stages: readonly AnyStage[]): boolean {
@@ -94,14 +97,17 @@ function randomValues(g: Gen, table: OptionTable, isNeeded = false): Values {
     ([, { type, presence }]) =>
       type !== 'code' && (isNeeded || presence === 'required' || g(fc.integer, { min: 0, max: 2 }) === 0),
   )
-  return Object.fromEntries(chosen.map(([name, option]) => [name, randomValue(g, option)]))
+  return Object.fromEntries(
+    chosen.map(([name, option]) => [name, name === 'address' ? g(() => ADDRESSES) : randomValue(g, option)]),
+  )
 }
 
 /** A value as a file may write it: with a unit, as text, or as it is. */
 function inFile(g: Gen, option: Option, value: unknown): unknown {
   if (Array.isArray(value)) return value.map(one => inFile(g, option, one))
   if (typeof value === 'string') return value.replaceAll('${', () => '$${')
-  if (!g(fc.boolean)) return value
+  // A time has a unit in a file.
+  if (option.unit !== 'ms' && !g(fc.boolean)) return value
   return typeof value === 'number' ? formatQuantity(value, option.unit) : String(value)
 }
 

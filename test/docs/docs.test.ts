@@ -20,6 +20,7 @@ import {
   TooManyTopicsError,
   toLines,
   uppercase,
+  upstream,
 } from '../../lib/index.js'
 import { Admission } from '../../lib/listener/admission.js'
 import { listenSettings } from '../../lib/listener/listen-options.js'
@@ -125,6 +126,7 @@ t.test('docs/errors.md shows each message as the code makes it', async t => {
     ERR_BYWASH_TOO_MANY_TOPICS: () => {
       throw new TooManyTopicsError(10_000)
     },
+    ERR_BYWASH_UPSTREAM: () => runStage(upstream('127.0.0.1:1'), []),
     ERR_BYWASH_WORKER: () => {
       throw new WorkerError('worker 2 (process 4711) was killed by SIGKILL')
     },

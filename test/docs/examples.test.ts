@@ -124,6 +124,14 @@ t.test('uppercase-server shouts, and changes no byte but a to z', async t => {
   t.equal(await stop(), 0, 'SIGTERM ends it in good order')
 })
 
+t.test('proxy-server passes connections on', async t => {
+  const behind = await start(t, 'echo-server.ts', ECHO)
+  const flags = [...SCRIPT_FLAGS, compiled('proxy-server.ts'), '0', '127.0.0.1', `127.0.0.1:${behind.port}`]
+  const { port, stop } = await serve(t, flags, 'Proxy listening on')
+  t.strictSame((await talk(port, everyByte)).answer, everyByte)
+  t.equal(await stop(), 0, 'SIGTERM ends it in good order')
+})
+
 t.test('custom-stage adds up, each connection for itself', async t => {
   const { port, stop } = await start(t, 'custom-stage.ts', 'Adding on')
   const add = async (input: string) => String((await talk(port, input)).answer)

@@ -9,6 +9,7 @@ import {
   pipeline,
   stage,
   toLines,
+  upstream,
 } from '../../lib/index.js'
 import { jsonLines, toJsonLines } from '../../lib/stages/index.js'
 import { misbehaving, mistaken } from './misbehaving.js'
@@ -72,11 +73,16 @@ export const PIPELINES = {
   judging: () => judging('error'),
   reporting: () => judging('report'),
   ignoring: () => judging('skip'),
+  /** Passes connections on to the server of `servedBy`. */
+  proxied: () => pipeline().through(upstream(servedBy.address)),
   generating: () => pipeline().through(lines()).through(generating).through(toLines()),
   throwing: () => pipeline().through(lines()).through(throwing).through(toLines()),
   mistaken: () => pipeline().through(lines()).through(mistaken).through(toLines()),
   misbehaving: () => pipeline().through(lines()).through(misbehaving).through(toLines()),
 } satisfies Record<string, () => Pipeline<Buffer, Buffer>>
+
+/** The server behind `proxied`; a test sets its address before it serves. */
+export const servedBy = { address: '127.0.0.1:1' }
 
 /** Counts how often the generators of `generating` have run their `finally`. */
 export const finished = { count: 0 }

@@ -1,7 +1,7 @@
 import type { StageFactory } from '../../lib/definition.js'
 import { asyncMap, type Controller, defineStage, generate, map, option, stage, tap } from '../../lib/index.js'
 import type { KindOf } from '../../lib/kind.js'
-import { catalogue } from '../../lib/stages/catalogue.js'
+import { localStages } from './local-stages.js'
 import type { Factories, StageChoice } from './stage-list.js'
 
 const LINES = { accepts: 'line', emits: 'line' } as const
@@ -300,5 +300,5 @@ const WAITING: Factories = new Map<string, StageFactory>(
  * would hear each other.
  */
 export const ALL_STAGES: Factories = new Map(
-  [...catalogue, ...WAITING].filter(([name]) => name !== 'broadcast'),
+  [...localStages, ...WAITING].filter(([name]) => name !== 'broadcast'),
 )

@@ -6,6 +6,7 @@ import { type Frame, pipeline, RespError, respNull, type Stage } from '../../lib
 import type { AnyStage } from '../../lib/stage.js'
 import * as stages from '../../lib/stages/index.js'
 import { checkStage, type Example } from '../../lib/testing/index.js'
+import { localStages } from '../fuzz/local-stages.js'
 import { RUNS_ALL } from '../runs.js'
 
 const invalid = 'ERR_BYWASH_INVALID_FRAME'
@@ -362,5 +363,6 @@ t.test(
 
 t.test('every stage is in the table', async t => {
   const checked = new Set(ROWS.map(({ of }) => of.name))
-  t.strictSame([...checked].sort(), Object.keys(stages).sort())
+  // That of another server has tests of its own, since its output is made elsewhere.
+  t.strictSame([...checked].sort(), [...localStages.keys()].sort())
 })

@@ -9,6 +9,8 @@ const LINGER_BYTES = 65_536
 export class CloseState {
   reason: Reason | undefined
   error: Error | undefined
+  /** The duplex has closed by itself, since both its sides have ended, and the stages still work. */
+  outlivesDuplex = false
   /** Async id of the scope in which the stages were flushed. */
   flushedIn: number | undefined
   /** Final counts of the stages; set when the connection is closed and its flow is dropped. */

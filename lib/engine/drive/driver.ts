@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { nextTurn } from '../../clock.js'
-import { type Connection, countWith, endConnection } from '../../connection.js'
+import { type Connection, countWith, endConnection, resetDuplex } from '../../connection.js'
 import {
   type BywashError,
   isFault,
@@ -9,6 +9,7 @@ import {
   type Reported,
   reasonOf,
   SlowConsumerError,
+  StageError,
 } from '../../errors.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { StageCounts } from '../../stage-counts.js'
@@ -31,11 +32,13 @@ import {
   type SocketEvents,
   setDriver,
 } from './socket-events.js'
-import { drainTimedOut, frameTimedOut, idleTimedOut, noAnswer, strayFailure } from './timeout-errors.js'
+import { drainTimedOut, frameTimedOut, idleTimedOut, strayFailure } from './timeout-errors.js'
 import { TurnWriter } from './turn-writer.js'
 
 /** The time to wait for the peer's FIN after ours. */
 const LINGER_MS = 2_000
+
+const NOTHING = Buffer.alloc(0)
 
 /** Checks in a row that may find new input before a connection that drains is ended in spite of it. */
 const MAX_DRAIN_CHECKS = 10
@@ -94,6 +97,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   #dormant: DormantFlow | undefined
   /** The flow takes no more before it calls `drained`. */
   #flowFull = false
+  /** A client that does not read is still read from. */
+  #isDetached = false
   #state: State = 'new'
   /** Made with the first fault that a stage reports. */
   #reports: FaultReports | undefined
@@ -122,6 +127,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (this.duplex.destroyed) this.onClose()
     if (this.#state === 'closed') return
     this.#state = 'open'
+    this.#isDetached = plan.detached
     const duplex = this.duplex
     duplex.on('drain', onDrain).on('end', onEnd)
     countWith(this.#connection, this)
@@ -148,13 +154,14 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   /** Destroys the connection; false if that has happened already. An earlier failure stays the reason. */
   abort(reason: Reason, error?: BywashError): boolean {
-    if (this.duplex.destroyed) return false
     const closing = this.#closing
+    if (this.duplex.destroyed && !closing.outlivesDuplex) return false
     if (closing.error === undefined) {
       closing.reason = reason
       closing.error = error
     }
-    this.duplex.destroy()
+    if (closing.outlivesDuplex) this.onClose()
+    else this.duplex.destroy()
     return true
   }
 
@@ -192,7 +199,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     const flow = this.#flow ?? this.#wake()
     if (!flow.write(chunk)) {
       this.#flowFull = true
-      this.pause()
+      if (!this.#isDiscarding) this.duplex.pause()
     }
     if (this.#state === 'drain-waiting') this.#scheduleDrainCheck(MAX_DRAIN_CHECKS)
   }
@@ -232,9 +239,14 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   onClose(): void {
     if (this.#state === 'closed') return
+    const closing = this.#closing
+    if (this.#state !== 'new' && closing.reason === undefined && this.#hasEnded) {
+      // A duplex whose sides have both ended closes by itself. The stages may still work on the last input.
+      closing.outlivesDuplex = true
+      return
+    }
     this.#state = 'closed'
     const { clock } = this.#connection
-    const closing = this.#closing
     const { reason = 'client-reset', error } = closing
     closing.clearTimer()
     const outcome: Outcome = {
@@ -268,7 +280,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   drained(): void {
     this.#flowFull = false
-    if (!this.outputFull) this.#resume()
+    if (!this.outputFull || this.#isDetached) this.#resume()
   }
 
   hasRoom(held: number): boolean {
@@ -281,6 +293,14 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   inputClosed(): void {
     this.#startHalfCloseTimer()
+  }
+
+  outputEnded(): void {
+    this.uncork()
+    this.duplex.end()
+    // There is no 'drain' behind an end, and nothing more that would have to wait for one.
+    this.outputFull = false
+    if (!this.#flowFull) this.#resume()
   }
 
   finish(terminated: boolean): void {
@@ -306,9 +326,13 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (reason === 'stage-error') this.#tell(error)
     if (this.#state === 'closed') return
     const closing = this.#closing
-    if (closing.reason === undefined) {
+    if (closing.reason === undefined && error instanceof StageError && error.resets) {
+      this.#reset(reason, error)
+    } else if (closing.reason === undefined) {
       this.uncork()
-      const last = farewellBytes(error, this.#connection, this.#settings)
+      const last = this.duplex.writableEnded
+        ? undefined
+        : farewellBytes(error, this.#connection, this.#settings)
       if (last !== undefined) this.send(last)
       this.#linger(reason, error)
     } else if (this.#isDiscarding && closing.error === undefined) {
@@ -386,7 +410,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   protected override pause(): void {
-    if (!this.#isDiscarding) this.duplex.pause()
+    if (!this.#isDiscarding && !this.#isDetached) this.duplex.pause()
   }
 
   #resume(): void {
@@ -428,18 +452,46 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (this.#closeState?.reason === undefined) this.#startHalfCloseTimer()
   }
 
-  /** Ends our side with a FIN behind the output; from now on input is discarded. */
+  /** Whether both sides of the duplex have ended in good order. */
+  get #hasEnded(): boolean {
+    return this.duplex.readableEnded && this.duplex.writableFinished
+  }
+
+  /** Ends our side with a FIN behind the output, if it has not ended yet; from now on input is discarded. */
   #linger(reason: Reason, error: Error | undefined): void {
     this.uncork()
     const duplex = this.duplex
+    if (this.#beginToClose(reason, error)) return
+    if (duplex.writableLength > 0 || !duplex.readableEnded) this.#startHalfCloseTimer()
+    if (duplex.writableFinished) this.onFinish()
+    else duplex.on('finish', onFinish)
+    duplex.end()
+    if (!duplex.readableEnded) duplex.resume()
+  }
+
+  /** Resets the connection once the duplex has handed over the output from before, so that the peer sees that it is cut off. */
+  #reset(reason: Reason, error: StageError): void {
+    this.uncork()
+    const duplex = this.duplex
+    if (this.#beginToClose(reason, error)) return
+    const reset = () => resetDuplex(duplex, error)
+    if (duplex.writableLength === 0) {
+      reset()
+      return
+    }
+    this.#startHalfCloseTimer()
+    if (duplex.writableEnded) duplex.on('finish', reset)
+    else duplex.write(NOTHING, reset)
+  }
+
+  /** Notes why the connection ends, and discards input from now on; true where its duplex was closed before, so that this is the end. */
+  #beginToClose(reason: Reason, error: Error | undefined): boolean {
     const closing = this.#closing
     closing.reason = reason
     closing.error = error
     this.#state = 'lingering'
-    if (duplex.writableLength > 0 || !duplex.readableEnded) this.#startHalfCloseTimer()
-    duplex.on('finish', onFinish)
-    duplex.end()
-    if (!duplex.readableEnded) duplex.resume()
+    if (closing.outlivesDuplex) this.onClose()
+    return closing.outlivesDuplex
   }
 
   /** Ends the connection unless output makes progress within each `halfCloseTimeout`. */
@@ -454,9 +506,9 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   /** Fails the stage that has taken input and does not answer; false where it is not a stage that is waited for. */
   #failPendingStage(timeout: number): boolean {
     const isPending = this.#closeState?.reason === undefined && this.duplex.writableLength === 0
-    const stage = isPending ? this.#flow?.pendingStage() : undefined
-    if (stage === undefined) return false
-    this.#abortFlow(noAnswer(stage, timeout))
+    const error = isPending ? this.#flow?.unanswered(timeout) : undefined
+    if (error === undefined) return false
+    this.#abortFlow(error)
     return true
   }
 

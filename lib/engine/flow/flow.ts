@@ -23,6 +23,8 @@ export interface Sink {
   drained: () => void
   /** Called when the flow takes no more input, though output still comes. */
   inputClosed: () => void
+  /** Called after all output, when a stage has ended it and input still goes through the stages. */
+  outputEnded: () => void
   /** Called after all output, when every stage was flushed, or one has terminated the connection. */
   finish: (terminated: boolean) => void
   /** Called with what a stage reports, such as a fault of the peer; the connection goes on. */
@@ -45,8 +47,8 @@ export interface Flow {
   overdue: (limit: number) => PlannedStage | undefined
   /** Whether any stage holds an unfinished frame. */
   unfinished: () => boolean
-  /** The name of the stage that has taken input and not answered yet; only a stage that is a stream can be one. */
-  pendingStage: () => string | undefined
+  /** The error of the stage that has taken input and has not answered it for `time` milliseconds; undefined where none waits. */
+  unanswered: (time: number) => BywashError | undefined
   /** Stops all stages: input is ignored, and output dropped. For an end that no stage has caused. */
   abort: () => void
   /** Bytes that have come in. */

@@ -2,9 +2,10 @@ import type { Connection } from '../../connection.js'
 import { type BywashError, blame, type Fault, isFault, type Reported, StageError } from '../../errors.js'
 import { isThenable, sizeOf } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
-import { type Encoded, settle } from '../../stage.js'
+import { type Encoded, settle, unanswered } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import { isOverdue } from '../drive/frame-watch.js'
+import { noAnswer } from '../drive/timeout-errors.js'
 import type { PlannedStage } from '../planned-stage.js'
 import { BlockTransformer } from '../rewrite/block-lines.js'
 import { LoopTransformer } from '../rewrite/line-loop.js'
@@ -22,6 +23,13 @@ type FusedSink = Omit<Sink, 'inputClosed'>
  * a promise once. All others take a chunk as a whole, which is faster.
  */
 const listsInPieces = new WeakMap<readonly PlannedStage[], boolean>()
+
+/** Whether one of the stages makes items of bytes, and so many of a long chunk. */
+function hasDecoder(stages: readonly PlannedStage[]): boolean {
+  return stages.some(
+    ({ accepts, emits, rewrites }) => accepts === 'bytes' && (emits !== 'bytes' || rewrites !== undefined),
+  )
+}
 
 function isInPieces(stages: readonly PlannedStage[]): boolean {
   let known = listsInPieces.get(stages)
@@ -66,11 +74,15 @@ export class FusedSegment implements Flow, Owner {
   #failure: BywashError | undefined
   /** Whether chunks are taken in pieces, since a stage may wait. */
   #inPieces: boolean
+  /** Bytes of the longest piece; known once a chunk was cut. */
+  #pieceBytes = 0
   /** The number of links that wait. */
   #waits = 0
   /** The rest of a chunk that has come while a link waits or the sink is full. */
   #rest: unknown
   #sinkIsFull = false
+  /** Whether the output does not come of the input, so that a full sink holds no input back. */
+  readonly #isDetached: boolean
   /** Gets what the last stage gives, in place of the sink, while an item is encoded for several connections. */
   #captured: unknown[] | undefined
   /** Size of what was enqueued later than in a call of its stage, since the last turn has ended. */
@@ -79,6 +91,8 @@ export class FusedSegment implements Flow, Owner {
   #hasPushed = false
   /** Size of the items that wait in links. */
   queuedSize = 0
+  /** Whether a link has ended the output, and the sink was not told yet. */
+  #endsOutput = false
   /** The links that wait for a positive `desiredSize`, with what to call then. */
   #readyCallbacks: (readonly [Link, () => void])[] | undefined
   /** The source was told to hold back. */
@@ -92,6 +106,7 @@ export class FusedSegment implements Flow, Owner {
     this.#sink = sink
     this.#ownsItems = ownsItems
     this.#inPieces = isInPieces(stages)
+    this.#isDetached = this.#inPieces && stages.some(({ stage }) => stage.detached)
   }
 
   open(connection: Connection): void {
@@ -145,7 +160,7 @@ export class FusedSegment implements Flow, Owner {
   start(): void {
     this.#busy = true
     this.#startFrom(this.#head)
-    this.#endTurn()
+    this.endTurn()
   }
 
   #startFrom(link: Link | undefined): void {
@@ -160,11 +175,11 @@ export class FusedSegment implements Flow, Owner {
     this.bytes += sizeOf(this.#stages[0]?.accepts ?? 'bytes', item)
     if (this.#inPieces) {
       this.#rest = item
-      if (this.#waits === 0) this.#endTurn()
+      if (this.#waits === 0) this.endTurn()
     } else {
       this.#busy = true
       this.#hand(this.#first, item)
-      this.#endTurn()
+      this.endTurn()
     }
     this.#isFull = this.#waits > 0 || this.#rest !== undefined
     return !this.#isFull
@@ -182,27 +197,33 @@ export class FusedSegment implements Flow, Owner {
   #end(state: 'ending' | 'failing'): void {
     if (this.#state !== 'open') return
     this.#state = state
-    this.#endTurn()
+    this.endTurn()
   }
 
   resume(): void {
     this.#sinkIsFull = false
-    if (this.#rest !== undefined) this.#endTurn()
+    if (this.#rest !== undefined) this.endTurn()
     this.tellReady()
   }
 
   /** Takes the rest of a chunk, in pieces, for as long as no link waits and the sink takes the output. */
   #takeRest(): void {
-    while (this.#rest !== undefined && this.#waits === 0 && !this.#sinkIsFull) {
+    while (this.#rest !== undefined && this.#waits === 0 && (!this.#sinkIsFull || this.#isDetached)) {
       const rest = this.#rest
-      if (this.#stages[0]?.accepts === 'bytes' && (rest as Buffer).length > PIECE_BYTES) {
-        this.#rest = (rest as Buffer).subarray(PIECE_BYTES)
-        this.#hand(this.#first, (rest as Buffer).subarray(0, PIECE_BYTES))
+      if (this.#stages[0]?.accepts === 'bytes' && (rest as Buffer).length > this.#longestPiece) {
+        this.#rest = (rest as Buffer).subarray(this.#longestPiece)
+        this.#hand(this.#first, (rest as Buffer).subarray(0, this.#longestPiece))
       } else {
         this.#rest = undefined
         this.#hand(this.#first, rest)
       }
     }
+  }
+
+  /** Bytes of the longest piece. Bytes that stay bytes are not cut: however many wait, they are one item. */
+  get #longestPiece(): number {
+    if (this.#pieceBytes === 0) this.#pieceBytes = hasDecoder(this.#stages) ? PIECE_BYTES : Infinity
+    return this.#pieceBytes
   }
 
   overdue(limit: number): PlannedStage | undefined {
@@ -217,14 +238,14 @@ export class FusedSegment implements Flow, Owner {
     return false
   }
 
-  pendingStage(): string | undefined {
-    let name: string | undefined
+  unanswered(time: number): BywashError | undefined {
+    let pending: Link | undefined
     // The last one is the cause: those before it wait for it.
-    for (let link = this.#head; link !== undefined; link = link.after) {
-      if (!link.waits) continue
-      name = link.transformer instanceof LoopTransformer ? link.transformer.pending : link.planned.name
-    }
-    return name
+    for (let link = this.#head; link !== undefined; link = link.after) if (link.waits) pending = link
+    if (pending === undefined) return undefined
+    const { transformer, planned } = pending
+    const name = transformer instanceof LoopTransformer ? transformer.pending : planned.name
+    return transformer[unanswered]?.(time) ?? noAnswer(name, time)
   }
 
   abort(): void {
@@ -300,7 +321,7 @@ export class FusedSegment implements Flow, Owner {
     this.turnSize += size + 1
     this.#hasPushed = true
     // A fast client takes at once what was only gathered until the end of the turn.
-    if (!this.#sink.hasRoom(this.queuedSize + this.turnSize)) this.#endTurn()
+    if (!this.#sink.hasRoom(this.queuedSize + this.turnSize)) this.endTurn()
   }
 
   encode(from: Link, item: unknown, size: number): Encoded | undefined {
@@ -371,7 +392,7 @@ export class FusedSegment implements Flow, Owner {
     const callbacks = this.#readyCallbacks
     if (callbacks === undefined) return
     const isReady = ([link]: readonly [Link, () => void]) =>
-      this.#state === 'done' || link.state !== 'open' || link.desiredSize > 0
+      this.#state === 'done' || link.state !== 'open' || link.outputEnded || link.desiredSize > 0
     const later = callbacks.filter(each => !isReady(each))
     this.#readyCallbacks = later.length > 0 ? later : undefined
     for (const each of callbacks) if (!later.includes(each)) each[1]()
@@ -421,7 +442,7 @@ export class FusedSegment implements Flow, Owner {
   }
 
   static #endDueTurn(segment: FusedSegment): void {
-    if (segment.#turnDue) segment.#endTurn()
+    if (segment.#turnDue) segment.endTurn()
   }
 
   /**
@@ -460,7 +481,12 @@ export class FusedSegment implements Flow, Owner {
     link.stop('ended')
     this.#state = 'terminating'
     this.#failure = undefined
-    if (!this.#busy) this.#endTurn()
+    if (!this.#busy) this.endTurn()
+  }
+
+  endOutput(): void {
+    this.#endsOutput = true
+    if (!this.#busy) this.endTurn()
   }
 
   fail(link: Link, cause: unknown, when: string): void {
@@ -475,7 +501,7 @@ export class FusedSegment implements Flow, Owner {
       this.#failure = error
       this.#state = 'failing'
       this.#stopThrough(link)
-      if (!this.#busy) this.#endTurn()
+      if (!this.#busy) this.endTurn()
     }
   }
 
@@ -489,19 +515,21 @@ export class FusedSegment implements Flow, Owner {
   }
 
   /** Ends a turn: gathered items go on, the stages are flushed if this is the end, and then the sink is told. */
-  #endTurn(): void {
+  endTurn(): void {
     this.#turnDue = false
     if (this.#state === 'done') return
     this.#busy = true
     this.#takeRest()
     this.complete(this.#head)
+    const outputEnded = this.#endsOutput && this.#flushOutput()
     let flushed = false
     while (this.#state !== 'open' && !flushed && this.#rest === undefined && this.#waits === 0) {
-      flushed = this.#flush()
+      flushed = this.#flush(this.#head)
       this.complete(this.#head)
     }
     this.#busy = false
     this.#sinkIsFull = !this.#sink.endTurn()
+    if (outputEnded && !flushed) this.#endSink()
     const hasPushed = this.#hasPushed
     this.#hasPushed = false
     this.turnSize = 0
@@ -534,9 +562,32 @@ export class FusedSegment implements Flow, Owner {
     for (let link = first; link !== undefined; link = link.after) link.complete()
   }
 
+  /** Whether the connection goes on, or ends in good order. */
+  get #isSound(): boolean {
+    return this.#state === 'open' || this.#state === 'ending'
+  }
+
+  /** Flushes the stages behind the first one that has ended the output; false when one waits, fails or terminates. */
+  #flushOutput(): boolean {
+    if (!this.#isSound) return false
+    let link = this.#head as Link
+    while (!link.outputEnded) link = link.after as Link
+    const flushed = this.#flush(link.after)
+    this.complete(link.after)
+    return flushed && this.#isSound
+  }
+
+  /** Tells the sink that the output has ended, so that nothing waits for it any more. */
+  #endSink(): void {
+    this.#endsOutput = false
+    this.#sinkIsFull = false
+    this.#sink.outputEnded()
+    if (this.#rest !== undefined) this.endTurnSoon()
+  }
+
   /** Flushes the stages that are open, or lets them settle behind a failure; false when one waits. */
-  #flush(): boolean {
-    for (let link = this.#head; link !== undefined; link = link.after) {
+  #flush(first: Link | undefined): boolean {
+    for (let link = first; link !== undefined; link = link.after) {
       if (link.isReady) link.complete()
       if (link.isReady) {
         link.flushed = true

@@ -33,6 +33,7 @@ export interface Owner {
   passReport: (fault: Fault, first: Link | undefined) => void
   report: (link: Link, reported: Reported) => void
   terminate: (link: Link) => void
+  endOutput: () => void
   fail: (link: Link, cause: unknown, when: string) => void
   refuseLate: (link: Link) => void
   /** A link begins to wait. */
@@ -45,6 +46,7 @@ export interface Owner {
   /** Begins a turn that ends with this tick; false where one is under way. */
   enterTurn: () => boolean
   leaveTurn: () => void
+  endTurn: () => void
   endTurnSoon: () => void
 }
 
@@ -66,6 +68,8 @@ export class Link implements HoldingController<unknown> {
   #holds = 0
   /** Whether `flush` was called. */
   flushed = false
+  /** Whether the transformer has ended the output, while its input goes on. */
+  outputEnded = false
   /** Whether a promise of `readComplete` has settled, and nothing has come since. */
   #isComplete = false
   /** Items and bytes that the transformer has enqueued. */
@@ -243,6 +247,14 @@ export class Link implements HoldingController<unknown> {
     if (isOuter) segment.leaveTurn()
   }
 
+  give(item: unknown): void {
+    if (this.state !== 'open') return
+    const { segment } = this
+    segment.enterTurn()
+    this.enqueue(item)
+    segment.endTurn()
+  }
+
   get isOver(): boolean {
     return this.state !== 'open'
   }
@@ -276,14 +288,22 @@ export class Link implements HoldingController<unknown> {
     this.segment.terminate(this)
   }
 
+  endOutput(): void {
+    if (this.state !== 'open' || this.outputEnded) return
+    this.outputEnded = true
+    // A property of this one link, since no other pays for the question whether its output has ended.
+    this.enqueue = () => {}
+    this.segment.endOutput()
+  }
+
   get desiredSize(): number {
-    if (this.state !== 'open') return 0
+    if (this.state !== 'open' || this.outputEnded) return 0
     for (let link = this.after; link !== undefined; link = link.after) if (link.waits) return 0
     return this.segment.desiredSize
   }
 
   get ready(): Promise<void> {
-    return this.state !== 'open' || this.desiredSize > 0
+    return this.state !== 'open' || this.outputEnded || this.desiredSize > 0
       ? Promise.resolve()
       : new Promise(resolve => this.segment.whenReady(this, resolve))
   }

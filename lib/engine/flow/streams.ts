@@ -6,6 +6,7 @@ import { asBuffer, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import { isOverdue } from '../drive/frame-watch.js'
+import { noAnswer } from '../drive/timeout-errors.js'
 import type { Plan } from '../plan.js'
 import type { PlannedStage, Segment } from '../planned-stage.js'
 import type { Flow, Sink } from './flow.js'
@@ -40,6 +41,14 @@ export class StreamChain implements Flow {
   #items = 0
   bytes = 0
   #terminated = false
+  /** The first part whose stage has ended the output, while its input goes on. */
+  #outputEnder = Infinity
+  /** That output has left the last part. */
+  #outputOver = false
+  /** The input of that part has ended too. */
+  #inputOver = false
+  /** The error of a part that has failed behind its output. */
+  #lateFailure: BywashError | undefined
   /** The source was told to hold back. */
   #full = false
   /** The sink was told of the end, or must not be. */
@@ -112,8 +121,13 @@ export class StreamChain implements Flow {
         },
         overflow: () => this.#sink.overflow(),
         drained: isTold,
+        outputEnded: () => {
+          this.#outputEnder = Math.min(this.#outputEnder, index)
+          stream.push(null)
+        },
         finish: terminated => {
           if (terminated) this.#terminate(index)
+          else this.#inputEnded(index)
           isTold()
         },
         report: error => {
@@ -302,13 +316,14 @@ export class StreamChain implements Flow {
     return this.#parts.some(part => part.segment?.unfinished() || frameOf(part) !== 0)
   }
 
-  pendingStage(): string | undefined {
+  unanswered(time: number): BywashError | undefined {
     // The last one with input is the cause: those before it wait for it.
     const part = this.#parts.findLast(
-      ({ stream, rest, over }) =>
-        !over && (rest !== undefined || stream.writableLength > 0 || stream.writableEnded),
+      ({ stream, rest, over }, index) =>
+        (!over || index === this.#outputEnder) &&
+        (rest !== undefined || stream.writableLength > 0 || stream.writableEnded),
     )
-    return part?.segment?.pendingStage() ?? part?.last.name
+    return part && (part.segment?.unanswered(time) ?? noAnswer(part.last.name, time))
   }
 
   abort(): void {
@@ -341,9 +356,26 @@ export class StreamChain implements Flow {
       this.#endInput(next)
       return
     }
+    this.#outputOver = true
+    // A part behind the one that has ended the output may have stopped the input since.
+    const goesOn = this.#outputEnder < Infinity && this.#stopped <= this.#outputEnder && !this.#inputOver
+    if (goesOn && part.failure === undefined) this.#sink.outputEnded()
+    else this.#finish(part.failure)
+  }
+
+  /** Called when the input of a part has ended: the connection ends, where the output has ended before. */
+  #inputEnded(index: number): void {
+    if (index !== this.#outputEnder || this.#over) return
+    this.#inputOver = true
+    if (this.#outputOver) this.#finish(undefined)
+  }
+
+  /** Ends the flow, behind all output, with the failure of the last part or of the one that had ended the output. */
+  #finish(failure: BywashError | undefined): void {
     this.#over = true
-    if (part.failure === undefined) this.#sink.finish(this.#terminated)
-    else this.#sink.fail(part.failure)
+    const error = failure ?? this.#lateFailure ?? this.#parts[this.#outputEnder]?.failure
+    if (error === undefined) this.#sink.finish(this.#terminated)
+    else this.#sink.fail(error)
   }
 
   /** Called when a stage of a part reports an error; also by a stream that is only being opened. */
@@ -433,6 +465,9 @@ export class StreamChain implements Flow {
     part.failure = failure
     if (!stream.destroyed) stream.push(null)
     this.#sink.inputClosed()
+    if (!part.over) return
+    this.#lateFailure = failure
+    this.#inputEnded(this.#outputEnder)
   }
 
   close(outcome: Outcome): BywashError | undefined {

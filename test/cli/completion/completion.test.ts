@@ -83,6 +83,7 @@ t.test('bash gets no words that it would have to quote, and what is behind = and
   t.strictSame(await completed(['connect', 'tcp', ':', '//a', ':', '80', 'line'], 'bash'), ['lines'])
   t.strictSame(await completed(['connect', 'x:1', '--receive', '=', "'lines | up"], 'bash'), [
     'lines | uppercase',
+    'lines | upstream',
   ])
   t.strictSame(await completed(['run', ':', 'x'], 'bash'), [])
   t.strictSame(await completed([':'], 'bash'), [])
