@@ -1,13 +1,15 @@
 import { LISTENER_OPTIONS } from '../lib/config/listener-options.js'
 import { defaultInWords, valuesInWords } from '../lib/config/text/option-words.js'
 import { TLS_FILE_OPTIONS } from '../lib/config/tls-files.js'
+import { WEBSOCKET_OPTIONS } from '../lib/listener/websocket/websocket-options.js'
 import type { Option, OptionTable } from '../lib/options/option.js'
 
-/** Renews the tables of the keys of `listen:` and `tls:`, from `<!-- listen -->` or `<!-- tls -->` to `<!-- end -->`. */
+/** Renews the tables of the keys of `listen:`, `tls:` and `websocket:`, from `<!-- listen -->` and the like to `<!-- end -->`. */
 export function listenDocs(page: string): string {
   return [
     { name: 'listen', options: LISTENER_OPTIONS },
     { name: 'tls', options: TLS_FILE_OPTIONS },
+    { name: 'websocket', options: WEBSOCKET_OPTIONS },
   ].reduce(
     (text, { name, options }) =>
       text.replace(

@@ -54,18 +54,19 @@ export function sharedCount(connection: Connection): AskTotal | undefined {
  */
 export function keepAddresses({ remoteAddress: _kept }: Connection): void {}
 
-/** A Duplex, with those members of a socket that a reset needs. */
-type Resettable = Duplex & {
+/** The member of a socket that a reset needs. */
+interface Resettable {
   readonly resetAndDestroy?: () => unknown
-  /** The socket below a TLS socket. */
-  readonly _parent?: Resettable | null
 }
+
+/** A duplex that may be a socket, or have one below it, as that of TLS. */
+type ResettableDuplex = Duplex & Resettable & { readonly _parent?: Resettable | null | undefined }
 
 /**
  * Ends a duplex so that its other side sees an error, and no end in good order: with a RST where the transport has one. A unix
  * socket has none, and is closed; any other Duplex is destroyed with the error.
  */
-export function resetDuplex(duplex: Resettable, error?: Error): void {
+export function resetDuplex(duplex: ResettableDuplex, error?: Error): void {
   try {
     // The RST of a TLS connection is that of the socket below it.
     ;(duplex._parent ?? duplex).resetAndDestroy?.()

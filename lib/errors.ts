@@ -245,12 +245,12 @@ export class RefusedError extends BywashError {
   }
 }
 
-/** A client's TLS handshake failed. `cause` is Node's error, where there is one. */
+/** A client's handshake failed, of TLS or of a WebSocket. `cause` is Node's error, where there is one. */
 export class HandshakeError extends BywashError {
   readonly reason = 'refused'
 
-  constructor(what: string, options?: ErrorOptions) {
-    super('ERR_BYWASH_HANDSHAKE', `TLS handshake failed: ${what}.`, options)
+  constructor(what: string, options?: ErrorOptions, protocol: 'TLS' | 'WebSocket' = 'TLS') {
+    super('ERR_BYWASH_HANDSHAKE', `${protocol} handshake failed: ${what}.`, options)
   }
 }
 

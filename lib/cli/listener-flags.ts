@@ -2,6 +2,9 @@ import { type Command, Option as Flag } from 'commander'
 import { LISTENER_FLAGS, type ListenerOptions } from '../config/listener-options.js'
 import { asksForTls, TLS_FILE_OPTIONS, type TlsFiles } from '../config/tls-files.js'
 import type { ListenOption, ListenOptions } from '../listener/listen-options.js'
+import { WEBSOCKET_OPTIONS } from '../listener/websocket/websocket-options.js'
+import { boolean } from '../options/option.js'
+import { formatQuantity } from '../options/quantity.js'
 import { LOG_FORMATS, type LogSettings } from './log/log.js'
 import { addFlags, valuesFrom } from './option-flags.js'
 
@@ -16,6 +19,24 @@ export interface ListenerSettings {
 /** Gives `tlsCert` for `cert` of TLS: its flag is `--tls-cert`. */
 const tlsFlag = (name: string) => `tls${name.replace(/^./, letter => letter.toUpperCase())}`
 
+/** Gives `websocketType` for `type` of `websocket`. Two have shorter names: the switch itself, and the page. */
+const websocketFlag = (name: string) =>
+  name === 'page' ? name : `websocket${name.replace(/^./, letter => letter.toUpperCase())}`
+
+const WEBSOCKET_FLAGS: ListenerOptions = {
+  websocket: {
+    ...boolean({ help: 'serves WebSockets instead of TCP; any flag below does too' }),
+    group: 'WebSocket',
+  },
+  ...Object.fromEntries(
+    Object.entries(WEBSOCKET_OPTIONS).map(([name, option]) => [
+      websocketFlag(name),
+      // One that is not given must stay absent, since those that are ask for WebSockets.
+      { ...withDefaultInHelp(option), group: 'WebSocket' },
+    ]),
+  ),
+}
+
 const FLAGS: ListenerOptions = {
   ...LISTENER_FLAGS,
   host: withDefaultInHelp(LISTENER_FLAGS.host),
@@ -23,6 +44,7 @@ const FLAGS: ListenerOptions = {
   ...Object.fromEntries(
     Object.entries(TLS_FILE_OPTIONS).map(([name, option]) => [tlsFlag(name), { ...option, group: 'TLS' }]),
   ),
+  ...WEBSOCKET_FLAGS,
 }
 
 /**
@@ -31,7 +53,12 @@ const FLAGS: ListenerOptions = {
  */
 function withDefaultInHelp(option: ListenOption | undefined): ListenOption {
   const { default: defaultValue, ...others } = option as ListenOption
-  return { ...others, absent: JSON.stringify(defaultValue) }
+  if (defaultValue === undefined || typeof defaultValue === 'boolean') return others
+  const { unit } = others
+  return {
+    ...others,
+    absent: unit === 'ms' ? formatQuantity(defaultValue as number, unit) : JSON.stringify(defaultValue),
+  }
 }
 
 /** Adds the flags of a command that listens. */
@@ -44,10 +71,18 @@ export function listenerSettings(flags: Readonly<Record<string, unknown>>): List
   const files = Object.keys(TLS_FILE_OPTIONS).map(name => [name, flags[tlsFlag(name)]])
   const tls: TlsFiles = Object.fromEntries(files)
   return {
-    listen: valuesFrom(LISTENER_FLAGS, flags),
+    listen: { ...valuesFrom(LISTENER_FLAGS, flags), ...websocketFrom(flags) },
     tls: asksForTls(tls) ? tls : undefined,
     log: logSettings(flags),
   }
+}
+
+/** The option `websocket`, where one of its flags is given. */
+function websocketFrom(flags: Readonly<Record<string, unknown>>): Pick<ListenOptions, 'websocket'> {
+  const { websocket, ...given } = valuesFrom(WEBSOCKET_FLAGS, flags)
+  if (websocket === undefined && Object.keys(given).length === 0) return {}
+  const options = Object.keys(WEBSOCKET_OPTIONS).map(name => [name, given[websocketFlag(name)]])
+  return { websocket: Object.fromEntries(options.filter(([, value]) => value !== undefined)) }
 }
 
 /** Adds the flags of the log. */

@@ -22,6 +22,9 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   port: 'port',
   allow: 'range',
   deny: 'range',
+  websocketMessages: 'borders',
+  websocketOrigins: 'origin',
+  websocketType: 'type',
   integer: 'number',
 }
 
@@ -75,8 +78,9 @@ function helpFor({ help, isList, absent }: Option): string {
   )
 }
 
-/** A flag that turns off a boolean; each of them is on by default. */
-function switchFor(name: string, { help }: Option): Flag {
+/** A flag that turns a boolean on, or off where that is not what it is by default. */
+function switchFor(name: string, { help, default: isOn }: Option): Flag {
+  if (isOn !== true) return new Flag(`--${kebabCase(name)}`, help)
   return new Flag(`--${kebabCase(oppositeOf(name) ?? `no-${name}`)}`, `turn off: ${help}`)
 }
 

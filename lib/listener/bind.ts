@@ -1,6 +1,8 @@
 import { createServer } from 'node:net'
-import { connectionSettings } from '../engine/connection-options.js'
+import type { Clock } from '../clock.js'
+import { type ConnectionSettings, connectionSettings } from '../engine/connection-options.js'
 import { load } from '../engine/flow/open-flow.js'
+import type { Plan } from '../engine/plan.js'
 import { type Pipeline, planOf } from '../pipeline.js'
 import { type ListenOptions, listenSettings } from './listen-options.js'
 import { Listener } from './listener.js'
@@ -9,6 +11,8 @@ import { openServer } from './open-server.js'
 import { ServerAcceptor } from './server-acceptor.js'
 import type { Handshakes } from './tls/handshakes.js'
 import type { TlsOptions } from './tls/tls-options.js'
+import type { Upgrades } from './websocket/upgrades.js'
+import type { WebSocketSettings } from './websocket/websocket-options.js'
 
 /** Acceptors of the listeners that takeOver() and stopAccepting() may be called with. */
 const acceptors = new WeakMap<Listener, ServerAcceptor>()
@@ -55,7 +59,9 @@ async function loadSettings(
   settings.signal?.throwIfAborted()
   await load(plan)
   const handshakes = settings.tls === undefined ? undefined : await handshakesOf(settings.tls)
-  return { plan, settings, connections, handshakes }
+  const upgrades =
+    settings.websocket && (await upgradesOf(settings.websocket, plan, connections, settings.clock))
+  return { plan, settings, connections, handshakes, upgrades }
 }
 
 function localListener(local: LocalSettings, acceptor: ServerAcceptor): Listener {
@@ -82,4 +88,15 @@ async function openAcceptor({ settings, connections }: LocalSettings): Promise<S
 async function handshakesOf(options: TlsOptions): Promise<Handshakes> {
   const { Handshakes } = await import('./tls/handshakes.js')
   return new Handshakes('listen(): tls', options)
+}
+
+/** Loads node:http and ws only when a listener needs them. */
+async function upgradesOf(
+  settings: WebSocketSettings,
+  plan: Plan,
+  { deadlines }: ConnectionSettings,
+  clock: Clock,
+): Promise<Upgrades> {
+  const { Upgrades } = await import('./websocket/upgrades.js')
+  return new Upgrades(settings, plan, deadlines.frameTimeout, clock)
 }

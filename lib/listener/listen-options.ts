@@ -31,6 +31,7 @@ import { ADDRESS_OPTIONS, listenAddress } from './address/listen-address.js'
 import type { AdmissionRules } from './admission.js'
 import type { TlsOptions } from './tls/tls-options.js'
 import { UNCAUGHT_POLICIES, type UncaughtHandler, type UncaughtPolicy } from './uncaught.js'
+import { type WebSocketOptions, webSocketSettings } from './websocket/websocket-options.js'
 
 /** A limit beyond the number of connections that any process can have. */
 const MAX_CONNECTIONS = 2_147_483_647
@@ -39,7 +40,7 @@ const MAX_CONNECTIONS = 2_147_483_647
 const MAX_WORKERS = 1024
 
 /** The headings of the flags, in the order of the help. */
-export const HEADINGS = ['Address', 'Limits', 'Deadlines', 'Sockets', 'Process', 'TLS'] as const
+export const HEADINGS = ['Address', 'Limits', 'Deadlines', 'Sockets', 'Process', 'TLS', 'WebSocket'] as const
 
 /** An option of `listen()`, with what the command line and files know of it. */
 export interface ListenOption extends Option {
@@ -63,6 +64,17 @@ export const LISTEN_OPTIONS = {
     // Checked, with its certificates, where they are loaded.
     tls: inCode<TlsOptions>(
       { help: 'speaks TLS with these certificates', absent: 'no TLS' },
+      () => undefined,
+    ),
+  }),
+  ...group('WebSocket', 'live', {
+    websocket: inCode<WebSocketOptions | boolean>(
+      {
+        help: 'serves WebSockets instead of TCP; true is all defaults',
+        details: 'The same list serves browsers: `messages` says what a message is to it.',
+        absent: 'TCP',
+      },
+      // Checked, with its own names, in listenSettings().
       () => undefined,
     ),
   }),
@@ -204,6 +216,7 @@ export function listenSettings(options: ListenOptions) {
   return {
     bind: listenAddress(owner, options, settings.backlog),
     tls: settings.tls,
+    websocket: webSocketSettings(`${owner}: websocket`, settings.websocket),
     socket: { noDelay, keepAlive, keepAliveInitialDelay },
     admission,
     shutdownTimeout: settings.shutdownTimeout,

@@ -1,4 +1,5 @@
 import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { type Connection, keepAddresses } from '../connection.js'
 import type { ConnectionSettings } from '../engine/connection-options.js'
 import { DeadlineWatch } from '../engine/drive/deadlines.js'
@@ -16,6 +17,7 @@ import type { ListenSettings } from './listen-options.js'
 import { stopReadingAtPause } from './socket-options.js'
 import type { HandshakeEvents, Handshakes } from './tls/handshakes.js'
 import type { TlsOptions } from './tls/tls-options.js'
+import type { UpgradeEvents, Upgrades } from './websocket/upgrades.js'
 
 /** Checked and loaded settings with which a process serves the connections of a listener. */
 export interface LocalSettings {
@@ -23,6 +25,7 @@ export interface LocalSettings {
   readonly settings: ListenSettings
   readonly connections: ConnectionSettings
   readonly handshakes: Handshakes | undefined
+  readonly upgrades: Upgrades | undefined
 }
 
 /**
@@ -39,6 +42,7 @@ export class LocalDispatcher implements Dispatcher {
   readonly #driverSettings: DriverSettings
   readonly #watch: DeadlineWatch<ConnectionDriver>
   readonly #handshakes: Handshakes | undefined
+  readonly #upgrades: Upgrades | undefined
   readonly #onGone: OnGone
   /** Those of the stages of all pipelines that it has served. */
   readonly #sideWrites: Set<SideWrites>
@@ -46,18 +50,19 @@ export class LocalDispatcher implements Dispatcher {
   #closed: Promise<void> | undefined
   #resolveClosed: (() => void) | undefined
 
-  constructor({ plan, settings, connections, handshakes }: LocalSettings, onGone: OnGone) {
+  constructor({ plan, settings, connections, handshakes, upgrades }: LocalSettings, onGone: OnGone) {
     this.#plan = plan
     this.#settings = settings
     this.#driverSettings = { ...connections.drive, onDone: this.#onDone, ownsChunks: true }
     this.#watch = new DeadlineWatch(connections.deadlines, settings.clock)
     this.#handshakes = handshakes
+    this.#upgrades = upgrades
     this.#onGone = onGone
     this.#sideWrites = new Set(plan.sideWrites)
   }
 
   get connections(): number {
-    return this.#watch.items.size + (this.#handshakes?.size ?? 0)
+    return this.#watch.items.size + (this.#handshakes?.size ?? 0) + (this.#upgrades?.size ?? 0)
   }
 
   get hasRoom(): boolean {
@@ -68,7 +73,7 @@ export class LocalDispatcher implements Dispatcher {
     OPEN_FILES.hold()
     if (this.#settings.tells || this.#plan.asks) keepAddresses(connection)
     guarded('onOpen', () => this.#settings.onOpen(connection), connection, this.#driverSettings.onError)
-    if (this.#handshakes === undefined) this.#begin(socket, connection)
+    if (this.#handshakes === undefined) this.#enter(socket, connection)
     else this.#handshakes.begin(socket, connection, this.#handshakeEvents)
   }
 
@@ -76,6 +81,7 @@ export class LocalDispatcher implements Dispatcher {
     const plan = planOf(pipeline, 'replace()', this.#settings.plan)
     await load(plan)
     this.#plan = plan
+    this.#upgrades?.follow(plan)
     for (const each of plan.sideWrites) this.#sideWrites.add(each)
   }
 
@@ -105,9 +111,15 @@ export class LocalDispatcher implements Dispatcher {
     return false
   }
 
-  readonly #begin = (socket: Socket, connection: Connection) => {
+  /** Takes a socket whose TLS handshake is over, if it has one. */
+  readonly #enter = (socket: Socket, connection: Connection) => {
+    if (socket instanceof Socket) stopReadingAtPause(socket)
+    if (this.#upgrades === undefined) this.#begin(socket, connection)
+    else this.#upgrades.begin(socket, connection, this.#upgradeEvents)
+  }
+
+  readonly #begin = (socket: Duplex, connection: Connection) => {
     const isOwn = socket instanceof Socket
-    if (isOwn) stopReadingAtPause(socket)
     // Others may hold the chunks of any other Duplex.
     const settings = isOwn ? this.#driverSettings : { ...this.#driverSettings, ownsChunks: false }
     const driver = new ConnectionDriver(socket, connection, settings)
@@ -119,6 +131,7 @@ export class LocalDispatcher implements Dispatcher {
 
   async #drain(): Promise<void> {
     this.#handshakes?.dismiss()
+    this.#upgrades?.drain()
     for (const driver of this.#watch.items) driver.drain()
     if (this.connections > 0) {
       await new Promise<void>(resolve => {
@@ -130,7 +143,7 @@ export class LocalDispatcher implements Dispatcher {
 
   #destroyAll(): void {
     for (const driver of this.#watch.items) if (driver.abort('shutdown')) this.#forced++
-    this.#forced += this.#handshakes?.abort() ?? 0
+    this.#forced += (this.#handshakes?.abort() ?? 0) + (this.#upgrades?.abort() ?? 0)
   }
 
   readonly #onDone = (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => {
@@ -150,7 +163,8 @@ export class LocalDispatcher implements Dispatcher {
     if (this.connections === 0) this.#resolveClosed?.()
   }
 
-  readonly #handshakeEvents: HandshakeEvents = { onSecure: this.#begin, onFailed: this.#end }
+  readonly #handshakeEvents: HandshakeEvents = { onSecure: this.#enter, onFailed: this.#end }
+  readonly #upgradeEvents: UpgradeEvents = { onOpen: this.#begin, onFailed: this.#end }
 }
 
 /** The error of setSecureContext() on a listener without TLS. */

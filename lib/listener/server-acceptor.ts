@@ -14,6 +14,7 @@ import type { Dispatcher, OnGone } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
 import { openServer } from './open-server.js'
 import { setInheritedOptions, setOptions } from './socket-options.js'
+import { httpRefusal } from './websocket/http-answer.js'
 
 /** Refused connections that may stay open until the client has read why; any more are closed at once. */
 const MAX_LINGERING_REFUSALS = 8
@@ -46,6 +47,7 @@ export class ServerAcceptor implements Acceptor {
     this.#refusalSettings = {
       ...connections.drive,
       onDone: this.#onRefused,
+      ...(settings.websocket === undefined ? {} : { farewell: httpRefusal }),
       ...(settings.tls === undefined ? {} : { farewell: () => ACCESS_DENIED_ALERT }),
     }
     const warning = OPEN_FILES.promise(this, settings.promised)

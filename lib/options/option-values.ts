@@ -71,7 +71,8 @@ export function defaultsOf(table: OptionTable): Values {
 export type ValueOf<Each> = Each extends Option<infer Value, Presence> ? Value : never
 
 /** The type of what code may give for an option: a text such as `'5m'` may stand for a number. */
-export type GivenOf<Each> = number extends ValueOf<Each> ? ValueOf<Each> | string : ValueOf<Each>
+export type GivenOf<Each> =
+  number extends Extract<ValueOf<Each>, number> ? ValueOf<Each> | string : ValueOf<Each>
 
 /** The names of the options that must be given. */
 export type RequiredNames<Options> = {

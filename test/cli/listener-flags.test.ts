@@ -70,6 +70,20 @@ t.test('each flag gives its option of listen()', async t => {
   t.strictSame(settingsOf('--log', 'json', '--quiet').log, { format: 'json', quiet: true })
 })
 
+t.test('a flag of WebSockets asks for them, and gives its option', async t => {
+  t.notOk('websocket' in DEFAULTS.listen)
+  for (const [argv, websocket] of [
+    ['--websocket', {}],
+    ['--page', { page: true }],
+    ['--websocket --websocket-messages lines --websocket-type binary', { messages: 'lines', type: 'binary' }],
+    ['--websocket-origins https://a.example --websocket-origins *', { origins: ['https://a.example', '*'] }],
+    ['--websocket-max-length 4KiB --websocket-ping-interval 0', { maxLength: 4096, pingInterval: 0 }],
+    ['--websocket-handshake-timeout 2s', { handshakeTimeout: 2000 }],
+  ] as const) {
+    t.strictSame(settingsOf(...argv.split(' ')).listen.websocket, websocket, argv)
+  }
+})
+
 t.test('the help has every flag in a group, with what it does and its default', async t => {
   const io = new FakeIo()
   t.equal(await main(['echo', '--help'], io), 0)
@@ -80,6 +94,7 @@ t.test('the help has every flag in a group, with what it does and its default', 
     'Sockets:',
     'Process:',
     'TLS:',
+    'WebSocket:',
     'Log:',
     'Options:',
     'Example:',

@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers'
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
 import { SCRIPT_FLAGS, scriptPath } from '../script-path.js'
+import { connectWebSocket } from '../transports/websocket-client.js'
 
 const root = pathToFileURL('./')
 
@@ -130,6 +131,18 @@ t.test('proxy-server passes connections on', async t => {
   const { port, stop } = await serve(t, flags, 'Proxy listening on')
   t.strictSame((await talk(port, everyByte)).answer, everyByte)
   t.equal(await stop(), 0, 'SIGTERM ends it in good order')
+})
+
+t.test('browser-server has a page, and shouts to WebSockets', async t => {
+  const { port, line, stop } = await start(t, 'browser-server.ts', 'Browsers on')
+  t.equal(await line(), `Open: http://localhost:${port}/`)
+  t.match(await (await fetch(`http://127.0.0.1:${port}/`)).text(), '<title>bywash</title>')
+  const { webSocket, next, rest } = await connectWebSocket(t, port)
+  t.equal(await next(), 'Type a line and press Enter. I will shout it back.')
+  webSocket.send('hello')
+  t.equal(await next(), 'HELLO')
+  t.equal(await stop(), 0, 'SIGTERM ends it in good order')
+  t.equal((await rest()).code, 1001)
 })
 
 t.test('custom-stage adds up, each connection for itself', async t => {

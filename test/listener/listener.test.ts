@@ -115,6 +115,7 @@ t.test('options have the documented defaults', async t => {
   t.strictSame(settings, {
     bind: { host: '0.0.0.0', port: 8080, backlog: 65_535 },
     tls: undefined,
+    websocket: undefined,
     workers: undefined,
     socket: { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 },
     admission: { maxConnections: 100, maxConnectionsPerAddress: Infinity, allow: undefined, deny: undefined },
@@ -145,7 +146,7 @@ t.test('every wrong option is refused at once with a message that says what is a
   const refused: [unknown, string][] = [
     [
       { hots: '127.0.0.1' },
-      "listen() has no option 'hots'. It takes host, port, path, mode, fd, tls, backlog, noDelay",
+      "listen() has no option 'hots'. It takes host, port, path, mode, fd, tls, websocket, backlog, noDelay",
     ],
     [{ host: '' }, `listen(): 'host' is an address or a host name, such as '127.0.0.1'; got "".`],
     [

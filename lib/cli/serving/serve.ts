@@ -10,7 +10,7 @@ import { logProcessWarnings } from '../log/process-warnings.js'
 import { uncaughtLog } from '../log/uncaught-log.js'
 import { reloadCertificate } from './reload-certificate.js'
 import { serveUntilSignal } from './serve-until-signal.js'
-import { trialLines } from './trial-lines.js'
+import { trialLines, websocketTrialLines } from './trial-lines.js'
 
 /** Serves a pipeline until SIGINT or SIGTERM; returns the exit code. Presets and `bywash run` are this. */
 export async function serve(
@@ -38,7 +38,12 @@ export async function serve(
     read?.warnings.forEach(log.warn)
     if (files !== undefined) reload = () => void reloadCertificate(listener, files, io, log)
     log.info(`${title} ${formatBound(listener.address)}`)
-    for (const line of trialLines(listener.address, files, tcpCommand)) log.info(line)
+    const { websocket } = options
+    const lines =
+      websocket === undefined
+        ? trialLines(listener.address, files, tcpCommand)
+        : websocketTrialLines(listener.address, files !== undefined, websocket)
+    for (const line of lines) log.info(line)
     return listener
   }
   try {

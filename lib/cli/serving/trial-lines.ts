@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import { formatAddress } from '../../address.js'
 import type { TlsFiles } from '../../config/tls-files.js'
+import type { ListenOptions } from '../../listener/listen-options.js'
 import type { Preset } from '../../presets/index.js'
 
 const LOCAL = ['0.0.0.0', '127.0.0.1', '::', '::1']
@@ -29,6 +30,19 @@ export function trialLines(
   if (command.includes('bywash connect')) return [first]
   const [input = ''] = /^.* \| /.exec(command) ?? []
   return [first, `Or: ${input}npx bywash connect ${place}${tls === undefined ? '' : tlsFlags(tls)}`]
+}
+
+/** The line with the page to open, or with the command to try a listener of WebSockets. None for a unix socket. */
+export function websocketTrialLines(
+  { address, family, port }: AddressInfo,
+  hasTls: boolean,
+  websocket: NonNullable<ListenOptions['websocket']>,
+): readonly string[] {
+  if (family === 'unix') return []
+  const place = `${formatAddress(LOCAL.includes(address) ? 'localhost' : address, port)}/`
+  const hasPage = typeof websocket === 'object' && websocket.page === true
+  if (hasPage) return [`Open: ${hasTls ? 'https' : 'http'}://${place}`]
+  return [`Test: websocat ${hasTls ? '--insecure wss' : 'ws'}://${place}`]
 }
 
 function plainCommand(family: string, host: string, port: number, tcpCommand: Preset['trial']): string {

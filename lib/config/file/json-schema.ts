@@ -1,4 +1,5 @@
 import type { Definition, StageFactory } from '../../definition.js'
+import { WEBSOCKET_OPTIONS } from '../../listener/websocket/websocket-options.js'
 import type { Option, OptionTable } from '../../options/option.js'
 import { formatQuantity, type Unit } from '../../options/quantity.js'
 import { LISTENER_OPTIONS } from '../listener-options.js'
@@ -83,6 +84,10 @@ function listen(): JsonSchema {
       ...others,
       fd: { ...fd, type: ['integer', 'string'] },
       tls: { description: 'Speaks TLS.', ...options(TLS_FILE_OPTIONS, ['cert', 'key']) },
+      websocket: {
+        description: 'Serves WebSockets; true is all defaults.',
+        anyOf: [orText({ type: 'boolean' }, '^(true|false)$'), options(WEBSOCKET_OPTIONS)],
+      },
     },
     [],
   )

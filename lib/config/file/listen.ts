@@ -10,8 +10,11 @@ import { readOptions } from './options.js'
 import type { Reading } from './reading.js'
 import { readTlsNode } from './tls.js'
 import type { Node } from './tree.js'
+import { readWebSocketNode } from './websocket.js'
 
-const KEYS = Object.fromEntries([...Object.keys(LISTENER_OPTIONS), 'tls'].map(name => [name, false]))
+const KEYS = Object.fromEntries(
+  [...Object.keys(LISTENER_OPTIONS), 'tls', 'websocket'].map(name => [name, false]),
+)
 
 const DEFAULTS: ListenOptions = Object.fromEntries(
   Object.entries(defaultsOf(LISTENER_OPTIONS)).filter(([, value]) => value !== undefined),
@@ -26,6 +29,8 @@ export async function readListen(node: Node | undefined, reading: Reading): Prom
   const { path, ...given }: ListenOptions = readOptions(entries, LISTENER_OPTIONS, reading)
   const tlsNode = entries.get('tls')?.value
   const tls = tlsNode === undefined ? undefined : await readTlsNode(tlsNode, reading)
+  const websocketNode = entries.get('websocket')?.value
+  const websocket = websocketNode && readWebSocketNode(websocketNode, reading)
   const { host, port, ...defaults } = DEFAULTS
   const options: ListenOptions = {
     ...(path === undefined && given.fd === undefined ? { host, port } : {}),
@@ -33,6 +38,7 @@ export async function readListen(node: Node | undefined, reading: Reading): Prom
     ...given,
     ...(path === undefined ? {} : { path: resolve(folder, path) }),
     ...(tls === undefined ? {} : { tls }),
+    ...(websocket === undefined ? {} : { websocket }),
   }
   if (problems.length === before) refuseAddress(options, node.at, reading)
   return options

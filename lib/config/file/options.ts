@@ -20,7 +20,13 @@ export function readOptions(
   )
 }
 
-function readOption(name: string, option: Option, node: Node, { environment, problems }: Reading): unknown {
+/** Reads one option; undefined where its value is wrong. */
+export function readOption(
+  name: string,
+  option: Option,
+  node: Node,
+  { environment, problems }: Reading,
+): unknown {
   const before = problems.length
   const given = plain(replaceReferences(node, environment, problems))
   if (problems.length > before) return undefined

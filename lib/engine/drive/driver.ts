@@ -3,7 +3,8 @@ import type { Duplex } from 'node:stream'
 import { nextTurn } from '../../clock.js'
 import { type Connection, countWith, endConnection, resetDuplex } from '../../connection.js'
 import {
-  type BywashError,
+  BywashError,
+  isClientFault,
   isFault,
   type RefusedError,
   type Reported,
@@ -159,6 +160,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (closing.error === undefined) {
       closing.reason = reason
       closing.error = error
+      this.duplex.setReason?.(reason)
     }
     if (closing.outlivesDuplex) this.onClose()
     else this.duplex.destroy()
@@ -226,9 +228,13 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   /**
    * The transport failed, which ends the connection: a TLS socket says so without being destroyed. After a good end the
-   * error only matters while output was still on its way.
+   * error only matters while output was still on its way. A transport that names a fault of the peer still takes output.
    */
   onError(error: Error): void {
+    if (error instanceof BywashError && isClientFault(error)) {
+      this.#abortFlow(error)
+      return
+    }
     if (this.#closeState?.error === undefined && !this.duplex.writableFinished) {
       const closing = this.#closing
       closing.reason = 'client-reset'
@@ -429,7 +435,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (this.#state !== 'draining') return
     if (this.#bytesRead !== before && checksLeft > 0) {
       this.#scheduleDrainCheck(checksLeft - 1)
-    } else if (this.outputFull || this.#flowFull || this.#flow?.unfinished()) {
+    } else if (this.outputFull || this.#flowFull || this.duplex.isUnfinished || this.#flow?.unfinished()) {
       this.#state = 'drain-waiting'
     } else {
       this.#state = 'flushing'
@@ -490,6 +496,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     closing.reason = reason
     closing.error = error
     this.#state = 'lingering'
+    this.duplex.setReason?.(reason)
     if (closing.outlivesDuplex) this.onClose()
     return closing.outlivesDuplex
   }

@@ -1,20 +1,14 @@
 import { Duplex } from 'node:stream'
 import { nextTurn } from '../../clock.js'
+import type { DrivenDuplex } from './transport.js'
 
 /** Up to this many pieces one gathering write (writev) costs less than copying them together, unless they are small. */
 const MAX_GATHERED_PIECES = 4
 /** Up to this many bytes in all, pieces are copied together, however few they are. */
 const MAX_COPIED_BYTES = 4_096
 
-/** A Duplex, with those internals of a socket that are read here. */
-export type SocketLike = Duplex & {
-  readonly _handle?: { readonly writeQueueSize?: number; readonly getAsyncId?: () => number } | null
-  /** The socket below a TLS socket, which has no queue of its own. */
-  readonly _parent?: SocketLike | null
-}
-
 /** Stands in for the duplex of every connection that is closed. */
-const DESTROYED_DUPLEX: SocketLike = new Duplex().destroy()
+const DESTROYED_DUPLEX: DrivenDuplex = new Duplex().destroy()
 
 /** Turns of the event loop that a greeting waits for an answer to join it; on a quiet server they take some microseconds. */
 const DELAY_TURNS = 4
@@ -35,7 +29,7 @@ function writeDelayed(): void {
 
 /** Writes to a duplex: gathers the output of a turn, and writes it as one. */
 export abstract class TurnWriter {
-  protected duplex: SocketLike
+  protected duplex: DrivenDuplex
   /** The output of this turn that is not written yet. */
   #pending: Buffer | Buffer[] | undefined
   #pendingBytes = 0

@@ -104,6 +104,22 @@ t.test('who does not serve reads no certificates, and sees what else is wrong', 
   t.match(await problemOf('tls: 5'), [['5', /^'tls' is a mapping; got 5\. Its keys are cert, key, ca, /]])
 })
 
+t.test('websocket is true, or a mapping of its options', async t => {
+  t.notOk('websocket' in (await listenOf('port: 1')))
+  t.equal((await listenOf('websocket: true')).websocket, true)
+  t.equal((await listenOf('websocket: "false"')).websocket, false)
+  t.strictSame((await listenOf('websocket: { page: true, origins: "*", pingInterval: 5s }')).websocket, {
+    origins: '*',
+    pingInterval: 5000,
+    page: true,
+  })
+  t.strictSame(await problemOf('websocket: 5'), [['5', "'websocket' is true or false; got 5."]])
+  t.match(await problemOf('websocket: [a]'), [
+    ['[a]', /^'websocket' is a mapping; got a list\. Its keys are messages, /],
+  ])
+  t.match(await problemOf('websocket: { origins: a }'), [['a', /^'origins' is a list of origins, /]])
+})
+
 t.test('certificates that cannot be used are a problem', async t => {
   const options = 'tls: { cert: none.pem, key: x }'
   t.strictSame(await problemOf(options, { readsCertificates: true }), [

@@ -45,6 +45,7 @@ function withFakeWorkers(options: ListenOptions = {}, count = 1) {
     settings,
     connections: connectionSettings('listen()', options),
     handshakes: settings.tls && new Handshakes('tls', settings.tls),
+    upgrades: undefined,
   }
   const name = takeName(settings.bind)
   const acceptor = {

@@ -1,0 +1,21 @@
+import type { Duplex } from 'node:stream'
+import type { Reason } from '../../outcome.js'
+
+/** What a driver reads of a duplex besides its events, where there is such a thing. */
+export interface Transport {
+  /** Internals of a socket. */
+  readonly _handle?:
+    | { readonly writeQueueSize?: number; readonly getAsyncId?: () => number }
+    | null
+    | undefined
+  /** The socket below a TLS socket, which has no queue of its own. */
+  readonly _parent?: Transport | null | undefined
+  /** Ends a socket of TCP with a RST. */
+  readonly resetAndDestroy?: () => unknown
+  /** Is told why the connection ends, before it is: a transport such as a WebSocket says so to the peer. */
+  readonly setReason?: (reason: Reason) => void
+  /** Whether a message has begun that is not complete, in a transport that has messages. */
+  readonly isUnfinished?: boolean
+}
+
+export type DrivenDuplex = Duplex & Transport
