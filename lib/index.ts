@@ -1,5 +1,12 @@
 export type { Clock, Timer } from './clock.js'
-export { Connection, type Endpoints } from './connection.js'
+export {
+  Connection,
+  type Endpoints,
+  type IdleTimeoutOptions,
+  type StateKey,
+  stateKey,
+  type TlsInfo,
+} from './connection.js'
 export { defineStage, type StageAbout } from './define-stage.js'
 export type { Definition, StageFactory, StageMemory, Variant } from './definition.js'
 export { type ConnectionOptions, farewell } from './engine/connection-options.js'

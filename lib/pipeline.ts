@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { type Duplex, Stream } from 'node:stream'
-import { Connection, type Endpoints } from './connection.js'
+import { Connection, type Endpoints, nextId } from './connection.js'
 import { isStage } from './definition.js'
 import {
   abortSignal,
@@ -30,7 +30,7 @@ export const HANDLE_OPTIONS = {
 export interface HandleOptions extends ConnectionOptions, OptionsOf<typeof HANDLE_OPTIONS> {
   /** How the pipeline runs. @default 'fused' */
   readonly plan?: PlanMode
-  /** The connection that the stages get. @default one with id 1, the addresses of the duplex and the system's clock */
+  /** The connection that the stages get. @default one with the next id, the addresses of the duplex and the system's clock */
   readonly connection?: Connection
 }
 
@@ -99,7 +99,7 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
       'connection',
       ...Object.keys({ ...HANDLE_OPTIONS, ...CONNECTION_OPTIONS }),
     ])
-    const { plan: mode = 'fused', connection = new Connection(1, duplex as Endpoints) } = options
+    const { plan: mode = 'fused', connection = new Connection(nextId(), duplex as Endpoints) } = options
     const { signal } = settingsFrom('handle()', HANDLE_OPTIONS, options)
     const plan = planOf(this, 'handle()', mode)
     const settings = connectionSettings('handle()', options)

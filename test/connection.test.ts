@@ -2,6 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { EventEmitter, once } from 'node:events'
 import { Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
@@ -16,11 +17,15 @@ import {
   pipeline,
   type Stage,
   stage,
+  stateKey,
+  type TlsInfo,
   tap,
   toLines,
+  toStream,
 } from '../lib/index.js'
 import { echo } from '../lib/presets/index.js'
-import { connect, fakeClock } from '../lib/testing/index.js'
+import { FakeSocket } from '../lib/testing/fake-socket.js'
+import { connect, fakeClock, runStage } from '../lib/testing/index.js'
 import { serveLocally } from './listener/local-listener.js'
 import { connectTcp, exchange } from './tcp-client.js'
 
@@ -288,4 +293,90 @@ t.test('many calls under way may listen to the signal, without a warning of a le
   for (let count = 0; count < 20; count++) signal.addEventListener('abort', () => {})
   await new Promise(resolve => setImmediate(resolve))
   t.strictSame(warnings, [])
+})
+
+t.test('state is kept for each connection and key, and shared by the stages of a list', async t => {
+  const user = stateKey<string>('user')
+  const lineCount = stateKey('lines', ({ id }) => ({ id, seen: 0 }))
+  const login = map('login', (line: string, connection) => {
+    connection.state(lineCount).seen++
+    if (line.startsWith('I am ')) connection.setState(user, line.slice(5))
+    return line
+  })
+  const sign = map('sign', (line: string, connection) => {
+    const { id, seen } = connection.state(lineCount)
+    return `${id} ${seen} ${connection.state(user)}: ${line}`
+  })
+  const list = pipeline().through(lines()).through(login).through(sign).through(toLines())
+  const clients = [connect(list), connect(list)]
+  for (const client of clients) client.send('hello\n')
+  t.equal(String(await clients[0]?.receive('\n')), '1 1 undefined: hello\n')
+  clients[0]?.end('I am ann\nbye\n')
+  t.equal(String(await clients[0]?.receive()), '1 2 ann: I am ann\n1 3 ann: bye\n')
+  clients[1]?.end('bye\n')
+  t.equal(String(await clients[1]?.receive()), '2 1 undefined: hello\n2 2 undefined: bye\n')
+  t.strictSame(
+    await runStage(pipeline('line').through(login).through(sign), ['I am bob']),
+    ['1 1 bob: I am bob'],
+    'also in a test of a stage',
+  )
+})
+
+t.test('keys are told apart by identity, and a value stays when the connection is over', async t => {
+  const [one, other] = [stateKey<number>('same name'), stateKey('same name', () => 5)]
+  const connection = new Connection(1)
+  connection.setState(one, undefined)
+  t.equal(connection.state(other), 5)
+  connection.setState(other, 6)
+  const client = connect(echo.pipeline(), { connection })
+  client.end()
+  await client.receive()
+  await client.outcome
+  t.equal(connection.state(one), undefined)
+  t.equal(connection.state(other), 6)
+  // @ts-expect-error: the key has a type
+  connection.setState(other, 'text')
+})
+
+t.test('ids are unique in a process, whatever serves the connections', async t => {
+  const ids: number[] = []
+  const note = tap('note', (_chunk: Buffer, { id }) => ids.push(id))
+  const noting = pipeline().through(note)
+  const ports = [await serveLocally(t, noting), await serveLocally(t, noting)].map(({ port }) => port)
+  for (const port of [...ports, ...ports]) await exchange(t, port, ['x'])
+  const duplex = new FakeSocket()
+  const outcome = noting.handle(duplex)
+  duplex.send('x')
+  duplex.send(null)
+  await outcome
+  const stream = toStream(note)
+  stream.end('x')
+  await text(stream)
+  const [first = 0] = ids
+  t.strictSame(
+    ids,
+    Array.from({ length: 6 }, (_, index) => first + index),
+  )
+})
+
+const TLS: TlsInfo = { servername: 'a.example', alpnProtocol: 'mqtt', protocol: 'TLSv1.3' }
+
+t.test('a test of a stage may say what TLS has settled', async t => {
+  const look = map('look', (_line: string, { tls }) => `${tls?.servername} ${tls?.alpnProtocol}`)
+  const list = pipeline().through(lines()).through(look).through(toLines())
+  const client = connect(list, { connection: new Connection(1, {}, fakeClock(), TLS) })
+  client.end('x\n')
+  t.equal(String(await client.receive()), 'a.example mqtt\n')
+  t.strictSame(await runStage(look, ['x'], { connection: new Connection(1, {}, fakeClock(), TLS) }), [
+    'a.example mqtt',
+  ])
+  t.strictSame(await runStage(look, ['x']), ['undefined undefined'])
+})
+
+t.test('a connection without TLS has no information about it', async t => {
+  const seen: unknown[] = []
+  const look = tap('look', (_chunk: Buffer, { tls }) => seen.push(tls))
+  const { port } = await serveLocally(t, pipeline().through(look))
+  await exchange(t, port, ['x'])
+  t.strictSame(seen, [undefined])
 })

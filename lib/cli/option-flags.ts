@@ -21,6 +21,7 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   tlsMinVersion: 'version',
   port: 'port',
   allow: 'range',
+  proxyProtocol: 'range',
   deny: 'range',
   websocketMessages: 'borders',
   websocketOrigins: 'origin',

@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { addAbortSignal, Duplex } from 'node:stream'
 import type { ReadableStream, WritableStream } from 'node:stream/web'
-import { Connection, countWith, endConnection } from '../connection.js'
+import { Connection, countWith, endConnection, nextId } from '../connection.js'
 import { isStage } from '../definition.js'
 import {
   type BywashError,
@@ -19,7 +19,8 @@ import type { AnyStage, Stage } from '../stage.js'
 import { abortSignal, CONNECTION_CALLBACKS, CONNECTION_LIMITS, time } from './connection-options.js'
 import { type Deadlines, DeadlineWatch, deadlines, type Watched } from './drive/deadlines.js'
 import { FaultReports } from './drive/fault-reports.js'
-import { frameTimedOut, idleTimedOut } from './drive/timeout-errors.js'
+import { type IdleHost, IdleLimit } from './drive/idle-limit.js'
+import { frameTimedOut, idleTimedOut, ownIdleTimedOut } from './drive/timeout-errors.js'
 import type { Flow, Sink } from './flow/flow.js'
 import { ITEM_BYTES } from './flow/link.js'
 import { flowOf, load } from './flow/open-flow.js'
@@ -44,7 +45,7 @@ export const TO_STREAM_OPTIONS = {
 export interface ToStreamOptions extends OptionsOf<typeof TO_STREAM_OPTIONS> {
   /** How the stages run. @default 'fused' */
   readonly plan?: PlanMode
-  /** The connection that the stages get. @default one with id 1 and the system's clock */
+  /** The connection that the stages get. @default one with the next id and the system's clock */
   readonly connection?: Connection
 }
 
@@ -64,7 +65,7 @@ export interface ToStreamOptions extends OptionsOf<typeof TO_STREAM_OPTIONS> {
  */
 export function toStream<In, Out>(stage: Stage<In, Out>, options: ToStreamOptions = {}): Duplex {
   checkNames('toStream()', options, ['plan', 'connection', ...Object.keys(TO_STREAM_OPTIONS)])
-  const { plan: mode = 'fused', connection = new Connection(1) } = options
+  const { plan: mode = 'fused', connection = new Connection(nextId()) } = options
   checkChoice('toStream()', 'plan', mode, PLAN_MODES)
   const settings = settingsFrom('toStream()', TO_STREAM_OPTIONS, options)
   if (!isStage(stage)) {
@@ -118,6 +119,8 @@ class PipelineStream extends Duplex implements Watched {
   readonly #sizes: number[] = []
   #sizeOfItems = 0
   #reports: FaultReports | undefined
+  /** Made when a stage sets an idle timeout. */
+  #idleLimit: IdleLimit | undefined
   /** How the stages have ended; undefined before. */
   #end: Reason | undefined
   /** The error to destroy the stream with, behind the output from before it. */
@@ -150,6 +153,10 @@ class PipelineStream extends Duplex implements Watched {
       countWith(connection, {
         counts: () => flow.counts(),
         failLater: error => this.#abort(error),
+        setIdleTimeout: timeout => {
+          this.#idleLimit?.end()
+          if (!this.destroyed) this.#idleLimit = new IdleLimit(this.#idleHost(), timeout, connection.clock)
+        },
       })
       this.#watch.add(this)
       flow.open(connection, new AsyncResource('bywash.stream'))
@@ -193,6 +200,7 @@ class PipelineStream extends Duplex implements Watched {
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
     this.#watch.delete(this)
+    this.#idleLimit?.end()
     const flow = this.#flow
     const outcome: Outcome = {
       reason: this.#end ?? 'client-reset',
@@ -213,12 +221,26 @@ class PipelineStream extends Duplex implements Watched {
   tick({ idle, frame, idleTimeout, frameTimeout }: Deadlines): void {
     const flow = this.#flow as Flow
     if (this.#end !== undefined) return
-    const progress = flow.bytes + this.#bytesGiven - this.readableLength
+    const progress = this.#progress
     this.#quietTicks = progress === this.#lastProgress ? this.#quietTicks + 1 : 0
     this.#lastProgress = progress
     const stage = this.#isFull || this.#flowIsFull ? undefined : flow.overdue(frame)
-    if (this.#quietTicks >= idle) this.#abort(idleTimedOut(idleTimeout))
+    if (this.#quietTicks >= idle && this.#idleLimit === undefined) this.#abort(idleTimedOut(idleTimeout))
     else if (stage !== undefined) this.#abort(frameTimedOut(stage, frameTimeout))
+  }
+
+  get #progress(): number {
+    return (this.#flow as Flow).bytes + this.#bytesGiven - this.readableLength
+  }
+
+  #idleHost(): IdleHost {
+    return {
+      idleProgress: inputOnly => {
+        if (this.#end !== undefined || this.#isFull || this.#flowIsFull) return undefined
+        return inputOnly ? (this.#flow as Flow).bytes : this.#progress
+      },
+      onIdle: timeout => this.#abort(ownIdleTimedOut(timeout)),
+    }
   }
 
   /** The receiver of the flow's output, and of its end. */

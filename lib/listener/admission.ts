@@ -1,7 +1,7 @@
-import { BlockList, isIPv6 } from 'node:net'
 import type { Endpoints } from '../connection.js'
 import { RefusedError } from '../errors.js'
 import { OPEN_FILES } from '../open-files.js'
+import { AddressList, plainAddress } from './address/address-list.js'
 import type { AddressRange } from './address/address-range.js'
 
 /** Limits of a listener: connections at once, connections from one address, and the addresses that may connect. */
@@ -12,51 +12,31 @@ export interface AdmissionRules {
   readonly deny: readonly AddressRange[] | undefined
 }
 
-const IPV4_MAPPED_PREFIX = '::ffff:'
-
-/**
- * An address without its zone, and as IPv4 if it is IPv4-mapped: on a dual-stack socket `10.1.1.1` appears as
- * `::ffff:10.1.1.1`, which a list with `10.0.0.0/8` would not match.
- */
-function plainAddress(address: string): string {
-  const [plain = ''] = address.split('%')
-  return plain.startsWith(IPV4_MAPPED_PREFIX) && plain.includes('.')
-    ? plain.slice(IPV4_MAPPED_PREFIX.length)
-    : plain
-}
-
-function listOf(ranges: readonly AddressRange[] | undefined): BlockList | undefined {
-  if (ranges === undefined) return undefined
-  const list = new BlockList()
-  for (const { address, prefix, family } of ranges) list.addSubnet(address, prefix, family)
-  return list
-}
-
 /** Decides which connections a listener serves, and counts them by address. */
 export class Admission {
   readonly #rules: AdmissionRules
-  readonly #allow: BlockList | undefined
-  readonly #deny: BlockList | undefined
+  readonly #allow: AddressList | undefined
+  readonly #deny: AddressList | undefined
   readonly #hasAddressRules: boolean
   /** Admitted connections of each address; empty without `maxConnectionsPerAddress`. */
   readonly #connectionCounts = new Map<string, number>()
 
   constructor(rules: AdmissionRules) {
     this.#rules = rules
-    this.#allow = listOf(rules.allow)
-    this.#deny = listOf(rules.deny)
+    this.#allow = rules.allow && new AddressList(rules.allow)
+    this.#deny = rules.deny && new AddressList(rules.deny)
     this.#hasAddressRules =
       rules.maxConnectionsPerAddress !== Infinity || rules.allow !== undefined || rules.deny !== undefined
   }
 
   /**
-   * Admits a connection until its `release()`, or returns why it is refused.
+   * Returns why one more connection is refused, whoever it comes from.
    *
    * @param open - How many are open already.
    * @param hasRoom - Whether there is a descriptor for it.
    */
-  admit(peer: Endpoints, open: number, hasRoom = true): RefusedError | undefined {
-    const { maxConnections, maxConnectionsPerAddress } = this.#rules
+  full(open: number, hasRoom = true): RefusedError | undefined {
+    const { maxConnections } = this.#rules
     if (open >= maxConnections) {
       return new RefusedError(
         `There were ${maxConnections} connections already ('maxConnections').`,
@@ -69,17 +49,20 @@ export class Admission {
         'too many connections',
       )
     }
+    return undefined
+  }
+
+  /** Admits a connection by its address until its `release()`, or returns why it is refused. */
+  admit(peer: Endpoints): RefusedError | undefined {
     // To read the address takes a system call and makes an object.
     const address = this.#hasAddressRules ? peer.remoteAddress : undefined
     // Connections without an address, as on a unix socket, are not limited by address.
-    return address === undefined
-      ? undefined
-      : this.#admitAddress(plainAddress(address), maxConnectionsPerAddress)
+    return address === undefined ? undefined : this.#admitAddress(plainAddress(address))
   }
 
-  #admitAddress(address: string, limit: number): RefusedError | undefined {
-    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
-    if (this.#deny?.check(address, family) || this.#allow?.check(address, family) === false) {
+  #admitAddress(address: string): RefusedError | undefined {
+    const limit = this.#rules.maxConnectionsPerAddress
+    if (this.#deny?.has(address) || this.#allow?.has(address) === false) {
       return new RefusedError(`Connections from ${address} are not allowed.`, 'address not allowed')
     }
     if (limit === Infinity) return undefined

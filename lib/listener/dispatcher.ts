@@ -10,7 +10,8 @@ export interface Dispatcher {
   readonly connections: number
   /** Whether there is a descriptor for one more, in the process that would serve it. */
   readonly hasRoom: boolean
-  serve: (socket: Socket, connection: Connection) => void
+  /** Serves a connection. `head` is what was read of it already, behind its PROXY header. */
+  serve: (socket: Socket, connection: Connection, head?: Buffer) => void
   /** Whether it serves any Duplex; only sockets can be sent to another process. */
   readonly servesAnyDuplex: boolean
   /** Replaces the pipeline for connections that are accepted from now on. */

@@ -29,6 +29,7 @@ import type { Outcome } from '../outcome.js'
 import { type AddressRange, parseAddressRange } from './address/address-range.js'
 import { ADDRESS_OPTIONS, listenAddress } from './address/listen-address.js'
 import type { AdmissionRules } from './admission.js'
+import { type TrustedProxies, UNIX_PEERS } from './proxy-headers.js'
 import type { TlsOptions } from './tls/tls-options.js'
 import { UNCAUGHT_POLICIES, type UncaughtHandler, type UncaughtPolicy } from './uncaught.js'
 import { type WebSocketOptions, webSocketSettings } from './websocket/websocket-options.js'
@@ -60,6 +61,17 @@ export interface ListenOption extends Option {
  */
 export const LISTEN_OPTIONS = {
   ...group('Address', 'rebind', ADDRESS_OPTIONS),
+  ...group('Address', 'live', {
+    proxyProtocol: ranges(
+      {
+        help: 'addresses and CIDR ranges of proxies: each connection begins with a PROXY header, version 1 or 2',
+        details:
+          "The address in it is then the client's, for logs, stages, `allow`, `deny` and limits. A connection from elsewhere, and one without a valid header within 3 s, is refused. `unix` stands for every sender on a unix socket.",
+        absent: 'no header is read',
+      },
+      [UNIX_PEERS],
+    ),
+  }),
   ...group('TLS', 'live', {
     // Checked, with its certificates, where they are loaded.
     tls: inCode<TlsOptions>(
@@ -219,6 +231,7 @@ export function listenSettings(options: ListenOptions) {
     websocket: webSocketSettings(`${owner}: websocket`, settings.websocket),
     socket: { noDelay, keepAlive, keepAliveInitialDelay },
     admission,
+    proxies: trustedProxies(settings.proxyProtocol),
     shutdownTimeout: settings.shutdownTimeout,
     plan: settings.plan,
     uncaught: settings.uncaught,
@@ -256,21 +269,35 @@ function inCode<Value>(about: About<never>, refusal: Option['refusal']): Option<
   return Object.freeze({ ...about, type: 'code', presence: 'optional', isList: false, refusal })
 }
 
-/** Addresses and CIDR ranges: one, or a list of them. */
-function ranges(about: About<never>): Option<readonly string[], 'optional'> {
-  return writtenAs({ ...text(about), isList: true }, { refusal: refuseRanges, writtenRefusal: refuseRanges })
+/** Addresses and CIDR ranges: one, or a list of them. `words` are taken too. */
+function ranges(about: About<never>, words: readonly string[] = []): Option<readonly string[], 'optional'> {
+  const refusal = (name: string, value: unknown) => refuseRanges(name, value, words)
+  return writtenAs({ ...text(about), isList: true }, { refusal, writtenRefusal: refusal })
 }
 
-function refuseRanges(name: string, value: unknown): string | undefined {
+function refuseRanges(name: string, value: unknown, words: readonly string[]): string | undefined {
   const list = [value].flat()
-  const wrong = list.findIndex(range => parseAddressRange(range) === undefined)
+  const wrong = list.findIndex(
+    range => parseAddressRange(range) === undefined && !words.includes(range as string),
+  )
+  const examples = ["'10.0.0.0/8'", "'2001:db8::/32'", ...words.map(word => `'${word}'`)]
   return wrong === -1
     ? undefined
-    : `'${name}' is a list of addresses and CIDR ranges, such as '10.0.0.0/8' and '2001:db8::/32'; got ${showValue(list[wrong])}`
+    : `'${name}' is a list of addresses and CIDR ranges, such as ${examples.slice(0, -1).join(', ')} and ${examples.at(-1)}; got ${showValue(list[wrong])}`
 }
 
 function parseRanges(list: readonly string[] | undefined): readonly AddressRange[] | undefined {
   return list && [list].flat().map(range => parseAddressRange(range) as AddressRange)
+}
+
+function trustedProxies(given: readonly string[] | undefined): TrustedProxies | undefined {
+  const list = given && [given].flat()
+  return (
+    list && {
+      ranges: parseRanges(list.filter(range => range !== UNIX_PEERS)) ?? [],
+      unix: list.includes(UNIX_PEERS),
+    }
+  )
 }
 
 function refuseClock(name: string, clock: unknown): string | undefined {

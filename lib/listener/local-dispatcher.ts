@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type Connection, keepAddresses } from '../connection.js'
+import { type Connection, keepAddresses, keepTls } from '../connection.js'
 import type { ConnectionSettings } from '../engine/connection-options.js'
 import { DeadlineWatch } from '../engine/drive/deadlines.js'
 import { ConnectionDriver, type DriverSettings } from '../engine/drive/driver.js'
@@ -69,9 +69,10 @@ export class LocalDispatcher implements Dispatcher {
     return OPEN_FILES.hasRoom
   }
 
-  serve(socket: Socket, connection: Connection): void {
+  serve(socket: Socket, connection: Connection, head?: Buffer): void {
     OPEN_FILES.hold()
-    if (this.#settings.tells || this.#plan.asks) keepAddresses(connection)
+    if (head !== undefined) socket.unshift(head)
+    if (this.#isAskedFor) keepAddresses(connection)
     guarded('onOpen', () => this.#settings.onOpen(connection), connection, this.#driverSettings.onError)
     if (this.#handshakes === undefined) this.#enter(socket, connection)
     else this.#handshakes.begin(socket, connection, this.#handshakeEvents)
@@ -111,8 +112,14 @@ export class LocalDispatcher implements Dispatcher {
     return false
   }
 
+  /** Whether somebody may look at a connection, also when its peer has gone. */
+  get #isAskedFor(): boolean {
+    return this.#settings.tells || this.#plan.asks
+  }
+
   /** Takes a socket whose TLS handshake is over, if it has one. */
   readonly #enter = (socket: Socket, connection: Connection) => {
+    if (this.#handshakes !== undefined && this.#isAskedFor) keepTls(connection)
     if (socket instanceof Socket) stopReadingAtPause(socket)
     if (this.#upgrades === undefined) this.#begin(socket, connection)
     else this.#upgrades.begin(socket, connection, this.#upgradeEvents)

@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { boundAddress } from '../address.js'
-import { Connection, keepAddresses } from '../connection.js'
+import { Connection, type Endpoints, keepAddresses, nextId } from '../connection.js'
 import type { ConnectionSettings } from '../engine/connection-options.js'
 import { ConnectionDriver, type DriverSettings } from '../engine/drive/driver.js'
 import { guarded } from '../engine/guarded.js'
@@ -13,6 +13,7 @@ import { Admission } from './admission.js'
 import type { Dispatcher, OnGone } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
 import { openServer } from './open-server.js'
+import { ProxyHeaders } from './proxy-headers.js'
 import { setInheritedOptions, setOptions } from './socket-options.js'
 import { httpRefusal } from './websocket/http-answer.js'
 
@@ -30,8 +31,9 @@ export class ServerAcceptor implements Acceptor {
   readonly #settings: ListenSettings
   readonly #refusalSettings: DriverSettings
   readonly #admission: Admission
+  /** Only where connections begin with a PROXY header. */
+  readonly #headers: ProxyHeaders | undefined
   readonly #lingering = new Set<ConnectionDriver>()
-  #served = 0
   #refused = 0
   #isClosed = false
   #dispatcher: Dispatcher | undefined
@@ -44,6 +46,14 @@ export class ServerAcceptor implements Acceptor {
     this.address = boundAddress(server)
     this.#inherited = setInheritedOptions(server, settings.socket)
     this.#admission = new Admission(settings.admission)
+    this.#headers =
+      settings.proxies &&
+      new ProxyHeaders(settings.proxies, settings.clock, {
+        onRead: (socket, ends, head) => this.#admit(socket, ends, head),
+        onRefused: (socket, refusal) =>
+          this.#refuse(socket, socket, refusal, OPEN_FILES.isLast(descriptorOf(socket))),
+        onGone: (socket, error, openedAt) => this.#leave(socket, error, openedAt),
+      })
     this.#refusalSettings = {
       ...connections.drive,
       onDone: this.#onRefused,
@@ -81,8 +91,7 @@ export class ServerAcceptor implements Acceptor {
       throw new InvalidOptionError('serve(): a listener with TLS serves sockets only.')
     }
     const socket = duplex as Socket
-    if (this.#isClosed)
-      this.#refuse(socket, new Connection(0, socket, this.#settings.clock), isClosed(), false)
+    if (this.#isClosed) this.#refuse(socket, socket, isClosed(), false)
     else this.#accept(socket, dispatcher)
   }
 
@@ -94,10 +103,10 @@ export class ServerAcceptor implements Acceptor {
     return server
   }
 
-  /** Returns a new acceptor for the same server, with other settings; the numbers of connections go on. */
+  /** Returns a new acceptor for the same server, with other settings. */
   handOver(settings: ListenSettings, connections: ConnectionSettings): ServerAcceptor {
     const next = new ServerAcceptor(this.detachServer(), settings, connections)
-    next.#served = this.#served
+    if (this.#headers !== undefined) next.#headers?.adopt(this.#headers)
     return next
   }
 
@@ -123,6 +132,7 @@ export class ServerAcceptor implements Acceptor {
     this.#isClosed = true
     OPEN_FILES.withdraw(this)
     const closed = new Promise(resolve => this.#server.close(resolve))
+    this.#headers?.abort(isClosed())
     for (const driver of this.#lingering) driver.abort('refused')
     await closed
     await served
@@ -135,14 +145,27 @@ export class ServerAcceptor implements Acceptor {
   }
 
   #accept(socket: Socket, dispatcher: Dispatcher): void {
-    const { clock } = this.#settings
     const isLast = OPEN_FILES.isLast(descriptorOf(socket))
-    const refusal = this.#admission.admit(socket, dispatcher.connections, dispatcher.hasRoom && !isLast)
-    if (refusal === undefined) dispatcher.serve(socket, new Connection(++this.#served, socket, clock))
-    else this.#refuse(socket, new Connection(0, socket, clock), refusal, isLast)
+    const open = dispatcher.connections + (this.#headers?.size ?? 0)
+    const refusal = this.#admission.full(open, dispatcher.hasRoom && !isLast)
+    if (refusal !== undefined) this.#refuse(socket, socket, refusal, isLast)
+    else if (this.#headers === undefined) this.#admit(socket, socket)
+    else this.#headers.begin(socket)
   }
 
-  #refuse(socket: Socket, connection: Connection, refusal: RefusedError, isLast: boolean): void {
+  /** Serves a connection, or refuses it by its address. `head` is what was read of it already. */
+  #admit(socket: Socket, ends: Endpoints, head?: Buffer): void {
+    const { clock } = this.#settings
+    const refusal = this.#admission.admit(ends)
+    if (refusal === undefined) {
+      ;(this.#dispatcher as Dispatcher).serve(socket, new Connection(nextId(), ends, clock), head)
+    } else {
+      this.#refuse(socket, ends, refusal, false)
+    }
+  }
+
+  #refuse(socket: Socket, ends: Endpoints, refusal: RefusedError, isLast: boolean): void {
+    const connection = new Connection(0, ends, this.#settings.clock)
     this.#refused++
     keepAddresses(connection)
     const driver = new ConnectionDriver(socket, connection, this.#refusalSettings)
@@ -150,8 +173,20 @@ export class ServerAcceptor implements Acceptor {
     driver.refuse(refusal, !isLast && this.#lingering.size <= MAX_LINGERING_REFUSALS)
   }
 
+  /** Reports a connection whose sender has gone before its PROXY header came. */
+  #leave(socket: Socket, error: Error | undefined, openedAt: number): void {
+    const { clock } = this.#settings
+    const duration = Math.round(clock.now()) - openedAt
+    const outcome: Outcome = { reason: 'client-reset', error, bytesRead: 0, bytesWritten: 0, duration }
+    this.#tell(outcome, new Connection(0, socket, clock))
+  }
+
   readonly #onRefused = (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => {
     this.#lingering.delete(driver)
+    this.#tell(outcome, connection)
+  }
+
+  #tell(outcome: Outcome, connection: Connection): void {
     guarded(
       'onOutcome',
       () => this.#settings.onOutcome(outcome, connection),

@@ -48,3 +48,17 @@ export function stopReadingAtPause(socket: Socket): void {
   }
   state.highWaterMark = 1
 }
+
+/**
+ * Stops the reading of a paused socket that goes to another process, so that what the client sends from now on is read there.
+ * Without a mark, Node does not begin again to fill the buffer of this process.
+ */
+export function stopReading(socket: Socket): void {
+  const { _handle: handle, _readableState: state } = socket as unknown as {
+    readonly _handle: { reading: boolean; readonly readStop: () => void }
+    readonly _readableState: { highWaterMark: number }
+  }
+  state.highWaterMark = 0
+  handle.reading = false
+  handle.readStop()
+}

@@ -179,7 +179,7 @@ t.test('who lets a deadline pass is told, and logged once with the reason', asyn
     await client.send(sent)
     t.match((await client.receive()).toString(), `error: ${farewell}\n`)
     client.end()
-    await logged(new RegExp(`\\[conn #1\\] closed: ${reason}, ${client.address}, .*\n`))
+    await logged(new RegExp(`\\[conn #\\d+\\] closed: ${reason}, ${client.address}, .*\n`))
     t.equal(io.logged.match(/^\[conn/gm)?.length, 1, reason)
   }
 })
@@ -196,7 +196,7 @@ t.test('who takes no output is closed, and logged once with the reason', async t
     const sent = 'x\n'.repeat(2000)
     if (ends) client.end(sent)
     else await client.send(sent)
-    await logged(new RegExp(`\\[conn #1\\] closed: ${reason}, ${client.address}, .*\n`))
+    await logged(new RegExp(`\\[conn #\\d+\\] closed: ${reason}, ${client.address}, .*\n`))
     t.equal(io.logged.match(/^\[conn/gm)?.length, 1, reason)
   }
 })

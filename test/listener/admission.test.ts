@@ -22,19 +22,19 @@ function admission({
 }
 
 const isServed = (limits: Limits, address: string | undefined) =>
-  admission(limits).admit({ remoteAddress: address }, 0) === undefined
+  admission(limits).admit({ remoteAddress: address }) === undefined
 
 t.test('as many connections as the limit are served, and one more is told why not', async t => {
   const limits = admission({ maxConnections: 2 })
-  t.equal(limits.admit({ remoteAddress: '192.0.2.1' }, 1), undefined)
-  t.match(limits.admit({ remoteAddress: '192.0.2.1' }, 2), {
+  t.equal(limits.full(1), undefined)
+  t.match(limits.full(2), {
     code: 'ERR_BYWASH_REFUSED',
     reason: 'refused',
     message: "There were 2 connections already ('maxConnections').",
     farewell: 'too many connections',
   })
-  t.equal(limits.admit({ remoteAddress: undefined }, 1), undefined, 'also where there are no addresses')
-  t.match(limits.admit({ remoteAddress: '192.0.2.1' }, 1, false), {
+  t.equal(limits.admit({}), undefined, 'also where there are no addresses')
+  t.match(limits.full(1, false), {
     code: 'ERR_BYWASH_REFUSED',
     message: /^The limit of \S+ open files leaves no descriptor for another connection; raise it/,
   })
@@ -46,24 +46,24 @@ t.test('each address has its own count, and gets back what it left', async t => 
     message: "There were 2 connections from 192.0.2.1 already ('maxConnectionsPerAddress').",
     farewell: 'too many connections from your address',
   }
-  t.equal(limits.admit({ remoteAddress: '192.0.2.1' }, 0), undefined)
+  t.equal(limits.admit({ remoteAddress: '192.0.2.1' }), undefined)
   t.equal(
-    limits.admit({ remoteAddress: '::ffff:192.0.2.1' }, 1),
+    limits.admit({ remoteAddress: '::ffff:192.0.2.1' }),
     undefined,
     'the same address on a dual-stack socket',
   )
-  t.match(limits.admit({ remoteAddress: '192.0.2.1' }, 2), full)
-  t.match(limits.admit({ remoteAddress: '::ffff:192.0.2.1' }, 2), full)
-  t.equal(limits.admit({ remoteAddress: '192.0.2.2' }, 2), undefined)
-  t.equal(limits.admit({ remoteAddress: undefined }, 2), undefined)
+  t.match(limits.admit({ remoteAddress: '192.0.2.1' }), full)
+  t.match(limits.admit({ remoteAddress: '::ffff:192.0.2.1' }), full)
+  t.equal(limits.admit({ remoteAddress: '192.0.2.2' }), undefined)
+  t.equal(limits.admit({ remoteAddress: undefined }), undefined)
   limits.release({ remoteAddress: '::ffff:192.0.2.1' })
   limits.release({ remoteAddress: undefined })
-  t.equal(limits.admit({ remoteAddress: '192.0.2.1' }, 2), undefined)
+  t.equal(limits.admit({ remoteAddress: '192.0.2.1' }), undefined)
   limits.release({ remoteAddress: '192.0.2.1' })
   limits.release({ remoteAddress: '192.0.2.1' })
   limits.release({ remoteAddress: '192.0.2.1' })
   t.equal(
-    limits.admit({ remoteAddress: '192.0.2.1' }, 2),
+    limits.admit({ remoteAddress: '192.0.2.1' }),
     undefined,
     'one too many does not count below nothing',
   )
@@ -75,7 +75,7 @@ t.test('who is denied is refused, also where it is allowed; who is not allowed i
     t.equal(isServed(lists, address), !address.startsWith('fe80'), address)
   }
   for (const address of ['10.1.0.1', '::ffff:10.1.0.1', '192.0.2.1', '2001:db9::1', '::1']) {
-    t.match(admission(lists).admit({ remoteAddress: address }, 0), {
+    t.match(admission(lists).admit({ remoteAddress: address }), {
       code: 'ERR_BYWASH_REFUSED',
       message: `Connections from ${address.replace('::ffff:', '')} are not allowed.`,
       farewell: 'address not allowed',

@@ -114,6 +114,7 @@ t.test('options have the documented defaults', async t => {
   const { onOpen, onOutcome, clock, ...settings } = listenSettings({ maxConnections: 100 })
   t.strictSame(settings, {
     bind: { host: '0.0.0.0', port: 8080, backlog: 65_535 },
+    proxies: undefined,
     tls: undefined,
     websocket: undefined,
     workers: undefined,
@@ -146,7 +147,7 @@ t.test('every wrong option is refused at once with a message that says what is a
   const refused: [unknown, string][] = [
     [
       { hots: '127.0.0.1' },
-      "listen() has no option 'hots'. It takes host, port, path, mode, fd, tls, websocket, backlog, noDelay",
+      "listen() has no option 'hots'. It takes host, port, path, mode, fd, proxyProtocol, tls, websocket, backlog",
     ],
     [{ host: '' }, `listen(): 'host' is an address or a host name, such as '127.0.0.1'; got "".`],
     [
@@ -326,7 +327,7 @@ t.test(
     t.strictSame(await ended(1), [
       { reason: 'end', error: undefined, bytesRead: 5, bytesWritten: 7, duration: 1234 },
     ])
-    t.strictSame(ids, [1])
+    t.equal(ids.length, 1)
   },
 )
 
@@ -363,9 +364,11 @@ t.test('the outcome of a client that resets is client-reset, and nobody is told 
 })
 
 t.test('the outcome of a stage that throws is stage-error, and onError is told once', async t => {
-  const errors: [BywashError, number][] = []
-  const onError = (error: BywashError, connection: Connection) => errors.push([error, connection.id])
-  const { port, ended } = await serveLocally(t, failing(), { onError })
+  const errors: [BywashError, Connection][] = []
+  const opened: Connection[] = []
+  const onOpen = (connection: Connection) => opened.push(connection)
+  const onError = (error: BywashError, connection: Connection) => errors.push([error, connection])
+  const { port, ended } = await serveLocally(t, failing(), { onOpen, onError })
   const client = await connectTcp(t, port)
   await client.send('hello')
   t.equal((await client.receive()).toString(), '', 'the client is not told of our faults')
@@ -377,7 +380,9 @@ t.test('the outcome of a stage that throws is stage-error, and onError is told o
     bytesRead: 5,
     bytesWritten: 0,
   })
-  t.strictSame(errors, [[outcome?.error, 1]])
+  t.equal(errors.length, 1)
+  t.equal(errors[0]?.[0], outcome?.error)
+  t.equal(errors[0]?.[1], opened[0])
 })
 
 t.test('a stage that throws in close is a stage-error as well', async t => {
@@ -419,11 +424,11 @@ t.test('the outcome of a line that is too long is frame-too-long, and onError is
 })
 
 t.test('the farewell is what the option says, for the connection that failed', async t => {
-  const farewell = (error: BywashError, connection: Connection) => `${connection.id}: ${error.code}`
+  const farewell = (error: BywashError, connection: Connection) => `${connection.remotePort}: ${error.code}`
   const { port } = await serveLocally(t, failing(), { farewell })
   const client = await connectTcp(t, port)
   await client.send('x')
-  t.equal((await client.receive()).toString(), '1: ERR_BYWASH_STAGE')
+  t.equal((await client.receive()).toString(), `${client.socket.localPort}: ERR_BYWASH_STAGE`)
 })
 
 t.test('a client that has ended and gets no answer from a stage is stage-error', async t => {

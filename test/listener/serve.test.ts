@@ -3,6 +3,7 @@ import { connect, createServer } from 'node:net'
 import { Duplex } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
+import { nextId } from '../../lib/connection.js'
 import { connectionSettings } from '../../lib/engine/connection-options.js'
 import { type Connection, type ListenOptions, listen, type Outcome } from '../../lib/index.js'
 import type { Dispatcher } from '../../lib/listener/dispatcher.js'
@@ -12,13 +13,14 @@ import { uppercase } from '../../lib/presets/index.js'
 import { FakeSocket } from '../../lib/testing/fake-socket.js'
 import { identity } from '../transports/certificates.js'
 
-/** A listener that serves connections from elsewhere, with their outcomes. */
+/** A listener that serves connections from elsewhere, with their outcomes; 1 is its first connection, and 0 a refused one. */
 async function listener(options: ListenOptions = {}) {
-  const outcomes: [id: number, reason: Outcome['reason']][] = []
+  const before = nextId()
+  const outcomes: [number: number, reason: Outcome['reason']][] = []
   const served = await listen(uppercase.pipeline(), {
     host: '127.0.0.1',
     port: 0,
-    onOutcome: ({ reason }, { id }: Connection) => outcomes.push([id, reason]),
+    onOutcome: ({ reason }, { id }: Connection) => outcomes.push([id && id - before, reason]),
     ...options,
   })
   return { served, outcomes }

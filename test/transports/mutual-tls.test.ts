@@ -1,7 +1,8 @@
+import { once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { TLSSocket } from 'node:tls'
+import { createServer, type TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
-import type { HandshakeError } from '../../lib/index.js'
+import { type Connection, type HandshakeError, pipeline, type TlsInfo, tap } from '../../lib/index.js'
 import { certificateAlert } from '../../lib/listener/tls/certificate-alert.js'
 import { echo } from '../../lib/presets/index.js'
 import { fakeClock } from '../../lib/testing/index.js'
@@ -28,6 +29,57 @@ t.test('a client with a certificate of the authority is served', async t => {
     t.equal((await client.receive()).toString(), 'hello', maxVersion)
   }
   t.match(await ended(2), [{ reason: 'end' }, { reason: 'end' }])
+})
+
+t.test('a stage and onOutcome see what TLS has settled, and whose certificate it was', async t => {
+  const seen: (TlsInfo | undefined)[] = []
+  const look = tap('look', (_chunk: Buffer, connection) => seen.push(connection.tls))
+  const early: unknown[] = []
+  const { port, ended } = await serveLocally(t, pipeline().through(look), {
+    tls,
+    onOpen: connection => early.push(connection.tls),
+    onOutcome: (_, connection) => seen.push(connection.tls),
+  })
+  const client = await connectTls(t, port, identity('client'))
+  client.end('hello')
+  await client.receive()
+  await ended(1)
+  t.strictSame(early, [undefined], 'the handshake comes later')
+  const [first, last] = seen
+  t.match(first, {
+    servername: 'localhost',
+    alpnProtocol: undefined,
+    protocol: 'TLSv1.3',
+    cipher: /^TLS_/,
+    peerCertificate: { subject: { CN: /./ }, fingerprint256: /^[\dA-F:]+$/ },
+  })
+  t.equal(last, first, 'it is made once, and kept')
+})
+
+t.test('handle() on a TLS socket tells it too, unless it was over before anybody asked', async t => {
+  const infos: (TlsInfo | undefined)[] = []
+  const connections: Connection[] = []
+  const look = tap('look', (_chunk: Buffer, connection) => {
+    connections.push(connection)
+    if (connections.length === 1) infos.push(connection.tls)
+  })
+  const outcomes: Promise<unknown>[] = []
+  const server = createServer({ ...identity('server'), ALPNProtocols: ['mqtt'] }, socket => {
+    socket.allowHalfOpen = true
+    outcomes.push(pipeline().through(look).handle(socket))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as { port: number }
+  for (let count = 0; count < 2; count++) {
+    const client = await connectTls(t, port, { ALPNProtocols: ['mqtt'], servername: '' })
+    client.end('hello')
+    await client.receive()
+  }
+  await Promise.all(outcomes)
+  t.match(infos, [{ servername: undefined, alpnProtocol: 'mqtt', peerCertificate: undefined }])
+  t.equal(connections[0]?.tls, infos[0])
+  t.equal(connections[1]?.tls, undefined)
+  server.close()
 })
 
 t.test('a client without a certificate is refused, and counted', async t => {

@@ -71,8 +71,8 @@ function connectionLog(
     onOutcome: ({ error, ...outcome }, connection) => {
       closed.add(connection)
       const level = levelOf(outcome.reason)
-      // Connection number 0: refused before it was opened.
-      const event = connection.id === 0 ? 'refused' : 'closed'
+      // Connection number 0 was never opened.
+      const event = connection.id === 0 && outcome.reason === 'refused' ? 'refused' : 'closed'
       if (isOn(level)) write({ level, event, ...about(connection), ...outcome, message: error?.message })
     },
     onError: (error, connection) => {

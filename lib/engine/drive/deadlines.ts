@@ -57,20 +57,24 @@ export class DeadlineWatch<Item extends Watched> {
   readonly #items = new Set<Item>()
   /** The last items that were removed and are traceable, oldest first. */
   readonly #remembered: Item[] = []
+  readonly #onEmpty: () => void
   #timer: Timer
 
-  constructor(deadlines: Deadlines, clock: Clock) {
+  /** @param onEmpty - Called when the last item is removed. */
+  constructor(deadlines: Deadlines, clock: Clock, onEmpty: () => void = () => {}) {
     this.#deadlines = deadlines
     this.#clock = clock
+    this.#onEmpty = onEmpty
   }
 
-  /** Returns the one watch of these timeouts on this clock. */
+  /** Returns the one watch of these timeouts on this clock. It is forgotten when it is empty: a client may choose timeouts. */
   static shared(deadlines: Deadlines, clock: Clock): DeadlineWatch<Watched> {
     const { idleTimeout, frameTimeout, drainTimeout } = deadlines
     const key = [idleTimeout, frameTimeout, drainTimeout].join()
     const watches = shared.get(clock) ?? new Map<string, DeadlineWatch<Watched>>()
-    const watch = watches.get(key) ?? new DeadlineWatch<Watched>(deadlines, clock)
-    shared.set(clock, watches.set(key, watch))
+    shared.set(clock, watches)
+    const watch = watches.get(key) ?? new DeadlineWatch<Watched>(deadlines, clock, () => watches.delete(key))
+    watches.set(key, watch)
     return watch
   }
 
@@ -94,6 +98,7 @@ export class DeadlineWatch<Item extends Watched> {
     if (this.#items.size > 0) return
     this.#clock.clearTimeout(this.#timer)
     this.#timer = undefined
+    this.#onEmpty()
   }
 
   #schedule(): void {

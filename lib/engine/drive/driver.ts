@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { nextTurn } from '../../clock.js'
-import { type Connection, countWith, endConnection, resetDuplex } from '../../connection.js'
+import { type Connection, countWith, endConnection, type IdleTimeout, resetDuplex } from '../../connection.js'
 import {
   BywashError,
   isClientFault,
@@ -23,6 +23,7 @@ import { CloseState } from './close-state.js'
 import type { Deadlines, Watched } from './deadlines.js'
 import { farewellBytes } from './farewell.js'
 import { FaultReports } from './fault-reports.js'
+import { type IdleHost, IdleLimit } from './idle-limit.js'
 import {
   onClose,
   onData,
@@ -33,7 +34,13 @@ import {
   type SocketEvents,
   setDriver,
 } from './socket-events.js'
-import { drainTimedOut, frameTimedOut, idleTimedOut, strayFailure } from './timeout-errors.js'
+import {
+  drainTimedOut,
+  frameTimedOut,
+  idleTimedOut,
+  ownIdleTimedOut,
+  strayFailure,
+} from './timeout-errors.js'
 import { TurnWriter } from './turn-writer.js'
 
 /** The time to wait for the peer's FIN after ours. */
@@ -88,7 +95,7 @@ function newScope(): AsyncResource {
  * Drives one duplex through a flow, from the first byte to the outcome: reads with backpressure, writes once for each
  * turn, and ends both sides itself (`stream.pipeline` destroys at the first error, which loses the output from before).
  */
-export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, Watched {
+export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, Watched, IdleHost {
   readonly #connection: Connection
   readonly #settings: DriverSettings
   readonly #openedAt: number
@@ -103,6 +110,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   #state: State = 'new'
   /** Made with the first fault that a stage reports. */
   #reports: FaultReports | undefined
+  /** Made when a stage sets an idle timeout. */
+  #idleLimit: IdleLimit | undefined
   /** Made when the connection begins to end. */
   #closeState: CloseState | undefined
   /** Progress at the last tick, and the number of ticks in a row without any more. */
@@ -191,6 +200,12 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     return this.#closeState?.counts ?? (this.#flow ?? (this.#dormant as DormantFlow)).counts()
   }
 
+  /** Sets an idle timeout in place of the listener's; called by the connection. */
+  setIdleTimeout(timeout: IdleTimeout): void {
+    this.#idleLimit?.end()
+    if (this.#state !== 'closed') this.#idleLimit = new IdleLimit(this, timeout, this.#connection.clock)
+  }
+
   // SocketEvents
 
   onData(chunk: Buffer): void {
@@ -272,6 +287,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
       this.#flow = undefined
     }
     this.#reports?.end()
+    this.#idleLimit?.end()
+    this.#idleLimit = undefined
     if (failure !== undefined) this.#tell(failure)
     this.#settings.onDone(
       failure === undefined || outcome.error !== undefined
@@ -358,12 +375,25 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.#lastProgress = progress
     if (hasOutput && this.#quietTicks >= drain) {
       this.abort('drain-timeout', drainTimedOut(drainTimeout))
-    } else if (!hasOutput && this.#quietTicks >= idle) {
+    } else if (!hasOutput && this.#quietTicks >= idle && this.#idleLimit === undefined) {
       if (!this.#failPendingStage(idleTimeout)) this.#abortFlow(idleTimedOut(idleTimeout))
     } else if (!this.outputFull && !this.#flowFull) {
       const stage = this.#flow?.overdue(frame)
       if (stage !== undefined) this.#abortFlow(frameTimedOut(stage, frameTimeout))
     }
+  }
+
+  // IdleHost: called by the idle limit
+
+  idleProgress(inputOnly: boolean): number | undefined {
+    if (!this.#isReading) return undefined
+    // A paused socket keeps back what the client sends; whether it reads is a matter of `drainTimeout`.
+    if (inputOnly) return this.outputFull || this.#flowFull ? undefined : this.#bytesRead
+    return this.duplex.writableLength > 0 ? undefined : this.progress + this.#bytesRead
+  }
+
+  onIdle(timeout: IdleTimeout): void {
+    if (!this.#failPendingStage(timeout.milliseconds)) this.#abortFlow(ownIdleTimedOut(timeout))
   }
 
   #tell(error: BywashError): void {

@@ -1,5 +1,6 @@
 // The errors of connections that end because of time, or for an error that nobody caught. Times are in milliseconds.
 
+import type { IdleTimeout } from '../../connection.js'
 import { StageError, TimeoutError } from '../../errors.js'
 import { formatDuration } from '../../options/format-duration.js'
 import type { StageCounts } from '../../stage-counts.js'
@@ -13,6 +14,13 @@ export function drainTimedOut(time: number): TimeoutError {
 export function idleTimedOut(time: number): TimeoutError {
   const duration = formatDuration(time)
   const message = `Nothing came from the client or went to it for ${duration} ('idleTimeout').`
+  return new TimeoutError('idle-timeout', message, `idle for ${duration}`)
+}
+
+/** The error of a connection that was idle for the time that a stage has set. */
+export function ownIdleTimedOut({ milliseconds, inputOnly }: IdleTimeout): TimeoutError {
+  const duration = formatDuration(milliseconds)
+  const message = `Nothing came from the client${inputOnly ? '' : ' or went to it'} for ${duration} ('setIdleTimeout()').`
   return new TimeoutError('idle-timeout', message, `idle for ${duration}`)
 }
 

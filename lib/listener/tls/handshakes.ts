@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { Clock, Timer } from '../../clock.js'
-import { type Connection, endConnection } from '../../connection.js'
+import { type Connection, endConnection, secureWith } from '../../connection.js'
 import { HandshakeError } from '../../errors.js'
 import { formatDuration } from '../../options/format-duration.js'
 import type { Outcome } from '../../outcome.js'
@@ -135,6 +135,7 @@ export class Handshakes {
     }
     const { connection, events } = this.#take(socket)
     socket.allowHalfOpen = true
+    secureWith(connection, socket)
     events.onSecure(socket, connection)
   }
 

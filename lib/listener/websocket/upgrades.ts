@@ -33,6 +33,8 @@ interface Pending {
   readonly events: UpgradeEvents
   readonly openedAt: number
   readonly timer: Timer
+  /** The value of `bytesRead` at its begin. */
+  readonly readBefore: number
   readonly onClose: () => void
   /** Set when the request was answered, or when we end the connection ourselves. */
   end?: Pick<Outcome, 'reason' | 'error'>
@@ -95,9 +97,13 @@ export class Upgrades {
     }, handshakeTimeout)
     const onClose = () => this.#onClose(socket)
     const openedAt = Math.round(this.#clock.now())
-    this.#pending.set(socket, { connection, events, openedAt, timer, onClose })
+    // What was read of it already, as a PROXY header, says nothing of its client.
+    const readBefore = (socket as Socket).bytesRead - socket.readableLength
+    this.#pending.set(socket, { connection, events, openedAt, timer, onClose, readBefore })
     socket.on('close', onClose).on('error', ignore)
     this.#server.emit('connection', socket)
+    // Node's server does not read a socket that is paused, as one is behind a PROXY header.
+    if (socket.readableFlowing === false) socket.resume()
   }
 
   /** Ends the connections that have said nothing, as a browser opens them before it needs them. */
@@ -105,8 +111,9 @@ export class Upgrades {
     // By then the socket was read, if the kernel had anything for it.
     nextTurn(() =>
       nextTurn(() => {
-        for (const socket of this.#pending.keys()) {
-          if ((socket as Socket).bytesRead === 0) this.#end(socket, { reason: 'shutdown', error: undefined })
+        for (const [socket, { readBefore }] of this.#pending) {
+          if ((socket as Socket).bytesRead === readBefore)
+            this.#end(socket, { reason: 'shutdown', error: undefined })
         }
       }),
     )

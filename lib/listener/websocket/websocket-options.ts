@@ -24,7 +24,7 @@ export const WEBSOCKET_OPTIONS = {
     absent: 'text for lines, else binary',
   }),
   origins: originList({
-    help: "origins of the pages whose scripts may connect, such as https://chat.example.com; '*' is any",
+    help: "origins of the pages whose scripts may connect, such as https://example.com; '*' is any",
     details: 'Clients that are no browsers send no origin, and are served in any case.',
     absent: 'those of this host and port',
   }),

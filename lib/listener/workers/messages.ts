@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net'
+import type { Endpoints } from '../../connection.js'
 import type { Reason } from '../../outcome.js'
 import type { TlsOptions } from '../tls/tls-options.js'
 
@@ -10,12 +11,23 @@ interface ForListener {
   readonly listener: string
 }
 
+/** What a worker has to know of a connection, besides its socket. */
+export interface ServedConnection {
+  readonly id: number
+  /** 1 for the first connection of the listener, then rising by one. */
+  readonly number: number
+  /** The addresses of its PROXY header, where the listener reads one. */
+  readonly ends?: Endpoints
+  /** Bytes that came behind the header, in base64. */
+  readonly head?: string
+}
+
 /** Message of the primary about one listener. */
 export type PrimaryListenerMessage =
   /** The answer to `ready`. `tls` is present if the certificate has been replaced since the primary started. */
   | (ForListener & { readonly bywash: 'bound'; readonly address: AddressInfo; readonly tls?: TlsOptions })
   /** A connection to serve; its socket comes with the message. */
-  | (ForListener & { readonly bywash: 'serve'; readonly id: number })
+  | (ForListener & ServedConnection & { readonly bywash: 'serve' })
   /** New TLS options. */
   | (ForListener & { readonly bywash: 'secure'; readonly tls: TlsOptions })
   /** The answer to `count`. */

@@ -6,7 +6,7 @@ import { BindError, InvalidOptionError } from '../../errors.js'
 import type { Acceptor } from '../acceptor.js'
 import type { Dispatcher, OnGone } from '../dispatcher.js'
 import { freeName } from './listener-names.js'
-import type { PrimaryListenerMessage, PrimaryMessage, WorkerMessage } from './messages.js'
+import type { PrimaryListenerMessage, PrimaryMessage, ServedConnection, WorkerMessage } from './messages.js'
 
 /** The part of `process` that a worker needs to exchange messages with its primary. */
 export interface IpcProcess extends Pick<EventEmitter, 'on' | 'off'> {
@@ -112,7 +112,7 @@ export class PrimaryAcceptor implements Acceptor {
         this.#resolveBound()
         break
       case 'serve':
-        this.#serve(message.id, socket)
+        this.#serve(message, socket)
         break
       case 'secure':
         this.#dispatcher?.setSecureContext(message.tls)
@@ -130,7 +130,7 @@ export class PrimaryAcceptor implements Acceptor {
   }
 
   /** Sends `taken` before it serves: a client that has been sent something must never go to another worker. */
-  #serve(id: number, socket: Socket): void {
+  #serve({ id, number, ends, head }: ServedConnection, socket: Socket): void {
     if (this.#closing === 'by itself') {
       socket.destroy()
       return
@@ -139,11 +139,12 @@ export class PrimaryAcceptor implements Acceptor {
     socket.allowHalfOpen = true
     // Once read, Node keeps the address; it could not be read any more after the peer has gone.
     void socket.remoteAddress
-    const connection = new Connection(id, socket, this.#clock)
-    shareCount(connection, answer => {
+    const connection = new Connection(id, ends ?? socket, this.#clock)
+    const askTotal = (answer: (total: number) => void) => {
       this.#countCallbacks.push(answer)
       this.#send({ bywash: 'count', listener: this.#name })
-    })
-    this.#dispatcher?.serve(socket, connection)
+    }
+    shareCount(connection, { number, askTotal })
+    this.#dispatcher?.serve(socket, connection, head === undefined ? undefined : Buffer.from(head, 'base64'))
   }
 }

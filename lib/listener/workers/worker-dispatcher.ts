@@ -9,9 +9,10 @@ import type { Reason } from '../../outcome.js'
 import type { Dispatcher, OnGone } from '../dispatcher.js'
 import { type LocalSettings, withoutTls } from '../local-dispatcher.js'
 import type { ServerAcceptor } from '../server-acceptor.js'
+import { stopReading } from '../socket-options.js'
 import type { TlsOptions } from '../tls/tls-options.js'
 import { freeName } from './listener-names.js'
-import type { WorkerListenerMessage } from './messages.js'
+import type { ServedConnection, WorkerListenerMessage } from './messages.js'
 import { EXIT_GRACE_MS, type PoolUser, type WorkerPool } from './pool.js'
 import type { WorkerProcess } from './worker-process.js'
 
@@ -19,6 +20,8 @@ import type { WorkerProcess } from './worker-process.js'
 interface OpenConnection {
   readonly connection: Connection
   readonly openedAt: number
+  /** What its worker is told of it. */
+  readonly served: ServedConnection
   /** The worker that it was sent to; undefined while no worker is ready. */
   worker: WorkerProcess | undefined
   /** Kept until the worker has taken it: if the worker dies before, the socket is sent to another one. */
@@ -69,13 +72,22 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     return (worker?.connections ?? this.#open.size) < OPEN_FILES.capacity
   }
 
-  serve(socket: Socket, { id, clock, remoteAddress, remotePort }: Connection): void {
-    this.#total = id
+  serve(socket: Socket, served: Connection, head?: Buffer): void {
+    const { id, clock, remoteAddress, remotePort } = served
+    const number = ++this.#total
     // Node keeps a list, for each worker, of the sent sockets that have a server. When the server closes, it waits for
     // the answer of each worker, for ever if a worker has died. A socket without its server is not on the list.
     Object.assign(socket, { server: undefined })
     const connection = new Connection(id, { remoteAddress, remotePort }, clock)
-    const open: OpenConnection = { connection, openedAt: clock.now(), worker: undefined, socket }
+    const open: OpenConnection = {
+      connection,
+      openedAt: clock.now(),
+      served: this.#local.settings.proxies === undefined ? { id, number } : withHeader(served, number, head),
+      worker: undefined,
+      socket,
+    }
+    // Its header was read here; the rest is the worker's.
+    if (open.served.ends !== undefined) stopReading(socket)
     this.#open.set(id, open)
     this.#assign(open)
   }
@@ -193,7 +205,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     open.worker = worker
     if (worker !== undefined) {
       worker.connections++
-      worker.send({ bywash: 'serve', listener: this.name, id: open.connection.id }, open.socket)
+      worker.send({ bywash: 'serve', listener: this.name, ...open.served }, open.socket)
     } else if (this.isClosing) {
       this.#cutOff(open, 'shutdown')
     }
@@ -232,6 +244,13 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     if (worker !== undefined) worker.connections--
     this.#onGone(connection, reason)
   }
+}
+
+/** What a worker is told of a connection whose PROXY header was read. */
+function withHeader(connection: Connection, number: number, head: Buffer | undefined): ServedConnection {
+  const { id, remoteAddress, remotePort, localAddress, localPort } = connection
+  const ends = { remoteAddress, remotePort, localAddress, localPort }
+  return { id, number, ends, ...(head && { head: head.toString('base64') }) }
 }
 
 /** The options with PEM as text instead of bytes: messages between processes are JSON. */

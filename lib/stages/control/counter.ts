@@ -59,9 +59,9 @@ export const counter = defineStage({
       accepts: 'any',
       emits: 'same',
       open: connection => {
-        const askTotal = sharedCount(connection)
-        if (askTotal !== undefined) {
-          const number = connection.id
+        const shared = sharedCount(connection)
+        if (shared !== undefined) {
+          const { number, askTotal } = shared
           call('onOpen', { number, total: number }, connection)
           return { close: () => askTotal(total => call('onClose', { number, total }, connection)) }
         }

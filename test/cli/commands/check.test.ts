@@ -68,7 +68,7 @@ t.test('check prints all problems of all files as file:line:column: message, and
     .map(line => line.slice(folder.length + 1))
     .filter(line => !MEMORY_OF_GOOD.test(`${line}\n`))
   t.match(places, [
-    /^one\.yaml:3:15: 'listen' takes no 'prot'\. Did you mean 'port'\?$/,
+    /^one\.yaml:3:15: 'listen' takes no 'prot'\. Did you mean 'port' or 'proxyProtocol'\?$/,
     /^one\.yaml:3:30: 'port' is a whole number, from 0 to 65535; got 70000\.$/,
     /^one\.yaml:4:16: Stage 'uppercase' takes lines, but a connection gives bytes\. Put 'lines' before it\. Or mean the preset: 'preset:uppercase'\.$/,
     /^one\.yaml:4:27: There is no stage 'linse'\. Did you mean 'lines' or 'toLines'\?$/,

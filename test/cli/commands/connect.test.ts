@@ -314,7 +314,9 @@ t.test('what a stage reports on either way is said on stderr', async t => {
     t.equal(exitCode, 0)
     t.match(
       logged,
-      new RegExp(`^\\[${name} #1\\] fault: Stage 'lines' received a line longer than 3 bytes\\.[^\\n]+\\n$`),
+      new RegExp(
+        `^\\[${name} #\\d+\\] fault: Stage 'lines' received a line longer than 3 bytes\\.[^\\n]+\\n$`,
+      ),
     )
   }
 })

@@ -4,7 +4,11 @@ import t from 'tap'
 import { type Connection, sharedCount } from '../../../lib/connection.js'
 import type { Dispatcher } from '../../../lib/listener/dispatcher.js'
 import { takeName } from '../../../lib/listener/workers/listener-names.js'
-import type { PrimaryMessage, WorkerMessage } from '../../../lib/listener/workers/messages.js'
+import type {
+  PrimaryMessage,
+  ServedConnection,
+  WorkerMessage,
+} from '../../../lib/listener/workers/messages.js'
 import { type IpcProcess, PrimaryAcceptor } from '../../../lib/listener/workers/primary-acceptor.js'
 import { fakeClock } from '../../../lib/testing/index.js'
 import { identity } from '../../transports/certificates.js'
@@ -40,23 +44,25 @@ function joined(process = new FakeProcess()) {
   const listener = takeName({ host: '127.0.0.1', port: 0, backlog: 1 })
   const acceptor = new PrimaryAcceptor(listener, 3, process, fakeClock())
   const served: Connection[] = []
+  const heads: (string | undefined)[] = []
   /** What the primary had heard last when a connection was served. */
   const lastSent: unknown[] = []
   const secured: unknown[] = []
   const closes: unknown[] = []
   const dispatcher = {
-    serve(_: Socket, connection: Connection) {
+    serve(_: Socket, connection: Connection, head?: Buffer) {
       served.push(connection)
+      heads.push(head?.toString())
       lastSent.push(process.sent.at(-1)?.bywash)
     },
     setSecureContext: (tls: unknown) => void secured.push(tls),
   } as unknown as Dispatcher
   acceptor.open(dispatcher, options => void closes.push(options))
   const socket = new FakeSocket()
-  const serve = (id: number) => {
-    process.receive({ bywash: 'serve', listener, id }, socket as unknown as Socket)
+  const serve = (id: number, more: Partial<ServedConnection> = {}) => {
+    process.receive({ bywash: 'serve', listener, id, number: id - 3, ...more }, socket as unknown as Socket)
   }
-  return { process, acceptor, listener, served, lastSent, secured, closes, socket, serve }
+  return { process, acceptor, listener, served, heads, lastSent, secured, closes, socket, serve }
 }
 
 t.test('a worker says that it is ready, and hears where its primary listens', async t => {
@@ -83,12 +89,21 @@ t.test('a worker says that it has a connection before it serves it, and when it 
   t.strictSame(process.sent.at(-1), { bywash: 'over', listener, id: 7, reason: 'end' })
 })
 
+t.test('the ends of a connection are those that the primary has read', async t => {
+  const { served, heads, serve } = joined()
+  serve(7, { ends: { remoteAddress: '192.0.2.1', remotePort: 1 }, head: 'aGVsbG8=' })
+  serve(8, { ends: { remoteAddress: '2001:db8::1' } })
+  t.match(served, [{ remoteAddress: '192.0.2.1', remotePort: 1 }, { remoteAddress: '2001:db8::1' }])
+  t.strictSame(heads, ['hello', undefined])
+})
+
 t.test('the primary says how many connections there were, to those who ask in their order', async t => {
   const { process, listener, served, serve } = joined()
   const answers: string[] = []
-  for (const id of [1, 2]) {
+  for (const id of [4, 5]) {
     serve(id)
-    sharedCount(served[id - 1] as Connection)?.(total => answers.push(`${id}: ${total}`))
+    const shared = sharedCount(served[id - 4] as Connection)
+    shared?.askTotal(total => answers.push(`${shared.number}: ${total}`))
   }
   t.match(process.sent.at(-1), { bywash: 'count', listener })
   process.receive({ bywash: 'total', listener, total: 10 })

@@ -50,7 +50,8 @@ async function open() {
     ...(options.path === undefined && { host: '127.0.0.1', port: 0 }),
     ...options,
     ...(clock && { clock }),
-    onOutcome: ({ reason }, { id }) => say({ outcome: reason, id, pid: process.pid }),
+    onOutcome: ({ reason }, { id, remoteAddress }) =>
+      say({ outcome: reason, id, pid: process.pid, address: remoteAddress }),
   })
 }
 

@@ -29,6 +29,7 @@ export interface Said {
   readonly ports?: readonly number[]
   readonly outcome?: string
   readonly id?: number
+  readonly address?: string
   readonly did?: Command['do']
   readonly failure?: string
   readonly forced?: number

@@ -71,8 +71,8 @@ t.test('connections wait for a worker, and are handed over in their order', asyn
   await dispatcher.ready
   t.strictSame(worker.heard, [
     { bywash: 'bound', listener, address: ADDRESS },
-    { bywash: 'serve', listener, id: 1 },
-    { bywash: 'serve', listener, id: 2 },
+    { bywash: 'serve', listener, id: 1, number: 1 },
+    { bywash: 'serve', listener, id: 2, number: 2 },
   ])
   t.equal(sockets[0]?.destroyed, false, 'it is kept until the worker has it')
   worker.report({ bywash: 'taken', listener, id: 1 })
@@ -105,6 +105,27 @@ t.test(
     t.equal(sockets[1]?.destroyed, false)
   },
 )
+
+t.test('a worker is told the ends of a connection and what came behind its PROXY header', async t => {
+  const { dispatcher, children, clock, listener } = withFakeWorkers({ proxyProtocol: ['127.0.0.1'] })
+  const [worker] = children as [FakeWorker]
+  worker.report({ bywash: 'ready', listener })
+  const stopped: boolean[] = []
+  const ends = { remoteAddress: '192.0.2.1', remotePort: 1, localAddress: '198.51.100.7', localPort: 2 }
+  for (const [id, head] of [
+    [4, Buffer.from('hello')],
+    [5, undefined],
+  ] as const) {
+    const handle = { reading: true, readStop: () => stopped.push(handle.reading) }
+    const socket = Object.assign(new FakeSocket(), { _handle: handle, _readableState: {} })
+    dispatcher.serve(socket as unknown as Socket, new Connection(id, ends, clock), head)
+  }
+  t.strictSame(worker.heard.slice(1), [
+    { bywash: 'serve', listener, id: 4, number: 1, ends, head: 'aGVsbG8=' },
+    { bywash: 'serve', listener, id: 5, number: 2, ends },
+  ])
+  t.strictSame(stopped, [false, false], 'what comes now is read by the worker')
+})
 
 t.test('a worker that leaves gives back what it has not taken', async t => {
   const { children, serve, listener } = withFakeWorkers({}, 2)

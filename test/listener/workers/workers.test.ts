@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { encodeProxyHeader } from '../../../lib/net/proxy-header.js'
 import { socketFolder } from '../../socket-folder.js'
 import { clientOf, connectTcp, type TcpClient } from '../../tcp-client.js'
 import { identity } from '../../transports/certificates.js'
@@ -189,18 +190,48 @@ t.test('workers leave the signals of a terminal to the primary', async t => {
   t.match(await close(server, [client]), { forced: 0 })
 })
 
+t.test('PROXY headers are read before a worker is chosen, and it gets all that is behind them', async t => {
+  const server = await spawnServer(t, { workers: 2, proxyProtocol: ['127.0.0.1'] })
+  const lines = Buffer.from(`${'x'.repeat(60_000)}\n`)
+  for (const version of [1, 2] as const) {
+    const client = await connectTcp(t, server.port)
+    const address = `192.0.2.${version}`
+    const destination = { address: '198.51.100.7', port: 443 }
+    const header = encodeProxyHeader(version, { source: { address, port: 4711 }, destination })
+    await client.send(header.subarray(0, 9))
+    await client.send(Buffer.concat([header.subarray(9), lines]))
+    await client.send(lines)
+    t.equal(readGreeting(await client.receive('\n')).id, version)
+    t.same(await client.receive(2 * lines.length), Buffer.concat([lines, lines]))
+    client.end()
+    t.equal(String(await client.receive()), '')
+    const [over] = await server.heard(({ outcome, id }) => outcome === 'end' && id === version, 1)
+    t.equal(over?.address, address)
+  }
+  const local = await connectTcp(t, server.port)
+  await local.send('PROXY UNKNOWN\r\n')
+  t.equal(readGreeting(await local.receive('\n')).id, 3)
+  const stranger = await connectTcp(t, server.port)
+  await stranger.send('hello\n')
+  t.equal(String(await stranger.receive()), 'error: PROXY header is missing\n')
+  stranger.end()
+  t.match(await server.tell({ do: 'count' }), { connections: 1, refused: 1 })
+  t.match(await close(server, [local]), { forced: 0 })
+  t.equal(server.errors(), '')
+})
+
 t.test('several listeners of a script share its workers', async t => {
   const server = await spawnServer(t, { workers: 2, listeners: 2 })
   const clients = []
-  for (const port of server.ports) {
+  for (const [index, port] of server.ports.entries()) {
     const client = await connectTcp(t, port)
-    t.equal(readGreeting(await client.receive('\n')).id, 1, 'each numbers its own connections')
+    t.equal(readGreeting(await client.receive('\n')).id, index + 1, 'no two connections have the same id')
     clients.push(client)
   }
   t.equal(server.workers().length, 2)
   t.match(await close(server, clients.slice(0, 1)), { forced: 0 })
   const client = await connectTcp(t, server.ports[1] ?? 0)
-  t.equal(readGreeting(await client.receive('\n')).id, 2, 'the other one goes on')
+  t.equal(readGreeting(await client.receive('\n')).id, 3, 'the other one goes on')
 })
 
 t.test('suspend and resume are for the primary, and a pipeline cannot be sent to workers', async t => {

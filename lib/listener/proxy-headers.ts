@@ -1,0 +1,170 @@
+import type { Socket } from 'node:net'
+import type { Clock, Timer } from '../clock.js'
+import type { Endpoints } from '../connection.js'
+import { RefusedError } from '../errors.js'
+import { type ProxyHeader, parseProxyHeader } from '../net/proxy-header.js'
+import { OPEN_FILES } from '../open-files.js'
+import { formatDuration } from '../options/format-duration.js'
+import { AddressList } from './address/address-list.js'
+import type { AddressRange } from './address/address-range.js'
+
+/** The time that a header may take, from the accept on. The specification asks for 3 s at least, for a lost packet. */
+const HEADER_TIMEOUT_MS = 3_000
+
+/** The word of `proxyProtocol` for senders without an address: those of a unix socket. */
+export const UNIX_PEERS = 'unix'
+
+/** The senders that are trusted with the addresses of others. */
+export interface TrustedProxies {
+  readonly ranges: readonly AddressRange[]
+  /** Whether those without an address are. */
+  readonly unix: boolean
+}
+
+/** Callbacks for the end of a header. */
+export interface HeaderEvents {
+  /** Called with the ends of the connection, and with the bytes that came behind the header. */
+  readonly onRead: (socket: Socket, ends: Endpoints, head: Buffer | undefined) => void
+  readonly onRefused: (socket: Socket, refusal: RefusedError) => void
+  /** Called when the sender goes away without a word, as a health check does. `openedAt` is the time of the accept. */
+  readonly onGone: (socket: Socket, error: Error | undefined, openedAt: number) => void
+}
+
+/** A connection whose header is still to come. */
+interface Pending {
+  readonly openedAt: number
+  readonly timer: Timer
+  /** Lets go of the socket, without having read more of it. */
+  readonly release: () => void
+  /** The reader of the header; another one when another acceptor takes over the listening socket. */
+  reader: ProxyHeaders
+  /** The part of the header that has come. */
+  bytes: Buffer
+}
+
+/** Reads the PROXY header of each connection of a listener, before anything else is done with it. */
+export class ProxyHeaders {
+  readonly #trusted: AddressList
+  readonly #trustsUnix: boolean
+  readonly #clock: Clock
+  readonly #events: HeaderEvents
+  readonly #pending = new Map<Socket, Pending>()
+
+  constructor({ ranges, unix }: TrustedProxies, clock: Clock, events: HeaderEvents) {
+    this.#trusted = new AddressList(ranges)
+    this.#trustsUnix = unix
+    this.#clock = clock
+    this.#events = events
+  }
+
+  /** Number of connections whose header has not come yet. */
+  get size(): number {
+    return this.#pending.size
+  }
+
+  /** Waits for the header of a connection, or refuses the connection. */
+  begin(socket: Socket): void {
+    const { remoteAddress, localAddress } = socket
+    const openedAt = Math.round(this.#clock.now())
+    if (remoteAddress === undefined && localAddress !== undefined) {
+      // The sender has reset the connection, so its address is not known any more.
+      socket.destroy()
+      this.#events.onGone(socket, undefined, openedAt)
+      return
+    }
+    const isTrusted = remoteAddress === undefined ? this.#trustsUnix : this.#trusted.has(remoteAddress)
+    if (!isTrusted) {
+      this.#events.onRefused(socket, strangerRefused(remoteAddress))
+      return
+    }
+    const onData = (chunk: Buffer) => pending.reader.#onData(socket, pending, chunk)
+    const onEnd = () => {
+      if (pending.bytes.length > 0) pending.reader.#refuse(socket, 'is not complete')
+      else onGone()
+    }
+    const onGone = (error?: Error) => pending.reader.#leave(socket, pending, error)
+    const onClose = () => onGone()
+    const timer = this.#clock.setTimeout(
+      () => pending.reader.#refuse(socket, `took longer than ${formatDuration(HEADER_TIMEOUT_MS)}`),
+      HEADER_TIMEOUT_MS,
+    )
+    const release = () => {
+      socket.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onClose).pause()
+    }
+    const pending: Pending = { openedAt, timer, release, reader: this, bytes: Buffer.alloc(0) }
+    OPEN_FILES.hold()
+    this.#pending.set(socket, pending)
+    socket.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onClose)
+    // A socket that was used before has ended or closed already, which it says only once.
+    if (socket.readableEnded || socket.closed) onGone()
+    else socket.resume()
+  }
+
+  /** Goes on with the headers of another acceptor, which has handed over its listening socket. */
+  adopt(other: ProxyHeaders): void {
+    for (const [socket, pending] of other.#pending) {
+      pending.reader = this
+      this.#pending.set(socket, pending)
+    }
+    other.#pending.clear()
+  }
+
+  /** Refuses the connections whose header has not come yet. */
+  abort(refusal: RefusedError): void {
+    for (const socket of this.#pending.keys()) {
+      this.#take(socket)
+      this.#events.onRefused(socket, refusal)
+    }
+  }
+
+  #onData(socket: Socket, pending: Pending, chunk: Buffer): void {
+    const bytes = pending.bytes.length === 0 ? chunk : Buffer.concat([pending.bytes, chunk])
+    const header = parseProxyHeader(bytes)
+    if (header === undefined) {
+      pending.bytes = bytes
+    } else if ('fault' in header) {
+      this.#refuse(socket, header.fault)
+    } else {
+      this.#take(socket)
+      const { length, ends } = header
+      const head = bytes.length === length ? undefined : bytes.subarray(length)
+      this.#events.onRead(socket, ends === undefined ? socket : endpointsOf(ends), head)
+    }
+  }
+
+  #refuse(socket: Socket, fault: string): void {
+    this.#take(socket)
+    const refusal = new RefusedError(`The PROXY header ${fault} ('proxyProtocol').`, `PROXY header ${fault}`)
+    this.#events.onRefused(socket, refusal)
+  }
+
+  #leave(socket: Socket, { openedAt }: Pending, error: Error | undefined): void {
+    this.#take(socket)
+    socket.destroy()
+    this.#events.onGone(socket, error, openedAt)
+  }
+
+  #take(socket: Socket): void {
+    const { timer, release } = this.#pending.get(socket) as Pending
+    this.#pending.delete(socket)
+    this.#clock.clearTimeout(timer)
+    release()
+    OPEN_FILES.release()
+  }
+}
+
+function strangerRefused(address = 'a unix socket'): RefusedError {
+  return new RefusedError(
+    `Connections from ${address} are not from a proxy that 'proxyProtocol' names.`,
+    'address not allowed',
+  )
+}
+
+function endpointsOf({ source, destination }: NonNullable<ProxyHeader['ends']>): Endpoints {
+  return {
+    remoteAddress: source.address,
+    remotePort: source.port,
+    localAddress: destination.address,
+    localPort: destination.port,
+  }
+}
