@@ -70,6 +70,7 @@ export { type Semaphore, semaphore } from './stages/functions/semaphore.js'
 export * from './stages/index.js'
 export { RespError, type RespNull, type RespValue, respNull } from './stages/protocols/resp-value.js'
 export type { Bus, BusConnection, BusEvents } from './stages/rooms/bus.js'
+export type { BusServerOptions } from './stages/rooms/bus-client.js'
 export {
   type BroadcastOptions,
   type Hub,
@@ -78,4 +79,6 @@ export {
   type SubscriberOptions,
   type Topic,
 } from './stages/rooms/hub.js'
+export { nats } from './stages/rooms/nats.js'
+export { redis } from './stages/rooms/redis.js'
 export type { OnSlow } from './stages/rooms/subscriber.js'

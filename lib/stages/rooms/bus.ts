@@ -2,11 +2,16 @@
 export interface BusEvents {
   /** Called with each message that another process has published to a channel that this one has subscribed to. */
   readonly receive: (channel: string, message: string) => void
+  /** Called with the number of messages that are lost for other processes after `publish` has taken them. */
+  readonly lose: (count: number) => void
 }
 
 /** A hub's connection to its bus. None of its functions throws, or waits. */
 export interface BusConnection {
-  /** Sends a message to the other processes; false where it cannot, so that the message is lost for them. */
+  /**
+   * Takes a message for the other processes; false where it cannot, so that the message is lost for them. What it takes waits
+   * in bounded memory, if at all.
+   */
   readonly publish: (channel: string, message: string) => boolean
   readonly subscribe: (channel: string) => void
   readonly unsubscribe: (channel: string) => void

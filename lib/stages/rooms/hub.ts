@@ -45,7 +45,7 @@ export const HISTORY = integer({
 export const VIA = orCode<Bus, string, 'optional'>(
   text({
     minimum: 1,
-    help: 'what carries items to hubs of the same name in other processes, such as redis://127.0.0.1:6379',
+    help: 'what carries items to hubs of the same name in other processes, such as redis://127.0.0.1:6379 or nats://127.0.0.1:4222',
   }),
   {
     inCode: 'a Bus',
@@ -125,7 +125,7 @@ export interface Hub<T> extends Topic<T> {
   history: number
   /** How many items subscribers have missed, and could not be sent to the bus. */
   readonly losses: number
-  /** Leaves the bus. Subscribers stay. */
+  /** Leaves the bus for good. Subscribers stay, and what is published reaches those of this process. */
   readonly close: () => Promise<void>
 }
 
@@ -171,7 +171,8 @@ class LocalHub<T> implements Hub<T> {
   readonly #defaults: SubscriberSettings<T>
   readonly #maxTopics: number
   readonly #rooms = new Map<string, Room<T>>()
-  readonly #bus: Bus | undefined
+  /** Undefined where there is none, and after `close()`. */
+  #bus: Bus | undefined
   #connection: BusConnection | undefined
   /** Stands for this process in messages. */
   readonly #origin = randomUUID()
@@ -227,6 +228,7 @@ class LocalHub<T> implements Hub<T> {
   async close(): Promise<void> {
     const connection = this.#connection
     this.#connection = undefined
+    this.#bus = undefined
     await connection?.close()
   }
 
@@ -281,7 +283,12 @@ class LocalHub<T> implements Hub<T> {
   }
 
   #connect(bus: Bus): BusConnection {
-    this.#connection ??= bus.connect({ receive: (channel, text) => this.#receive(channel, text) })
+    this.#connection ??= bus.connect({
+      receive: (channel, text) => this.#receive(channel, text),
+      lose: count => {
+        this.losses += count
+      },
+    })
     return this.#connection
   }
 

@@ -707,6 +707,7 @@ t.test('workers talk through their primary, and lose what it cannot take', async
   const received: string[] = []
   const connection = workerBus(worker).connect({
     receive: (name, message) => received.push(`${name}: ${message}`),
+    lose: () => {},
   })
   connection.subscribe('r')
   t.equal(connection.publish('r', 'x'), true)
