@@ -286,15 +286,15 @@ function refuseRanges(name: string, value: unknown, words: readonly string[]): s
     : `'${name}' is a list of addresses and CIDR ranges, such as ${examples.slice(0, -1).join(', ')} and ${examples.at(-1)}; got ${showValue(list[wrong])}`
 }
 
-function parseRanges(list: readonly string[] | undefined): readonly AddressRange[] | undefined {
-  return list && [list].flat().map(range => parseAddressRange(range) as AddressRange)
+function parseRanges(list: readonly string[]): readonly AddressRange[] {
+  return [list].flat().map(range => parseAddressRange(range) as AddressRange)
 }
 
 function trustedProxies(given: readonly string[] | undefined): TrustedProxies | undefined {
   const list = given && [given].flat()
   return (
     list && {
-      ranges: parseRanges(list.filter(range => range !== UNIX_PEERS)) ?? [],
+      ranges: parseRanges(list.filter(range => range !== UNIX_PEERS)),
       unix: list.includes(UNIX_PEERS),
     }
   )
