@@ -6,9 +6,13 @@ import { text } from 'node:stream/consumers'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
+import { resetDuplex } from '../lib/connection.js'
+import { reasonOf } from '../lib/errors.js'
 import {
   asyncMap,
+  BywashError,
   Connection,
+  farewell,
   fromStream,
   lines,
   listen,
@@ -379,4 +383,28 @@ t.test('a connection without TLS has no information about it', async t => {
   const { port } = await serveLocally(t, pipeline().through(look))
   await exchange(t, port, ['x'])
   t.strictSame(seen, [undefined])
+})
+
+t.test('a duplex whose reset fails is destroyed, as a unix socket is', async t => {
+  const duplex = Object.assign(new PassThrough(), {
+    resetAndDestroy: () => {
+      throw new Error('it has no reset')
+    },
+  })
+  const failed = once(duplex, 'error')
+  resetDuplex(duplex, new Error('cut off'))
+  t.match(await failed, [{ message: 'cut off' }])
+})
+
+t.test('TLS without a cipher has settled nothing', async t => {
+  for (const cipher of [null, {}]) {
+    const socket = { getPeerCertificate: () => ({}), getCipher: () => cipher }
+    t.equal(new Connection(1, socket as never).tls, undefined)
+  }
+})
+
+t.test('an error that is neither of a stage nor of the client has no farewell', async t => {
+  const error = new BywashError('ERR_BYWASH_STAGE', 'The callback rejected')
+  t.equal(farewell(error), undefined)
+  t.equal(reasonOf(error), 'stage-error')
 })

@@ -286,8 +286,11 @@ function refuseRanges(name: string, value: unknown, words: readonly string[]): s
     : `'${name}' is a list of addresses and CIDR ranges, such as ${examples.slice(0, -1).join(', ')} and ${examples.at(-1)}; got ${showValue(list[wrong])}`
 }
 
-function parseRanges(list: readonly string[]): readonly AddressRange[] {
-  return [list].flat().map(range => parseAddressRange(range) as AddressRange)
+function parseRanges<List extends readonly string[] | undefined>(
+  list: List,
+): List extends undefined ? undefined : readonly AddressRange[]
+function parseRanges(list: readonly string[] | undefined): readonly AddressRange[] | undefined {
+  return list && [list].flat().map(range => parseAddressRange(range) as AddressRange)
 }
 
 function trustedProxies(given: readonly string[] | undefined): TrustedProxies | undefined {

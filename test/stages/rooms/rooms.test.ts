@@ -638,6 +638,7 @@ t.test('an item of another kind fails the connection, and what comes behind an e
   kept?.terminate()
   t.equal(kept?.isOver, true)
   if (encoded !== undefined) kept?.enqueueEncoded(encoded)
+  kept?.give('late')
   t.equal(String(await other.receive()), '')
   other.end()
   await other.outcome
