@@ -27,16 +27,13 @@ function* supply({ accepts, sample }: Subject): Generator<unknown, never> {
 }
 
 /** The items, each of which is added to a list when it is taken. */
-function noted(items: Iterable<unknown>, list: unknown[]): IterableIterator<unknown> {
+function noted(items: Iterable<unknown>, list: unknown[]): Iterator<unknown> {
   const iterator = items[Symbol.iterator]()
   return {
     next() {
       const next = iterator.next()
       list.push(next.value)
       return next
-    },
-    [Symbol.iterator]() {
-      return this
     },
   }
 }
