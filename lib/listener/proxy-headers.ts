@@ -128,7 +128,8 @@ export class ProxyHeaders {
       this.#take(socket)
       const { length, ends } = header
       const head = bytes.length === length ? undefined : bytes.subarray(length)
-      this.#events.onRead(socket, ends === undefined ? socket : endpointsOf(ends), head)
+      const endpoints = ends === undefined ? socket : endpointsOf(ends)
+      schedule(() => this.#events.onRead(socket, endpoints, head))
     }
   }
 
@@ -152,6 +153,11 @@ export class ProxyHeaders {
     OPEN_FILES.release()
   }
 }
+
+/** Calls at once; since Node 26 behind this tick, since what a 'data' event unshifts to a Duplex that is pushed to goes lost there. */
+const schedule: (callback: () => void) => void = [(callback: () => void) => callback(), process.nextTick][
+  Number(Number(process.versions.node.split('.')[0]) >= 26)
+] as (callback: () => void) => void
 
 function strangerRefused(address = 'a unix socket'): RefusedError {
   return new RefusedError(
