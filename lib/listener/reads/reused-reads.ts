@@ -98,12 +98,10 @@ export class ReusedReads {
     const owner = this.#owners.get(socket) as Owner
     owner.isIdle = false
     owner.shortReads = isLong ? 0 : owner.shortReads + 1
-    if (owner.shortReads >= MAX_SHORT_READS) {
-      this.#disown(socket)
-      this.#next = this.#shared
-    } else if (!isFree) {
-      this.#next = Buffer.allocUnsafeSlow(MEMORY_BYTES)
-    }
+    if (isFree && owner.shortReads < MAX_SHORT_READS) return
+    // Output that waits keeps the memory; while it waits, a socket needs no other.
+    this.#disown(socket)
+    this.#next = this.#shared
   }
 
   /** Takes the memory of sockets back from which nothing has come since the last sweep. Called by the timer. */
