@@ -60,6 +60,30 @@ t.test('mqtt: what the broker does not do it refuses', { skip: MOSQUITTO }, asyn
   t.not(confirmed.code, 0, 'QoS 1')
 })
 
+t.test('mqtt: packets that no client of mosquitto sends by itself', { skip: missing('ncat') }, async t => {
+  const { port } = await startExample(t, 'protocols/mqtt.ts', 'MQTT on')
+  const send = async (...packets: string[]) => {
+    const { output } = await run(t, Buffer.from(packets.join(''), 'hex'), 'ncat', '127.0.0.1', String(port))
+    return output.toString('hex')
+  }
+  const connect = '100c00044d5154540402003c0000'
+  const [publish, subscribe, unsubscribe, ping] = [
+    '3004000161ff',
+    '8206000100016100',
+    'a2050002000161',
+    'c000',
+  ]
+  t.equal(
+    await send(connect, ping, subscribe, subscribe, publish, unsubscribe, publish, 'e000'),
+    `20020000${'d000'}${'9003000100'.repeat(2)}${publish}b0020002`,
+    'one subscription, until it is ended',
+  )
+  t.equal(await send(publish, ping), '20020001', 'CONNECT comes first')
+  t.equal(await send(connect, connect, ping), '20020000', 'and once')
+  for (const cut of ['30020001', '3003000561', '30020000', '3000', '820400010001'])
+    t.equal(await send(connect, cut, ping), '20020000', cut)
+})
+
 t.test('syslog: each message of logger becomes a line of JSON', { skip: missing('logger') }, async t => {
   const { port, outputLine, stop } = await startExample(t, 'protocols/syslog.ts', 'Syslog on')
   for (const framing of [['--octet-count'], []]) {

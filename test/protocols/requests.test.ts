@@ -173,6 +173,8 @@ t.test(
       bodies(await send(t, port, `${get('/1')}${get('/2', 'Content-Length: 3')}abc${get('/3')}`)),
       ['GET /1, 0 bytes', 'GET /2, 3 bytes', 'GET /3, 0 bytes'],
     )
+    const head = get('/1').replace('GET', 'HEAD')
+    t.strictSame(bodies(await send(t, port, head + get('/2'))), ['GET /2, 0 bytes'], 'HEAD has no body')
     t.strictSame(bodies(await send(t, port, get('/1', 'Connection: close') + get('/2'))), ['GET /1, 0 bytes'])
     for (const bad of [
       get('/', 'Content-Length: 3', 'Content-Length: 4'),
