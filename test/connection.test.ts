@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
-import { resetDuplex } from '../lib/connection.js'
+import { nextId, resetDuplex } from '../lib/connection.js'
 import { reasonOf } from '../lib/errors.js'
 import {
   asyncMap,
@@ -61,22 +61,23 @@ t.test('a connection on a transport without addresses has none, and takes the sy
   connection.clock.clearTimeout(connection.clock.setTimeout(() => t.fail('was cleared'), 0))
 })
 
-t.test('stages get one connection for each client, numbered from 1', async t => {
+t.test('stages get one connection for each client, and the numbers rise by one', async t => {
   const seen: Connection[] = []
   const look = tap('look', (_chunk: Buffer, connection) => seen.push(connection))
   const { port, ended } = await serveLocally(t, pipeline().through(look).through(look))
-  for (const id of [1, 2]) {
+  const before = nextId()
+  for (const count of [1, 2]) {
     const client = await connectTcp(t, port)
     await client.send('x')
     await client.receive(1)
     const [first, second] = seen.splice(0)
-    t.equal(first?.id, id)
+    t.equal(first?.id, before + count)
     t.equal(first, second)
     t.equal(`${first?.remoteAddress}:${first?.remotePort}`, client.address)
     t.equal(first?.localAddress, '127.0.0.1')
     t.equal(first?.localPort, port)
     client.end()
-    await ended(id)
+    await ended(count)
   }
 })
 
