@@ -10,12 +10,14 @@ import { makePlan, place } from '../../lib/engine/plan.js'
 import {
   asyncMap,
   Connection,
+  type ConnectionOptions,
   delimited,
   lines,
   map,
   type Pipeline,
   pipeline,
   stage,
+  take,
   tap,
   toDelimited,
   toLines,
@@ -164,7 +166,7 @@ t.test('a list whose stage has returned a promise gets copies', async t => {
 })
 
 /** Serves a list on a duplex as the listener serves a socket, and gives what was written, by turns of the event loop. */
-function serveSocket(list: Pipeline<Buffer, Buffer>) {
+function serveSocket(list: Pipeline<Buffer, Buffer>, options: ConnectionOptions = {}) {
   const writes: string[] = []
   const duplex = new Duplex({
     allowHalfOpen: true,
@@ -174,7 +176,7 @@ function serveSocket(list: Pipeline<Buffer, Buffer>) {
       callback()
     },
   })
-  const { drive } = connectionSettings('a test', {})
+  const { drive } = connectionSettings('a test', options)
   const driver = new ConnectionDriver(duplex, new Connection(1), {
     ...drive,
     ownsChunks: true,
@@ -214,4 +216,26 @@ t.test('short output of all sockets leaves behind the reads of this turn of the 
   await turn()
   await turn()
   t.equal(one.writes.length, 4, 'nor written behind it')
+})
+
+t.test('an end, a failure and a farewell come behind the output of the same read', async t => {
+  const bad = LINES.through(
+    map('bad', (line: string) => {
+      if (line === 'bad') throw new Error('bad')
+      return line
+    }),
+  ).through(toLines())
+  const failed = serveSocket(bad)
+  failed.driver.onData(Buffer.from('good\nbad\n'))
+  t.strictSame(failed.writes, ['good\n'])
+  t.equal(failed.duplex.writableEnded, true)
+  const refused = serveSocket(LINES.through(uppercase()).through(toLines()), { farewell: () => 'bye' })
+  refused.driver.onData(Buffer.from('one\n'))
+  refused.driver.onData(Buffer.from(`two\n${'x'.repeat(70_000)}`))
+  t.strictSame(refused.writes, ['ONE\nTWO\n', 'bye'])
+  const taken = serveSocket(pipeline().through(take(1)))
+  taken.driver.onData(Buffer.from('all'))
+  await turn()
+  t.strictSame(taken.writes, ['all'])
+  t.equal(taken.duplex.writableEnded, true)
 })

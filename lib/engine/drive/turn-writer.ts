@@ -41,6 +41,10 @@ export abstract class TurnWriter {
   #pendingBytes = 0
   /** While true, the ends of turns write nothing: until `uncork()` or `uncorkSoon()`. */
   protected corked = false
+  /** While true, the ends of turns leave short output to the check phase. */
+  protected defers = false
+  /** Whether this writer is among those that are due. */
+  #isDue = false
   /** The duplex takes no more before its 'drain'. */
   protected outputFull = false
   protected bytesWritten = 0
@@ -48,11 +52,6 @@ export abstract class TurnWriter {
   constructor(duplex: Duplex) {
     this.duplex = duplex
   }
-
-  /** While true, the ends of turns leave short output to the check phase. */
-  protected defers = false
-  /** Whether this writer is among those that are due. */
-  #isDue = false
 
   /** Pauses reading, since the duplex takes no more output. */
   protected abstract pause(): void
@@ -121,8 +120,10 @@ export abstract class TurnWriter {
     this.#pendingBytes = 0
   }
 
+  /** Writes what there is, now: what comes behind it may be an end. */
   protected uncork(): void {
     this.corked = false
+    this.defers = false
     this.endTurn()
   }
 

@@ -174,5 +174,9 @@ export function reuseReads(socket: Socket): void {
 
 /** How this process reads its connections; known once `loadReads()` has resolved. */
 export function readsInUse(): ReadMode {
-  return reads === undefined ? 'fresh' : 'reused'
+  return modeOf(reads)
+}
+
+export function modeOf(used: ReusedReads | undefined): ReadMode {
+  return used === undefined ? 'fresh' : 'reused'
 }
