@@ -52,8 +52,7 @@ export class ReusedReads {
     // Shared by all sockets, which Node calls them with.
     const reads = this
     this.#onRead = function (length, memory) {
-      reads.#read(this, length, memory)
-      return true
+      return reads.#read(this, length, memory)
     }
     this.#onClose = function () {
       reads.#owners.delete(this)
@@ -71,18 +70,21 @@ export class ReusedReads {
     return next
   }
 
-  #read(socket: Socket, length: number, memory: Buffer): void {
+  #read(socket: Socket, length: number, memory: Buffer): boolean {
     // A throw may have left it.
     this.#next = undefined
+    const bytes = length === memory.length ? memory : memory.subarray(0, length)
+    // As without this: a socket that is paused reads once more, and keeps that until it goes on.
+    if (!socket.readableFlowing || socket.readableLength > 0) return socket.push(copyOf(bytes, 'any'))
     const driver = driverOf(socket)
     const use = driver.chunkUse
     const isLong = length >= MIN_LONG_READ
     const isShared = memory === this.#shared
     const isInPlace = use === 'none' || (use === 'sink' && isLong && !isShared)
-    const bytes = length === memory.length ? memory : memory.subarray(0, length)
     driver.onData(isInPlace ? bytes : copyOf(bytes, use))
     if (!isShared) this.#reuse(socket, isLong, !isInPlace || use === 'none' || driver.isFlushed)
     else if (isLong && use === 'sink') this.#own(socket)
+    return true
   }
 
   /** Gives a socket memory of its own. */

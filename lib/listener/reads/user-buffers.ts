@@ -4,6 +4,7 @@
 
 import { once } from 'node:events'
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net'
+import { Readable } from 'node:stream'
 import { InvalidOptionError } from '../../errors.js'
 
 /** How connections are read: into memory that is used again, or each read into fresh memory, as Node does by itself. */
@@ -14,7 +15,7 @@ const VARIABLE = 'BYWASH_READS'
 /** The time that the trial may take. It needs a millisecond or two. */
 const TRIAL_MS = 2_000
 
-/** Called with the number of bytes that were read, and with the memory; `this` is the socket. */
+/** Called with the number of bytes that were read, and with the memory; `this` is the socket. False stops the reading until `resume()`. */
 export type OnRead = (this: Socket, length: number, memory: Buffer) => boolean
 
 /** The fields of a socket, by the names that Node gives to their symbols. */
@@ -45,6 +46,8 @@ export class UserBuffers {
     const fields = socket as unknown as Fields
     fields[kBufferCb] = onRead
     fields[kBufferGen] = next
+    // That of a socket would also stop the reading at once, so that neither FIN nor a reset would be heard of.
+    socket.pause = Readable.prototype.pause as Socket['pause']
     this.replace(socket, memory)
   }
 
@@ -130,34 +133,36 @@ function clientAddress(bound: AddressInfo | string | null) {
 async function tryOn(buffers: UserBuffers, socket: Socket, client: Socket): Promise<void> {
   const [first, second, third] = ['1', '2', '3'].map(() => Buffer.alloc(8)) as [Buffer, Buffer, Buffer]
   let next: Buffer | undefined
-  let onRead: (memory: Buffer | undefined) => void
+  let goesOn = true
+  let onRead: (read: readonly unknown[]) => void
   const expectRead = async (text: string, memory: Buffer) => {
     client.write(text)
-    const used = await new Promise(resolve => {
+    const [by, length, used] = await new Promise<readonly unknown[]>(resolve => {
       onRead = resolve
     })
-    expect(used === memory && memory.toString('latin1', 0, text.length) === text)
+    expect(by === socket && length === text.length && used === memory)
+    expect(memory.toString('latin1', 0, text.length) === text)
   }
   const take = function (this: Socket, length: number, memory: Buffer): boolean {
-    onRead(this === socket && length <= memory.length ? memory : undefined)
-    return true
+    onRead([this, length, memory])
+    return goesOn
   }
   buffers.install(socket, first, take, () => {
     const given = next
     next = undefined
     return given
   })
-  socket.on('data', () => onRead(undefined))
+  socket.on('data', () => onRead([]))
   next = second
   await expectRead('one', first)
   await expectRead('second', second)
   buffers.replace(socket, third)
   await expectRead('third', third)
-  const handle = handleOf(socket)
-  socket.pause()
-  expect(handle?.reading === false)
+  goesOn = false
+  await expectRead('fourth', third)
+  expect(handleOf(socket)?.reading === false)
   socket.resume()
-  expect(handle?.reading === true)
+  expect(handleOf(socket)?.reading === true)
   const ended = once(socket, 'end')
   client.end()
   await ended

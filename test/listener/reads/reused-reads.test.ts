@@ -12,6 +12,8 @@ import {
   readsInUse,
 } from '../../../lib/listener/reads/reused-reads.js'
 import { findUserBuffers, proved, UserBuffers } from '../../../lib/listener/reads/user-buffers.js'
+import { stopReadingAtPause } from '../../../lib/listener/socket-options.js'
+import { turn } from '../../../lib/testing/turns.js'
 
 const LONG = 'l'.repeat(20_000)
 const isWindows = process.platform === 'win32'
@@ -244,4 +246,27 @@ t.test('a socket that somebody else may read is left alone', async t => {
   socket.destroy()
   counting.begin(socket)
   t.strictSame(installed, [])
+})
+
+t.test('a socket that is paused reads once more, and hears of the end', { skip: isWindows }, async t => {
+  const reads = await made()
+  const server = await openServer(t)
+  const { socket, keeper, client } = await pairOf(t, server, reads)
+  const given: string[] = []
+  stopReadingAtPause(socket)
+  socket.pause()
+  socket.on('data', chunk => given.push(String(chunk)))
+  client.write('late')
+  while (socket.readableLength === 0) await turn()
+  client.write('more')
+  for (let turns = 0; turns < 5; turns++) await turn()
+  t.strictSame([socket.bytesRead, given, keeper.texts], [4, [], []])
+  const more = once(keeper, 'chunk')
+  socket.resume()
+  await more
+  t.strictSame([given, keeper.texts], [['late'], ['more']])
+  socket.pause()
+  const ended = once(socket, 'end')
+  client.end()
+  await ended
 })
