@@ -32,7 +32,7 @@ const judging = (invalid: 'error' | 'report' | 'skip') =>
     .through(toLines())
 
 const PROGRAM = `
-while read -r line; do
+while IFS= read -r line; do
   case $line in
     hang) trap '' TERM; (sleep 1000; sleep 1000) & echo $$ $!; sleep 1000; sleep 1000;;
     flood) yes | head -c 20000000 >&2; echo done;;

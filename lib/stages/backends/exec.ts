@@ -19,9 +19,10 @@ import { Bridge } from './bridge.js'
 import {
   type Exit,
   environmentOf,
-  loadChildProcesses,
+  loadSpawn,
   Program,
   type ProgramOwner,
+  type Spawn,
   type Variables,
 } from './program.js'
 import { StderrLines } from './stderr-lines.js'
@@ -157,12 +158,10 @@ class Exec implements Transformer<Buffer, Buffer>, ProgramOwner {
     }
     this.#shared.running++
     this.#controller.hold()
-    const loading = loadChildProcesses()
-    if (loading === undefined) this.#begin()
-    else loading.then(() => this.#begin())
+    loadSpawn().then(spawn => this.#begin(spawn))
   }
 
-  #begin(): void {
+  #begin(spawn: Spawn): void {
     const { command, sideWrites, grace } = this.#shared
     if (this.#isClosed) {
       this.gone()
@@ -170,7 +169,7 @@ class Exec implements Transformer<Buffer, Buffer>, ProgramOwner {
     }
     try {
       const { clock } = this.#connection
-      this.#program = new Program(command, environmentOf(this.#variables), {
+      this.#program = new Program(spawn, command, environmentOf(this.#variables), {
         owner: this,
         sideWrites,
         clock,

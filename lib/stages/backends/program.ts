@@ -22,16 +22,15 @@ export interface ProgramOwner {
 /** The time between two looks at what is left of a group. */
 const LOOK_MS = 100
 
-type ChildProcesses = typeof import('node:child_process')
+/** `spawn` of node:child_process. */
+export type Spawn = typeof import('node:child_process').spawn
 
-let childProcesses: ChildProcesses | undefined
+let loading: Promise<Spawn> | undefined
 
-/** Loads `node:child_process`, which takes long; undefined once that has happened. */
-export function loadChildProcesses(): Promise<void> | undefined {
-  if (childProcesses !== undefined) return undefined
-  return import('node:child_process').then(loaded => {
-    childProcesses = loaded
-  })
+/** Loads `node:child_process` where it is used, since that takes long. */
+export function loadSpawn(): Promise<Spawn> {
+  loading ??= import('node:child_process').then(({ spawn }) => spawn)
+  return loading
 }
 
 /** The variables of ucspi-tcp. Inherited ones are those of another connection. */
@@ -64,8 +63,9 @@ export class Program implements SideWrite {
   #isKilled = false
   #timer: Timer
 
-  /** Starts it; `loadChildProcesses()` comes first. Throws where the system does not even try. */
+  /** Starts it. Throws where the system does not even try. */
   constructor(
+    spawn: Spawn,
     [command, ...args]: readonly [string, ...string[]],
     env: NodeJS.ProcessEnv,
     {
@@ -85,7 +85,6 @@ export class Program implements SideWrite {
     this.#sideWrites = sideWrites
     this.#clock = clock
     this.#grace = grace
-    const { spawn } = childProcesses as ChildProcesses
     this.#child = spawn(command, args, { env, stdio: 'pipe', detached: true, windowsHide: true })
       .on('error', cause => this.#failed(cause))
       .on('exit', (code, signal) => this.#exited(code, signal))

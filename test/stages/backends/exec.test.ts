@@ -6,6 +6,7 @@ import { formatText } from '../../../lib/config/text/format-text.js'
 import { pipelineOfText } from '../../../lib/config/text/text-pipeline.js'
 import {
   type BywashError,
+  Connection,
   type ExecError,
   type ExecOptions,
   exec,
@@ -187,6 +188,7 @@ for (const plan of PLANS) {
     const client = connect(script('exec 0<&-; echo $$; kill -STOP $$; echo done'), { plan })
     const pid = Number(await client.receive('\n'))
     for (let sent = 0; sent < 64; sent++) client.send(Buffer.alloc(65_536))
+    while ((await client.stalled()).waiting > 0) {}
     client.end('the last')
     while ((await client.stalled()).waiting > 0) {}
     t.pass('what it does not want is dropped')
@@ -447,6 +449,13 @@ t.test('who leaves before the program runs, or cannot be started, leaves nothing
     client.reset()
     t.equal((await client.outcome).reason, 'client-reset')
   }
+  const outcome = { reason: 'client-reset' } as Outcome
+  const early = exec('no-such-command').open(new Connection(1))
+  const told: unknown[] = []
+  early.start?.({ hold: () => {}, error: (error: unknown) => told.push(error) } as never)
+  early.close?.(outcome)
+  await new Promise(resolve => setImmediate(resolve))
+  t.strictSame(told, [], 'it is not even started')
   const next = connect(list)
   await next.receive()
   next.end()
