@@ -32,6 +32,9 @@ const LONG_FILES = {
   'test/soak/soak.test.ts': 'it waits for deadlines of another process, in real time',
   'test/faults/37-exit-behind-the-last-byte.test.ts': 'it starts a process for each way to exit',
   'test/config/memory-bound.test.ts': 'it looks for the worst input of each stage',
+  'test/listener/workers/workers.test.ts': 'it kills workers, and waits for those that take their place',
+  'test/package/using.test.ts': 'it installs, bundles and runs the package as its users do',
+  'test/stages/laws.test.ts': 'it checks every stage against every law',
   'test/faults/36-descriptors.test.ts': 'it starts a process with a limit of descriptors for each case',
 }
 

@@ -6,9 +6,13 @@ import { text } from 'node:stream/consumers'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
+import { nextId, resetDuplex } from '../lib/connection.js'
+import { reasonOf } from '../lib/errors.js'
 import {
   asyncMap,
+  BywashError,
   Connection,
+  farewell,
   fromStream,
   lines,
   listen,
@@ -57,22 +61,23 @@ t.test('a connection on a transport without addresses has none, and takes the sy
   connection.clock.clearTimeout(connection.clock.setTimeout(() => t.fail('was cleared'), 0))
 })
 
-t.test('stages get one connection for each client, numbered from 1', async t => {
+t.test('stages get one connection for each client, and the numbers rise by one', async t => {
   const seen: Connection[] = []
   const look = tap('look', (_chunk: Buffer, connection) => seen.push(connection))
   const { port, ended } = await serveLocally(t, pipeline().through(look).through(look))
-  for (const id of [1, 2]) {
+  const before = nextId()
+  for (const count of [1, 2]) {
     const client = await connectTcp(t, port)
     await client.send('x')
     await client.receive(1)
     const [first, second] = seen.splice(0)
-    t.equal(first?.id, id)
+    t.equal(first?.id, before + count)
     t.equal(first, second)
     t.equal(`${first?.remoteAddress}:${first?.remotePort}`, client.address)
     t.equal(first?.localAddress, '127.0.0.1')
     t.equal(first?.localPort, port)
     client.end()
-    await ended(id)
+    await ended(count)
   }
 })
 
@@ -379,4 +384,28 @@ t.test('a connection without TLS has no information about it', async t => {
   const { port } = await serveLocally(t, pipeline().through(look))
   await exchange(t, port, ['x'])
   t.strictSame(seen, [undefined])
+})
+
+t.test('a duplex whose reset fails is destroyed, as a unix socket is', async t => {
+  const duplex = Object.assign(new PassThrough(), {
+    resetAndDestroy: () => {
+      throw new Error('it has no reset')
+    },
+  })
+  const failed = once(duplex, 'error')
+  resetDuplex(duplex, new Error('cut off'))
+  t.match(await failed, [{ message: 'cut off' }])
+})
+
+t.test('TLS without a cipher has settled nothing', async t => {
+  for (const cipher of [null, {}]) {
+    const socket = { getPeerCertificate: () => ({}), getCipher: () => cipher }
+    t.equal(new Connection(1, socket as never).tls, undefined)
+  }
+})
+
+t.test('an error that is neither of a stage nor of the client has no farewell', async t => {
+  const error = new BywashError('ERR_BYWASH_STAGE', 'The callback rejected')
+  t.equal(farewell(error), undefined)
+  t.equal(reasonOf(error), 'stage-error')
 })

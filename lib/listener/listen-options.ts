@@ -286,6 +286,9 @@ function refuseRanges(name: string, value: unknown, words: readonly string[]): s
     : `'${name}' is a list of addresses and CIDR ranges, such as ${examples.slice(0, -1).join(', ')} and ${examples.at(-1)}; got ${showValue(list[wrong])}`
 }
 
+function parseRanges<List extends readonly string[] | undefined>(
+  list: List,
+): List extends undefined ? undefined : readonly AddressRange[]
 function parseRanges(list: readonly string[] | undefined): readonly AddressRange[] | undefined {
   return list && [list].flat().map(range => parseAddressRange(range) as AddressRange)
 }
@@ -294,7 +297,7 @@ function trustedProxies(given: readonly string[] | undefined): TrustedProxies | 
   const list = given && [given].flat()
   return (
     list && {
-      ranges: parseRanges(list.filter(range => range !== UNIX_PEERS)) ?? [],
+      ranges: parseRanges(list.filter(range => range !== UNIX_PEERS)),
       unix: list.includes(UNIX_PEERS),
     }
   )

@@ -77,7 +77,7 @@ export class ProxyHeaders {
       this.#events.onRefused(socket, strangerRefused(remoteAddress))
       return
     }
-    const onData = (chunk: Buffer) => pending.reader.#onData(socket, pending, chunk)
+    const onReadable = () => pending.reader.#onReadable(socket, pending)
     const onEnd = () => {
       if (pending.bytes.length > 0) pending.reader.#refuse(socket, 'is not complete')
       else onGone()
@@ -89,15 +89,14 @@ export class ProxyHeaders {
       HEADER_TIMEOUT_MS,
     )
     const release = () => {
-      socket.off('data', onData).off('end', onEnd).off('error', onGone).off('close', onClose).pause()
+      socket.off('readable', onReadable).off('end', onEnd).off('error', onGone).off('close', onClose)
     }
     const pending: Pending = { openedAt, timer, release, reader: this, bytes: Buffer.alloc(0) }
     OPEN_FILES.hold()
     this.#pending.set(socket, pending)
-    socket.on('data', onData).on('end', onEnd).on('error', onGone).on('close', onClose)
-    // A socket that was used before has ended or closed already, which it says only once.
+    socket.on('readable', onReadable).on('end', onEnd).on('error', onGone).on('close', onClose)
+    // A socket that was used before may have ended or closed already, which it says only once.
     if (socket.readableEnded || socket.closed) onGone()
-    else socket.resume()
   }
 
   /** Goes on with the headers of another acceptor, which has handed over its listening socket. */
@@ -112,20 +111,29 @@ export class ProxyHeaders {
   /** Refuses the connections whose header has not come yet. */
   abort(refusal: RefusedError): void {
     for (const socket of this.#pending.keys()) {
-      this.#take(socket)
+      this.#release(socket)
       this.#events.onRefused(socket, refusal)
     }
   }
 
-  #onData(socket: Socket, pending: Pending, chunk: Buffer): void {
-    const bytes = pending.bytes.length === 0 ? chunk : Buffer.concat([pending.bytes, chunk])
+  /** Takes what has come. It is no 'data' handler: Node 26 loses what is unshifted in one. */
+  #onReadable(socket: Socket, pending: Pending): void {
+    while (this.#pending.has(socket)) {
+      const chunk: Buffer | null = socket.read()
+      if (chunk === null) return
+      this.#take(socket, pending, pending.bytes.length === 0 ? chunk : Buffer.concat([pending.bytes, chunk]))
+    }
+  }
+
+  /** Looks for the header in all that has come so far. */
+  #take(socket: Socket, pending: Pending, bytes: Buffer): void {
     const header = parseProxyHeader(bytes)
     if (header === undefined) {
       pending.bytes = bytes
     } else if ('fault' in header) {
       this.#refuse(socket, header.fault)
     } else {
-      this.#take(socket)
+      this.#release(socket)
       const { length, ends } = header
       const head = bytes.length === length ? undefined : bytes.subarray(length)
       this.#events.onRead(socket, ends === undefined ? socket : endpointsOf(ends), head)
@@ -133,18 +141,18 @@ export class ProxyHeaders {
   }
 
   #refuse(socket: Socket, fault: string): void {
-    this.#take(socket)
+    this.#release(socket)
     const refusal = new RefusedError(`The PROXY header ${fault} ('proxyProtocol').`, `PROXY header ${fault}`)
     this.#events.onRefused(socket, refusal)
   }
 
   #leave(socket: Socket, { openedAt }: Pending, error: Error | undefined): void {
-    this.#take(socket)
+    this.#release(socket)
     socket.destroy()
     this.#events.onGone(socket, error, openedAt)
   }
 
-  #take(socket: Socket): void {
+  #release(socket: Socket): void {
     const { timer, release } = this.#pending.get(socket) as Pending
     this.#pending.delete(socket)
     this.#clock.clearTimeout(timer)

@@ -73,16 +73,17 @@ export function memoryIn({ collect, statistics }: Heap): Memory {
   /** @param gone - What has to be collected before. V8's compiler, on its own thread, may keep it for a while. */
   const settled = async (gone?: WeakRef<object>): Promise<number> => {
     let before = Number.POSITIVE_INFINITY
-    for (let count = 1; ; count++) {
+    let bytes = 0
+    for (let count = 0; count < MAX_COLLECTIONS; count++) {
       await turn()
       collect?.()
-      const bytes = inUse()
+      bytes = inUse()
       // V8 may have begun to mark, and then finds what was dropped since only the next time. The memory of Buffers is freed on
       // another thread, and counted as free the next time too.
-      const isSettled = before - bytes < SETTLED_BYTES && gone?.deref() === undefined
-      if (isSettled || count === MAX_COLLECTIONS) return bytes
+      if (before - bytes < SETTLED_BYTES && gone?.deref() === undefined) break
       before = bytes
     }
+    return bytes
   }
   return {
     isVisible: collect !== null,

@@ -207,6 +207,11 @@ t.test('echo, welcome and counter say on stderr where they listen and how to try
   }
 })
 
+t.test('chat says on stderr where it listens and how to try it', async t => {
+  const { io, port } = await serve(t, 'chat', '--port', '0')
+  t.match(io.logged, `Chat room on 0.0.0.0:${port}\nTest: nc localhost ${port}\n`)
+})
+
 t.test('uppercase says on stderr where it listens and how to try it', async t => {
   const { io, port } = await serve(t, 'uppercase', '--port', '0')
   t.equal(

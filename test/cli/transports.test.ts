@@ -2,12 +2,13 @@ import { once } from 'node:events'
 import { copyFileSync, lstatSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import t, { type Test } from 'tap'
-import { trialLines } from '../../lib/cli/serving/trial-lines.js'
+import { trialLines, websocketTrialLines } from '../../lib/cli/serving/trial-lines.js'
 import { serveLocally } from '../listener/local-listener.js'
 import { socketFolder } from '../socket-folder.js'
 import { clientOf } from '../tcp-client.js'
 import { identity, pathOf } from '../transports/certificates.js'
 import { connectTls, refusalOf } from '../transports/tls-client.js'
+import { connectWebSocket } from '../transports/websocket-client.js'
 import { runCommand } from './run-command.js'
 import { serveInProcess } from './serve-in-process.js'
 
@@ -18,6 +19,35 @@ function install(folder: string, name: string): void {
   copyFileSync(pathOf(name), `${folder}/cert.pem`)
   copyFileSync(pathOf(`${name}-key`), `${folder}/key.pem`)
 }
+
+t.test('--websocket serves WebSockets, and says how to try it', async t => {
+  const { io, exited, port } = await serveInProcess(t, [
+    'run',
+    'lines | uppercase | to-lines',
+    '--websocket',
+    ...LOCAL,
+  ])
+  t.equal(io.logged, `Pipeline on 127.0.0.1:${port}\nTest: websocat ws://localhost:${port}/\n`)
+  const { webSocket, next, rest } = await connectWebSocket(t, port)
+  webSocket.send('hello')
+  t.equal(await next(), 'HELLO')
+  io.emit('SIGTERM')
+  t.equal((await rest()).code, 1001)
+  t.equal(await exited, 0)
+})
+
+t.test('the line for a listener of WebSockets has its page, or a command', async t => {
+  const bound = { address: '192.0.2.7', family: 'IPv4', port: 8080 }
+  for (const [address, hasTls, websocket, lines] of [
+    [bound, false, { page: true }, ['Open: http://192.0.2.7:8080/']],
+    [{ ...bound, address: '::' }, true, { page: true }, ['Open: https://localhost:8080/']],
+    [bound, true, {}, ['Test: websocat --insecure wss://192.0.2.7:8080/']],
+    [bound, false, true, ['Test: websocat ws://192.0.2.7:8080/']],
+    [{ address: '/run/s', family: 'unix', port: 0 }, false, { page: true }, []],
+  ] as const) {
+    t.strictSame(websocketTrialLines(address, hasTls, websocket), lines)
+  }
+})
 
 const commonName = async (t: Test, port: number) =>
   (await connectTls(t, port)).socket.getPeerCertificate().subject.CN

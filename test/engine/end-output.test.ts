@@ -315,3 +315,44 @@ for (const plan of PLANS) {
     t.equal(stream.errored, null)
   })
 }
+
+t.test('a failure in the same turn comes before the end of the output', async t => {
+  const both = stage<string, string>({
+    name: 'both',
+    ...LINES,
+    open: () => ({
+      transform: (line, controller) => {
+        controller.enqueue(line)
+        controller.endOutput()
+        controller.error(new Error('asked to'))
+      },
+    }),
+  })
+  const { client } = serve('fused', [both])
+  client.send('a\n')
+  t.equal(String(await client.receive()), 'a\n')
+  client.end()
+  t.match(await client.outcome, { reason: 'stage-error' })
+})
+
+t.test('a reset behind the end of both sides ends what is closed already', async t => {
+  let fail = () => {}
+  const late = stage<string, string>({
+    name: 'late',
+    ...LINES,
+    open: () => ({
+      transform: (_line, controller) => controller.endOutput(),
+      flush: () =>
+        new Promise((_, reject) => {
+          fail = () => reject(new Broken('late', 'was asked to.'))
+        }),
+    }),
+  })
+  const { client } = serve('fused', [late])
+  client.send('a\n')
+  await client.receive()
+  client.end()
+  for (let turn = 0; turn < 10; turn++) await new Promise(resolve => setImmediate(resolve))
+  fail()
+  t.match(await client.outcome, { reason: 'upstream-error' })
+})

@@ -44,3 +44,15 @@ t.test('the names of classes, which errors are printed with, outlive the bundler
 t.test("'bywash' has every stage of 'bywash/stages'", async t => {
   await run(t, 'for (const name of Object.keys(stages)) assert.equal(bywash[name], stages[name], name)')
 })
+
+t.test('a listener loads HTTP only if it serves WebSockets', async t => {
+  await run(
+    t,
+    `const hasHttp = () => process.moduleLoadList.includes('NativeModule http')
+    const open = options => bywash.listen(bywash.pipeline(), { port: 0, host: '127.0.0.1', ...options })
+    await (await open()).close()
+    assert.equal(hasHttp(), false)
+    await (await open({ websocket: true })).close()
+    assert.equal(hasHttp(), true)`,
+  )
+})

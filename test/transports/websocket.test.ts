@@ -39,6 +39,7 @@ import {
   framesLeft,
   framesOf,
   framesToClose,
+  nextFrame,
   OPCODES,
   REQUEST,
 } from './websocket-client.js'
@@ -161,7 +162,8 @@ for (const plan of PLANS) {
 
   t.test(`what has come before the close is answered, behind it the close frame (${plan})`, async t => {
     const slow = asyncMap('slow', async (line: string) => {
-      await new Promise(setImmediate)
+      // Long enough for the FIN to be read.
+      for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
       return `${line}!`
     })
     const list = pipeline().through(lines()).through(slow).through(toLines())
@@ -610,6 +612,30 @@ t.test('wrong options are refused before anything is bound', async t => {
   client.end('plain')
   t.equal(String(await client.receive()), 'plain', 'false is TCP')
   await listener.close()
+})
+
+t.test('to a client that does not read no pong is added, however many pings it sends', async t => {
+  const { listener } = await serveLocally(t, shout(), { websocket })
+  const duplex = new FakeSocket()
+  listener.serve(duplex)
+  duplex.send(REQUEST)
+  while (!String(duplex.received).includes('\r\n\r\n')) await duplex.changed()
+  duplex.stall(true)
+  for (let count = 0; count < 1_000; count++) duplex.send(clientFrame(OPCODES.ping, 'x'.repeat(125)))
+  while (duplex.waiting > 0) await new Promise(setImmediate)
+  t.ok(duplex.writableLength < duplex.writableHighWaterMark + 200, `${duplex.writableLength} bytes wait`)
+  duplex.stall(false)
+  duplex.destroy()
+})
+
+t.test('half a character is no message yet', async t => {
+  const { port } = await serveLocally(t, echo(), { websocket: { type: 'text' } })
+  const client = await connectRaw(t, port)
+  await client.send(clientFrame(OPCODES.binary, Buffer.of(0xc3)))
+  await client.send(clientFrame(OPCODES.ping))
+  t.equal((await nextFrame(client)).opcode, OPCODES.pong)
+  await client.send(clientFrame(OPCODES.binary, Buffer.of(0xa9)))
+  t.equal(String((await nextFrame(client)).payload), 'é')
 })
 
 t.test('a Duplex that is no socket can be a WebSocket, too', async t => {

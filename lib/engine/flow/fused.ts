@@ -582,7 +582,8 @@ export class FusedSegment implements Flow, Owner {
     this.#endsOutput = false
     this.#sinkIsFull = false
     this.#sink.outputEnded()
-    if (this.#rest !== undefined) this.endTurnSoon()
+    // The rest of a chunk may have waited for the sink.
+    this.endTurnSoon()
   }
 
   /** Flushes the stages that are open, or lets them settle behind a failure; false when one waits. */

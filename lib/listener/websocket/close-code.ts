@@ -1,9 +1,10 @@
 import type { Reason } from '../../outcome.js'
 
-/** The close code of a good end (RFC 6455 §7.4.1 has the codes). */
-export const NORMAL = 1000
 /** Stands for a close frame without a code, and is never sent. */
 export const NO_CODE = 1005
+
+// RFC 6455 §7.4.1 has the codes.
+const NORMAL = 1000
 const GOING_AWAY = 1001
 const INVALID_DATA = 1007
 const POLICY = 1008

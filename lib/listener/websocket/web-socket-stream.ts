@@ -6,7 +6,7 @@ import type { Transport } from '../../engine/drive/transport.js'
 import { FrameTooLongError, InvalidFrameError, InvalidUtf8Error, TimeoutError } from '../../errors.js'
 import { formatDuration } from '../../options/format-duration.js'
 import type { Reason } from '../../outcome.js'
-import { closeCodeOf, NO_CODE, NORMAL } from './close-code.js'
+import { closeCodeOf, NO_CODE } from './close-code.js'
 import { controlFrame, LENGTH_BYTES, OutputFrames } from './output-frames.js'
 import type { StreamRules } from './stream-rules.js'
 
@@ -69,7 +69,7 @@ export class WebSocketStream extends Duplex implements Watched, Transport {
   #peerCode: number | undefined
   /** The code of a violation of the protocol. */
   #violation: number | undefined
-  #reason: Reason | undefined
+  #reason: Reason = 'client-reset'
   #cause: Error | undefined
   #isClosing = false
   /** Bytes that have come of a message that is not complete. */
@@ -205,10 +205,8 @@ export class WebSocketStream extends Duplex implements Watched, Transport {
 
   /** A clean close is answered with the peer's code; else the code says why we end the connection. */
   #closeFrame(): Buffer {
-    const isEcho = this.#reason === 'end' || this.#reason === undefined
-    const code = isEcho
-      ? (this.#peerCode ?? NORMAL)
-      : (this.#violation ?? closeCodeOf(this.#reason as Reason))
+    const code =
+      this.#reason === 'end' ? (this.#peerCode as number) : (this.#violation ?? closeCodeOf(this.#reason))
     return controlFrame(CLOSE, code === NO_CODE ? NOTHING : Buffer.of(code >> 8, code & 0xff))
   }
 

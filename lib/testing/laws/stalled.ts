@@ -27,10 +27,14 @@ function* supply({ accepts, sample }: Subject): Generator<unknown, never> {
 }
 
 /** The items, each of which is added to a list when it is taken. */
-function* noted(items: Iterable<unknown>, list: unknown[]): Generator<unknown> {
-  for (const item of items) {
-    list.push(item)
-    yield item
+function noted(items: Iterable<unknown>, list: unknown[]): Iterator<unknown> {
+  const iterator = items[Symbol.iterator]()
+  return {
+    next() {
+      const next = iterator.next()
+      list.push(next.value)
+      return next
+    },
   }
 }
 
@@ -135,9 +139,8 @@ async function keeps(subject: Subject, limit: number, late: number): Promise<boo
 
 function heldAt(subject: Subject, amount: number): Promise<number> {
   return subject.settings.memory.heldBy(async hold => {
-    let given = 0
-    const opened = await subject.open({ reading: () => false, keeps: false, given: () => void given++ })
-    await feedStalled(opened.trial, supply(subject), amount, () => given, calm(opened, subject))
+    const opened = await subject.open({ reading: () => false, keeps: false })
+    await feedStalled(opened.trial, supply(subject), amount, () => 0, calm(opened, subject))
     await hold(opened.trial)
     opened.trial.close()
   })

@@ -138,11 +138,11 @@ t.test('an address is host:port, also behind a scheme, or two words', async t =>
 t.test('--timeout gives up a server that says nothing, and one that cannot be reached', async t => {
   const port = await server(t, () => {})
   const io = new FakeIo()
-  t.equal(await main(['connect', `127.0.0.1:${port}`, '--timeout', '20ms', '-v'], io), 1)
+  t.equal(await main(['connect', `127.0.0.1:${port}`, '--timeout', '500ms', '-v'], io), 1)
   t.equal(
     io.logged,
-    `connected to 127.0.0.1:${port}\ncannot read: nothing came or went for 20 ms\n` +
-      'closed by us: nothing came or went for 20 ms; 0 bytes sent, 0 received\n' +
+    `connected to 127.0.0.1:${port}\ncannot read: nothing came or went for 500 ms\n` +
+      'closed by us: nothing came or went for 500 ms; 0 bytes sent, 0 received\n' +
       'nothing was received; a server that speaks TLS needs --tls\n',
   )
   t.capture(Socket.prototype, 'connect', function (this: Socket) {
