@@ -61,6 +61,8 @@ export class Program implements SideWrite {
   /** Whether it runs, or has ended and left others in its group, or nobody is left. */
   #state: 'running' | 'leaving' | 'gone' = 'running'
   #isKilled = false
+  /** When it is killed, by the clock; none before it is stopped. */
+  #deadline = Infinity
   #timer: Timer
 
   /** Starts it. Throws where the system does not even try. */
@@ -110,7 +112,8 @@ export class Program implements SideWrite {
       this.#sideWrites.add(this)
       // It hears of the signal before it hears that the input has ended: half a request must not look complete.
       this.#signal('SIGTERM')
-      this.#awaitGroup(this.#clock.now() + this.#grace)
+      this.#deadline = this.#clock.now() + this.#grace
+      this.#awaitGroup()
     }
     for (const stream of this.#pipes) stream.destroy()
   }
@@ -121,12 +124,13 @@ export class Program implements SideWrite {
     this.#sideWrites.delete(this)
   }
 
-  /** Waits until nobody of the group is left, which no event tells, or kills it at a time. */
-  #awaitGroup(deadline: number): void {
-    const left = deadline - this.#clock.now()
+  /** Waits until nobody of the group is left, which no event tells, or kills it at its deadline. */
+  #awaitGroup(): void {
+    this.#clock.clearTimeout(this.#timer)
+    const left = this.#deadline - this.#clock.now()
     if (this.#state === 'leaving' && !this.#signal(0)) this.#gone()
     else if (left <= 0) this.#kill()
-    else this.#timer = this.#clock.setTimeout(() => this.#awaitGroup(deadline), Math.min(left, LOOK_MS))
+    else this.#timer = this.#clock.setTimeout(() => this.#awaitGroup(), Math.min(left, LOOK_MS))
   }
 
   #kill(): void {
@@ -142,8 +146,9 @@ export class Program implements SideWrite {
 
   #exited(code: number | null, signal: NodeJS.Signals | null): void {
     this.#state = 'leaving'
-    // The number cannot be that of others while somebody of the group is left.
-    if (this.#isKilled || !this.#signal(0)) this.#gone()
+    // The number cannot be that of others while somebody of the group is left; behind that nobody may be sent a signal.
+    if (this.#isKilled) this.#gone()
+    else this.#awaitGroup()
     this.#owner.exited({ exitCode: code ?? undefined, signal: signal ?? undefined })
   }
 

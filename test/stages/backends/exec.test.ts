@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
 import { readConfiguration } from '../../../lib/config/file/configuration.js'
@@ -28,7 +29,7 @@ import { serveLocally } from '../../listener/local-listener.js'
 import { PLANS } from '../../plans.js'
 import { runs } from '../../runs.js'
 import { connectTcp } from '../../tcp-client.js'
-import { childrenOf, isAlive, until } from './programs.js'
+import { childrenOf, descriptors, isAlive, until } from './programs.js'
 
 const brief = ({ reason, error }: Outcome) => [reason, error?.message]
 
@@ -416,6 +417,18 @@ t.test('at the end of the connection a program gets SIGTERM, and later SIGKILL',
   await until(() => !isAlive(child))
 })
 
+t.test('who has left the group keeps no descriptor open', async t => {
+  const before = descriptors()
+  const client = connect(script('setsid sleep 1000 & echo $!; cat'))
+  const daemon = Number(await client.receive('\n'))
+  await until(() => readFileSync(`/proc/${daemon}/comm`, 'utf8') === 'sleep\n')
+  client.reset()
+  await client.outcome
+  await until(() => descriptors() <= before)
+  t.ok(isAlive(daemon), 'nor is it ended')
+  process.kill(daemon)
+})
+
 t.test('a listener that closes waits for programs, which are killed in time', async t => {
   for (const [grace, patience] of [
     ['3s', 3_000],
@@ -443,6 +456,7 @@ t.test('a listener that closes waits for programs, which are killed in time', as
 })
 
 t.test('who leaves before the program runs, or cannot be started, leaves nothing behind', async t => {
+  const before = descriptors()
   const list = running('no-such-command', [], { maxProcesses: 1 })
   for (let left = 3; left > 0; left--) {
     const client = connect(list)
@@ -460,6 +474,7 @@ t.test('who leaves before the program runs, or cannot be started, leaves nothing
   await next.receive()
   next.end()
   t.match((await next.outcome).error?.message, /cannot start/)
+  await until(() => descriptors() <= before)
 })
 
 t.test('a program that is silent behind the end of the client is given up', async t => {
