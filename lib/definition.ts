@@ -55,7 +55,7 @@ export interface Definition {
    * a stage that makes nothing longer and keeps nothing. `bywash explain` names a stage without it as unknown.
    */
   readonly memory?: StageMemory | ((settings: never, given: never) => StageMemory)
-  /** The arguments, in order; all are required, and stand before the options. */
+  /** The arguments, in order, before the options. All are required, but for those with a default. */
   readonly arguments: OptionTable
   readonly options: OptionTable
   /** False for a stage of one protocol, which is not proposed where a list lacks a stage between two kinds. @default true */
