@@ -133,8 +133,6 @@ export type Reported = Fault | BywashError
 /**
  * Faults of the peer that were reported beyond `maxReports`. Of these only the number goes through the later stages, so that it
  * costs as much as one fault.
- *
- * @internal
  */
 export class UntoldFaults {
   constructor(public count: number) {}

@@ -90,7 +90,7 @@ export interface HoldingController<Out> extends Controller<Out> {
   readonly isOver: boolean
   /** Stands for the stages behind the transformer where all of them are pure, for all connections of a list; else undefined. */
   readonly encoders: object | undefined
-  /** What the stages behind the transformer give for an item, which goes to nobody; undefined where one of them fails. */
+  /** The output of the stages behind the transformer for an item. It goes to nobody; undefined where one of them fails. */
   encode: (item: Out) => Encoded | undefined
   /** Enqueues an item that was encoded, by this controller or one with the same `encoders`. */
   enqueueEncoded: (encoded: Encoded) => void
@@ -107,7 +107,7 @@ export interface Encoded {
   readonly output: readonly unknown[]
   /** The size of the output, in bytes. */
   readonly bytes: number
-  /** What has left each of the stages. */
+  /** Items and bytes that have left each of the stages. */
   readonly counts: readonly Passed[]
 }
 

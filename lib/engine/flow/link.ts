@@ -24,7 +24,7 @@ export interface Owner {
   readonly desiredSize: number
   /** Hands an item to the stage behind a link. */
   pass: (from: Link, item: unknown, size: number) => void
-  /** What the stages behind a link give for an item, without giving it to the sink; undefined where one of them fails. */
+  /** The output of the stages behind a link for an item. The sink does not get it; undefined where one of them fails. */
   encode: (from: Link, item: unknown, size: number) => Encoded | undefined
   passEncoded: (from: Link, encoded: Encoded) => void
   /** Lets a link and those behind it hand on what they have gathered. */

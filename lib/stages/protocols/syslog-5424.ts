@@ -13,7 +13,7 @@ const NAME = /[!#-<>-\\^-~]{1,32}/y
 
 const BYTE_ORDER_MARK = '\ufeff'
 
-/** What is wrong with a message. */
+/** The fault of a message that breaks the rules of RFC 5424. */
 export class SyslogFault {
   readonly what: string
 
