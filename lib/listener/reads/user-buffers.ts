@@ -93,16 +93,22 @@ export async function proved(
 ): Promise<UserBuffers | undefined> {
   const server = createServer({ allowHalfOpen: true })
   const sockets: Socket[] = []
+  const closed: Promise<unknown>[] = []
+  const enter = (socket: Socket) => {
+    sockets.push(socket)
+    closed.push(new Promise(resolve => socket.on('close', resolve)))
+    return socket
+  }
   let timer: NodeJS.Timeout | undefined
   try {
     await new Promise<void>((resolve, reject) => {
       timer = setTimeout(reject, timeout)
       server.on('error', reject).on('connection', socket => {
-        sockets.push(socket.on('error', reject))
+        enter(socket).on('error', reject)
         tryOn(buffers, socket, sockets[0] as Socket).then(resolve, reject)
       })
       server.listen(trialAddress(platform), () => {
-        sockets.push(createConnection(clientAddress(server.address())).on('error', reject))
+        enter(createConnection(clientAddress(server.address()))).on('error', reject)
       })
     })
     return buffers
@@ -111,7 +117,8 @@ export async function proved(
   } finally {
     clearTimeout(timer)
     for (const socket of sockets) socket.destroy()
-    server.close()
+    // Nothing of it is left when the listener opens, for one that counts descriptors.
+    await Promise.all([...closed, new Promise(resolve => server.close(resolve))])
   }
 }
 
