@@ -1,16 +1,15 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { type AddressInfo, createServer, connect as dial } from 'node:net'
 import t, { type Test } from 'tap'
 import { hub, lines, pipeline, toLines } from '../../lib/index.js'
 import { connect } from '../../lib/testing/index.js'
+import { missing } from '../program.js'
+import { freePort, kill, pause, redisParameters, startServer } from '../server-program.js'
 
 /** The servers that can be a bus, and how each is started. */
 const BUSES = [
   {
     scheme: 'redis',
     program: 'redis-server',
-    parameters: (port: number) => ['--bind', '127.0.0.1', '--port', String(port), '--save', ''],
+    parameters: redisParameters,
   },
   {
     scheme: 'nats',
@@ -18,39 +17,6 @@ const BUSES = [
     parameters: (port: number) => ['-a', '127.0.0.1', '-p', String(port)],
   },
 ]
-
-/** Leaves the processor to the servers before something is looked at again. */
-const pause = () => new Promise(resolve => setTimeout(resolve, 5))
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-/** Resolves when somebody listens at a port. */
-async function whenUp(port: number): Promise<void> {
-  for (;;) {
-    const socket = dial(port, '127.0.0.1')
-    const isUp = await new Promise(resolve => {
-      socket.on('connect', () => resolve(true)).on('error', () => resolve(false))
-    })
-    socket.destroy()
-    await once(socket, 'close')
-    if (isUp) return
-    await pause()
-  }
-}
-
-async function kill(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return
-  const exit = once(server, 'exit')
-  server.kill('SIGKILL')
-  await exit
-}
 
 /** Resolves when so many warnings have a pattern. */
 async function heard(said: readonly string[], pattern: RegExp, count: number): Promise<void> {
@@ -69,19 +35,14 @@ function account(text: string): { items: number; missed: number; last: string } 
 }
 
 for (const { scheme, program, parameters } of BUSES) {
-  const skip = spawnSync(program, ['--version']).error === undefined ? false : `${program} is not installed`
+  const skip = missing(program)
 
   t.test(`45: ${program} is killed under a room, and comes back`, { skip }, async (t: Test) => {
     const said: string[] = []
     const note = ({ message }: Error) => void said.push(message)
     process.on('warning', note)
     const port = await freePort()
-    const start = async () => {
-      const server = spawn(program, parameters(port), { stdio: 'ignore' })
-      t.teardown(() => kill(server))
-      await whenUp(port)
-      return server
-    }
+    const start = () => startServer(t, port, program, parameters(port))
     const via = `${scheme}://127.0.0.1:${port}`
     const make = () => hub<string>({ name: 'lobby', via })
     const [here, there] = [make(), make()]
@@ -154,9 +115,7 @@ for (const { scheme, program, parameters } of BUSES) {
 
   t.test(`45: a hub that only publishes keeps no process from its end (${program})`, { skip }, async t => {
     const port = await freePort()
-    const server = spawn(program, parameters(port), { stdio: 'ignore' })
-    t.teardown(() => kill(server))
-    await whenUp(port)
+    await startServer(t, port, program, parameters(port))
     const holds = () => process.getActiveResourcesInfo().filter(name => /^TCP|^TLS|Timeout/.test(name))
     const before = holds()
     const room = hub<string>({ name: 'lobby', via: `${scheme}://127.0.0.1:${port}` })
