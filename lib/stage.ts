@@ -286,6 +286,13 @@ export interface AnyStage extends StageTraits {
    */
   readonly pure?: boolean
   /**
+   * True where nothing refers to the memory of an item when `transform` has returned: neither what the stage keeps nor what it
+   * gives. The memory may then be used again at once.
+   *
+   * @internal
+   */
+  readonly consumes?: boolean
+  /**
    * What the stage writes beside its output, where that may take longer than its connections.
    *
    * @internal
@@ -379,7 +386,10 @@ const STAGE_OPTIONS: readonly string[] = ['name', 'accepts', 'emits', 'open', 's
  */
 export function internalStage<In, Out>(
   definition: StageDefinition<In, Out> &
-    Pick<AnyStage, 'blocks' | 'greeting' | 'inert' | 'waits' | 'detached' | 'pure' | 'sideWrites' | 'load'>,
+    Pick<
+      AnyStage,
+      'blocks' | 'greeting' | 'inert' | 'waits' | 'detached' | 'pure' | 'consumes' | 'sideWrites' | 'load'
+    >,
 ): TransformerStage<In, Out> {
   needFunction(definition.name, "an 'open' function", definition.open)
   return freezeStage(definition)

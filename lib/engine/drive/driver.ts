@@ -16,6 +16,7 @@ import {
 import { onTrueEnd } from '../../net/true-end.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { StageCounts } from '../../stage-counts.js'
+import type { ChunkUse } from '../flow/chunk-use.js'
 import type { DormantFlow } from '../flow/dormant-flow.js'
 import type { Flow, Sink } from '../flow/flow.js'
 import { flowOf, wakeFlow } from '../flow/open-flow.js'
@@ -213,13 +214,20 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   // SocketEvents
 
+  get chunkUse(): ChunkUse {
+    return this.#isDiscarding ? 'none' : (this.#flow ?? this.#wake()).chunkUse
+  }
+
   onData(chunk: Buffer): void {
     if (this.#isDiscarding) {
       if (!this.#closing.discard(chunk)) this.duplex.pause()
       return
     }
     const flow = this.#flow ?? this.#wake()
-    if (!flow.write(chunk)) {
+    this.defers = this.#settings.ownsChunks === true
+    const isTaken = flow.write(chunk)
+    this.defers = false
+    if (!isTaken) {
       this.#flowFull = true
       if (!this.#isDiscarding) this.duplex.pause()
     }

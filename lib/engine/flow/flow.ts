@@ -4,6 +4,7 @@ import type { BywashError, Reported, UntoldFaults } from '../../errors.js'
 import type { Outcome } from '../../outcome.js'
 import type { StageCounts } from '../../stage-counts.js'
 import type { PlannedStage } from '../planned-stage.js'
+import type { ChunkUse } from './chunk-use.js'
 
 /** The receiver of a flow's output, and of how the flow ends. A connection's driver is one. */
 export interface Sink {
@@ -39,6 +40,8 @@ export interface Sink {
 export interface Flow {
   /** Opens the stages and starts them. Stages that are called later are called in the scope. */
   open: (connection: Connection, scope: AsyncResource) => void
+  /** What refers to the memory of the next item when `write` has taken it. */
+  readonly chunkUse: ChunkUse
   /** Takes one item. False asks the source to hold back until the sink's `drained()`. */
   write: (item: unknown) => boolean
   /** Ends the input: the stages are flushed, and then the sink is told to finish. */

@@ -19,6 +19,7 @@ import { BlockTransformer } from '../rewrite/block-lines.js'
 import { LoopTransformer } from '../rewrite/line-loop.js'
 import { RewrittenTransformer } from '../rewrite/rewritten.js'
 import type { TextOutput } from '../rewrite/text-output.js'
+import { type ChunkUse, chunkUse } from './chunk-use.js'
 import type { Flow, Sink } from './flow.js'
 import { Link, type Owner, openTransformer } from './link.js'
 import { PIECE_BYTES } from './stream-marks.js'
@@ -177,6 +178,10 @@ export class FusedSegment implements Flow, Owner {
     if (link === undefined) return
     this.#startFrom(link.after)
     if (link.state === 'open' && link.transformer.start !== undefined) link.call('start')
+  }
+
+  get chunkUse(): ChunkUse {
+    return this.#inPieces ? 'any' : chunkUse(this.#stages)
   }
 
   write(item: unknown): boolean {

@@ -295,6 +295,8 @@ export class StreamChain implements Flow {
     }
   }
 
+  readonly chunkUse = 'any'
+
   write(item: unknown): boolean {
     if (this.#stopped > 0) return true
     this.#items++
