@@ -27,7 +27,7 @@ export interface StageMemory {
   readonly itemsPerByte?: number
   /** The longest frame that it makes of bytes: an unfinished one is kept from read to read, and then goes out. @default 0 */
   readonly frame?: number
-  /** What else it keeps from read to read. @default 0 */
+  /** Further bytes that it keeps from read to read. @default 0 */
   readonly keeps?: number
   /** The most items that wait on each side of it, where it is a stream. @default 16, or one chunk of bytes */
   readonly waiting?: number

@@ -169,6 +169,14 @@ export type Fault = PeerError | (() => PeerError)
 /** What a stage reports: a fault of the peer, or another error with which the connection goes on. */
 export type Reported = Fault | BywashError
 
+/**
+ * Faults of the peer that were reported beyond `maxReports`. Of these only the number goes through the later stages, so that it
+ * costs as much as one fault.
+ */
+export class UntoldFaults {
+  constructor(public count: number) {}
+}
+
 /** Whether a stage reports a fault of the peer. */
 export function isFault(reported: Reported): reported is Fault {
   return typeof reported === 'function' || reported instanceof PeerError

@@ -9,7 +9,7 @@ import type { HoldingController } from '../../stage.js'
 export class Bridge {
   readonly #controller: HoldingController<Buffer>
   readonly #writable: Writable
-  /** What has come in this turn. */
+  /** The bytes that have come in this turn. */
   #pending: Buffer | Buffer[] | undefined
   /** The input has ended, and the transformer holds until everything has come back. */
   #isFlushing = false
