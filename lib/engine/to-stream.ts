@@ -313,7 +313,7 @@ class PipelineStream extends Duplex implements Watched {
   }
 
   #callBack(): void {
-    if ((this.#isFull && !this.#plan.detached) || this.#flowIsFull || this.#failure !== undefined) return
+    if ((this.#isFull && !this.#flow?.isDetached) || this.#flowIsFull || this.#failure !== undefined) return
     const goOn = this.#goOn
     this.#goOn = undefined
     goOn?.()

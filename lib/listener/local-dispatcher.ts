@@ -53,7 +53,12 @@ export class LocalDispatcher implements Dispatcher {
   constructor({ plan, settings, connections, handshakes, upgrades }: LocalSettings, onGone: OnGone) {
     this.#plan = plan
     this.#settings = settings
-    this.#driverSettings = { ...connections.drive, onDone: this.#onDone, ownsChunks: true }
+    this.#driverSettings = {
+      ...connections.drive,
+      onDone: this.#onDone,
+      onList: this.#noteSideWrites,
+      ownsChunks: true,
+    }
     this.#watch = new DeadlineWatch(connections.deadlines, settings.clock)
     this.#handshakes = handshakes
     this.#upgrades = upgrades
@@ -83,7 +88,11 @@ export class LocalDispatcher implements Dispatcher {
     await load(plan)
     this.#plan = plan
     this.#upgrades?.follow(plan)
-    for (const each of plan.sideWrites) this.#sideWrites.add(each)
+    this.#noteSideWrites(plan)
+  }
+
+  readonly #noteSideWrites = ({ sideWrites }: Plan) => {
+    for (const each of sideWrites) this.#sideWrites.add(each)
   }
 
   setSecureContext(options: TlsOptions): void {

@@ -8,7 +8,7 @@ import type { PlanMode } from '../engine/planned-stage.js'
 import { type BywashError, madeFault, reasonOf } from '../errors.js'
 import type { Kind } from '../kind.js'
 import type { Reason } from '../outcome.js'
-import { type AnyStage, type Controller, stage } from '../stage.js'
+import { type AnyStage, type Controller, type Stage, stage } from '../stage.js'
 
 const ignore = () => {}
 
@@ -18,6 +18,8 @@ export interface TrialHooks {
   readonly report?: (error: BywashError) => void
   /** Called with each item that comes out. */
   readonly given?: (item: unknown) => void
+  /** Called with the list that a stage becomes. */
+  readonly becomes?: ((next: Stage<Buffer, Buffer>) => void) | undefined
   /** Returns false while the reader takes nothing. When it takes more again, call `resume()`. @default always true */
   readonly reading?: () => boolean
   /** False drops what comes out and what is reported, for a long run. @default true */
@@ -70,6 +72,7 @@ export class Trial {
     const {
       report = () => {},
       given = () => {},
+      becomes = ignore,
       reading = () => true,
       keeps = true,
       wait = until => until,
@@ -92,6 +95,7 @@ export class Trial {
       drained: () => this.#wake(),
       inputClosed: ignore,
       outputEnded: ignore,
+      becomes,
       report: reported => {
         const error = madeFault(reported)
         if (keeps) this.reports.push(error.code)

@@ -62,6 +62,8 @@ export interface DriverSettings {
   readonly onDone: (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => void
   /** Whether nobody else holds the chunks that are read, as with those of a socket, so that stages may change them in place. */
   readonly ownsChunks?: boolean
+  /** Called when a connection goes on with another list. */
+  readonly onList?: (plan: Plan) => void
 }
 
 /**
@@ -105,8 +107,6 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   #dormant: DormantFlow | undefined
   /** The flow takes no more before it calls `drained`. */
   #flowFull = false
-  /** A client that does not read is still read from. */
-  #isDetached = false
   #state: State = 'new'
   /** Made with the first fault that a stage reports. */
   #reports: FaultReports | undefined
@@ -137,7 +137,6 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (this.duplex.destroyed) this.onClose()
     if (this.#state === 'closed') return
     this.#state = 'open'
-    this.#isDetached = plan.detached
     const duplex = this.duplex
     duplex.on('drain', onDrain).on('end', onEnd)
     countWith(this.#connection, this)
@@ -303,7 +302,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   drained(): void {
     this.#flowFull = false
-    if (!this.outputFull || this.#isDetached) this.#resume()
+    if (!this.outputFull || this.#flow?.isDetached) this.#resume()
   }
 
   hasRoom(held: number): boolean {
@@ -330,6 +329,10 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     // What has failed or was aborted has its reason; a duplex that is destroyed may still say 'end'.
     if (this.#closeState?.reason !== undefined) return
     this.#linger(terminated ? 'terminated' : this.#isDiscarding ? 'shutdown' : 'end', undefined)
+  }
+
+  listChanged(plan: Plan): void {
+    this.#settings.onList?.(plan)
   }
 
   report(reported: Reported): void {
@@ -446,7 +449,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   protected override pause(): void {
-    if (!this.#isDiscarding && !this.#isDetached) this.duplex.pause()
+    if (!this.#isDiscarding && !this.#flow?.isDetached) this.duplex.pause()
   }
 
   #resume(): void {

@@ -2,7 +2,9 @@ import type { AsyncResource } from 'node:async_hooks'
 import type { Connection } from '../../connection.js'
 import type { BywashError, Reported } from '../../errors.js'
 import type { Outcome } from '../../outcome.js'
+import type { Stage } from '../../stage.js'
 import type { StageCounts } from '../../stage-counts.js'
+import type { Plan } from '../plan.js'
 import type { PlannedStage } from '../planned-stage.js'
 
 /** The receiver of a flow's output, and of how the flow ends. A connection's driver is one. */
@@ -29,6 +31,10 @@ export interface Sink {
   finish: (terminated: boolean) => void
   /** Called with what a stage reports, such as a fault of the peer; the connection goes on. */
   report: (error: Reported) => void
+  /** Called when the flow goes on with another list. */
+  listChanged?: (plan: Plan) => void
+  /** Called in a test, with the list that a stage becomes. A list of other kinds is then no error, but the end. */
+  readonly becomes?: ((next: Stage<Buffer, Buffer>) => void) | undefined
   /** Called when a stage failed, after the output from before the failure. May also be called after `finish`. */
   fail: (error: BywashError) => void
 }
@@ -53,6 +59,8 @@ export interface Flow {
   abort: () => void
   /** Bytes that have come in. */
   readonly bytes: number
+  /** Whether what comes in causes none of the output, so that a full sink holds no input back. */
+  readonly isDetached: boolean
   counts: () => readonly StageCounts[]
   /** Closes every transformer, once; returns the first error that one threw. */
   close: (outcome: Outcome) => BywashError | undefined

@@ -1,7 +1,14 @@
 import type { Connection } from '../../connection.js'
 import { type Fault, type Reported, StageError } from '../../errors.js'
 import { asBuffer, dropRejection, isThenable, resultOf, sizeOf, wrongKind } from '../../kind.js'
-import { type Encoded, type HoldingController, reported, type settle, type Transformer } from '../../stage.js'
+import {
+  type Encoded,
+  type HoldingController,
+  reported,
+  type Stage,
+  type settle,
+  type Transformer,
+} from '../../stage.js'
 import type { FrameWatch } from '../drive/frame-watch.js'
 import type { PlannedStage } from '../planned-stage.js'
 import { LoopTransformer } from '../rewrite/line-loop.js'
@@ -33,6 +40,7 @@ export interface Owner {
   passReport: (fault: Fault, first: Link | undefined) => void
   report: (link: Link, reported: Reported) => void
   terminate: (link: Link) => void
+  become: (link: Link, next: Stage<Buffer, Buffer>) => void
   endOutput: () => void
   fail: (link: Link, cause: unknown, when: string) => void
   refuseLate: (link: Link) => void
@@ -223,7 +231,7 @@ export class Link implements HoldingController<unknown> {
   enqueue(item: unknown): void {
     const { segment, planned } = this
     if (this.state !== 'open') {
-      if (this.state === 'ended' && segment.isBusy) segment.refuseLate(this)
+      if (segment.isBusy) segment.refuseLate(this)
       return
     }
     const size = sizeOf(planned.emits, item)
@@ -286,6 +294,10 @@ export class Link implements HoldingController<unknown> {
 
   terminate(): void {
     this.segment.terminate(this)
+  }
+
+  become(next: Stage<Buffer, Buffer>): void {
+    if (this.state === 'open') this.segment.become(this, next)
   }
 
   endOutput(): void {

@@ -58,7 +58,10 @@ export class StreamChain implements Flow {
   /** Size of the output of the turn, with that of the objects of its items. */
   #turnSize = 0
 
+  readonly isDetached: boolean
+
   constructor(plan: Plan, sink: Sink) {
+    this.isDetached = plan.detached
     this.#plan = plan
     this.#sink = sink
   }
