@@ -7,16 +7,16 @@ import { ConnectionDriver, type DriverSettings } from '../engine/drive/driver.js
 import { load } from '../engine/flow/open-flow.js'
 import { guarded } from '../engine/guarded.js'
 import type { Plan } from '../engine/plan.js'
+import type { HandshakeEvents, Handshakes } from '../engine/tls/handshakes.js'
 import { InvalidOptionError } from '../errors.js'
 import { OPEN_FILES } from '../open-files.js'
+import type { TlsOptions } from '../options/tls-options.js'
 import type { Outcome } from '../outcome.js'
 import { type Pipeline, planOf } from '../pipeline.js'
 import { finishAll, giveUpAll, type SideWrites } from '../side-writes.js'
 import type { Dispatcher, OnGone } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
 import { stopReadingAtPause } from './socket-options.js'
-import type { HandshakeEvents, Handshakes } from './tls/handshakes.js'
-import type { TlsOptions } from './tls/tls-options.js'
 import type { UpgradeEvents, Upgrades } from './websocket/upgrades.js'
 
 /** Checked and loaded settings with which a process serves the connections of a listener. */

@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { type Connection, countWith, endConnection } from '../connection.js'
 import type { Flow } from '../engine/flow/flow.js'
+import { needsUpgrades } from '../engine/flow/fused.js'
 import { flowOf, load } from '../engine/flow/open-flow.js'
 import { makePlan, place } from '../engine/plan.js'
 import type { PlanMode } from '../engine/planned-stage.js'
@@ -60,13 +61,14 @@ export class Trial {
     const watched = stages.map(each => noteStreams(each, streams))
     const plan = makePlan(kind, place(kind, watched), mode)
     await load(plan)
-    return new Trial(sink => flowOf(plan, sink), connection, streams, hooks)
+    return new Trial(sink => flowOf(plan, sink), connection, streams, plan.upgrades, hooks)
   }
 
   private constructor(
     flow: (sink: Parameters<typeof flowOf>[1]) => Flow,
     connection: Connection,
     streams: readonly Duplex[],
+    upgrades: boolean,
     hooks: TrialHooks = {},
   ) {
     const {
@@ -106,6 +108,10 @@ export class Trial {
     })
     countWith(connection, {
       counts: () => this.#flow.counts(),
+      // A test of stages has no handshake.
+      startTls: async () => {
+        if (!upgrades) throw needsUpgrades()
+      },
       failLater: error => {
         this.#flow.abort()
         this.#fail(error)

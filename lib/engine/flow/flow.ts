@@ -49,6 +49,12 @@ export interface Flow {
   end: () => void
   /** Called when the sink takes output again, after an `endTurn` that returned false. */
   resume: () => void
+  /**
+   * Drops what was not taken yet and what still comes, until `releaseInput()`, and calls back at the end of the turn in which the
+   * stages behind the one that changes the connection have given everything. Returns the name of that stage.
+   */
+  holdInput: (whenQuiet: () => void) => string
+  releaseInput: () => void
   /** Called once a tick. Returns the stage in which the same frame has been unfinished for `limit` ticks, if there is one. */
   overdue: (limit: number) => PlannedStage | undefined
   /** Whether any stage holds an unfinished frame. */

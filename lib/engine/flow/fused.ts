@@ -1,5 +1,13 @@
 import type { Connection } from '../../connection.js'
-import { type BywashError, blame, type Fault, isFault, type Reported, StageError } from '../../errors.js'
+import {
+  type BywashError,
+  blame,
+  type Fault,
+  InvalidOptionError,
+  isFault,
+  type Reported,
+  StageError,
+} from '../../errors.js'
 import { isThenable, sizeOf } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import { type Encoded, type Stage, settle, unanswered } from '../../stage.js'
@@ -46,6 +54,13 @@ export interface UpgradeHost {
   readonly beginChange: (next: Stage<Buffer, Buffer>) => void
   /** Goes on with the next list: the segment has given all its output. `rest` is what it has not taken. */
   readonly change: (rest: unknown, outputEnded: boolean) => void
+}
+
+/** The error of `startTls()` on a list of which no stage says that it changes the connection. */
+export function needsUpgrades(): InvalidOptionError {
+  return new InvalidOptionError(
+    "connection.startTls(): give the stage that calls it 'upgrades: true', so that nothing behind its frame is taken.",
+  )
 }
 
 /**
@@ -114,6 +129,10 @@ export class FusedSegment implements Flow, Owner {
   /** The stage that has changed to another list, and what was not taken of a chunk then. */
   #becoming: Link | undefined
   #residue: unknown
+  /** Input is dropped, while the connection goes over to TLS. */
+  #isHeld = false
+  /** Called once everything from before that has left the last stage. */
+  #whenQuiet: (() => void) | undefined
   /** Items and bytes that have come in. */
   #items = 0
   bytes = 0
@@ -195,6 +214,7 @@ export class FusedSegment implements Flow, Owner {
   }
 
   write(item: unknown): boolean {
+    if (this.#isHeld) return false
     if (this.#state !== 'open') return true
     this.#items++
     this.bytes += sizeOf(this.#stages[0]?.accepts ?? 'bytes', item)
@@ -263,6 +283,33 @@ export class FusedSegment implements Flow, Owner {
     return this.#pieceBytes
   }
 
+  holdInput(whenQuiet: () => void): string {
+    if (this.#upgrader === undefined || this.#state === 'done') throw needsUpgrades()
+    this.#waits++
+    this.#isHeld = true
+    this.#isFull = true
+    for (const dropped of [this.#rest, this.#residue])
+      this.bytes -= (dropped as Buffer | undefined)?.length ?? 0
+    this.#rest = undefined
+    this.#residue = undefined
+    this.#whenQuiet = whenQuiet
+    if (!this.#busy) this.endTurnSoon()
+    return this.#upgrader.planned.name
+  }
+
+  releaseInput(): void {
+    this.#waits--
+    this.#isHeld = false
+    this.endTurn()
+  }
+
+  #callWhenQuiet(): void {
+    for (let link = this.#upgrader?.after; link !== undefined; link = link.after) if (link.waits) return
+    const whenQuiet = this.#whenQuiet
+    this.#whenQuiet = undefined
+    whenQuiet?.()
+  }
+
   overdue(limit: number): PlannedStage | undefined {
     for (let link = this.#head; link !== undefined; link = link.after) {
       if (isOverdue(link, link.frame, limit)) return link.planned.rewrites?.[0] ?? link.planned
@@ -272,7 +319,7 @@ export class FusedSegment implements Flow, Owner {
 
   unfinished(): boolean {
     for (let link = this.#head; link !== undefined; link = link.after) if (link.frame !== 0) return true
-    return false
+    return this.#isHeld
   }
 
   unanswered(time: number): BywashError | undefined {
@@ -595,7 +642,7 @@ export class FusedSegment implements Flow, Owner {
     this.#busy = true
     this.#takeRest()
     this.complete(this.#head)
-    const outputEnded = this.#endsOutput && this.#flushOutput()
+    const outputEnded = this.#endsOutput && !this.#isHeld && this.#flushOutput()
     let flushed = false
     while (this.#state !== 'open' && !flushed && this.#rest === undefined && this.#waits === 0) {
       flushed = this.#flush(this.#head)
@@ -617,6 +664,7 @@ export class FusedSegment implements Flow, Owner {
       this.#sink.drained()
     }
     if (this.#readyCallbacks !== undefined) this.tellReady()
+    if (this.#whenQuiet !== undefined) this.#callWhenQuiet()
   }
 
   #finish(): void {

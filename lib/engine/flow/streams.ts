@@ -10,7 +10,7 @@ import { noAnswer } from '../drive/timeout-errors.js'
 import type { Plan } from '../plan.js'
 import type { PlannedStage, Segment } from '../planned-stage.js'
 import type { Flow, Sink } from './flow.js'
-import { FusedSegment } from './fused.js'
+import { FusedSegment, needsUpgrades } from './fused.js'
 import { guardStream } from './guard-stream.js'
 import { ITEM_BYTES } from './link.js'
 import {
@@ -305,6 +305,12 @@ export class StreamChain implements Flow {
   resume(): void {
     this.#parts.at(-1)?.stream.resume()
   }
+
+  holdInput(): string {
+    throw needsUpgrades()
+  }
+
+  releaseInput(): void {}
 
   overdue(limit: number): PlannedStage | undefined {
     for (const part of this.#parts) {

@@ -195,6 +195,14 @@ export class UpgradableFlow implements Flow, UpgradeHost {
     this.#inner.resume()
   }
 
+  holdInput(whenQuiet: () => void): string {
+    return this.#inner.holdInput(whenQuiet)
+  }
+
+  releaseInput(): void {
+    this.#inner.releaseInput()
+  }
+
   overdue(limit: number): PlannedStage | undefined {
     return this.#inner.overdue(limit)
   }

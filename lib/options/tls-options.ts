@@ -1,6 +1,8 @@
-import { time } from '../../engine/connection-options.js'
-import { choice, type Option, type Presence } from '../../options/option.js'
-import type { OptionsOf } from '../../options/option-values.js'
+import { choice, integer, type Option, type Presence } from './option.js'
+import type { OptionsOf } from './option-values.js'
+
+/** Longest time that a timer of Node's takes. */
+const MAX_TIMEOUT_MS = 2_147_483_647
 
 /** PEM, as text or bytes; several where Node takes several. */
 export type Pem = string | Buffer | (string | Buffer)[]
@@ -39,7 +41,13 @@ export const TLS_OPTIONS = {
     help: 'the oldest version of TLS that is spoken',
     default: 'TLSv1.2',
   }),
-  handshakeTimeout: time('how long a TLS handshake may take, from the accept on', 5_000, { minimum: 1 }),
+  handshakeTimeout: integer({
+    help: 'how long a TLS handshake may take, from the accept on',
+    default: 5_000,
+    minimum: 1,
+    maximum: MAX_TIMEOUT_MS,
+    unit: 'ms',
+  }),
 }
 
 /** Options of TLS, with the names that `tls.createServer()` has for them. Times are in milliseconds. */
