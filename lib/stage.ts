@@ -48,6 +48,17 @@ export interface Controller<Out> {
    */
   terminate: () => void
   /**
+   * Sends bytes to the peer past the later stages: behind what this stage has enqueued so far, and what they make of it. They are
+   * in `bytesWritten` of the outcome, and not in the counts of stages. As with `enqueue`, a client that does not read holds the
+   * input back, and `maxPending` limits what is replied from outside of a call.
+   *
+   * @throws StageError for what is no Uint8Array.
+   * @example
+   * // Telnet: whatever the client offers is refused, below the lines.
+   * if (command === WILL) controller.reply(Buffer.of(IAC, DONT, option))
+   */
+  reply: (bytes: Uint8Array) => void
+  /**
    * Goes on with another list of stages on the same connection, behind the frame that the stage is at: for a protocol that
    * begins with another one, such as SOCKS or STARTTLS. Later stages are flushed, and their output leaves; then `close` of all
    * stages of this list is called with the reason `become`, the new list is opened, and gets what came behind the frame. The
@@ -89,6 +100,8 @@ export interface Controller<Out> {
  * @internal
  */
 export interface HoldingController<Out> extends Controller<Out> {
+  /** Takes replies of earlier stages too, which come to `[reported]` as faults do. */
+  report: (reported: Reported | Reply) => void
   /** The transformer gets no call before `release()`; items that come are queued, and the source is held back. */
   hold: () => void
   /** Ends one `hold()`. Does nothing once the stage was stopped. */
@@ -107,6 +120,18 @@ export interface HoldingController<Out> extends Controller<Out> {
   encode: (item: Out) => Encoded | undefined
   /** Enqueues an item that was encoded, by this controller or one with the same `encoders`. */
   enqueueEncoded: (encoded: Encoded) => void
+}
+
+/**
+ * Bytes that a stage sends to the peer past the later stages. It travels as a report does, behind the items in front of it.
+ *
+ * @internal
+ */
+export class Reply {
+  constructor(
+    readonly stage: string,
+    readonly bytes: Buffer,
+  ) {}
 }
 
 /**
@@ -161,7 +186,7 @@ export interface Transformer<In, Out> {
   /** @internal */
   [unanswered]?: (time: number) => BywashError
   /** @internal */
-  [reported]?: (fault: Fault, controller: Controller<Out>) => void
+  [reported]?: (fault: Fault | Reply, controller: HoldingController<Out>) => void
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   type Reported,
   reasonOf,
   SlowConsumerError,
+  StageError,
 } from '../errors.js'
 import { asBuffer, sizeOf, wrongInput } from '../kind.js'
 import { checkChoice, checkNames } from '../options/check-option.js'
@@ -272,6 +273,10 @@ class PipelineStream extends Duplex implements Watched {
         this.#callBack()
       },
       finish: terminated => this.#finish(terminated ? 'terminated' : 'end'),
+      reply: ({ stage, bytes }) => {
+        if (this.#plan.emits === 'bytes') this.#pending.push(bytes)
+        else this.#abort(new StageError(stage, 'called reply() in a list that does not give bytes.'))
+      },
       report: reported => this.#report(reported),
       fail: error => this.#fail(error),
     }

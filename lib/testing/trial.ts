@@ -98,6 +98,10 @@ export class Trial {
       inputClosed: ignore,
       outputEnded: ignore,
       becomes,
+      reply: ({ bytes }) => {
+        if (keeps) this.output.push(bytes)
+        given(bytes)
+      },
       report: reported => {
         const error = madeFault(reported)
         if (keeps) this.reports.push(error.code)

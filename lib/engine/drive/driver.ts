@@ -23,6 +23,7 @@ import {
 } from '../../errors.js'
 import type { TlsOptions } from '../../options/tls-options.js'
 import type { Outcome, Reason } from '../../outcome.js'
+import type { Reply } from '../../stage.js'
 import type { StageCounts } from '../../stage-counts.js'
 import type { DormantFlow } from '../flow/dormant-flow.js'
 import type { Flow, Sink } from '../flow/flow.js'
@@ -407,6 +408,10 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     // What has failed or was aborted has its reason; a duplex that is destroyed may still say 'end'.
     if (this.#closeState?.reason !== undefined) return
     this.#linger(terminated ? 'terminated' : this.#isDiscarding ? 'shutdown' : 'end', undefined)
+  }
+
+  reply({ bytes }: Reply): void {
+    this.write(bytes)
   }
 
   listChanged(plan: Plan): void {

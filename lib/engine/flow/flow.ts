@@ -2,7 +2,7 @@ import type { AsyncResource } from 'node:async_hooks'
 import type { Connection } from '../../connection.js'
 import type { BywashError, Reported } from '../../errors.js'
 import type { Outcome } from '../../outcome.js'
-import type { Stage } from '../../stage.js'
+import type { Reply, Stage } from '../../stage.js'
 import type { StageCounts } from '../../stage-counts.js'
 import type { Plan } from '../plan.js'
 import type { PlannedStage } from '../planned-stage.js'
@@ -31,6 +31,8 @@ export interface Sink {
   finish: (terminated: boolean) => void
   /** Called with what a stage reports, such as a fault of the peer; the connection goes on. */
   report: (error: Reported) => void
+  /** Takes bytes that a stage sends past the later stages, behind what was written before. */
+  reply: (reply: Reply) => void
   /** Called when the flow goes on with another list. */
   listChanged?: (plan: Plan) => void
   /** Called in a test, with the list that a stage becomes. A list of other kinds is then no error, but the end. */

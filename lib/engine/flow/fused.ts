@@ -10,7 +10,7 @@ import {
 } from '../../errors.js'
 import { isThenable, sizeOf } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
-import { type Encoded, type Stage, settle, unanswered } from '../../stage.js'
+import { type Encoded, Reply, type Stage, settle, unanswered } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import { isOverdue } from '../drive/frame-watch.js'
 import { noAnswer } from '../drive/timeout-errors.js'
@@ -538,8 +538,8 @@ export class FusedSegment implements Flow, Owner {
    * Reports an error of a stage. A fault of the peer is not heard of when the connection ends in front of it, however the
    * input was cut: what later stages have gathered goes on first, since it may be what ends the connection.
    */
-  report(link: Link, reported: Reported): void {
-    if (!isFault(reported)) {
+  report(link: Link, reported: Reported | Reply): void {
+    if (!(reported instanceof Reply) && !isFault(reported)) {
       this.#sink.report(reported)
       return
     }
@@ -547,17 +547,27 @@ export class FusedSegment implements Flow, Owner {
     if (link.state !== 'stopped') this.passReport(reported, link.after)
   }
 
+  /** Sends bytes past the stages behind a link. Outside a turn, as from a timer, the turn ends with this tick. */
+  reply(link: Link, bytes: Buffer): void {
+    const isOuter = this.enterTurn()
+    this.report(link, new Reply(link.planned.name, bytes))
+    if (!isOuter) return
+    this.leaveTurn()
+    this.#countPush(bytes.length)
+  }
+
   /** Takes the report of a stage in front of the segment. */
-  takeReport(fault: Fault): void {
+  takeReport(fault: Fault | Reply): void {
     this.passReport(fault, this.#head)
   }
 
   /** Passes a report through a link and those behind it, behind the items in front of it. */
-  passReport(fault: Fault, first: Link | undefined): void {
+  passReport(fault: Fault | Reply, first: Link | undefined): void {
     for (let link = first; link !== undefined; link = link.after) {
       if (link.takesReport(fault)) return
     }
-    this.#sink.report(fault)
+    if (fault instanceof Reply) this.#sink.reply(fault)
+    else this.#sink.report(fault)
   }
 
   /** Called with a link that is not open any more, and has enqueued in a turn. */

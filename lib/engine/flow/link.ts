@@ -4,6 +4,7 @@ import { asBuffer, dropRejection, isThenable, resultOf, sizeOf, wrongKind } from
 import {
   type Encoded,
   type HoldingController,
+  type Reply,
   reported,
   type Stage,
   type settle,
@@ -37,8 +38,9 @@ export interface Owner {
   /** Lets a link and those behind it hand on what they have gathered. */
   complete: (first: Link | undefined) => void
   /** Passes a report through a link and those behind it. */
-  passReport: (fault: Fault, first: Link | undefined) => void
-  report: (link: Link, reported: Reported) => void
+  passReport: (fault: Fault | Reply, first: Link | undefined) => void
+  report: (link: Link, reported: Reported | Reply) => void
+  reply: (link: Link, bytes: Buffer) => void
   terminate: (link: Link) => void
   become: (link: Link, next: Stage<Buffer, Buffer>) => void
   endOutput: () => void
@@ -122,7 +124,7 @@ export class Link implements HoldingController<unknown> {
   }
 
   /** Takes a report of an earlier stage, and passes it on behind the items that it came behind; false where that is now. */
-  takesReport(fault: Fault): boolean {
+  takesReport(fault: Fault | Reply): boolean {
     const { transformer } = this
     if (this.waits) this.#enqueueLater(new QueuedReport(fault))
     else if (transformer[reported] === undefined) return false
@@ -324,14 +326,25 @@ export class Link implements HoldingController<unknown> {
     this.segment.fail(this, reason, 'its own judgement')
   }
 
-  report(reported: Reported): void {
+  report(reported: Reported | Reply): void {
     this.segment.report(this, reported)
+  }
+
+  reply(given: Uint8Array): void {
+    if (this.state !== 'open') {
+      if (this.segment.isBusy) this.segment.refuseLate(this)
+      return
+    }
+    const bytes = asBuffer('bytes', given)
+    if (bytes === undefined)
+      throw new StageError(this.planned.name, 'called reply() with what is no Uint8Array.')
+    if (!this.outputEnded) this.segment.reply(this, bytes)
   }
 }
 
 /** A report of an earlier stage, in the queue of a link that waits. */
 class QueuedReport {
-  constructor(readonly fault: Fault) {}
+  constructor(readonly fault: Fault | Reply) {}
 }
 
 /** The memory that a queued item takes beyond its bytes: about that of a Buffer. */

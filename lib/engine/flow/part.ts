@@ -1,5 +1,6 @@
 import type { Duplex, Transform } from 'node:stream'
 import type { BywashError, Fault } from '../../errors.js'
+import type { Reply } from '../../stage.js'
 import type { FrameWatch } from '../drive/frame-watch.js'
 import type { PlannedStage } from '../planned-stage.js'
 import type { FusedSegment } from './fused.js'
@@ -47,7 +48,7 @@ export interface Reports {
 
 export interface Report {
   readonly behind: number
-  readonly fault: Fault
+  readonly fault: Fault | Reply
 }
 
 export function newPart(

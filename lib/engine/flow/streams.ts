@@ -4,6 +4,7 @@ import type { Connection } from '../../connection.js'
 import { type BywashError, blame, type Fault, isFault, type Reported, StageError } from '../../errors.js'
 import { asBuffer, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
+import { Reply } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import { isOverdue } from '../drive/frame-watch.js'
 import { noAnswer } from '../drive/timeout-errors.js'
@@ -136,6 +137,10 @@ export class StreamChain implements Flow {
         report: error => {
           flushGathered()
           this.#report(index, error)
+        },
+        reply: reply => {
+          flushGathered()
+          if (index >= this.#stopped) this.#sendBehind(index, reply)
         },
         fail: error => {
           this.#fail(index, error)
@@ -394,7 +399,7 @@ export class StreamChain implements Flow {
   }
 
   /** Sends a report behind the output that a part has made so far. */
-  #sendBehind(index: number, fault: Fault): void {
+  #sendBehind(index: number, fault: Fault | Reply): void {
     const part = this.#parts[index] as Part
     const { stream } = part
     part.reports ??= { waiting: [], leaving: [] }
@@ -423,11 +428,12 @@ export class StreamChain implements Flow {
     }
   }
 
-  #receive(index: number, fault: Fault): void {
+  #receive(index: number, fault: Fault | Reply): void {
     if (index < this.#stopped) return
     const part = this.#parts[index]
     if (part === undefined) {
-      this.#sink.report(fault)
+      if (fault instanceof Reply) this.#giveReply(fault)
+      else this.#sink.report(fault)
     } else if (part.taken === part.given && part.rest === undefined) {
       this.#passThrough(index, fault)
     } else {
@@ -436,8 +442,14 @@ export class StreamChain implements Flow {
     }
   }
 
+  /** Gives the sink bytes that a stage sends past the later ones; these give nothing more while it is full. */
+  #giveReply(reply: Reply): void {
+    this.#sink.reply(reply)
+    if (!this.#endTurn()) this.#parts.at(-1)?.stream.pause()
+  }
+
   /** Sends a report through a part that has dealt with all items in front of it, though stages in it may still wait. */
-  #passThrough(index: number, fault: Fault): void {
+  #passThrough(index: number, fault: Fault | Reply): void {
     const { segment } = this.#parts[index] as Part
     if (segment === undefined) this.#sendBehind(index, fault)
     else segment.takeReport(fault)

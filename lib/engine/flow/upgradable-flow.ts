@@ -244,6 +244,7 @@ function mutedSink(sink: Sink): Sink {
     drained: () => sink.drained(),
     inputClosed: () => sink.inputClosed(),
     outputEnded: () => {},
+    reply: () => {},
     finish: terminated => sink.finish(terminated),
     report: error => sink.report(error),
     fail: error => sink.fail(error),

@@ -10,6 +10,7 @@ import {
   type Controller,
   type HoldingController,
   internalStage,
+  type Reply,
   reported,
   type StageOptions,
   settle,
@@ -188,7 +189,7 @@ class Calling<In, Out> implements Transformer<In, Out> {
     if (this.#count === concurrency) this.#waitFor(concurrency - 1)
   }
 
-  [reported](fault: Fault, controller: Controller<Out>): void {
+  [reported](fault: Fault | Reply, controller: HoldingController<Out>): void {
     if (this.#count === 0 || !this.#rules.ordered) {
       controller.report(fault)
       return
@@ -272,7 +273,7 @@ class Calling<In, Out> implements Transformer<In, Out> {
     if (--this.#count === 0) this.#first = 0
     if (!this.#rules.ordered) this.#free.push(slot)
     if (state === 'done') controller.answer(value as Out)
-    else if (state === 'report') controller.report(value as Fault)
+    else if (state === 'report') controller.report(value as Fault | Reply)
     else controller.error(blame(this.#rules.name, 'transform', value))
   }
 
