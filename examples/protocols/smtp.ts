@@ -17,7 +17,7 @@ const session = stage({
     let length = 0
     let step: 'hello' | 'sender' | 'recipient' = 'hello'
     function takeLine(line: string, taken: string[]): string | undefined {
-      length += line.length
+      length += line.length + 2
       if (line !== '.' && length <= MAX_MAIL_LENGTH) taken.push(line.replace(/^\./, ''))
       if (line !== '.') return undefined
       ;[mail, step] = [undefined, 'hello']
@@ -26,6 +26,7 @@ const session = stage({
       return '250 taken'
     }
     function take(verb: string): string {
+      if (verb === 'RSET') step = 'hello'
       if (verb === 'RSET' || verb === 'NOOP' || verb === 'HELO') return '250 ok'
       if (verb === 'EHLO') return connection.tls ? '250 HELP' : '250-HELP\r\n250 STARTTLS'
       if (verb === 'QUIT') return '221 bye'
@@ -53,10 +54,6 @@ const server = pipeline()
   .through(session)
   .through(toLines({ delimiter: '\r\n', encoding: 'latin1' }))
   .through(welcome('220 bywash ESMTP\r\n'))
-const listener = await listen(server, {
-  host,
-  port: Number(port),
-  farewell: ({ message }) => `421 ${message}\r\n`,
-})
+const listener = await listen(server, { host, port: Number(port), farewell: () => '421 bye\r\n' })
 process.once('SIGTERM', () => void listener.close())
 process.stderr.write(`SMTP on ${listener.address.address}:${listener.address.port}\n`)

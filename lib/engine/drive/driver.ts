@@ -20,6 +20,7 @@ import {
   reasonOf,
   SlowConsumerError,
   StageError,
+  UntoldFaults,
 } from '../../errors.js'
 import type { TlsOptions } from '../../options/tls-options.js'
 import type { Outcome, Reason } from '../../outcome.js'
@@ -418,16 +419,21 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.#settings.onList?.(plan)
   }
 
-  report(reported: Reported): void {
+  claimReport(): boolean {
+    return this.#settings.onError !== undefined && this.#faultReports.claim()
+  }
+
+  report(reported: Reported | UntoldFaults): void {
     if (this.#settings.onError === undefined) return
-    if (!isFault(reported)) {
-      this.#tell(reported)
-      return
-    }
+    if (reported instanceof UntoldFaults || isFault(reported)) this.#faultReports.report(reported)
+    else this.#tell(reported)
+  }
+
+  get #faultReports(): FaultReports {
     this.#reports ??= new FaultReports(this.#connection.clock, this.#settings.maxReports, error =>
       this.#tell(error),
     )
-    this.#reports.report(reported)
+    return this.#reports
   }
 
   fail(error: BywashError): void {

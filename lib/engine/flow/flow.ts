@@ -1,6 +1,6 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { Connection } from '../../connection.js'
-import type { BywashError, Reported } from '../../errors.js'
+import type { BywashError, Reported, UntoldFaults } from '../../errors.js'
 import type { Outcome } from '../../outcome.js'
 import type { Reply, Stage } from '../../stage.js'
 import type { StageCounts } from '../../stage-counts.js'
@@ -29,8 +29,10 @@ export interface Sink {
   outputEnded: () => void
   /** Called after all output, when every stage was flushed, or one has terminated the connection. */
   finish: (terminated: boolean) => void
+  /** Whether one more fault of the peer is told, and not only counted. True uses up one of `maxReports`. */
+  claimReport: () => boolean
   /** Called with what a stage reports, such as a fault of the peer; the connection goes on. */
-  report: (error: Reported) => void
+  report: (reported: Reported | UntoldFaults) => void
   /** Takes bytes that a stage sends past the later stages, behind what was written before. */
   reply: (reply: Reply) => void
   /** Called when the flow goes on with another list. */

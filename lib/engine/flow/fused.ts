@@ -2,15 +2,15 @@ import type { Connection } from '../../connection.js'
 import {
   type BywashError,
   blame,
-  type Fault,
   InvalidOptionError,
   isFault,
   type Reported,
   StageError,
+  UntoldFaults,
 } from '../../errors.js'
 import { isThenable, sizeOf } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
-import { type Encoded, Reply, type Stage, settle, unanswered } from '../../stage.js'
+import { type Encoded, type InBand, Reply, type Stage, settle, unanswered } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import { isOverdue } from '../drive/frame-watch.js'
 import { noAnswer } from '../drive/timeout-errors.js'
@@ -120,6 +120,8 @@ export class FusedSegment implements Flow, Owner {
   #outputEnded = false
   /** The links that wait for a positive `desiredSize`, with what to call then. */
   #readyCallbacks: (readonly [Link, () => void])[] | undefined
+  /** The faults of this turn that are only counted, by the link that has reported them. */
+  #untold: Map<Link, UntoldFaults> | undefined
   /** The source was told to hold back. */
   #isFull = false
   /** Set where a stage of the list may change the connection. */
@@ -538,31 +540,57 @@ export class FusedSegment implements Flow, Owner {
    * Reports an error of a stage. A fault of the peer is not heard of when the connection ends in front of it, however the
    * input was cut: what later stages have gathered goes on first, since it may be what ends the connection.
    */
-  report(link: Link, reported: Reported | Reply): void {
-    if (!(reported instanceof Reply) && !isFault(reported)) {
-      this.#sink.report(reported)
-      return
-    }
+  report(link: Link, reported: Reported): void {
+    if (!isFault(reported)) this.#sink.report(reported)
+    else if (this.#sink.claimReport()) this.reportBehind(link, reported)
+    else this.#countUntold(link)
+  }
+
+  reportBehind(link: Link, fault: InBand): void {
     this.complete(link.after)
-    if (link.state !== 'stopped') this.passReport(reported, link.after)
+    if (link.state !== 'stopped') this.passReport(fault, link.after)
+  }
+
+  /** Counts a fault until the end of the turn. Then the number goes on behind the output, unless a later stage has ended the link. */
+  #countUntold(link: Link): void {
+    this.#untold ??= new Map()
+    const faults = this.#untold.get(link)
+    if (faults === undefined) this.#untold.set(link, new UntoldFaults(1))
+    else faults.count++
+    if (!this.#busy) this.endTurnSoon()
+  }
+
+  #passUntold(): void {
+    const untold = this.#untold
+    if (untold === undefined) return
+    this.#untold = undefined
+    for (const [link, faults] of untold) if (link.state !== 'stopped') this.passReport(faults, link.after)
+  }
+
+  /** Passes the number on that a link has counted before it ends the connection itself. */
+  #passOwnUntold(link: Link): void {
+    const faults = this.#untold?.get(link)
+    if (faults === undefined) return
+    this.#untold?.delete(link)
+    this.reportBehind(link, faults)
   }
 
   /** Sends bytes past the stages behind a link. Outside a turn, as from a timer, the turn ends with this tick. */
   reply(link: Link, bytes: Buffer): void {
     const isOuter = this.enterTurn()
-    this.report(link, new Reply(link.planned.name, bytes))
+    this.reportBehind(link, new Reply(link.planned.name, bytes))
     if (!isOuter) return
     this.leaveTurn()
     this.#countPush(bytes.length)
   }
 
   /** Takes the report of a stage in front of the segment. */
-  takeReport(fault: Fault | Reply): void {
+  takeReport(fault: InBand): void {
     this.passReport(fault, this.#head)
   }
 
   /** Passes a report through a link and those behind it, behind the items in front of it. */
-  passReport(fault: Fault | Reply, first: Link | undefined): void {
+  passReport(fault: InBand, first: Link | undefined): void {
     for (let link = first; link !== undefined; link = link.after) {
       if (link.takesReport(fault)) return
     }
@@ -588,6 +616,7 @@ export class FusedSegment implements Flow, Owner {
   }
 
   terminate(link: Link): void {
+    this.#passOwnUntold(link)
     if (link.state !== 'open' || this.#state === 'done') return
     this.#stopThrough(link)
     link.stop('ended')
@@ -621,6 +650,7 @@ export class FusedSegment implements Flow, Owner {
 
   fail(link: Link, cause: unknown, when: string): void {
     const error = blame(link.planned.name, when, cause)
+    this.#passOwnUntold(link)
     if (this.#state === 'done') {
       // Reported once only: a timer that was left running would fail again and again.
       // The connection goes on where the list has become another one.
@@ -658,6 +688,7 @@ export class FusedSegment implements Flow, Owner {
       flushed = this.#flush(this.#head)
       this.complete(this.#head)
     }
+    this.#passUntold()
     this.#busy = false
     this.#sinkIsFull = !this.#sink.endTurn()
     if (outputEnded && !flushed) this.#endSink()

@@ -1,10 +1,10 @@
 import type { Connection } from '../../connection.js'
-import { type Fault, type Reported, StageError } from '../../errors.js'
+import { type Reported, StageError } from '../../errors.js'
 import { asBuffer, dropRejection, isThenable, resultOf, sizeOf, wrongKind } from '../../kind.js'
 import {
   type Encoded,
   type HoldingController,
-  type Reply,
+  type InBand,
   reported,
   type Stage,
   type settle,
@@ -32,14 +32,16 @@ export interface Owner {
   readonly desiredSize: number
   /** Hands an item to the stage behind a link. */
   pass: (from: Link, item: unknown, size: number) => void
-  /** What the stages behind a link give for an item, without giving it to the sink; undefined where one of them fails. */
+  /** The output of the stages behind a link for an item. The sink does not get it; undefined where one of them fails. */
   encode: (from: Link, item: unknown, size: number) => Encoded | undefined
   passEncoded: (from: Link, encoded: Encoded) => void
   /** Lets a link and those behind it hand on what they have gathered. */
   complete: (first: Link | undefined) => void
   /** Passes a report through a link and those behind it. */
-  passReport: (fault: Fault | Reply, first: Link | undefined) => void
-  report: (link: Link, reported: Reported | Reply) => void
+  passReport: (fault: InBand, first: Link | undefined) => void
+  /** Passes a report on behind what a link, and those behind it, have made so far. */
+  reportBehind: (link: Link, fault: InBand) => void
+  report: (link: Link, reported: Reported) => void
   reply: (link: Link, bytes: Buffer) => void
   terminate: (link: Link) => void
   become: (link: Link, next: Stage<Buffer, Buffer>) => void
@@ -124,7 +126,7 @@ export class Link implements HoldingController<unknown> {
   }
 
   /** Takes a report of an earlier stage, and passes it on behind the items that it came behind; false where that is now. */
-  takesReport(fault: Fault | Reply): boolean {
+  takesReport(fault: InBand): boolean {
     const { transformer } = this
     if (this.waits) this.#enqueueLater(new QueuedReport(fault))
     else if (transformer[reported] === undefined) return false
@@ -326,7 +328,7 @@ export class Link implements HoldingController<unknown> {
     this.segment.fail(this, reason, 'its own judgement')
   }
 
-  report(reported: Reported | Reply): void {
+  report(reported: Reported): void {
     this.segment.report(this, reported)
   }
 
@@ -340,11 +342,15 @@ export class Link implements HoldingController<unknown> {
       throw new StageError(this.planned.name, 'called reply() with what is no Uint8Array.')
     if (!this.outputEnded) this.segment.reply(this, bytes)
   }
+
+  passReport(fault: InBand): void {
+    this.segment.reportBehind(this, fault)
+  }
 }
 
 /** A report of an earlier stage, in the queue of a link that waits. */
 class QueuedReport {
-  constructor(readonly fault: Fault | Reply) {}
+  constructor(readonly fault: InBand) {}
 }
 
 /** The memory that a queued item takes beyond its bytes: about that of a Buffer. */

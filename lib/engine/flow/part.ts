@@ -1,6 +1,6 @@
 import type { Duplex, Transform } from 'node:stream'
-import type { BywashError, Fault } from '../../errors.js'
-import type { Reply } from '../../stage.js'
+import { type BywashError, UntoldFaults } from '../../errors.js'
+import type { InBand } from '../../stage.js'
 import type { FrameWatch } from '../drive/frame-watch.js'
 import type { PlannedStage } from '../planned-stage.js'
 import type { FusedSegment } from './fused.js'
@@ -47,8 +47,23 @@ export interface Reports {
 }
 
 export interface Report {
-  readonly behind: number
-  readonly fault: Fault | Reply
+  behind: number
+  readonly fault: InBand
+}
+
+/**
+ * Puts a report behind the others of a list. Numbers of faults that follow each other are added up. Only the one at the head of
+ * the list keeps its place, since a number that is moved with each new fault would never arrive.
+ */
+export function addReport(reports: Report[], { behind, fault }: Report): void {
+  const last = reports.at(-1)
+  const isAddable = fault instanceof UntoldFaults && last?.fault instanceof UntoldFaults
+  if (isAddable && (reports.length > 1 || last.behind === behind)) {
+    last.behind = behind
+    last.fault.count += fault.count
+  } else {
+    reports.push({ behind, fault })
+  }
 }
 
 export function newPart(
@@ -75,9 +90,12 @@ export function newPart(
   }
 }
 
-/** Whether a report waits until the part has dealt with all that it was given: it must not deal with more together with that. */
+/**
+ * Whether a report waits until the part has dealt with all that it was given: it must not deal with more together with that. A
+ * number of faults keeps nothing back, and may arrive behind later output.
+ */
 export function isBlocked({ given, reports }: Part): boolean {
-  const report = reports?.waiting[0]
+  const report = reports?.waiting.find(({ fault }) => !(fault instanceof UntoldFaults))
   return report !== undefined && report.behind <= given
 }
 

@@ -246,6 +246,7 @@ function mutedSink(sink: Sink): Sink {
     outputEnded: () => {},
     reply: () => {},
     finish: terminated => sink.finish(terminated),
+    claimReport: () => sink.claimReport(),
     report: error => sink.report(error),
     fail: error => sink.fail(error),
   }
