@@ -10,7 +10,7 @@ const MAY_IMPORT = {
   options: ['errors.ts'],
   net: [],
   contract: ['options'],
-  engine: ['contract', 'options'],
+  engine: ['contract', 'net', 'options'],
   'pipeline.ts': ['contract', 'engine', 'options'],
   stages: ['contract', 'net', 'options'],
   listener: ['contract', 'engine', 'net', 'options', 'pipeline.ts'],

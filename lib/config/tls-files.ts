@@ -6,7 +6,7 @@ import { type Option, text } from '../options/option.js'
 import type { OptionsOf } from '../options/option-values.js'
 import { PEM_OPTIONS, TLS_OPTIONS } from '../options/tls-options.js'
 
-const { minVersion, handshakeTimeout } = TLS_OPTIONS
+const { minVersion, alpnProtocols, handshakeTimeout } = TLS_OPTIONS
 
 type PemName = keyof typeof PEM_OPTIONS
 
@@ -21,6 +21,7 @@ export const TLS_FILE_OPTIONS = {
     }),
   ) as Readonly<Record<PemName, Option<string, 'optional'>>>),
   minVersion,
+  alpnProtocols,
   handshakeTimeout,
 }
 
@@ -36,7 +37,7 @@ export interface ReadTls {
 
 /** Whether the options ask for TLS; those with a default, such as `minVersion`, do not. */
 export function asksForTls(files: TlsFiles): boolean {
-  return PEM_NAMES.some(name => files[name] !== undefined)
+  return files.alpnProtocols !== undefined || PEM_NAMES.some(name => files[name] !== undefined)
 }
 
 /**

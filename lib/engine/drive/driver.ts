@@ -22,6 +22,7 @@ import {
   StageError,
   UntoldFaults,
 } from '../../errors.js'
+import { onTrueEnd } from '../../net/true-end.js'
 import type { TlsOptions } from '../../options/tls-options.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { Reply } from '../../stage.js'
@@ -153,7 +154,10 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (this.#state === 'closed') return
     this.#state = 'open'
     const duplex = this.duplex
-    duplex.on('drain', onDrain).on('end', onEnd)
+    duplex.on('drain', onDrain)
+    // Where the input goes elsewhere, half of it must not look complete there. Others are not worth three system calls.
+    if (plan.detached) onTrueEnd(duplex, () => this.onEnd())
+    else duplex.on('end', onEnd)
     countWith(this.#connection, this)
     if (plan.dormant === undefined) this.#open(plan)
     else this.#greet(plan.dormant)

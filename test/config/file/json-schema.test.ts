@@ -31,7 +31,9 @@ const GOOD = [
   withListen('path: ./s, mode: "660"'),
   withListen('fd: 3'),
   withListen('fd: systemd:web'),
-  withListen('tls: { cert: a, key: b, ca: c, minVersion: TLSv1.3, handshakeTimeout: 2s }'),
+  withListen(
+    'tls: { cert: a, key: b, ca: c, minVersion: TLSv1.3, alpnProtocols: [mqtt], handshakeTimeout: 2s }',
+  ),
   withListen('websocket: true'),
   withListen('websocket: "${BROWSERS:-false}"'),
   withListen('websocket: { page: true, messages: lines, origins: ["*"], maxLength: 4KiB, pingInterval: 5s }'),
