@@ -18,6 +18,7 @@ import { checkBoolean, checkNames } from './options/check-option.js'
 import type { Outcome } from './outcome.js'
 import type { SideWrites } from './side-writes.js'
 import type { Passed } from './stage-counts.js'
+import type { StatusSource } from './status/source.js'
 
 /** The actions of a transformer, with the names of WHATWG's `TransformStreamDefaultController`. */
 export interface Controller<Out> {
@@ -141,6 +142,8 @@ export interface Transformer<In, Out> {
   [unanswered]?: (time: number) => BywashError
   /** @internal */
   [reported]?: (fault: Fault, controller: Controller<Out>) => void
+  /** @internal */
+  [working]?: () => boolean
 }
 
 /**
@@ -158,6 +161,14 @@ export const settle = Symbol('bywash.settle')
  * @internal
  */
 export const unanswered = Symbol('bywash.unanswered')
+
+/**
+ * The key of a function of a transformer that tells whether it waits for something of its own, such as a call under way, also
+ * where it takes more.
+ *
+ * @internal
+ */
+export const working = Symbol('bywash.working')
 
 /**
  * The key of a function of a transformer that takes a fault which an earlier stage has reported, and reports it behind the
@@ -284,6 +295,12 @@ export interface AnyStage extends StageTraits {
    */
   readonly sideWrites?: SideWrites
   /**
+   * What the stage tells of what it works with, such as a hub.
+   *
+   * @internal
+   */
+  readonly statusSource?: StatusSource
+  /**
    * Loads the modules that `stream` needs; called before a plan with the stream starts.
    *
    * @internal
@@ -371,7 +388,10 @@ const STAGE_OPTIONS: readonly string[] = ['name', 'accepts', 'emits', 'open', 's
  */
 export function internalStage<In, Out>(
   definition: StageDefinition<In, Out> &
-    Pick<AnyStage, 'blocks' | 'greeting' | 'inert' | 'waits' | 'detached' | 'pure' | 'sideWrites' | 'load'>,
+    Pick<
+      AnyStage,
+      'blocks' | 'greeting' | 'inert' | 'waits' | 'detached' | 'pure' | 'sideWrites' | 'statusSource' | 'load'
+    >,
 ): TransformerStage<In, Out> {
   needFunction(definition.name, "an 'open' function", definition.open)
   return freezeStage(definition)

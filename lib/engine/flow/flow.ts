@@ -2,7 +2,8 @@ import type { AsyncResource } from 'node:async_hooks'
 import type { Connection } from '../../connection.js'
 import type { BywashError, Reported } from '../../errors.js'
 import type { Outcome } from '../../outcome.js'
-import type { StageCounts } from '../../stage-counts.js'
+import type { Passed, StageCounts } from '../../stage-counts.js'
+import type { LookAt, Wait } from '../../status/look.js'
 import type { PlannedStage } from '../planned-stage.js'
 
 /** The receiver of a flow's output, and of how the flow ends. A connection's driver is one. */
@@ -54,6 +55,14 @@ export interface Flow {
   /** Bytes that have come in. */
   readonly bytes: number
   counts: () => readonly StageCounts[]
+  /** Finds out from now on what the stages do; with undefined not any more. */
+  observe: (at: LookAt | undefined, connection: Connection) => void
+  /** Enters the time since the last call in the accounts of the look. */
+  charge: () => void
+  /** What it waits for; undefined where that is not observed. */
+  readonly wait: Wait | undefined
+  /** The items that wait in front of each stage as it runs, and their bytes. */
+  readonly held: readonly Passed[]
   /** Closes every transformer, once; returns the first error that one threw. */
   close: (outcome: Outcome) => BywashError | undefined
 }

@@ -5,6 +5,7 @@ import { type BywashError, blame, type Fault, isFault, type Reported, StageError
 import { asBuffer, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
+import type { Wait } from '../../status/look.js'
 import { isOverdue } from '../drive/frame-watch.js'
 import { noAnswer } from '../drive/timeout-errors.js'
 import type { Plan } from '../plan.js'
@@ -335,6 +336,24 @@ export class StreamChain implements Flow {
       part.segment?.abort()
       part.stream.destroy()
     }
+  }
+
+  /** Streams tell nothing of what they wait for. */
+  observe(): void {}
+
+  charge(): void {}
+
+  get wait(): Wait | undefined {
+    return undefined
+  }
+
+  get held(): readonly Passed[] {
+    return this.#parts.flatMap(({ segment, stream }) => {
+      if (segment !== undefined) return segment.held
+      const { writableLength, writableObjectMode } = stream
+      if (!writableObjectMode) return { items: writableLength === 0 ? 0 : 1, bytes: writableLength }
+      return { items: writableLength, bytes: 0 }
+    })
   }
 
   counts(): readonly StageCounts[] {

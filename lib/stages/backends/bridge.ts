@@ -16,6 +16,8 @@ export class Bridge {
   #hasEnded = false
   /** Bytes that have come back. */
   answered = 0
+  /** Whether nothing has come back since the last that was taken. */
+  isAwaited = false
 
   /** Begins to read and to write. The owner says with `end()` when nothing more comes back. */
   constructor(controller: HoldingController<Buffer>, writable: Writable, readable: Readable) {
@@ -24,6 +26,7 @@ export class Bridge {
     writable.on('finish', () => this.#finishFlush())
     readable.on('data', (chunk: Buffer) => {
       this.answered += chunk.length
+      this.isAwaited = false
       controller.give(chunk)
       if (controller.desiredSize > 0) return
       readable.pause()
@@ -33,6 +36,7 @@ export class Bridge {
 
   /** Takes a chunk, which leaves with the end of the turn. */
   take(chunk: Buffer): void {
+    this.isAwaited = true
     const pending = this.#pending
     if (pending === undefined) this.#pending = chunk
     else if (Array.isArray(pending)) pending.push(chunk)

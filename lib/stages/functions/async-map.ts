@@ -15,6 +15,7 @@ import {
   settle,
   type Transformer,
   type TransformerStage,
+  working,
 } from '../../stage.js'
 import { checkSemaphore, type Semaphore } from './semaphore.js'
 
@@ -186,6 +187,10 @@ class Calling<In, Out> implements Transformer<In, Out> {
     if (limit === undefined) this.begin(slot)
     else limit.begin(slot.begin)
     if (this.#count === concurrency) this.#waitFor(concurrency - 1)
+  }
+
+  [working](): boolean {
+    return this.#count > 0
   }
 
   [reported](fault: Fault, controller: Controller<Out>): void {
