@@ -1,5 +1,7 @@
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { connect as connectSocket } from 'node:net'
+import { Ajv } from 'ajv'
 import t, { type Test } from 'tap'
 import {
   Connection,
@@ -18,6 +20,17 @@ import {
 } from '../../lib/index.js'
 import { Book } from '../../lib/status/book.js'
 import { connect, fakeClock } from '../../lib/testing/index.js'
+import { sampleStatuses } from './sample-status.js'
+
+const schema = new Ajv({ strict: true, allErrors: true }).compile(
+  JSON.parse(readFileSync(new URL('../../docs/status.schema.json', import.meta.url), 'utf8')),
+)
+
+/** Checks that a status is JSON, and as the schema says. */
+function isSound(t: Test, status: Status): void {
+  t.strictSame(JSON.parse(JSON.stringify(status)), status, 'it survives JSON')
+  t.ok(schema(status), JSON.stringify(schema.errors?.slice(0, 3)))
+}
 
 const shout = pipeline().through(lines()).through(uppercase()).through(toLines())
 
@@ -77,6 +90,7 @@ t.test('counts add up over opens, closes and refusals', async t => {
   ])
   t.equal(received[0]?.() ?? 0, 6)
   t.equal(listener.refused, 1)
+  isSound(t, await listener.status())
 })
 
 t.test('stages that run as one are shown as one', async t => {
@@ -166,6 +180,7 @@ t.test("with observe 'always' every turn is timed, before anybody looks", async 
   t.match(stages[0]?.itemTime, { samples: 20 })
   t.ok(Math.abs((stages[0]?.shares.last10s?.busy ?? 0) - 0.07) < 0.01, `${stages[0]?.shares.last10s?.busy}`)
   t.equal(culprit.kind, 'input')
+  isSound(t, await when(() => true))
   socket.destroy()
 })
 
@@ -176,6 +191,7 @@ t.test('a room and a server show what they do', async t => {
   one.send('hello\n')
   await two.receive('hello\n')
   const { hubs, stages } = await chat.status()
+  isSound(t, await chat.status())
   t.same(hubs, [
     {
       name: 'lobby',
@@ -224,4 +240,9 @@ t.test('a book without connections', async t => {
   client.end('a\n')
   await client.outcome
   t.equal((await shout.status()).traffic.total.bytesIn, 2)
+})
+
+t.test('the sample is what the schema describes', async t => {
+  for (const status of sampleStatuses()) isSound(t, status)
+  t.notOk(schema({ ...sampleStatuses()[0], version: 2 }))
 })
