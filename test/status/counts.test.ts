@@ -23,7 +23,7 @@ import { connect, fakeClock } from '../../lib/testing/index.js'
 import { sampleStatuses } from './sample-status.js'
 
 const schema = new Ajv({ strict: true, allErrors: true }).compile(
-  JSON.parse(readFileSync(new URL('../../docs/status.schema.json', import.meta.url), 'utf8')),
+  JSON.parse(readFileSync('docs/status.schema.json', 'utf8')),
 )
 
 /** Checks that a status is JSON, and as the schema says. */
