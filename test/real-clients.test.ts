@@ -1,27 +1,12 @@
-import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { buffer } from 'node:stream/consumers'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { echo, uppercase } from '../lib/presets/index.js'
 import { serveLocally } from './listener/local-listener.js'
+import { missing, run } from './program.js'
 import { socketFolder } from './socket-folder.js'
-
-/** The reason for skipping a test when a program is not installed; false when it is. */
-function missing(program: string): string | false {
-  const { error } = spawnSync(program, ['--version'])
-  return error === undefined ? false : `${program} is not installed`
-}
-
-/** Gives a program its input and FIN, and resolves with all that it printed. */
-async function run(t: Test, input: string | Buffer, program: string, ...parameters: string[]) {
-  const child = spawn(program, parameters, { stdio: ['pipe', 'pipe', 'ignore'] })
-  t.teardown(() => child.kill('SIGKILL'))
-  child.stdin.end(input)
-  const [printed] = await Promise.all([buffer(child.stdout), once(child, 'close')])
-  return printed
-}
 
 const shout = () => uppercase.pipeline({ banner: '' })
 /** An input longer than the buffers between two programs. */
@@ -29,9 +14,9 @@ const LONG_INPUT = Buffer.from('0123456789abcde\n'.repeat(256 * 1024))
 
 t.test('ncat sends a text and its end, and gets all of the answer', { skip: missing('ncat') }, async t => {
   const { port, ended } = await serveLocally(t, shout())
-  t.equal(String(await run(t, 'héllo\nworld', 'ncat', '127.0.0.1', String(port))), 'HéLLO\nWORLD\n')
+  t.equal(String((await run(t, 'héllo\nworld', 'ncat', '127.0.0.1', String(port))).output), 'HéLLO\nWORLD\n')
   t.strictSame(
-    await run(t, LONG_INPUT, 'ncat', '127.0.0.1', String(port)),
+    (await run(t, LONG_INPUT, 'ncat', '127.0.0.1', String(port))).output,
     Buffer.from(String(LONG_INPUT).toUpperCase()),
   )
   t.match(await ended(2), [{ reason: 'end' }, { reason: 'end' }])
@@ -46,14 +31,16 @@ t.test('ncat that only sends is answered all the same', { skip: missing('ncat') 
 t.test('socat sends a text and its end, and gets all of the answer', { skip: missing('socat') }, async t => {
   const { port, ended } = await serveLocally(t, echo.pipeline())
   // Without `-t`, socat waits only half a second for the other direction.
-  t.strictSame(await run(t, LONG_INPUT, 'socat', '-t', '30', '-', `TCP:127.0.0.1:${port}`), LONG_INPUT)
+  const { output } = await run(t, LONG_INPUT, 'socat', '-t', '30', '-', `TCP:127.0.0.1:${port}`)
+  t.strictSame(output, LONG_INPUT)
   t.match(await ended(1), [{ reason: 'end', bytesRead: LONG_INPUT.length, bytesWritten: LONG_INPUT.length }])
 })
 
 t.test('socat speaks through a unix socket', { skip: missing('socat') }, async t => {
   const path = join(socketFolder(t), 's')
   const { ended } = await serveLocally(t, shout(), { host: undefined, port: undefined, path } as object)
-  t.equal(String(await run(t, 'hello\n', 'socat', '-t', '30', '-', `UNIX-CONNECT:${path}`)), 'HELLO\n')
+  const { output } = await run(t, 'hello\n', 'socat', '-t', '30', '-', `UNIX-CONNECT:${path}`)
+  t.equal(String(output), 'HELLO\n')
   t.match(await ended(1), [{ reason: 'end' }])
 })
 

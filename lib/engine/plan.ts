@@ -25,7 +25,7 @@ export interface Plan {
   readonly asks: boolean
   /** The stages as they run, for a status. */
   readonly listed: readonly ListedStage[]
-  /** What the stages write beside their output. */
+  /** Writes of the stages beside their output, such as copies. */
   readonly sideWrites: readonly SideWrites[]
 }
 

@@ -43,7 +43,9 @@ export class StageBook {
 
   /** Counts an error of a stage by its name. */
   fail(stage: string): void {
-    const index = this.listed.findIndex(({ stages }) => stages.includes(stage))
+    const index = this.listed.findIndex(
+      ({ stages }) => stages.includes(stage) || stages.join(' | ') === stage,
+    )
     if (index !== -1) this.errors[index] = (this.errors[index] as number) + 1
   }
 

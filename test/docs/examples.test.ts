@@ -5,56 +5,17 @@ import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { pathToFileURL } from 'node:url'
-import t, { type Test } from 'tap'
-import { SCRIPT_FLAGS, scriptPath } from '../script-path.js'
+import t from 'tap'
+import {
+  compiledExample,
+  exampleEnvironment as env,
+  serve,
+  startExample as start,
+} from '../example-server.js'
+import { SCRIPT_FLAGS } from '../script-path.js'
 import { connectWebSocket } from '../transports/websocket-client.js'
 
 const root = pathToFileURL('./')
-
-// The examples run what is built in dist/; coverage is of lib/.
-const env = { ...process.env, NODE_V8_COVERAGE: undefined }
-
-/** An example that is running, and what it writes to stderr, line by line. */
-interface Server {
-  readonly port: number
-  readonly line: () => Promise<string>
-  readonly stop: () => Promise<unknown>
-}
-
-/** The file of an example that is run: the suite has compiled them all. */
-const compiled = (example: string) => scriptPath(`examples/${example.replace(/\.ts$/, '')}`)
-
-/** Starts an example on a port of the system's choice. */
-function start(t: Test, example: string, firstLine: string): Promise<Server> {
-  return serve(t, [...SCRIPT_FLAGS, compiled(example), '0', '127.0.0.1'], firstLine)
-}
-
-/** Starts a server and waits for its first line, which ends in the address. */
-async function serve(
-  t: Test,
-  parameters: readonly string[],
-  firstLine: string,
-  environment: NodeJS.ProcessEnv = {},
-): Promise<Server> {
-  const child = spawn(process.execPath, parameters, {
-    cwd: root,
-    env: { ...env, ...environment },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  const exited = once(child, 'exit')
-  const stop = async () => {
-    child.kill('SIGTERM')
-    const [code, signal] = await exited
-    return code ?? signal
-  }
-  t.teardown(stop)
-  const lines = createInterface({ input: child.stderr })[Symbol.asyncIterator]()
-  const line = async () => (await lines.next()).value as string
-  const first = String(await line())
-  const port = Number(first.split(':').at(-1))
-  t.equal(first, `${firstLine} 127.0.0.1:${port}`, 'says where it listens')
-  return { port, line, stop }
-}
 
 /** A client that sends something, then FIN, and reads up to the server's FIN. */
 async function talk(port: number, input: string | Buffer): Promise<{ answer: Buffer; clientPort: number }> {
@@ -127,7 +88,13 @@ t.test('uppercase-server shouts, and changes no byte but a to z', async t => {
 
 t.test('proxy-server passes connections on', async t => {
   const behind = await start(t, 'echo-server.ts', ECHO)
-  const flags = [...SCRIPT_FLAGS, compiled('proxy-server.ts'), '0', '127.0.0.1', `127.0.0.1:${behind.port}`]
+  const flags = [
+    ...SCRIPT_FLAGS,
+    compiledExample('proxy-server.ts'),
+    '0',
+    '127.0.0.1',
+    `127.0.0.1:${behind.port}`,
+  ]
   const { port, stop } = await serve(t, flags, 'Proxy listening on')
   t.strictSame((await talk(port, everyByte)).answer, everyByte)
   t.equal(await stop(), 0, 'SIGTERM ends it in good order')
@@ -201,11 +168,15 @@ t.test('shout.yaml has no problem, its tests pass, and it serves', async t => {
 })
 
 t.test('stage.test passes under node:test', async t => {
-  const child = spawn(process.execPath, [...SCRIPT_FLAGS, '--test-reporter=tap', compiled('stage.test.ts')], {
-    cwd: root,
-    env,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child = spawn(
+    process.execPath,
+    [...SCRIPT_FLAGS, '--test-reporter=tap', compiledExample('stage.test.ts')],
+    {
+      cwd: root,
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   t.teardown(() => child.kill())
   const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
   t.equal(code, 0)
@@ -213,11 +184,33 @@ t.test('stage.test passes under node:test', async t => {
   t.match(output, /^# fail 0$/m)
 })
 
-t.test('every example is tested here, and fits a screen', async t => {
+t.test('every example is tested, and fits a screen', async t => {
   const own = await readFile('test/docs/examples.test.ts', 'utf8')
-  for (const example of await readdir(new URL('examples/', root))) {
-    t.ok(own.includes(`'${example}'`) || own.includes(`examples/${example}'`), example)
-    const source = await readFile(new URL(`examples/${example}`, root), 'utf8')
-    t.ok(source.trimEnd().split('\n').length <= 30, `${example} has 30 lines at most`)
+  const check = async (path: string, tests: string, lines: number) => {
+    const name = path.replace('examples/', '')
+    t.ok(tests.includes(`'${name}'`) || tests.includes(`${path}'`), path)
+    const source = await readFile(new URL(path, root), 'utf8')
+    t.ok(source.trimEnd().split('\n').length <= lines, `${path} has ${lines} lines at most`)
   }
+  for (const example of await readdir(new URL('examples/', root)))
+    if (example !== 'protocols') await check(`examples/${example}`, own, 30)
+
+  const folder = new URL('test/protocols/', root)
+  const sources = (await readdir(folder)).map(name => readFile(new URL(name, folder), 'utf8'))
+  const ofProtocols = (await Promise.all(sources)).join('\n')
+  for (const example of await readdir(new URL('examples/protocols/', root)))
+    await check(`examples/protocols/${example}`, ofProtocols, 60)
+})
+
+t.test('the cookbook quotes the examples as they are', async t => {
+  const page = await readFile('docs/cookbook.md', 'utf8')
+  const quotes = page.matchAll(/^\[(examples\/\S+)\].*?^```ts\n(.*?)^```$/gms)
+  const quoted = new Set<string>()
+  for (const [, path = '', block = ''] of quotes) {
+    quoted.add(path)
+    const source = (await readFile(path, 'utf8')).split('\n')
+    for (const line of block.split('\n'))
+      if (!/^(import|declare) /.test(line)) t.ok(source.includes(line), `${path}: ${line}`)
+  }
+  t.equal(quoted.size, (await readdir('examples/protocols')).length, 'each of them')
 })

@@ -11,6 +11,7 @@ import {
   reasonOf,
   SlowConsumerError,
   StageError,
+  UntoldFaults,
 } from '../../errors.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
@@ -373,22 +374,30 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.#linger(terminated ? 'terminated' : this.#isDiscarding ? 'shutdown' : 'end', undefined)
   }
 
-  report(reported: Reported): void {
-    this.#countError(reported)
+  countFault(stage: string): void {
+    this.stageBook?.fail(stage)
+  }
+
+  claimReport(): boolean {
+    return this.#settings.onError !== undefined && this.#faultReports.claim()
+  }
+
+  report(reported: Reported | UntoldFaults): void {
     if (this.#settings.onError === undefined) return
-    if (!isFault(reported)) {
-      this.#tell(reported)
-      return
-    }
+    if (reported instanceof UntoldFaults || isFault(reported)) this.#faultReports.report(reported)
+    else this.#tell(reported)
+  }
+
+  get #faultReports(): FaultReports {
     this.#reports ??= new FaultReports(this.connection.clock, this.#settings.maxReports, error =>
       this.#tell(error),
     )
-    this.#reports.report(reported)
+    return this.#reports
   }
 
   fail(error: BywashError): void {
     const reason = reasonOf(error)
-    this.#countError(error)
+    if ('stage' in error) this.countFault(String(error.stage))
     if (reason === 'stage-error') this.#tell(error)
     if (this.#state === 'closed') return
     const closing = this.#closing
@@ -441,11 +450,6 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   #tell(error: BywashError): void {
     guarded('onError', () => this.#settings.onError?.(error, this.connection), this.connection)
-  }
-
-  #countError(error: Reported): void {
-    const { stage } = error as { readonly stage?: unknown }
-    if (typeof stage === 'string') this.stageBook?.fail(stage)
   }
 
   get #isReading(): boolean {

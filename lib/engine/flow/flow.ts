@@ -1,6 +1,6 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { Connection } from '../../connection.js'
-import type { BywashError, Reported } from '../../errors.js'
+import type { BywashError, Reported, UntoldFaults } from '../../errors.js'
 import type { Outcome } from '../../outcome.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import type { LookAt, Wait } from '../../status/look.js'
@@ -28,8 +28,12 @@ export interface Sink {
   outputEnded: () => void
   /** Called after all output, when every stage was flushed, or one has terminated the connection. */
   finish: (terminated: boolean) => void
+  /** Whether one more fault of the peer is told, and not only counted. True uses up one of `maxReports`. */
+  claimReport: () => boolean
+  /** Counts what a stage has reported, by the name of the stage. */
+  countFault?: (stage: string) => void
   /** Called with what a stage reports, such as a fault of the peer; the connection goes on. */
-  report: (error: Reported) => void
+  report: (reported: Reported | UntoldFaults) => void
   /** Called when a stage failed, after the output from before the failure. May also be called after `finish`. */
   fail: (error: BywashError) => void
 }

@@ -1,5 +1,13 @@
 import type { Connection } from '../../connection.js'
-import { type BywashError, blame, type Fault, isFault, type Reported, StageError } from '../../errors.js'
+import {
+  type BywashError,
+  blame,
+  type Fault,
+  isFault,
+  type Reported,
+  StageError,
+  UntoldFaults,
+} from '../../errors.js'
 import { isThenable, sizeOf } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import { type Encoded, settle, unanswered } from '../../stage.js'
@@ -99,6 +107,8 @@ export class FusedSegment implements Flow, Owner, Probed {
   #endsOutput = false
   /** The links that wait for a positive `desiredSize`, with what to call then. */
   #readyCallbacks: (readonly [Link, () => void])[] | undefined
+  /** The faults of this turn that are only counted, by the link that has reported them. */
+  #untold: Map<Link, UntoldFaults> | undefined
   /** The source was told to hold back. */
   #isFull = false
   /** Items and bytes that have come in. */
@@ -486,21 +496,48 @@ export class FusedSegment implements Flow, Owner, Probed {
    * input was cut: what later stages have gathered goes on first, since it may be what ends the connection.
    */
   report(link: Link, reported: Reported): void {
-    if (!isFault(reported)) {
-      this.#sink.report(reported)
-      return
-    }
+    this.#sink.countFault?.(link.planned.name)
+    if (!isFault(reported)) this.#sink.report(reported)
+    else if (this.#sink.claimReport()) this.reportBehind(link, reported)
+    else this.#countUntold(link)
+  }
+
+  reportBehind(link: Link, fault: Fault | UntoldFaults): void {
     this.complete(link.after)
-    if (link.state !== 'stopped') this.passReport(reported, link.after)
+    if (link.state !== 'stopped') this.passReport(fault, link.after)
+  }
+
+  /** Counts a fault until the end of the turn. Then the number goes on behind the output, unless a later stage has ended the link. */
+  #countUntold(link: Link): void {
+    this.#untold ??= new Map()
+    const faults = this.#untold.get(link)
+    if (faults === undefined) this.#untold.set(link, new UntoldFaults(1))
+    else faults.count++
+    if (!this.#busy) this.endTurnSoon()
+  }
+
+  #passUntold(): void {
+    const untold = this.#untold
+    if (untold === undefined) return
+    this.#untold = undefined
+    for (const [link, faults] of untold) if (link.state !== 'stopped') this.passReport(faults, link.after)
+  }
+
+  /** Passes the number on that a link has counted before it ends the connection itself. */
+  #passOwnUntold(link: Link): void {
+    const faults = this.#untold?.get(link)
+    if (faults === undefined) return
+    this.#untold?.delete(link)
+    this.reportBehind(link, faults)
   }
 
   /** Takes the report of a stage in front of the segment. */
-  takeReport(fault: Fault): void {
+  takeReport(fault: Fault | UntoldFaults): void {
     this.passReport(fault, this.#head)
   }
 
   /** Passes a report through a link and those behind it, behind the items in front of it. */
-  passReport(fault: Fault, first: Link | undefined): void {
+  passReport(fault: Fault | UntoldFaults, first: Link | undefined): void {
     for (let link = first; link !== undefined; link = link.after) {
       if (link.takesReport(fault)) return
     }
@@ -512,6 +549,7 @@ export class FusedSegment implements Flow, Owner, Probed {
   }
 
   terminate(link: Link): void {
+    this.#passOwnUntold(link)
     if (link.state !== 'open' || this.#state === 'done') return
     this.#stopThrough(link)
     link.stop('ended')
@@ -527,6 +565,7 @@ export class FusedSegment implements Flow, Owner, Probed {
 
   fail(link: Link, cause: unknown, when: string): void {
     const error = blame(link.planned.name, when, cause)
+    this.#passOwnUntold(link)
     if (this.#state === 'done') {
       // Reported once only: a timer that was left running would fail again and again.
       if (link.state !== 'stopped') this.#sink.fail(error)
@@ -563,6 +602,7 @@ export class FusedSegment implements Flow, Owner, Probed {
       flushed = this.#flush(this.#head)
       this.complete(this.#head)
     }
+    this.#passUntold()
     this.#busy = false
     this.sinkIsFull = !this.#sink.endTurn()
     if (outputEnded && !flushed) this.#endSink()

@@ -52,6 +52,9 @@ export class LoopTransformer extends RewrittenTransformer {
   #remainders: Remainder[] = []
   /** Index of the map that has returned that promise; undefined where none is waited for. */
   #pendingMap: number | undefined
+  /** Take what the promise settles to; made with the first promise. */
+  #onLine: ((line: unknown) => void) | undefined
+  #onError: ((cause: unknown) => void) | undefined
 
   constructor(decoder: BlockDecoder, work: LoopWork, connection: Connection) {
     super()
@@ -164,25 +167,27 @@ export class LoopTransformer extends RewrittenTransformer {
       if (made !== '') this.#output.add(made)
       characters[0] = first + length
       // A line that failed or waits has left the stages before the map at index `at`. Without one `at` is -1.
-      for (const index of this.#items.keys()) (this.#items[index] as number) += lines + (index <= at ? 1 : 0)
+      const items = this.#items
+      for (let index = 0; index < items.length; index++) {
+        ;(items[index] as number) += index <= at ? lines + 1 : lines
+      }
     }
   }
 
   /** Waits for the line that the map at index `at` promises. */
   #await(link: HoldingController<Buffer>, promise: unknown, at: number): void {
-    const { name } = this.#work.maps[at] as LineMap
-    if (!isThenable(promise)) throw wrongKind(name, 'line', promise)
+    if (!isThenable(promise)) throw wrongKind((this.#work.maps[at] as LineMap).name, 'line', promise)
     this.#pendingMap = at
+    this.#onLine ??= line => this.#goOn(link, line)
+    this.#onError ??= cause => this.#fail(link, blame(this.pending, 'transform', cause))
     link.hold()
-    Promise.resolve(promise).then(
-      line => this.#goOn(link, at, line),
-      cause => this.#fail(link, blame(name, 'transform', cause)),
-    )
+    Promise.resolve(promise).then(this.#onLine, this.#onError)
   }
 
-  /** Goes on with the line that the map at index `at` had promised. */
-  #goOn(link: HoldingController<Buffer>, at: number, line: unknown): void {
+  /** Goes on with a line that a map had promised. */
+  #goOn(link: HoldingController<Buffer>, line: unknown): void {
     if (!link.waits) return
+    const at = this.#pendingMap as number
     this.#pendingMap = undefined
     try {
       this.#finishLine(link, at, line)

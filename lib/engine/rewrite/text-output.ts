@@ -5,8 +5,8 @@ const BUFFER_BYTES = 66_560
 /** A buffer that has grown beyond this is not kept for later. */
 const MAX_SPARE_BYTES = 2 * BUFFER_BYTES
 
-/** Up to this length a text that is the only one becomes a Buffer of its own, which Node takes from its pool. */
-const MAX_POOLED_CHARACTERS = 1_024
+/** Up to this length texts are joined before they become bytes, since a call for each costs more; alone they come from Node's pool. */
+const MAX_JOINED_CHARACTERS = 1_024
 /** A buffer is lent to the sink only if it is at most this many times as long as the output in it. */
 const MAX_BUFFER_RATIO = 3
 /** The most bytes of a character in UTF-8. */
@@ -24,7 +24,7 @@ export class TextOutput {
   readonly #encoding: LineEncoding
   /** Whether the sink tells, with `reclaim`, when it has sent an output. Without it each output is a copy. */
   lends = false
-  /** The first text, as long as it is the only one and short; it is not in `#bytes` yet. */
+  /** The last texts, as long as they are short together; they are not in `#bytes` yet. */
   #text = ''
   #bytes: Buffer | undefined
   #length = 0
@@ -36,11 +36,8 @@ export class TextOutput {
   }
 
   add(text: string): void {
-    if (this.#bytes === undefined && this.#text === '' && text.length < MAX_POOLED_CHARACTERS) {
-      this.#text = text
-      return
-    }
-    this.#append(text)
+    if (this.#text.length + text.length < MAX_JOINED_CHARACTERS) this.#text += text
+    else this.#append(text)
   }
 
   /** Adds a long line, and a line feed behind it. */
@@ -69,9 +66,13 @@ export class TextOutput {
 
   /** Returns everything that was added since the last call. */
   take(): Buffer | undefined {
-    const [text, bytes] = [this.#text, this.#bytes]
-    this.#text = ''
-    if (bytes === undefined) return text === '' ? undefined : Buffer.from(text, this.#encoding)
+    const text = this.#text
+    if (this.#bytes === undefined) {
+      this.#text = ''
+      return text === '' ? undefined : Buffer.from(text, this.#encoding)
+    }
+    if (text !== '') this.#append('')
+    const bytes = this.#bytes
     const output = bytes.subarray(0, this.#length)
     this.#bytes = undefined
     this.#length = 0

@@ -25,7 +25,7 @@ import { systemText } from './system-text.js'
 import { onTrueEnd } from './true-end.js'
 import { UPSTREAM_TLS_OPTIONS, upstreamTls } from './upstream-tls.js'
 
-/** What the sockets of one connection keep: two reads and a mark to the server, and two reads from it. */
+/** Bytes that the sockets of one connection keep: two reads and a mark to the server, and two reads from it. */
 const KEPT_BYTES = 327_680
 
 /** The options; exported, so that an editor shows their help. */

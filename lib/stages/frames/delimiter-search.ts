@@ -49,11 +49,14 @@ export class DelimiterSearch {
   readonly #ends: (Decision | undefined)[] = []
   /** Byte that all delimiters begin with, if there is one: the search then skips to it with `indexOf`. */
   readonly #firstByte: number | undefined
+  /** The delimiter, where it is the only one, and a single byte. */
+  readonly #onlyByte: number | undefined
 
   constructor(delimiters: readonly Buffer[]) {
     const accepting = new Set(delimiters.map(delimiter => this.#add(delimiter)))
     const firsts = [...(this.#children[0] as Map<number, number>).keys()]
     this.#firstByte = firsts.length === 1 ? firsts[0] : undefined
+    this.#onlyByte = this.#prefixes.length === 2 ? this.#firstByte : undefined
     this.#table = new Uint16Array(256 * this.#prefixes.length)
     this.#link(accepting)
   }
@@ -65,6 +68,7 @@ export class DelimiterSearch {
 
   /** Reads bytes from a state on (0 at first), and returns the state behind them. */
   scan(from: number, bytes: Buffer, onMatch: OnMatch): number {
+    if (this.#onlyByte !== undefined) return scanForByte(bytes, this.#onlyByte, onMatch)
     let state = from
     let at = 0
     while (at < bytes.length) {
@@ -201,6 +205,12 @@ export class DelimiterSearch {
       0,
     )
   }
+}
+
+/** Reports each place of a byte, and returns the state behind, which is always that of the beginning. */
+function scanForByte(bytes: Buffer, byte: number, onMatch: OnMatch): number {
+  for (let at = bytes.indexOf(byte); at !== -1; at = bytes.indexOf(byte, at + 1)) onMatch(at, at + 1, false)
+  return 0
 }
 
 /** Reports the matches of a decision at a position, and returns the next state. */

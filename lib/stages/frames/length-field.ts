@@ -92,19 +92,24 @@ function checkSafe(stage: string, length: number): number {
   return length
 }
 
-/** Writes a length at the beginning of `bytes`, which has room for it (`lengthSize()`). */
-export function writeLength({ width, order }: LengthField, bytes: Buffer, length: number): void {
+/** Writes a length to `bytes` from `from` on, where there is room for it (`lengthSize()`). */
+export function writeLength(
+  { width, order }: LengthField,
+  bytes: Buffer,
+  from: number,
+  length: number,
+): void {
   if (width === 'varint') {
     let remainder = length
-    let at = 0
+    let at = from
     for (; remainder >= 0x80; remainder = Math.floor(remainder / 0x80))
       bytes[at++] = (remainder % 0x80) + 0x80
     bytes[at] = remainder
   } else if (width === 8) {
     const high = Math.floor(length / 0x1_0000_0000)
     const low = length % 0x1_0000_0000
-    if (order === 'big') bytes.writeUInt32BE(low, bytes.writeUInt32BE(high))
-    else bytes.writeUInt32LE(high, bytes.writeUInt32LE(low))
-  } else if (order === 'big') bytes.writeUIntBE(length, 0, width)
-  else bytes.writeUIntLE(length, 0, width)
+    if (order === 'big') bytes.writeUInt32BE(low, bytes.writeUInt32BE(high, from))
+    else bytes.writeUInt32LE(high, bytes.writeUInt32LE(low, from))
+  } else if (order === 'big') bytes.writeUIntBE(length, from, width)
+  else bytes.writeUIntLE(length, from, width)
 }

@@ -142,9 +142,10 @@ class LengthPrefixedFrames extends SizedFrames<LengthPrefixedRules> {
       throw new InvalidFrameError(stage, 'it is shorter than its head')
   }
 
-  protected override frameOf(message: Buffer, end: number): Frame {
+  protected override frameOf(bytes: Buffer, from: number, end: number): Frame {
     const { offset, keepHeader } = this.rules
-    if (!keepHeader || offset === 0) return super.frameOf(message, end)
-    return Buffer.concat([message.subarray(0, offset), message.subarray(offset + this.strippedLength, end)])
+    if (!keepHeader || offset === 0) return super.frameOf(bytes, from, end)
+    const body = from + offset
+    return Buffer.concat([bytes.subarray(from, body), bytes.subarray(body + this.strippedLength, end)])
   }
 }

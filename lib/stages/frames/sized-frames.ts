@@ -44,9 +44,9 @@ export abstract class SizedFrames<Rules extends SizedRules> implements Transform
    */
   protected abstract readHeader(bytes: Buffer, from: number, end: number): void
 
-  /** The frame of a complete message, whose terminator, if any, is at `end`. */
-  protected frameOf(message: Buffer, end: number): Frame {
-    return message.subarray(this.strippedLength, end)
+  /** The frame of a complete message, which lies from `from` to `end` in `bytes`; its terminator, if any, is at `end`. */
+  protected frameOf(bytes: Buffer, from: number, end: number): Frame {
+    return bytes.subarray(from + this.strippedLength, end)
   }
 
   transform(chunk: Buffer, controller: Controller<Frame>): void {
@@ -80,7 +80,7 @@ export abstract class SizedFrames<Rules extends SizedRules> implements Transform
     }
     const end = at + this.messageLength
     if (this.messageLength > 0 && end <= chunk.length) {
-      this.#emit(chunk.subarray(at, end), controller)
+      this.#emit(chunk, at, end, controller)
       return end
     }
     this.#unfinished = new UnfinishedFrame()
@@ -113,7 +113,7 @@ export abstract class SizedFrames<Rules extends SizedRules> implements Transform
     }
     if (this.messageLength > 0 && unfinished.length === this.messageLength) {
       this.#unfinished = undefined
-      this.#emit(unfinished.bytes, controller)
+      this.#emit(unfinished.bytes, 0, unfinished.length, controller)
     }
     return at + part.length
   }
@@ -129,12 +129,16 @@ export abstract class SizedFrames<Rules extends SizedRules> implements Transform
     return true
   }
 
-  #emit(message: Buffer, controller: Controller<Frame>): void {
+  /** Emits the frame of the message that lies from `from` to `to` in `bytes`. */
+  #emit(bytes: Buffer, from: number, to: number, controller: Controller<Frame>): void {
     const { terminator } = this.rules
-    const end = terminator === undefined ? message.length : message.length - 1
     this.messageLength = 0
-    this.#checkTerminator(message[end])
-    controller.enqueue(this.frameOf(message, end))
+    if (terminator === undefined) {
+      controller.enqueue(this.frameOf(bytes, from, to))
+    } else {
+      this.#checkTerminator(bytes[to - 1])
+      controller.enqueue(this.frameOf(bytes, from, to - 1))
+    }
   }
 
   /** Skips bytes of a message over the limit, and returns where to go on. */

@@ -3,11 +3,12 @@ import type { StageFactory } from '../../definition.js'
 import { StageError } from '../../errors.js'
 import type { Frame } from '../../kind.js'
 import { bytes } from '../../options/option.js'
-import { map, pureStage, type TransformerStage } from '../../stage.js'
+import type { TransformerStage } from '../../stage.js'
+import { frameEncoder } from './frame-encoder.js'
 
 /**
  * Turns frames into bytes, each frame with a delimiter behind it: the encoder for `delimited()`. Takes frames and emits
- * one chunk for each.
+ * bytes.
  *
  * A frame fails the connection (outcome `stage-error`) when `delimited()` would cut it elsewhere, since it contains the
  * delimiter, or its last bytes form one with the first bytes of the delimiter: it would arrive as two frames.
@@ -29,17 +30,19 @@ export const toDelimited: StageFactory<(delimiter: string | Uint8Array) => Trans
     make: ({ delimiter }) => {
       // A copy, so that the caller's later changes do not reach the stage.
       const end = Buffer.from(delimiter as string)
-      const encode = (frame: Frame) => {
-        // Empty frames, of which a client can send most, are not searched.
-        if (frame.length === 0) return Buffer.from(end)
-        const encoded = Buffer.concat([frame, end])
-        if (encoded.indexOf(end) !== frame.length) {
-          throw new StageError('toDelimited', 'was given a frame that holds its delimiter.')
-        }
-        return encoded
-      }
-      return pureStage(
-        map<Frame, Buffer>('toDelimited', encode, { accepts: 'frame', emits: 'bytes', asks: false }),
-      )
+      const searched = end.length === 1 ? (end[0] as number) : end
+      return frameEncoder('toDelimited', {
+        maxSize: frame => frame.length + end.length,
+        write: (frame, to, at) => {
+          const frameEnd = at + frame.length
+          to.set(frame, at)
+          to.set(end, frameEnd)
+          // Empty frames, of which a client can send most, are not searched.
+          if (frameEnd > at && to.indexOf(searched, at) !== frameEnd) {
+            throw new StageError('toDelimited', 'was given a frame that holds its delimiter.')
+          }
+          return frameEnd + end.length
+        },
+      })
     },
   })

@@ -2,12 +2,13 @@ import { defineStage } from '../../define-stage.js'
 import type { StageFactory } from '../../definition.js'
 import { StageError } from '../../errors.js'
 import type { Frame } from '../../kind.js'
-import { map, pureStage, type TransformerStage } from '../../stage.js'
+import type { TransformerStage } from '../../stage.js'
+import { frameEncoder } from './frame-encoder.js'
 import { frameLength } from './frame-options.js'
 
 /**
- * Turns frames of one length into bytes, unchanged: the encoder for `fixedLength()`. Takes frames and emits one chunk
- * for each. A frame of any other length fails the connection (outcome `stage-error`), since the peer would cut it, and
+ * Turns frames of one length into bytes, unchanged: the encoder for `fixedLength()`. Takes frames and emits
+ * bytes. A frame of any other length fails the connection (outcome `stage-error`), since the peer would cut it, and
  * everything behind it, in the wrong places.
  *
  * @param length - The length of each frame, from 1 to 268,435,456 bytes.
@@ -24,16 +25,18 @@ export const toFixedLength: StageFactory<(length: number | string) => Transforme
     memory: {},
     arguments: [{ length: frameLength }],
     examples: ['fixed-length 16 | to-fixed-length 16'],
-    make: ({ length }) => {
-      const check = (frame: Frame): Buffer => {
-        if (frame.length === length) return frame
-        throw new StageError(
-          'toFixedLength',
-          `was given a frame of ${frame.length} bytes, and not of ${length}.`,
-        )
-      }
-      return pureStage(
-        map<Frame, Buffer>('toFixedLength', check, { accepts: 'frame', emits: 'bytes', asks: false }),
-      )
-    },
+    make: ({ length }) =>
+      frameEncoder('toFixedLength', {
+        maxSize: frame => {
+          if (frame.length === length) return length
+          throw new StageError(
+            'toFixedLength',
+            `was given a frame of ${frame.length} bytes, and not of ${length}.`,
+          )
+        },
+        write: (frame, to, at) => {
+          to.set(frame, at)
+          return at + length
+        },
+      }),
   })

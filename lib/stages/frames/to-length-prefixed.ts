@@ -3,7 +3,8 @@ import type { StageFactory, StageMemory } from '../../definition.js'
 import { StageError } from '../../errors.js'
 import type { Frame } from '../../kind.js'
 import type { OptionsOf, SettingsOf } from '../../options/option-values.js'
-import { map, pureStage, type TransformerStage } from '../../stage.js'
+import type { TransformerStage } from '../../stage.js'
+import { frameEncoder } from './frame-encoder.js'
 import { LENGTH_FIELD_OPTIONS, lengthSize, MAX_VARINT_BYTES, offset, writeLength } from './length-field.js'
 
 const OPTIONS = {
@@ -18,7 +19,7 @@ type Settings = SettingsOf<typeof OPTIONS>
 
 /**
  * Turns frames into bytes, each frame with its length in front of it: the encoder for `lengthPrefixed()` with the same
- * options, and with `keepHeader` where there is an `offset`. Takes frames and emits one chunk for each.
+ * options, and with `keepHeader` where there is an `offset`. Takes frames and emits bytes.
  *
  * The first `offset` bytes of the frame go in front of the length, and the others behind it. The length is the number of
  * these others, less `adjustment`, and with `includesItself` plus the bytes that the length takes: one that counts the header
@@ -41,22 +42,21 @@ export const toLengthPrefixed: StageFactory<
   examples: ['length-prefixed --width varint | to-length-prefixed --width varint'],
   make: settings => {
     const { offset, width } = settings
-    const encode = (frame: Frame) => {
-      const length = lengthOf(frame, settings)
-      const size = lengthSize(width, length)
-      const encoded = Buffer.allocUnsafe(size + frame.length)
-      if (offset === 0) {
-        writeLength(settings, encoded, length)
-      } else {
-        frame.copy(encoded, 0, 0, offset)
-        writeLength(settings, encoded.subarray(offset), length)
-      }
-      if (frame.length > offset) frame.copy(encoded, offset + size, offset)
-      return encoded
-    }
-    return pureStage(
-      map<Frame, Buffer>('toLengthPrefixed', encode, { accepts: 'frame', emits: 'bytes', asks: false }),
-    )
+    return frameEncoder('toLengthPrefixed', {
+      maxSize: frame => frame.length + (width === 'varint' ? MAX_VARINT_BYTES : width),
+      write: (frame, to, at) => {
+        const length = lengthOf(frame, settings)
+        const size = lengthSize(width, length)
+        writeLength(settings, to, at + offset, length)
+        if (offset === 0) {
+          to.set(frame, at + size)
+        } else {
+          frame.copy(to, at, 0, offset)
+          frame.copy(to, at + offset + size, offset)
+        }
+        return at + size + frame.length
+      },
+    })
   },
 })
 

@@ -1,12 +1,13 @@
 import { defineStage } from '../../define-stage.js'
 import type { Frame } from '../../kind.js'
-import { map, pureStage } from '../../stage.js'
+import { frameEncoder, MAX_DIGITS, writeDecimal } from './frame-encoder.js'
 
+const COLON = 0x3a
 const COMMA = 0x2c
 
 /**
  * Turns frames into netstrings, such as `5:hello,` (D. J. Bernstein, https://cr.yp.to/proto/netstrings.txt): the
- * encoder for `netstring()`. Takes frames and emits one chunk for each.
+ * encoder for `netstring()`. Takes frames and emits bytes.
  *
  * @example
  * pipeline().through(netstring()).through(toNetstring())
@@ -19,15 +20,14 @@ export const toNetstring = defineStage({
   // The length has one digit more for each tenfold.
   memory: { perByte: 1.1, perItem: 3 },
   examples: ['netstring | to-netstring'],
-  make: () =>
-    pureStage(map<Frame, Buffer>('toNetstring', encode, { accepts: 'frame', emits: 'bytes', asks: false })),
+  make: () => frameEncoder('toNetstring', { maxSize: ({ length }) => length + MAX_DIGITS + 2, write }),
 })
 
-function encode(frame: Frame): Buffer {
-  const header = `${frame.length}:`
-  const encoded = Buffer.allocUnsafe(header.length + frame.length + 1)
-  encoded.write(header, 'latin1')
-  encoded.set(frame, header.length)
-  encoded[encoded.length - 1] = COMMA
-  return encoded
+function write(frame: Frame, to: Buffer, at: number): number {
+  const from = writeDecimal(frame.length, to, at)
+  to[from] = COLON
+  to.set(frame, from + 1)
+  const end = from + 1 + frame.length
+  to[end] = COMMA
+  return end + 1
 }

@@ -4,7 +4,8 @@ import { StageError } from '../../errors.js'
 import type { Frame } from '../../kind.js'
 import { boolean } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
-import { map, pureStage, type TransformerStage } from '../../stage.js'
+import type { TransformerStage } from '../../stage.js'
+import { frameEncoder } from './frame-encoder.js'
 import { END, ESC, ESC_END, ESC_ESC } from './slip.js'
 
 const OPTIONS = {
@@ -18,8 +19,7 @@ const OPTIONS = {
 export type ToSlipOptions = OptionsOf<typeof OPTIONS>
 
 /**
- * Writes frames in SLIP (RFC 1055): the encoder for `slip()`. Takes frames and emits one chunk for each, which ends
- * with END.
+ * Writes frames in SLIP (RFC 1055), each with END behind it: the encoder for `slip()`. Takes frames and emits bytes.
  *
  * An empty frame fails the connection (outcome `stage-error`), since receivers would ignore it.
  *
@@ -36,33 +36,38 @@ export const toSlip: StageFactory<(options?: ToSlipOptions) => TransformerStage<
     memory: ({ leadingEnd }) => ({ perByte: 2, perItem: leadingEnd ? 2 : 1 }),
     options: OPTIONS,
     examples: ['slip | to-slip --no-leading-end'],
-    make: ({ leadingEnd }) => {
-      const encode = (frame: Frame): Buffer => {
-        if (frame.length === 0)
+    make: ({ leadingEnd }) =>
+      frameEncoder('toSlip', {
+        maxSize: frame => {
+          if (frame.length > 0) return escapedLength(frame) + (leadingEnd ? 2 : 1)
           throw new StageError('toSlip', 'was given an empty frame, which SLIP cannot send.')
-        return escaped(frame, leadingEnd)
-      }
-      return pureStage(
-        map<Frame, Buffer>('toSlip', encode, { accepts: 'frame', emits: 'bytes', asks: false }),
-      )
-    },
+        },
+        write: (frame, to, at) => {
+          let end = at
+          if (leadingEnd) to[end++] = END
+          end = writeEscaped(frame, to, end)
+          to[end++] = END
+          return end
+        },
+      }),
   },
 )
 
-function escaped(frame: Frame, leadingEnd: boolean): Buffer {
-  let length = frame.length + (leadingEnd ? 2 : 1)
+function escapedLength(frame: Frame): number {
+  let { length } = frame
   for (const byte of frame) if (byte === END || byte === ESC) length++
-  const bytes = Buffer.allocUnsafe(length)
-  let at = 0
-  if (leadingEnd) bytes[at++] = END
+  return length
+}
+
+function writeEscaped(frame: Frame, to: Buffer, at: number): number {
+  let end = at
   for (const byte of frame) {
     if (byte === END || byte === ESC) {
-      bytes[at++] = ESC
-      bytes[at++] = byte === END ? ESC_END : ESC_ESC
+      to[end++] = ESC
+      to[end++] = byte === END ? ESC_END : ESC_ESC
     } else {
-      bytes[at++] = byte
+      to[end++] = byte
     }
   }
-  bytes[at] = END
-  return bytes
+  return end
 }

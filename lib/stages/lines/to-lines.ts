@@ -5,6 +5,7 @@ import { encodeText } from '../../line-text.js'
 import { choice } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
 import { type Controller, internalStage, type Transformer, type TransformerStage } from '../../stage.js'
+import { frameEncoder } from '../frames/frame-encoder.js'
 
 const OPTIONS = {
   delimiter: choice(['\n', '\r\n'], { default: '\n', help: 'what is put after each line' }),
@@ -53,14 +54,13 @@ interface TextToLinesOptions extends ToLinesOptions {
 
 function frameLines(delimiter: string): TransformerStage<Frame, Buffer> {
   const bytes = Buffer.from(delimiter)
-  return internalStage<Frame, Buffer>({
-    pure: true,
-    name: 'toLines',
-    accepts: 'frame',
-    emits: 'bytes',
-    lazy: true,
-    asks: false,
-    open: () => new FrameLinesTransformer(bytes),
+  return frameEncoder('toLines', {
+    maxSize: ({ length }) => length + bytes.length,
+    write: (frame, to, at) => {
+      to.set(frame, at)
+      to.set(bytes, at + frame.length)
+      return at + frame.length + bytes.length
+    },
   })
 }
 
@@ -98,29 +98,6 @@ class ToLinesTransformer implements Transformer<string, Buffer> {
     if (this.#text === '') return
     const bytes = encodeText(this.#text, this.#encoding)
     this.#text = ''
-    controller.enqueue(bytes)
-  }
-}
-
-/** Encoder of frames, for one connection. */
-class FrameLinesTransformer implements Transformer<Frame, Buffer> {
-  readonly #delimiter: Buffer
-  /** Frames and delimiters of the current turn; undefined between turns, so that an idle connection holds no list. */
-  #frames: Buffer[] | undefined
-
-  constructor(delimiter: Buffer) {
-    this.#delimiter = delimiter
-  }
-
-  transform(frame: Frame): void {
-    this.#frames ??= []
-    this.#frames.push(frame, this.#delimiter)
-  }
-
-  readComplete(controller: Controller<Buffer>): void {
-    if (this.#frames === undefined) return
-    const bytes = Buffer.concat(this.#frames)
-    this.#frames = undefined
     controller.enqueue(bytes)
   }
 }

@@ -1,11 +1,13 @@
 import { defineStage } from '../../define-stage.js'
 import { StageError } from '../../errors.js'
 import type { Frame } from '../../kind.js'
-import { map, pureStage } from '../../stage.js'
+import { frameEncoder, MAX_DIGITS, writeDecimal } from '../frames/frame-encoder.js'
+
+const SPACE = 0x20
 
 /**
  * Writes each frame with its length in front, as in `5 <1>ab`: the octet counting of syslog over TCP (RFC 6587), and the encoder
- * for `octetCounted()`. Takes frames and emits one chunk for each. An empty frame fails the connection (outcome `stage-error`),
+ * for `octetCounted()`. Takes frames and emits bytes. An empty frame fails the connection (outcome `stage-error`),
  * since a message of syslog has at least one byte.
  *
  * @example
@@ -20,18 +22,14 @@ export const toOctetCounted = defineStage({
   // The length has one digit more for each tenfold.
   memory: { perByte: 1.1, perItem: 2 },
   examples: ['octet-counted | to-octet-counted'],
-  make: () =>
-    pureStage(
-      map<Frame, Buffer>('toOctetCounted', encode, { accepts: 'frame', emits: 'bytes', asks: false }),
-    ),
+  make: () => frameEncoder('toOctetCounted', { maxSize: ({ length }) => length + MAX_DIGITS + 1, write }),
 })
 
-function encode(frame: Frame): Buffer {
+function write(frame: Frame, to: Buffer, at: number): number {
   if (frame.length === 0)
     throw new StageError('toOctetCounted', 'was given an empty frame, which syslog does not have.')
-  const header = `${frame.length} `
-  const encoded = Buffer.allocUnsafe(header.length + frame.length)
-  encoded.write(header, 'latin1')
-  encoded.set(frame, header.length)
-  return encoded
+  const from = writeDecimal(frame.length, to, at)
+  to[from] = SPACE
+  to.set(frame, from + 1)
+  return from + 1 + frame.length
 }

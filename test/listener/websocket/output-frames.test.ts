@@ -131,6 +131,11 @@ t.test('a line leaves as it comes, and nothing is held back but what cannot be s
   t.strictSame(write(''), [])
 })
 
+t.test('the end ends a line that has no line feed, with the bytes that were held back', async t => {
+  t.strictSame(sent('lines', false, [Buffer.of(0xc3, 0x0d)]).messages, [Buffer.of(0xc3, 0x0d)])
+  t.strictSame(sent('lines', true, [Buffer.of(0x61, 0xc3)]).messages, [Buffer.from('a\ufffd')])
+})
+
 t.test('the header has as few bytes as the length needs', async t => {
   for (const [size, header] of [
     [0, 2],
