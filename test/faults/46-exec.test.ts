@@ -93,7 +93,7 @@ t.test('46: no process and no descriptor is left of 1,000 runs', async t => {
   OPEN_FILES.hold = () => held.push(++open)
   OPEN_FILES.release = () => held.push(--open)
   t.teardown(() => Object.assign(OPEN_FILES, { hold, release }))
-  const before = descriptors()
+  const before = descriptors().length
   const ends = [
     running('true'),
     running('false'),
@@ -125,6 +125,6 @@ t.test('46: no process and no descriptor is left of 1,000 runs', async t => {
     'client-reset': (2 * number) / 5,
   })
   await until(() => programs().length === 0 && open === 0)
-  await until(() => descriptors() <= before)
+  await until(() => descriptors().length <= before)
   t.equal(held.length, 6 * number, 'three descriptors each were counted')
 })

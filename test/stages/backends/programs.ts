@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 /** Resolves once something holds. */
 export async function until(holds: () => boolean): Promise<void> {
@@ -17,9 +17,26 @@ export function childrenOf(parent = process.pid): readonly number[] {
     .filter(pid => statusOf(pid)?.parent === parent)
 }
 
-/** The number of descriptors of this process. */
-export function descriptors(): number {
-  return readdirSync('/proc/self/fd').length
+/** What the descriptors of this process stand for, such as `socket:[4711]`, which no other one is. */
+export function descriptors(): readonly string[] {
+  return readdirSync('/proc/self/fd').flatMap(number => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${number}`)]
+    } catch {
+      // That of the folder itself is closed by now.
+      return []
+    }
+  })
+}
+
+/** Resolves once a process waits for something that does not come, or has ended. */
+export async function untilAsleep(pid: number): Promise<void> {
+  let looks = 0
+  await until(() => {
+    const state = statusOf(pid)?.state ?? 'Z'
+    looks = state === 'R' ? 0 : looks + 1
+    return looks === 50 || state === 'Z'
+  })
 }
 
 function statusOf(pid: number): { readonly state: string; readonly parent: number } | undefined {
