@@ -163,7 +163,7 @@ export class LocalDispatcher implements Dispatcher {
       })
     }
     await finishAll(this.#sideWrites)
-    this.book.end()
+    this.book.close()
   }
 
   #destroyAll(): void {

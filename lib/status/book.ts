@@ -61,6 +61,7 @@ export class Book {
   #itemsIn = 0
   #itemsOut = 0
   #look: Look | undefined
+  #isClosed = false
   #lookBegan = 0
   #lookEnds = 0
   #timer: Timer
@@ -150,13 +151,18 @@ export class Book {
 
   /** Begins a look, or goes on with it, for 75 seconds. */
   lookOn(): void {
-    if (this.observe === 'off') return
+    if (this.observe === 'off' || this.#isClosed) return
     this.#lookEnds = this.clock.now() + LOOK_MS
     if (this.#look === undefined) this.#begin()
   }
 
-  /** Ends the look for good. */
-  end(): void {
+  /** Ends the look, and begins none any more: the listener is closed. */
+  close(): void {
+    this.#isClosed = true
+    this.#endLook()
+  }
+
+  #endLook(): void {
     this.clock.clearTimeout(this.#timer)
     this.#look = undefined
     this.#follow()
@@ -241,7 +247,7 @@ export class Book {
     if (this.#samples.length > MAX_SAMPLES) this.#samples.shift()
     this.#timer = this.clock.setTimeout(() => {
       if (this.observe === 'always' || this.clock.now() < this.#lookEnds) this.#takeSample()
-      else this.end()
+      else this.#endLook()
     }, SECOND_MS)
     unref(this.#timer)
   }

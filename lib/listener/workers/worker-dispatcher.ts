@@ -217,7 +217,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     await closed
     await this.#pool.remove(this)
     freeName(this.name)
-    this.book.end()
+    this.book.close()
   }
 
   #finishIfEmpty(): void {
