@@ -84,3 +84,21 @@ export {
 export { nats } from './stages/rooms/nats.js'
 export { redis } from './stages/rooms/redis.js'
 export type { OnSlow } from './stages/rooms/subscriber.js'
+export type {
+  Amount,
+  ConnectionStatus,
+  Culprit,
+  HubStatus,
+  ItemTime,
+  Observe,
+  OpenConnections,
+  ProcessStatus,
+  RefusalReason,
+  Shares,
+  StageStatus,
+  Status,
+  Traffic,
+  UpstreamStatus,
+  Windows,
+  WorkerStatus,
+} from './status/status.js'
