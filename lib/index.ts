@@ -82,3 +82,8 @@ export {
 export { nats } from './stages/rooms/nats.js'
 export { redis } from './stages/rooms/redis.js'
 export type { OnSlow } from './stages/rooms/subscriber.js'
+export type { Status } from './status/status.js'
+export { serveStatus } from './status-server/serve-status.js'
+export type { StatusServerOptions } from './status-server/status-options.js'
+export type { StatusServer } from './status-server/status-server.js'
+export type { StatusSource, StatusSources } from './status-server/status-source.js'

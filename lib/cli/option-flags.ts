@@ -20,6 +20,7 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   tlsCa: 'file',
   tlsMinVersion: 'version',
   port: 'port',
+  status: 'address',
   allow: 'range',
   proxyProtocol: 'range',
   deny: 'range',

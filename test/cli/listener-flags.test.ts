@@ -13,7 +13,7 @@ function settingsOf(...argv: string[]) {
   const command = listenerFlags(new Command())
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
-  return listenerSettings(command.parse(argv, { from: 'user' }).opts())
+  return listenerSettings(command.parse(argv, { from: 'user' }).opts(), {})
 }
 
 const DEFAULTS = settingsOf()
