@@ -10,7 +10,7 @@ const MAY_IMPORT = {
   options: ['errors.ts'],
   net: [],
   status: ['contract', 'options'],
-  contract: ['options'],
+  contract: ['options', 'status/source.ts'],
   engine: ['contract', 'options', 'status'],
   'pipeline.ts': ['contract', 'engine', 'options', 'status'],
   stages: ['contract', 'net', 'options', 'status'],

@@ -18,6 +18,7 @@ export {
   BywashError,
   CopyError,
   type ErrorCode,
+  ExecError,
   type Fault,
   FrameTooLongError,
   HandshakeError,
@@ -30,6 +31,7 @@ export {
   SlowConsumerError,
   StageError,
   StageOrderError,
+  StderrError,
   TimeoutError,
   TooManyTopicsError,
   UpstreamError,
@@ -82,7 +84,24 @@ export {
 export { nats } from './stages/rooms/nats.js'
 export { redis } from './stages/rooms/redis.js'
 export type { OnSlow } from './stages/rooms/subscriber.js'
-export type { Status } from './status/status.js'
+export type {
+  Amount,
+  ConnectionStatus,
+  Culprit,
+  HubStatus,
+  ItemTime,
+  Observe,
+  OpenConnections,
+  ProcessStatus,
+  RefusalReason,
+  Shares,
+  StageStatus,
+  Status,
+  Traffic,
+  UpstreamStatus,
+  Windows,
+  WorkerStatus,
+} from './status/status.js'
 export { serveStatus } from './status-server/serve-status.js'
 export type { StatusServerOptions } from './status-server/status-options.js'
 export type { StatusServer } from './status-server/status-server.js'

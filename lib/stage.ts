@@ -2,7 +2,13 @@ import type { Duplex } from 'node:stream'
 import type { BlockMap, BlockRole } from './block-role.js'
 import { byteTable } from './byte-table.js'
 import type { Connection } from './connection.js'
-import { type BywashError, type Fault, InvalidOptionError, type Reported } from './errors.js'
+import {
+  type BywashError,
+  type Fault,
+  InvalidOptionError,
+  type Reported,
+  type UntoldFaults,
+} from './errors.js'
 import {
   type Given,
   type ItemFrom,
@@ -18,6 +24,7 @@ import { checkBoolean, checkNames } from './options/check-option.js'
 import type { Outcome } from './outcome.js'
 import type { SideWrites } from './side-writes.js'
 import type { Passed } from './stage-counts.js'
+import type { StatusSource } from './status/source.js'
 
 /** The actions of a transformer, with the names of WHATWG's `TransformStreamDefaultController`. */
 export interface Controller<Out> {
@@ -76,13 +83,15 @@ export interface HoldingController<Out> extends Controller<Out> {
   answer: (item: Out) => void
   /** The same for what comes by itself, such as a chunk of a socket: it leaves at once, and not with the end of this tick. Not in a call of a stage. */
   give: (item: Out) => void
+  /** Passes on a report of an earlier stage, behind what this stage and those behind it have made so far. */
+  passReport: (fault: Fault | UntoldFaults) => void
   /** Whether a `hold()` has no `release()` yet; false once the stage was stopped. */
   readonly waits: boolean
   /** Whether what it enqueues is dropped, since the stage or the connection has ended. */
   readonly isOver: boolean
   /** Stands for the stages behind the transformer where all of them are pure, for all connections of a list; else undefined. */
   readonly encoders: object | undefined
-  /** What the stages behind the transformer give for an item, which goes to nobody; undefined where one of them fails. */
+  /** The output of the stages behind the transformer for an item. It goes to nobody; undefined where one of them fails. */
   encode: (item: Out) => Encoded | undefined
   /** Enqueues an item that was encoded, by this controller or one with the same `encoders`. */
   enqueueEncoded: (encoded: Encoded) => void
@@ -99,7 +108,7 @@ export interface Encoded {
   readonly output: readonly unknown[]
   /** The size of the output, in bytes. */
   readonly bytes: number
-  /** What has left each of the stages. */
+  /** Items and bytes that have left each of the stages. */
   readonly counts: readonly Passed[]
 }
 
@@ -140,7 +149,9 @@ export interface Transformer<In, Out> {
   /** @internal */
   [unanswered]?: (time: number) => BywashError
   /** @internal */
-  [reported]?: (fault: Fault, controller: Controller<Out>) => void
+  [reported]?: (fault: Fault | UntoldFaults, controller: Controller<Out>) => void
+  /** @internal */
+  [working]?: () => boolean
 }
 
 /**
@@ -158,6 +169,14 @@ export const settle = Symbol('bywash.settle')
  * @internal
  */
 export const unanswered = Symbol('bywash.unanswered')
+
+/**
+ * The key of a function of a transformer that tells whether it waits for something of its own, such as a call under way, also
+ * where it takes more.
+ *
+ * @internal
+ */
+export const working = Symbol('bywash.working')
 
 /**
  * The key of a function of a transformer that takes a fault which an earlier stage has reported, and reports it behind the
@@ -284,6 +303,12 @@ export interface AnyStage extends StageTraits {
    */
   readonly sideWrites?: SideWrites
   /**
+   * What the stage tells of what it works with, such as a hub.
+   *
+   * @internal
+   */
+  readonly statusSource?: StatusSource
+  /**
    * Loads the modules that `stream` needs; called before a plan with the stream starts.
    *
    * @internal
@@ -371,7 +396,10 @@ const STAGE_OPTIONS: readonly string[] = ['name', 'accepts', 'emits', 'open', 's
  */
 export function internalStage<In, Out>(
   definition: StageDefinition<In, Out> &
-    Pick<AnyStage, 'blocks' | 'greeting' | 'inert' | 'waits' | 'detached' | 'pure' | 'sideWrites' | 'load'>,
+    Pick<
+      AnyStage,
+      'blocks' | 'greeting' | 'inert' | 'waits' | 'detached' | 'pure' | 'sideWrites' | 'statusSource' | 'load'
+    >,
 ): TransformerStage<In, Out> {
   needFunction(definition.name, "an 'open' function", definition.open)
   return freezeStage(definition)

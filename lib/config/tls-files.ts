@@ -30,7 +30,7 @@ export type TlsFiles = OptionsOf<typeof TLS_FILE_OPTIONS>
 /** The options of TLS with their certificates. */
 export interface ReadTls {
   readonly tls: TlsSettings
-  /** What is wrong with the dates of certificates. They are used all the same: a wrong clock must not stop a server. */
+  /** Faults of the dates of certificates. They are used all the same: a wrong clock must not stop a server. */
   readonly warnings: readonly string[]
 }
 

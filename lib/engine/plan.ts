@@ -2,6 +2,7 @@ import { StageOrderError } from '../errors.js'
 import type { Kind } from '../kind.js'
 import { type SideWrites, sideWritesOf } from '../side-writes.js'
 import type { AnyStage } from '../stage.js'
+import type { ListedStage } from '../status/source.js'
 import { type DormantFlow, dormantFlow } from './flow/dormant-flow.js'
 import type { PlanMode, PlannedStage, Segment } from './planned-stage.js'
 import { KIND_NAMES } from './planned-stage.js'
@@ -22,7 +23,9 @@ export interface Plan {
   readonly detached: boolean
   /** Whether a stage may read the addresses of the connection, so that they must be kept. */
   readonly asks: boolean
-  /** What the stages write beside their output. */
+  /** The stages as they run, for a status. */
+  readonly listed: readonly ListedStage[]
+  /** Writes of the stages beside their output, such as copies. */
   readonly sideWrites: readonly SideWrites[]
 }
 
@@ -92,8 +95,18 @@ export function makePlan(accepts: Kind, placed: readonly PlannedStage[], mode: P
     direct,
     dormant: dormantFlow(direct),
     detached: placed.some(({ stage }) => stage.detached),
+    listed: rewritten.flatMap(({ stages }) => stages.map(each => listedStage(each, direct !== undefined))),
     asks: placed.some(({ stage }) => stage.asks !== false),
     sideWrites: sideWritesOf(placed.map(({ stage }) => stage)),
+  }
+}
+
+function listedStage({ name, stage, rewrites, runs }: PlannedStage, isObservable: boolean): ListedStage {
+  return {
+    stages: rewrites?.map(each => each.name) ?? [name],
+    runs: runs ?? null,
+    source: stage.statusSource,
+    isObservable,
   }
 }
 

@@ -8,6 +8,7 @@ import { guarded } from '../engine/guarded.js'
 import { BindError, InvalidOptionError, RefusedError } from '../errors.js'
 import { OPEN_FILES } from '../open-files.js'
 import type { Outcome } from '../outcome.js'
+import type { RefusalReason } from '../status/status.js'
 import type { Acceptor } from './acceptor.js'
 import { Admission } from './admission.js'
 import type { Dispatcher, OnGone } from './dispatcher.js'
@@ -110,6 +111,10 @@ export class ServerAcceptor implements Acceptor {
     return next
   }
 
+  get isListening(): boolean {
+    return this.#server.listening
+  }
+
   suspend(): void {
     if (!this.#server.listening) return
     if ('fd' in this.#settings.bind) {
@@ -167,6 +172,7 @@ export class ServerAcceptor implements Acceptor {
   #refuse(socket: Socket, ends: Endpoints, refusal: RefusedError, isLast: boolean): void {
     const connection = new Connection(0, ends, this.#settings.clock)
     this.#refused++
+    this.#dispatcher?.book.refused(refusal.rule as RefusalReason)
     keepAddresses(connection)
     const driver = new ConnectionDriver(socket, connection, this.#refusalSettings)
     this.#lingering.add(driver)
@@ -203,5 +209,5 @@ function descriptorOf(socket: Socket): number {
 }
 
 function isClosed(): RefusedError {
-  return new RefusedError('The listener is closed.', 'the server is closed')
+  return new RefusedError('The listener is closed.', 'the server is closed', 'closed')
 }

@@ -12,11 +12,15 @@ export const STATUS_ADDRESS: Option<StatusServerOptions, 'optional'> = writtenAs
     absent: 'nowhere',
   }),
   {
-    refusal: (name, address) =>
-      parseStatusAddress(address) === undefined ? `'${name}' must be ${FORMS}` : undefined,
+    refusal: refuse,
+    writtenRefusal: refuse,
     fromWritten: address => parseStatusAddress(address) as StatusServerOptions,
   },
 )
+
+function refuse(name: string, address: unknown): string | undefined {
+  return parseStatusAddress(address) === undefined ? `'${name}' must be ${FORMS}` : undefined
+}
 
 /** Parses where a status is to be served; undefined for what is no address. */
 function parseStatusAddress(given: unknown): StatusServerOptions | undefined {

@@ -38,7 +38,7 @@ export const STATUS_OPTIONS = {
       details: 'The page asks for it. `/`, `/healthz` and `/readyz` tell nothing secret, and need none.',
       absent: 'none is asked for',
     }),
-    { refusal: refuseToken },
+    { refusal: refuseToken, writtenRefusal: refuseToken },
   ),
 }
 

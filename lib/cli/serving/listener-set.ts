@@ -8,7 +8,6 @@ import { listen } from '../../listener/listen.js'
 import { isLive, type ListenOptions } from '../../listener/listen-options.js'
 import type { Listener } from '../../listener/listener.js'
 import type { StatusSource } from '../../status-server/status-source.js'
-import { sourceOf } from './served-status.js'
 
 /** A listener as the configuration file describes it. */
 type Entry = Configuration['listeners'][number]
@@ -37,7 +36,7 @@ export class ListenerSet {
 
   /** The listeners that accept connections, and those that close with the set, as what tells their status. */
   *[Symbol.iterator](): Generator<StatusSource> {
-    for (const { listener } of this.#bound) yield sourceOf(listener)
+    for (const { listener } of this.#bound) yield listener
   }
 
   /** Whether there are listeners, and `close()` has not been called. */

@@ -11,7 +11,7 @@ import { logProcessWarnings } from '../log/process-warnings.js'
 import { uncaughtLog } from '../log/uncaught-log.js'
 import { reloadCertificate } from './reload-certificate.js'
 import { serveUntilSignal } from './serve-until-signal.js'
-import { ServedStatus, sourceOf } from './served-status.js'
+import { ServedStatus } from './served-status.js'
 import { trialLines, websocketTrialLines } from './trial-lines.js'
 
 /** Serves a pipeline until SIGINT or SIGTERM; returns the exit code. Presets and `bywash run` are this. */
@@ -39,7 +39,7 @@ export async function serve(
     })
     // With --workers the primary alone logs the address and reads the certificates, which it sends to the workers.
     if (listener.worker !== undefined) return listener
-    sources.push(sourceOf(listener))
+    sources.push(listener)
     const statusLines = await status.apply(statusOptions).catch(async (error: unknown) => {
       await listener.close({ timeout: 0 })
       throw error

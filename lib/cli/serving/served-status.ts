@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Listener } from '../../listener/listener.js'
 import { serveStatus } from '../../status-server/serve-status.js'
 import type { StatusServerOptions } from '../../status-server/status-options.js'
 import type { StatusServer } from '../../status-server/status-server.js'
@@ -36,9 +35,4 @@ export class ServedStatus {
     this.#options = undefined
     await server?.close()
   }
-}
-
-/** A listener as what tells its status. */
-export function sourceOf(listener: Listener): StatusSource {
-  return listener as Listener & StatusSource
 }

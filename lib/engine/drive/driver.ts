@@ -11,9 +11,13 @@ import {
   reasonOf,
   SlowConsumerError,
   StageError,
+  UntoldFaults,
 } from '../../errors.js'
 import type { Outcome, Reason } from '../../outcome.js'
-import type { StageCounts } from '../../stage-counts.js'
+import type { Passed, StageCounts } from '../../stage-counts.js'
+import type { Book, Observed } from '../../status/book.js'
+import type { LookAt, Wait } from '../../status/look.js'
+import type { StageBook } from '../../status/stage-book.js'
 import type { DormantFlow } from '../flow/dormant-flow.js'
 import type { Flow, Sink } from '../flow/flow.js'
 import { flowOf, wakeFlow } from '../flow/open-flow.js'
@@ -59,6 +63,8 @@ export interface DriverSettings {
   readonly maxReports: number
   readonly farewell: (error: BywashError, connection: Connection) => string | Uint8Array | undefined
   readonly onError: ((error: BywashError, connection: Connection) => void) | undefined
+  /** The books of the listener, or of the pipeline. */
+  readonly book?: Book
   readonly onDone: (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => void
   /** Whether nobody else holds the chunks that are read, as with those of a socket, so that stages may change them in place. */
   readonly ownsChunks?: boolean
@@ -95,10 +101,11 @@ function newScope(): AsyncResource {
  * Drives one duplex through a flow, from the first byte to the outcome: reads with backpressure, writes once for each
  * turn, and ends both sides itself (`stream.pipeline` destroys at the first error, which loses the output from before).
  */
-export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, Watched, IdleHost {
-  readonly #connection: Connection
+export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, Watched, IdleHost, Observed {
+  readonly connection: Connection
+  stageBook: StageBook | undefined
   readonly #settings: DriverSettings
-  readonly #openedAt: number
+  readonly openedAt: number
   /** Made at the start, or by the first chunk where the plan has a dormant flow. */
   #flow: Flow | undefined
   /** Stands in for the flow until the first chunk. */
@@ -123,9 +130,9 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   constructor(duplex: Duplex, connection: Connection, settings: DriverSettings) {
     super(duplex)
-    this.#connection = connection
+    this.connection = connection
     this.#settings = settings
-    this.#openedAt = Math.round(connection.clock.now())
+    this.openedAt = Math.round(connection.clock.now())
     setDriver(duplex, this)
     duplex.on('error', onError).on('close', onClose)
   }
@@ -138,9 +145,10 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (this.#state === 'closed') return
     this.#state = 'open'
     this.#isDetached = plan.detached
+    this.stageBook = this.#settings.book?.stageBook(plan.listed)
     const duplex = this.duplex
     duplex.on('drain', onDrain).on('end', onEnd)
-    countWith(this.#connection, this)
+    countWith(this.connection, this)
     if (plan.dormant === undefined) this.#open(plan)
     else this.#greet(plan.dormant)
     duplex.on('data', onData)
@@ -187,7 +195,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   /** Ends the connection for an error that nobody caught, in something that one of its stages had started. */
   onUncaught(cause: unknown): void {
-    this.#abortFlow(strayFailure(this.#connection.counts, cause))
+    this.#abortFlow(strayFailure(this.connection.counts, cause))
   }
 
   /** Ends the connection for a promise of one of its stages that has rejected; called by the connection. */
@@ -203,7 +211,41 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   /** Sets an idle timeout in place of the listener's; called by the connection. */
   setIdleTimeout(timeout: IdleTimeout): void {
     this.#idleLimit?.end()
-    if (this.#state !== 'closed') this.#idleLimit = new IdleLimit(this, timeout, this.#connection.clock)
+    if (this.#state !== 'closed') this.#idleLimit = new IdleLimit(this, timeout, this.connection.clock)
+  }
+
+  // Observed: called by the book
+
+  get bytesIn(): number {
+    return this.#bytesRead
+  }
+
+  get bytesOut(): number {
+    return this.bytesWritten
+  }
+
+  get pendingBytes(): number {
+    return this.waiting
+  }
+
+  get isDormant(): boolean {
+    return this.#flow === undefined && this.#dormant !== undefined
+  }
+
+  get wait(): Wait | undefined {
+    return this.#flow?.wait
+  }
+
+  get held(): readonly Passed[] {
+    return this.#flow?.held ?? []
+  }
+
+  observe(at: LookAt | undefined): void {
+    this.#flow?.observe(at, this.connection)
+  }
+
+  charge(): void {
+    this.#flow?.charge()
   }
 
   // SocketEvents
@@ -267,7 +309,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
       return
     }
     this.#state = 'closed'
-    const { clock } = this.#connection
+    const { clock } = this.connection
     const { reason = 'client-reset', error } = closing
     closing.clearTimer()
     const outcome: Outcome = {
@@ -275,9 +317,9 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
       error,
       bytesRead: this.#bytesRead,
       bytesWritten: this.bytesWritten,
-      duration: Math.round(clock.now()) - this.#openedAt,
+      duration: Math.round(clock.now()) - this.openedAt,
     }
-    endConnection(this.#connection)
+    endConnection(this.connection)
     const failure = this.#flow?.close(outcome)
     // This driver may be remembered for a while, but not with its socket, or with what its stages hold.
     this.dropDuplex()
@@ -294,7 +336,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
       failure === undefined || outcome.error !== undefined
         ? outcome
         : { ...outcome, reason: 'stage-error', error: failure },
-      this.#connection,
+      this.connection,
       this,
     )
   }
@@ -332,20 +374,30 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.#linger(terminated ? 'terminated' : this.#isDiscarding ? 'shutdown' : 'end', undefined)
   }
 
-  report(reported: Reported): void {
+  countFault(stage: string): void {
+    this.stageBook?.fail(stage)
+  }
+
+  claimReport(): boolean {
+    return this.#settings.onError !== undefined && this.#faultReports.claim()
+  }
+
+  report(reported: Reported | UntoldFaults): void {
     if (this.#settings.onError === undefined) return
-    if (!isFault(reported)) {
-      this.#tell(reported)
-      return
-    }
-    this.#reports ??= new FaultReports(this.#connection.clock, this.#settings.maxReports, error =>
+    if (reported instanceof UntoldFaults || isFault(reported)) this.#faultReports.report(reported)
+    else this.#tell(reported)
+  }
+
+  get #faultReports(): FaultReports {
+    this.#reports ??= new FaultReports(this.connection.clock, this.#settings.maxReports, error =>
       this.#tell(error),
     )
-    this.#reports.report(reported)
+    return this.#reports
   }
 
   fail(error: BywashError): void {
     const reason = reasonOf(error)
+    if ('stage' in error) this.countFault(String(error.stage))
     if (reason === 'stage-error') this.#tell(error)
     if (this.#state === 'closed') return
     const closing = this.#closing
@@ -355,7 +407,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
       this.uncork()
       const last = this.duplex.writableEnded
         ? undefined
-        : farewellBytes(error, this.#connection, this.#settings)
+        : farewellBytes(error, this.connection, this.#settings)
       if (last !== undefined) this.send(last)
       this.#linger(reason, error)
     } else if (this.#isDiscarding && closing.error === undefined) {
@@ -397,7 +449,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   #tell(error: BywashError): void {
-    guarded('onError', () => this.#settings.onError?.(error, this.#connection), this.#connection)
+    guarded('onError', () => this.#settings.onError?.(error, this.connection), this.connection)
   }
 
   get #isReading(): boolean {
@@ -413,7 +465,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   get #closing(): CloseState {
-    this.#closeState ??= new CloseState(this.#connection.clock)
+    this.#closeState ??= new CloseState(this.connection.clock)
     return this.#closeState
   }
 
@@ -425,8 +477,9 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     const flow = flowOf(plan, this, this.#settings.ownsChunks)
     this.#flow = flow
     this.corked = true
-    scope.runInAsyncScope(flow.open, flow, this.#connection, scope)
+    scope.runInAsyncScope(flow.open, flow, this.connection, scope)
     if (this.corked) this.uncorkSoon()
+    if (this.stageBook?.look !== undefined) this.observe(this.stageBook.look)
   }
 
   #greet(dormant: DormantFlow): void {
@@ -439,9 +492,10 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   #wake(): Flow {
     const dormant = this.#dormant as DormantFlow
     if (!dormant.isInert) this.#socketId = this.duplex._handle?.getAsyncId?.()
-    const flow = wakeFlow(dormant, this, this.#settings.ownsChunks, this.#connection)
+    const flow = wakeFlow(dormant, this, this.#settings.ownsChunks, this.connection)
     this.#flow = flow
     this.#dormant = undefined
+    if (this.stageBook?.look !== undefined) this.observe(this.stageBook.look)
     return flow
   }
 

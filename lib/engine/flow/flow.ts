@@ -1,8 +1,9 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { Connection } from '../../connection.js'
-import type { BywashError, Reported } from '../../errors.js'
+import type { BywashError, Reported, UntoldFaults } from '../../errors.js'
 import type { Outcome } from '../../outcome.js'
-import type { StageCounts } from '../../stage-counts.js'
+import type { Passed, StageCounts } from '../../stage-counts.js'
+import type { LookAt, Wait } from '../../status/look.js'
 import type { PlannedStage } from '../planned-stage.js'
 
 /** The receiver of a flow's output, and of how the flow ends. A connection's driver is one. */
@@ -27,8 +28,12 @@ export interface Sink {
   outputEnded: () => void
   /** Called after all output, when every stage was flushed, or one has terminated the connection. */
   finish: (terminated: boolean) => void
+  /** Whether one more fault of the peer is told, and not only counted. True uses up one of `maxReports`. */
+  claimReport: () => boolean
+  /** Counts what a stage has reported, by the name of the stage. */
+  countFault?: (stage: string) => void
   /** Called with what a stage reports, such as a fault of the peer; the connection goes on. */
-  report: (error: Reported) => void
+  report: (reported: Reported | UntoldFaults) => void
   /** Called when a stage failed, after the output from before the failure. May also be called after `finish`. */
   fail: (error: BywashError) => void
 }
@@ -54,6 +59,14 @@ export interface Flow {
   /** Bytes that have come in. */
   readonly bytes: number
   counts: () => readonly StageCounts[]
+  /** Finds out from now on what the stages do; with undefined not any more. */
+  observe: (at: LookAt | undefined, connection: Connection) => void
+  /** Enters the time since the last call in the accounts of the look. */
+  charge: () => void
+  /** What it waits for; undefined where that is not observed. */
+  readonly wait: Wait | undefined
+  /** The items that wait in front of each stage as it runs, and their bytes. */
+  readonly held: readonly Passed[]
   /** Closes every transformer, once; returns the first error that one threw. */
   close: (outcome: Outcome) => BywashError | undefined
 }

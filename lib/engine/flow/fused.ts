@@ -1,9 +1,18 @@
 import type { Connection } from '../../connection.js'
-import { type BywashError, blame, type Fault, isFault, type Reported, StageError } from '../../errors.js'
+import {
+  type BywashError,
+  blame,
+  type Fault,
+  isFault,
+  type Reported,
+  StageError,
+  UntoldFaults,
+} from '../../errors.js'
 import { isThenable, sizeOf } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import { type Encoded, settle, unanswered } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
+import type { LookAt, Wait } from '../../status/look.js'
 import { isOverdue } from '../drive/frame-watch.js'
 import { noAnswer } from '../drive/timeout-errors.js'
 import type { PlannedStage } from '../planned-stage.js'
@@ -12,7 +21,8 @@ import { LoopTransformer } from '../rewrite/line-loop.js'
 import { RewrittenTransformer } from '../rewrite/rewritten.js'
 import type { TextOutput } from '../rewrite/text-output.js'
 import type { Flow, Sink } from './flow.js'
-import { Link, type Owner, openTransformer } from './link.js'
+import { Link, type Owner, openTransformer, type Receiver } from './link.js'
+import { Probe, type Probed } from './probe.js'
 import { PIECE_BYTES } from './stream-marks.js'
 
 /** The part of a sink that a fused segment calls. */
@@ -50,7 +60,7 @@ let pushedSegments: FusedSegment[] = []
  * Runs neighbouring stages as direct calls. A *turn* is everything that one call from outside causes (an item, the end), or
  * that happens in one tick of the event loop (settled promises, timers of stages that enqueue); the sink is told when it ends.
  */
-export class FusedSegment implements Flow, Owner {
+export class FusedSegment implements Flow, Owner, Probed {
   readonly #stages: readonly PlannedStage[]
   readonly #sink: FusedSink
   readonly #ownsItems: boolean
@@ -58,8 +68,10 @@ export class FusedSegment implements Flow, Owner {
   #lender: TextOutput | undefined
   /** The first stage. */
   #head: Link | undefined
-  /** The first stage that has a `transform`. */
-  #first: Link | undefined
+  /** The first stage that has a `transform`, or what times it. */
+  first: Receiver | undefined
+  /** Set while somebody looks at the connection. */
+  #probe: Probe | undefined
   /** Whether a stage has a `readComplete`. */
   #completes = false
   /** Whether a turn is under way. */
@@ -80,7 +92,7 @@ export class FusedSegment implements Flow, Owner {
   #waits = 0
   /** The rest of a chunk that has come while a link waits or the sink is full. */
   #rest: unknown
-  #sinkIsFull = false
+  sinkIsFull = false
   /** Whether the output does not come of the input, so that a full sink holds no input back. */
   readonly #isDetached: boolean
   /** Gets what the last stage gives, in place of the sink, while an item is encoded for several connections. */
@@ -95,6 +107,8 @@ export class FusedSegment implements Flow, Owner {
   #endsOutput = false
   /** The links that wait for a positive `desiredSize`, with what to call then. */
   #readyCallbacks: (readonly [Link, () => void])[] | undefined
+  /** The faults of this turn that are only counted, by the link that has reported them. */
+  #untold: Map<Link, UntoldFaults> | undefined
   /** The source was told to hold back. */
   #isFull = false
   /** Items and bytes that have come in. */
@@ -136,9 +150,9 @@ export class FusedSegment implements Flow, Owner {
       try {
         const link = new Link(this, planned, openTransformer(planned, connection))
         link.after = this.#head
-        link.next = this.#first
+        link.next = this.first
         this.#head = link
-        if (link.transformer.transform !== undefined) this.#first = link
+        if (link.transformer.transform !== undefined) this.first = link
         if (link.transformer.readComplete !== undefined) this.#completes = true
       } catch (cause) {
         this.abort()
@@ -151,7 +165,9 @@ export class FusedSegment implements Flow, Owner {
 
   /** Lets a rewritten stage change the chunks in place, and one whose output goes straight to the sink lend its memory. */
   #useOwnership(): void {
-    const { transformer, next } = this.#first ?? {}
+    let link = this.#head
+    while (link !== undefined && link.transformer.transform === undefined) link = link.after
+    const { transformer, next } = link ?? {}
     if (transformer instanceof BlockTransformer) transformer.inPlace = true
     if (transformer instanceof LoopTransformer && next === undefined) this.#lender = transformer.lend()
   }
@@ -178,7 +194,7 @@ export class FusedSegment implements Flow, Owner {
       if (this.#waits === 0) this.endTurn()
     } else {
       this.#busy = true
-      this.#hand(this.#first, item)
+      this.#hand(this.first, item)
       this.endTurn()
     }
     this.#isFull = this.#waits > 0 || this.#rest !== undefined
@@ -201,21 +217,22 @@ export class FusedSegment implements Flow, Owner {
   }
 
   resume(): void {
-    this.#sinkIsFull = false
+    this.sinkIsFull = false
     if (this.#rest !== undefined) this.endTurn()
+    else this.#probe?.turnEnded()
     this.tellReady()
   }
 
   /** Takes the rest of a chunk, in pieces, for as long as no link waits and the sink takes the output. */
   #takeRest(): void {
-    while (this.#rest !== undefined && this.#waits === 0 && (!this.#sinkIsFull || this.#isDetached)) {
+    while (this.#rest !== undefined && this.#waits === 0 && (!this.sinkIsFull || this.#isDetached)) {
       const rest = this.#rest
       if (this.#stages[0]?.accepts === 'bytes' && (rest as Buffer).length > this.#longestPiece) {
         this.#rest = (rest as Buffer).subarray(this.#longestPiece)
-        this.#hand(this.#first, (rest as Buffer).subarray(0, this.#longestPiece))
+        this.#hand(this.first, (rest as Buffer).subarray(0, this.#longestPiece))
       } else {
         this.#rest = undefined
-        this.#hand(this.#first, rest)
+        this.#hand(this.first, rest)
       }
     }
   }
@@ -274,7 +291,36 @@ export class FusedSegment implements Flow, Owner {
     return (this.counts().at(-1) as StageCounts).out
   }
 
+  get head(): Link | undefined {
+    return this.#head
+  }
+
+  observe(at: LookAt | undefined, { clock }: Connection, offset = 0): void {
+    this.#probe?.end()
+    this.#probe = at && new Probe(this, clock, at, offset)
+  }
+
+  charge(): void {
+    this.#probe?.charge()
+  }
+
+  get wait(): Wait | undefined {
+    return this.#probe?.wait
+  }
+
+  /** What waits in front of each stage; the rest of a chunk waits for the first. */
+  get held(): readonly Passed[] {
+    const held: Passed[] = []
+    for (let link = this.#head; link !== undefined; link = link.after) held.push(link.held)
+    const [first, ...others] = held
+    if (first === undefined || this.#rest === undefined) return held
+    const size = sizeOf(this.#stages[0]?.accepts ?? 'bytes', this.#rest)
+    return [{ items: first.items + 1, bytes: first.bytes + size }, ...others]
+  }
+
   close(outcome: Outcome): BywashError | undefined {
+    this.#probe?.end()
+    this.#probe = undefined
     this.#state = 'done'
     this.#rest = undefined
     let failure: BywashError | undefined
@@ -299,7 +345,7 @@ export class FusedSegment implements Flow, Owner {
     closing.then(undefined, cause => this.#sink.fail(blame(planned.name, 'close', cause)))
   }
 
-  #hand(link: Link | undefined, item: unknown): void {
+  #hand(link: Receiver | undefined, item: unknown): void {
     if (link !== undefined) link.receive(item)
     else if (this.#captured === undefined) this.#sink.write(item)
     else this.#captured.push(item)
@@ -450,21 +496,48 @@ export class FusedSegment implements Flow, Owner {
    * input was cut: what later stages have gathered goes on first, since it may be what ends the connection.
    */
   report(link: Link, reported: Reported): void {
-    if (!isFault(reported)) {
-      this.#sink.report(reported)
-      return
-    }
+    this.#sink.countFault?.(link.planned.name)
+    if (!isFault(reported)) this.#sink.report(reported)
+    else if (this.#sink.claimReport()) this.reportBehind(link, reported)
+    else this.#countUntold(link)
+  }
+
+  reportBehind(link: Link, fault: Fault | UntoldFaults): void {
     this.complete(link.after)
-    if (link.state !== 'stopped') this.passReport(reported, link.after)
+    if (link.state !== 'stopped') this.passReport(fault, link.after)
+  }
+
+  /** Counts a fault until the end of the turn. Then the number goes on behind the output, unless a later stage has ended the link. */
+  #countUntold(link: Link): void {
+    this.#untold ??= new Map()
+    const faults = this.#untold.get(link)
+    if (faults === undefined) this.#untold.set(link, new UntoldFaults(1))
+    else faults.count++
+    if (!this.#busy) this.endTurnSoon()
+  }
+
+  #passUntold(): void {
+    const untold = this.#untold
+    if (untold === undefined) return
+    this.#untold = undefined
+    for (const [link, faults] of untold) if (link.state !== 'stopped') this.passReport(faults, link.after)
+  }
+
+  /** Passes the number on that a link has counted before it ends the connection itself. */
+  #passOwnUntold(link: Link): void {
+    const faults = this.#untold?.get(link)
+    if (faults === undefined) return
+    this.#untold?.delete(link)
+    this.reportBehind(link, faults)
   }
 
   /** Takes the report of a stage in front of the segment. */
-  takeReport(fault: Fault): void {
+  takeReport(fault: Fault | UntoldFaults): void {
     this.passReport(fault, this.#head)
   }
 
   /** Passes a report through a link and those behind it, behind the items in front of it. */
-  passReport(fault: Fault, first: Link | undefined): void {
+  passReport(fault: Fault | UntoldFaults, first: Link | undefined): void {
     for (let link = first; link !== undefined; link = link.after) {
       if (link.takesReport(fault)) return
     }
@@ -476,6 +549,7 @@ export class FusedSegment implements Flow, Owner {
   }
 
   terminate(link: Link): void {
+    this.#passOwnUntold(link)
     if (link.state !== 'open' || this.#state === 'done') return
     this.#stopThrough(link)
     link.stop('ended')
@@ -491,6 +565,7 @@ export class FusedSegment implements Flow, Owner {
 
   fail(link: Link, cause: unknown, when: string): void {
     const error = blame(link.planned.name, when, cause)
+    this.#passOwnUntold(link)
     if (this.#state === 'done') {
       // Reported once only: a timer that was left running would fail again and again.
       if (link.state !== 'stopped') this.#sink.fail(error)
@@ -527,9 +602,11 @@ export class FusedSegment implements Flow, Owner {
       flushed = this.#flush(this.#head)
       this.complete(this.#head)
     }
+    this.#passUntold()
     this.#busy = false
-    this.#sinkIsFull = !this.#sink.endTurn()
+    this.sinkIsFull = !this.#sink.endTurn()
     if (outputEnded && !flushed) this.#endSink()
+    this.#probe?.turnEnded()
     const hasPushed = this.#hasPushed
     this.#hasPushed = false
     this.turnSize = 0
@@ -558,7 +635,7 @@ export class FusedSegment implements Flow, Owner {
   }
 
   complete(first: Link | undefined): void {
-    if (!this.#completes) return
+    if (!this.#completes || this.#probe?.complete(first)) return
     for (let link = first; link !== undefined; link = link.after) link.complete()
   }
 
@@ -580,7 +657,7 @@ export class FusedSegment implements Flow, Owner {
   /** Tells the sink that the output has ended, so that nothing waits for it any more. */
   #endSink(): void {
     this.#endsOutput = false
-    this.#sinkIsFull = false
+    this.sinkIsFull = false
     this.#sink.outputEnded()
     // The rest of a chunk may have waited for the sink.
     this.endTurnSoon()

@@ -1,7 +1,15 @@
 import type { Connection } from '../../connection.js'
-import { type Fault, type Reported, StageError } from '../../errors.js'
+import { type Fault, type Reported, StageError, type UntoldFaults } from '../../errors.js'
 import { asBuffer, dropRejection, isThenable, resultOf, sizeOf, wrongKind } from '../../kind.js'
-import { type Encoded, type HoldingController, reported, type settle, type Transformer } from '../../stage.js'
+import {
+  type Encoded,
+  type HoldingController,
+  reported,
+  type settle,
+  type Transformer,
+  working,
+} from '../../stage.js'
+import type { Passed } from '../../stage-counts.js'
 import type { FrameWatch } from '../drive/frame-watch.js'
 import type { PlannedStage } from '../planned-stage.js'
 import { LoopTransformer } from '../rewrite/line-loop.js'
@@ -24,13 +32,15 @@ export interface Owner {
   readonly desiredSize: number
   /** Hands an item to the stage behind a link. */
   pass: (from: Link, item: unknown, size: number) => void
-  /** What the stages behind a link give for an item, without giving it to the sink; undefined where one of them fails. */
+  /** The output of the stages behind a link for an item. The sink does not get it; undefined where one of them fails. */
   encode: (from: Link, item: unknown, size: number) => Encoded | undefined
   passEncoded: (from: Link, encoded: Encoded) => void
   /** Lets a link and those behind it hand on what they have gathered. */
   complete: (first: Link | undefined) => void
   /** Passes a report through a link and those behind it. */
-  passReport: (fault: Fault, first: Link | undefined) => void
+  passReport: (fault: Fault | UntoldFaults, first: Link | undefined) => void
+  /** Passes a report on behind what a link, and those behind it, have made so far. */
+  reportBehind: (link: Link, fault: Fault | UntoldFaults) => void
   report: (link: Link, reported: Reported) => void
   terminate: (link: Link) => void
   endOutput: () => void
@@ -50,15 +60,20 @@ export interface Owner {
   endTurnSoon: () => void
 }
 
+/** A taker of items: a link, or what times it. */
+export interface Receiver {
+  receive: (item: unknown) => void
+}
+
 /**
  * One stage of a segment at work: calls the transformer, and is the controller that the transformer is given. While the
  * transformer waits for a promise, items that come are queued.
  */
-export class Link implements HoldingController<unknown> {
+export class Link implements HoldingController<unknown>, Receiver {
   /** The next stage. */
   after: Link | undefined
   /** The next stage that has a `transform`; undefined where items go to the sink. */
-  next: Link | undefined
+  next: Receiver | undefined
   /**
    * `stopped` by another stage: items that it still enqueues are dropped. `ended` by itself: such items are an error in a call
    * of the stage, and dropped from outside, where nobody can know that the end has come.
@@ -93,6 +108,20 @@ export class Link implements HoldingController<unknown> {
     return this.#holds > 0
   }
 
+  /** Whether the stage waits for something of its own, such as a promise. */
+  get isWorking(): boolean {
+    return this.#holds > 0 || this.transformer[working]?.() === true
+  }
+
+  /** The items that wait for the stage, and their bytes. */
+  get held(): Passed {
+    const items = this.#queue?.slice(this.#queueStart).filter(item => !(item instanceof QueuedReport)) ?? []
+    return {
+      items: items.length,
+      bytes: items.reduce<number>((sum, item) => sum + sizeOf(this.planned.accepts, item), 0),
+    }
+  }
+
   receive(item: unknown): void {
     if (this.#holds > 0) {
       this.#enqueueLater(item)
@@ -114,7 +143,7 @@ export class Link implements HoldingController<unknown> {
   }
 
   /** Takes a report of an earlier stage, and passes it on behind the items that it came behind; false where that is now. */
-  takesReport(fault: Fault): boolean {
+  takesReport(fault: Fault | UntoldFaults): boolean {
     const { transformer } = this
     if (this.waits) this.#enqueueLater(new QueuedReport(fault))
     else if (transformer[reported] === undefined) return false
@@ -315,11 +344,15 @@ export class Link implements HoldingController<unknown> {
   report(reported: Reported): void {
     this.segment.report(this, reported)
   }
+
+  passReport(fault: Fault | UntoldFaults): void {
+    this.segment.reportBehind(this, fault)
+  }
 }
 
 /** A report of an earlier stage, in the queue of a link that waits. */
 class QueuedReport {
-  constructor(readonly fault: Fault) {}
+  constructor(readonly fault: Fault | UntoldFaults) {}
 }
 
 /** The memory that a queued item takes beyond its bytes: about that of a Buffer. */

@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import type { Endpoints } from '../../connection.js'
 import type { Reason } from '../../outcome.js'
+import type { Status } from '../../status/status.js'
 import type { TlsOptions } from '../tls/tls-options.js'
 
 // The messages of the primary and its workers. Scripts may send messages of their own over the same channel, so each of
@@ -11,7 +12,7 @@ interface ForListener {
   readonly listener: string
 }
 
-/** What a worker has to know of a connection, besides its socket. */
+/** The facts about a connection that a worker is sent with its socket. */
 export interface ServedConnection {
   readonly id: number
   /** 1 for the first connection of the listener, then rising by one. */
@@ -30,6 +31,8 @@ export type PrimaryListenerMessage =
   | (ForListener & ServedConnection & { readonly bywash: 'serve' })
   /** New TLS options. */
   | (ForListener & { readonly bywash: 'secure'; readonly tls: TlsOptions })
+  /** A request for the status of the listener in the worker. */
+  | (ForListener & { readonly bywash: 'look' })
   /** The answer to `count`. */
   | (ForListener & { readonly bywash: 'total'; readonly total: number })
   | (ForListener & { readonly bywash: 'close'; readonly timeout: number })
@@ -49,6 +52,8 @@ export type WorkerListenerMessage =
   | (ForListener & { readonly bywash: 'over'; readonly id: number; readonly reason: Reason })
   /** A request for the number of connections so far. */
   | (ForListener & { readonly bywash: 'count' })
+  /** The answer to `look`. */
+  | (ForListener & { readonly bywash: 'status'; readonly status: Status })
   /** The worker takes no more connections, nor those that have been sent and not been taken yet. */
   | (ForListener & { readonly bywash: 'leaving' })
   /** All connections of the listener in this worker are closed; `forced` of them were destroyed. */

@@ -35,7 +35,7 @@ export interface BusAddress {
   readonly shown: string
 }
 
-/** What the URLs of a kind of bus are like. */
+/** The form of the URLs of a kind of bus. */
 export interface UrlKind {
   readonly owner: string
   /** Its schemes, the one with TLS last. */

@@ -30,7 +30,7 @@ export interface NatsClient {
   closed(): Promise<unknown>
 }
 
-/** What keeps the process alive, for which the package has no option. */
+/** The parts of a NATS connection that keep the process alive. The package has no option for them. */
 interface NatsInternals {
   readonly protocol?: {
     readonly transport?: { readonly socket?: Socket }

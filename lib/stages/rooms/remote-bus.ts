@@ -40,7 +40,7 @@ class RemoteConnection implements BusConnection {
   readonly #clock: Clock
   readonly #channels = new Set<string>()
   #client: BusClient | undefined
-  /** What is published while the first attempt lasts; undefined after that. */
+  /** Messages that were published during the first attempt to connect; undefined after it. */
   #early: (readonly [channel: string, message: string])[] | undefined = []
   /** The messages of this connection that the server has not confirmed. */
   #waiting = { count: 0, size: 0 }
@@ -79,7 +79,7 @@ class RemoteConnection implements BusConnection {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#clock.clearTimeout(this.#retry)
-    // What was published before the first connection is sent before it closes.
+    // Messages from before the first connection are sent before it closes.
     await this.#opening
     await this.#client?.close()
   }
@@ -97,7 +97,7 @@ class RemoteConnection implements BusConnection {
     const settle = (lost: number) => {
       waiting.count--
       waiting.size -= message.length
-      // What a connection leaves unconfirmed is counted when it closes.
+      // Messages that a connection leaves unconfirmed are counted when it closes.
       if (waiting === this.#waiting) this.#lose(lost)
     }
     try {

@@ -66,7 +66,7 @@ const small = value => value < 10 && value % 1 ? value.toFixed(1) : number(value
 // Is it well?
 
 const OWN_FAULTS = ['stage-error', 'worker-died']
-const FAILURES = [...OWN_FAULTS, 'upstream-error', 'slow-consumer', 'drain-timeout', 'frame-timeout', 'frame-too-long', 'invalid-frame', 'invalid-utf8', 'half-close-timeout', 'refused']
+const FAILURES = [...OWN_FAULTS, 'upstream-error', 'exec-error', 'slow-consumer', 'drain-timeout', 'frame-timeout', 'frame-too-long', 'invalid-frame', 'invalid-utf8', 'half-close-timeout', 'refused']
 
 function judge(status) {
   const { state, culprit, traffic, connections, process, workers } = status

@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import { main } from '../../../lib/cli/main.js'
+import { socketFolder } from '../../socket-folder.js'
 import { get } from '../../status-server/status-client.js'
 import { FakeIo } from '../fake-io.js'
 import { runCommand } from '../run-command.js'
@@ -57,8 +58,9 @@ const FILE = (status: string) =>
   `${status}\nlisteners: [{ name: a, listen: { host: 127.0.0.1, port: 0 }, pipeline: echo }]\n`
 
 t.test('status: of a file is moved and ended by a reload, and --status stands above it', async t => {
-  const folder = t.testdir({ 'a.yaml': FILE('status: 127.0.0.1:0') })
+  const folder = socketFolder(t)
   const file = join(folder, 'a.yaml')
+  writeFileSync(file, FILE('status: 127.0.0.1:0'))
   const serve = (...flags: string[]) => {
     const io = new FakeIo()
     const exited = main(['serve', file, ...flags], io)
@@ -88,7 +90,7 @@ t.test('status: of a file is moved and ended by a reload, and --status stands ab
   t.equal(await exited, 0)
 
   writeFileSync(file, FILE('status: { path: ./s }'))
-  const other = serve('--status', '0')
+  const other = serve('--status', '127.0.0.1:0')
   await other.logged(/^Status on http:\/\/127\.0\.0\.1:(\d+)\/$/m)
   other.io.emit('SIGTERM')
   t.equal(await other.exited, 0)

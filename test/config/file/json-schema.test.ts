@@ -49,6 +49,8 @@ const GOOD = [
     .replace('lines:', 'lines":'),
   'listeners: [{ name: a, pipeline: [echo, { "preset:uppercase": { banner: hi } }, { gzip: { level: 9 } }] }]',
   'listeners: [{ name: a, pipeline: [welcome] }]',
+  'listeners: [{ name: a, pipeline: [{ exec: cat }, { exec: [tr, a-z, A-Z, { grace: 1s }] }, { exec: { command: sort } }] }]',
+  'listeners: [{ name: a, pipeline: [{ exec: [tr, [a, b]] }, { exec: { command: tr, args: [a, b], maxProcesses: 5 } }] }]',
   'listeners: [{ name: a, pipeline: [{ throttle: { bytesPerSecond: 1MiB/s, burst: 64 KiB } }] }]',
   'listeners: [{ name: a, pipeline: [{ delimited: { delimiters: [a, b] } }, { toDelimited: c }] }]',
   `listeners: [{ name: a, pipeline: echo }]

@@ -11,7 +11,9 @@ import { WorkerPool } from '../../../lib/listener/workers/pool.js'
 import { WorkerDispatcher } from '../../../lib/listener/workers/worker-dispatcher.js'
 import { OPEN_FILES } from '../../../lib/open-files.js'
 import { planOf } from '../../../lib/pipeline.js'
+import type { Status } from '../../../lib/status/status.js'
 import { fakeClock } from '../../../lib/testing/index.js'
+import { sampleStatus } from '../../status/sample-status.js'
 import { identity } from '../../transports/certificates.js'
 import { FakeWorker } from './fake-worker.js'
 
@@ -255,3 +257,51 @@ t.test(
     t.equal(dispatcher.hasRoom, false)
   },
 )
+
+t.test('a status is that of all workers, and those of dead ones are not lost', async t => {
+  const { clock, dispatcher, children, serve, listener } = withFakeWorkers({}, 2)
+  const [one, two] = children as [FakeWorker, FakeWorker]
+  for (const worker of [one, two]) worker.report({ bywash: 'ready', listener })
+  await dispatcher.ready
+  for (const id of [1, 2]) serve(id)
+  one.report({ bywash: 'over', listener, id: 1, reason: 'end' })
+  two.report({ bywash: 'taken', listener, id: 2 })
+  const facts = { name: 'x', address: ADDRESS, state: 'open', worker: null } as const
+  const answer = (worker: FakeWorker, status: Status) => worker.report({ bywash: 'status', listener, status })
+  const asked = async (...answers: readonly (readonly [FakeWorker, Status])[]) => {
+    const looks = () => one.heard.filter(({ bywash }) => bywash === 'look').length
+    const before = looks()
+    const status = dispatcher.status(facts)
+    while (looks() === before) await new Promise(resolve => setImmediate(resolve))
+    for (const each of answers) answer(...each)
+    return { status }
+  }
+  const sample = sampleStatus()
+  const idle = sampleStatus({ culprit: { kind: 'input', stage: null, text: 'nothing comes' } })
+  const both = await (await asked([one, idle], [two, sample])).status
+  t.match(both.workers, [
+    { number: 1, state: 'serving', connections: 0 },
+    { number: 2, state: 'serving', connections: 1 },
+  ])
+  const { total } = both.traffic
+  t.same([total.opened, total.ended, total.refused], [2, { end: 1 }, {}], 'the primary knows these')
+  t.equal(total.bytesIn, 2 * sample.traffic.total.bytesIn)
+  t.equal(both.connections.open, 1)
+  t.equal(both.culprit.kind, 'stage', 'that of the worker which is slow')
+  t.match(both.hubs, [{ name: 'lobby', subscribers: 2 * 1290, maxHeldBytes: 917_504 }])
+  t.match(both.upstreams, [{ connects: 2 * 9_310, lastFailure: 'connection refused' }])
+  t.equal(both.slowest.length, 18)
+
+  two.die(1)
+  const [, , three] = children as [FakeWorker, FakeWorker, FakeWorker]
+  t.equal(three, undefined, 'none is started at once')
+  const { status } = await asked()
+  clock.advance(1_000)
+  const left = await status
+  t.match(left.workers, [
+    { number: 1, state: 'silent' },
+    { number: 2, state: 'dead', traffic: { bytesIn: sample.traffic.total.bytesIn } },
+  ])
+  t.match(left.traffic.total, { bytesIn: total.bytesIn, ended: { end: 1, 'worker-died': 1 } })
+  t.equal(left.connections.open, 0)
+})
