@@ -41,8 +41,8 @@ button[aria-pressed=true] { border-color: var(--accent); box-shadow: inset 0 0 0
 #verdict strong { font-size: 1.35rem; line-height: 1.25; overflow-wrap: anywhere; }
 #verdict ul { margin: 0; padding: 0; list-style: none; color: var(--ink); overflow-wrap: anywhere; }
 
-#numbers { display: grid; gap: .75rem 1rem; margin: 0; grid-template-columns: repeat(auto-fit, minmax(6.6rem, 1fr)); }
-#numbers dt { font-size: .82rem; } #numbers dd { margin: 0; font-size: 1.3rem; font-weight: 600; line-height: 1.2; overflow-wrap: anywhere; }
+#numbers { display: grid; gap: .75rem 1rem; margin: 0; grid-template-columns: repeat(auto-fit, minmax(7.2rem, 1fr)); }
+#numbers dt { font-size: .82rem; } #numbers dd { margin: 0; font-size: 1.2rem; font-weight: 600; line-height: 1.2; overflow-wrap: anywhere; }
 #numbers small { display: block; font-size: .78rem; font-weight: 400; color: var(--muted); }
 
 #curves { display: grid; gap: .85rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr)); }
