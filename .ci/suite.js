@@ -53,6 +53,8 @@ const GROUP_SIZE = 12
 const FILE_TIMEOUT_MS = 180_000
 
 const DURATIONS = '.cache/suite-durations.json'
+/** What the last run of the whole suite has skipped, a line for each test; `.ci/run` prints it at its end. */
+const SKIPPED = '.cache/suite-skipped'
 const REPORTS = '.cache/suite-coverage'
 
 const { values, positionals } = parseArgs({
@@ -131,9 +133,12 @@ async function run(files, reports) {
   const counts = Object.fromEntries(
     [...totals.matchAll(/(\w+): (\d+)/g)].map(([, name, n]) => [name, Number(n)]),
   )
+  const skipped = [...output.matchAll(/^ *ok \d+ - (.*) # SKIP(.*)$/gm)].map(
+    ([, name, reason]) => `${name}:${reason || ' it says no reason'}`,
+  )
   const isWhole = files.every(file => output.includes(` - ${file} # time=`))
   const passed = ended === 0 && isWhole && counts.total > files.length
-  return { files, durations, output, ended, counts, passed }
+  return { files, durations, skipped, output, ended, counts, passed }
 }
 
 /** Prints what a file printed, but for what passed. */
@@ -198,10 +203,14 @@ for (const [file, seconds] of slowest.slice(0, 10))
 let isGood = failed.length === 0
 if (covers && failed.length === 0 && !(await checkCoverage(REPORTS))) isGood = false
 
+const skipped = results.flatMap(result => result.skipped)
+if (isWhole) writeFileSync(SKIPPED, skipped.map(line => `${line}\n`).join(''))
+
 const sum = name => results.reduce((total, { counts }) => total + (counts[name] ?? 0), 0)
 console.log(
   `\n${all.length} files in ${((ran - begun) / 1000).toFixed(0)} s: ` +
-    `${sum('pass') - all.length} assertions passed, ${sum('fail')} failed, ${sum('skip')} tests skipped` +
+    `${sum('pass') - all.length} assertions passed, ${sum('fail')} failed, ${skipped.length} tests skipped` +
+    skipped.map(line => `\n  ${line}`).join('') +
     (failed.length === 0 ? '' : `\nFAILED: ${failed.flatMap(({ files }) => files).join(' ')}`),
 )
 process.exitCode = isGood ? 0 : 1

@@ -3,14 +3,15 @@ import type { Clock } from '../clock.js'
 import { type ConnectionSettings, connectionSettings } from '../engine/connection-options.js'
 import { load } from '../engine/flow/open-flow.js'
 import type { Plan } from '../engine/plan.js'
+import type { Handshakes } from '../engine/tls/handshakes.js'
+import type { TlsOptions } from '../options/tls-options.js'
 import { type Pipeline, planOf } from '../pipeline.js'
 import { type ListenOptions, listenSettings } from './listen-options.js'
 import { Listener } from './listener.js'
 import { LocalDispatcher, type LocalSettings } from './local-dispatcher.js'
 import { openServer } from './open-server.js'
+import { loadReads } from './reads/reused-reads.js'
 import { ServerAcceptor } from './server-acceptor.js'
-import type { Handshakes } from './tls/handshakes.js'
-import type { TlsOptions } from './tls/tls-options.js'
 import type { Upgrades } from './websocket/upgrades.js'
 import type { WebSocketSettings } from './websocket/websocket-options.js'
 
@@ -57,7 +58,7 @@ async function loadSettings(
   const plan = planOf(pipeline, 'listen()', settings.plan)
   const connections = connectionSettings('listen()', options)
   settings.signal?.throwIfAborted()
-  await load(plan)
+  await Promise.all([load(plan), loadReads()])
   const handshakes = settings.tls === undefined ? undefined : await handshakesOf(settings.tls)
   const upgrades =
     settings.websocket && (await upgradesOf(settings.websocket, plan, connections, settings.clock))
@@ -86,7 +87,7 @@ async function openAcceptor({ settings, connections }: LocalSettings): Promise<S
 
 /** Loads node:tls only when a listener needs it. */
 async function handshakesOf(options: TlsOptions): Promise<Handshakes> {
-  const { Handshakes } = await import('./tls/handshakes.js')
+  const { Handshakes } = await import('../engine/tls/handshakes.js')
   return new Handshakes('listen(): tls', options)
 }
 

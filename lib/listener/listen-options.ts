@@ -24,6 +24,7 @@ import {
 } from '../options/option.js'
 import { type OptionsOf, settingsFrom } from '../options/option-values.js'
 import { showValue } from '../options/show-value.js'
+import type { TlsOptions } from '../options/tls-options.js'
 import { writtenAs } from '../options/written-as.js'
 import type { Outcome } from '../outcome.js'
 import type { Observe } from '../status/status.js'
@@ -31,7 +32,6 @@ import { type AddressRange, parseAddressRange } from './address/address-range.js
 import { ADDRESS_OPTIONS, listenAddress } from './address/listen-address.js'
 import type { AdmissionRules } from './admission.js'
 import { type TrustedProxies, UNIX_PEERS } from './proxy-headers.js'
-import type { TlsOptions } from './tls/tls-options.js'
 import { UNCAUGHT_POLICIES, type UncaughtHandler, type UncaughtPolicy } from './uncaught.js'
 import { type WebSocketOptions, webSocketSettings } from './websocket/websocket-options.js'
 

@@ -6,12 +6,12 @@ import { InvalidOptionError } from '../errors.js'
 import { checkNames } from '../options/check-option.js'
 import { integer } from '../options/option.js'
 import { type OptionsOf, settingsFrom } from '../options/option-values.js'
+import type { TlsOptions } from '../options/tls-options.js'
 import type { Pipeline } from '../pipeline.js'
 import type { Status } from '../status/status.js'
 import type { Acceptor } from './acceptor.js'
 import type { Dispatcher } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
-import type { TlsOptions } from './tls/tls-options.js'
 import { type UncaughtOwner, unwatchUncaught, watchUncaught } from './uncaught.js'
 
 /** The options of `close()`, exported, so that an editor shows their help. */

@@ -7,8 +7,10 @@ import { ConnectionDriver, type DriverSettings } from '../engine/drive/driver.js
 import { load } from '../engine/flow/open-flow.js'
 import { guarded } from '../engine/guarded.js'
 import type { Plan } from '../engine/plan.js'
+import type { HandshakeEvents, Handshakes } from '../engine/tls/handshakes.js'
 import { InvalidOptionError } from '../errors.js'
 import { OPEN_FILES } from '../open-files.js'
+import type { TlsOptions } from '../options/tls-options.js'
 import type { Outcome } from '../outcome.js'
 import { type Pipeline, planOf } from '../pipeline.js'
 import { finishAll, giveUpAll, type SideWrites } from '../side-writes.js'
@@ -16,9 +18,8 @@ import { Book } from '../status/book.js'
 import type { Status } from '../status/status.js'
 import type { Dispatcher, ListenerFacts, OnGone } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
+import { reuseReads } from './reads/reused-reads.js'
 import { stopReadingAtPause } from './socket-options.js'
-import type { HandshakeEvents, Handshakes } from './tls/handshakes.js'
-import type { TlsOptions } from './tls/tls-options.js'
 import type { UpgradeEvents, Upgrades } from './websocket/upgrades.js'
 
 /** Checked and loaded settings with which a process serves the connections of a listener. */
@@ -59,7 +60,13 @@ export class LocalDispatcher implements Dispatcher {
     this.#watch = new DeadlineWatch(connections.deadlines, settings.clock)
     this.book = new Book(settings.clock, settings.observe, () => this.#watch.items)
     this.book.serve(plan.listed)
-    this.#driverSettings = { ...connections.drive, onDone: this.#onDone, ownsChunks: true, book: this.book }
+    this.#driverSettings = {
+      ...connections.drive,
+      onDone: this.#onDone,
+      onList: this.#noteSideWrites,
+      ownsChunks: true,
+      book: this.book,
+    }
     this.#handshakes = handshakes
     this.#upgrades = upgrades
     this.#onGone = onGone
@@ -100,7 +107,11 @@ export class LocalDispatcher implements Dispatcher {
     this.#plan = plan
     this.book.serve(plan.listed)
     this.#upgrades?.follow(plan)
-    for (const each of plan.sideWrites) this.#sideWrites.add(each)
+    this.#noteSideWrites(plan)
+  }
+
+  readonly #noteSideWrites = ({ sideWrites }: Plan) => {
+    for (const each of sideWrites) this.#sideWrites.add(each)
   }
 
   setSecureContext(options: TlsOptions): void {
@@ -148,6 +159,7 @@ export class LocalDispatcher implements Dispatcher {
     const settings = isOwn ? this.#driverSettings : { ...this.#driverSettings, ownsChunks: false }
     const driver = new ConnectionDriver(socket, connection, settings)
     this.#watch.add(driver)
+    if (isOwn) reuseReads(socket)
     driver.start(this.#plan)
     // The listener was closed during the handshake of this connection.
     if (this.#closed !== undefined) driver.drain()

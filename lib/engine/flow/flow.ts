@@ -2,9 +2,12 @@ import type { AsyncResource } from 'node:async_hooks'
 import type { Connection } from '../../connection.js'
 import type { BywashError, Reported, UntoldFaults } from '../../errors.js'
 import type { Outcome } from '../../outcome.js'
+import type { Reply, Stage } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import type { LookAt, Wait } from '../../status/look.js'
+import type { Plan } from '../plan.js'
 import type { PlannedStage } from '../planned-stage.js'
+import type { ChunkUse } from './chunk-use.js'
 
 /** The receiver of a flow's output, and of how the flow ends. A connection's driver is one. */
 export interface Sink {
@@ -34,6 +37,12 @@ export interface Sink {
   countFault?: (stage: string) => void
   /** Called with what a stage reports, such as a fault of the peer; the connection goes on. */
   report: (reported: Reported | UntoldFaults) => void
+  /** Takes bytes that a stage sends past the later stages, behind what was written before. */
+  reply: (reply: Reply) => void
+  /** Called when the flow goes on with another list, with what that before it has counted. */
+  listChanged?: (plan: Plan, counts: readonly StageCounts[]) => void
+  /** Called in a test, with the list that a stage becomes. A list of other kinds is then no error, but the end. */
+  readonly becomes?: ((next: Stage<Buffer, Buffer>) => void) | undefined
   /** Called when a stage failed, after the output from before the failure. May also be called after `finish`. */
   fail: (error: BywashError) => void
 }
@@ -42,12 +51,20 @@ export interface Sink {
 export interface Flow {
   /** Opens the stages and starts them. Stages that are called later are called in the scope. */
   open: (connection: Connection, scope: AsyncResource) => void
+  /** What refers to the memory of the next item when `write` has taken it. */
+  readonly chunkUse: ChunkUse
   /** Takes one item. False asks the source to hold back until the sink's `drained()`. */
   write: (item: unknown) => boolean
   /** Ends the input: the stages are flushed, and then the sink is told to finish. */
   end: () => void
   /** Called when the sink takes output again, after an `endTurn` that returned false. */
   resume: () => void
+  /**
+   * Drops what was not taken yet and what still comes, until `releaseInput()`, and calls back at the end of the turn in which the
+   * stages behind the one that changes the connection have given everything. Returns the name of that stage.
+   */
+  holdInput: (whenQuiet: () => void) => string
+  releaseInput: () => void
   /** Called once a tick. Returns the stage in which the same frame has been unfinished for `limit` ticks, if there is one. */
   overdue: (limit: number) => PlannedStage | undefined
   /** Whether any stage holds an unfinished frame. */
@@ -58,6 +75,8 @@ export interface Flow {
   abort: () => void
   /** Bytes that have come in. */
   readonly bytes: number
+  /** Whether what comes in causes none of the output, so that a full sink holds no input back. */
+  readonly isDetached: boolean
   counts: () => readonly StageCounts[]
   /** Finds out from now on what the stages do; with undefined not any more. */
   observe: (at: LookAt | undefined, connection: Connection) => void

@@ -34,7 +34,9 @@ const GOOD = [
   `status: { port: 9000, host: "::1" }\n${FIRST_FILE}`,
   withListen('fd: 3'),
   withListen('fd: systemd:web'),
-  withListen('tls: { cert: a, key: b, ca: c, minVersion: TLSv1.3, handshakeTimeout: 2s }'),
+  withListen(
+    'tls: { cert: a, key: b, ca: c, minVersion: TLSv1.3, alpnProtocols: [mqtt], handshakeTimeout: 2s }',
+  ),
   withListen('websocket: true'),
   withListen('websocket: "${BROWSERS:-false}"'),
   withListen('websocket: { page: true, messages: lines, origins: ["*"], maxLength: 4KiB, pingInterval: 5s }'),

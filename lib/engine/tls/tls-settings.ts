@@ -5,7 +5,7 @@ import { InvalidOptionError } from '../../errors.js'
 import { checkNames } from '../../options/check-option.js'
 import { type SettingsOf, settingsFrom } from '../../options/option-values.js'
 import { showValue } from '../../options/show-value.js'
-import { type Pem, TLS_OPTIONS, type TlsOptions } from './tls-options.js'
+import { type Pem, TLS_OPTIONS, type TlsOptions } from '../../options/tls-options.js'
 
 /** The options of `tls`, checked, with their defaults filled in. */
 export type TlsSettings = TlsOptions & SettingsOf<Pick<typeof TLS_OPTIONS, 'minVersion' | 'handshakeTimeout'>>
@@ -63,9 +63,10 @@ function listOf(pem: Pem): readonly (string | Buffer)[] {
  * so it is set to its maximum; `handshakes.ts` keeps the time. Renegotiation is refused: it costs the server more than the
  * client, TLS 1.3 has none, and RFC 9325 §3.5 recommends servers to do without.
  */
-export function nodeTlsOptions(settings: TlsSettings): NodeTlsOptions {
+export function nodeTlsOptions({ alpnProtocols, ...settings }: TlsSettings): NodeTlsOptions {
   return {
     ...settings,
+    ...(alpnProtocols === undefined ? {} : { ALPNProtocols: [alpnProtocols].flat() }),
     requestCert: settings.ca !== undefined,
     rejectUnauthorized: true,
     handshakeTimeout: MAX_TIMEOUT_MS,
