@@ -102,3 +102,7 @@ export type {
   Windows,
   WorkerStatus,
 } from './status/status.js'
+export { serveStatus } from './status-server/serve-status.js'
+export type { StatusServerOptions } from './status-server/status-options.js'
+export type { StatusServer } from './status-server/status-server.js'
+export type { StatusSource, StatusSources } from './status-server/status-source.js'
