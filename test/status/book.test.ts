@@ -58,9 +58,18 @@ t.test('a connection that has not started adds its bytes to the sums, and no ite
 })
 
 t.test('a connection whose stages could not be opened has counted nothing', async t => {
-  const { status } = bookOf({ counts: () => [] })
+  const { book, status } = bookOf({ counts: () => [] })
+  t.match(status().traffic.total, { bytesIn: 3, itemsIn: 0, itemsOut: 0 })
+  const outcome = {
+    reason: 'stage-error',
+    error: undefined,
+    bytesRead: 4,
+    bytesWritten: 0,
+    duration: 0,
+  } as const
+  for (const each of book.open) book.ended(outcome, each)
   const { traffic, stages } = status()
-  t.match(traffic.total, { bytesIn: 3, itemsIn: 0, itemsOut: 0 })
+  t.match(traffic.total, { ended: { 'stage-error': 1 }, bytesIn: 7, itemsIn: 0, itemsOut: 0 })
   t.match(stages[0]?.in.total, { items: 0, bytes: 0 })
 })
 
