@@ -264,7 +264,9 @@ export class Book {
       }
       const time = now - Math.max(this.#chargedAt, each.openedAt)
       look.idle += time
-      for (const account of each.stageBook?.look?.accounts ?? []) {
+      // It has started, so its stages take part in the look.
+      const { accounts } = (each.stageBook as StageBook).look as LookAt
+      for (const account of accounts) {
         account.starved += time
         account.idle += time
       }

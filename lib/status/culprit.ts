@@ -51,7 +51,8 @@ export function culpritOf(
   if (idleTime > Math.max(most, unread)) return NOTHING_COMES
   if (unread >= most) return CLIENTS
   const stage = blamed.indexOf(most)
-  const { busy = 0 } = activeSharesOf(times[stage] as StageTimes) ?? {}
+  // A stage is only blamed for time in which it was busy.
+  const { busy } = activeSharesOf(times[stage] as StageTimes) as Shares
   return slowStage(
     listed,
     stage,
@@ -61,6 +62,6 @@ export function culpritOf(
 
 /** The culprit that is a stage. */
 export function slowStage(listed: readonly ListedStage[], stage: number, does: string): Culprit {
-  const name = listed[stage]?.stages.join(' | ') ?? String(stage)
-  return { kind: 'stage', stage, text: `stage '${name}' is ${does}` }
+  const { stages } = listed[stage] as ListedStage
+  return { kind: 'stage', stage, text: `stage '${stages.join(' | ')}' is ${does}` }
 }

@@ -80,8 +80,8 @@ export function makeStatus(book: Book, facts: StatusFacts): Status {
       name: stages.join(' | '),
       stages,
       runs,
-      in: windows(sample => inOf(sample.stages[index]), amountBetween),
-      out: windows(sample => outOf(sample.stages[index]), amountBetween),
+      in: windows(sample => inOf(sample.stages[index] as StageSample), amountBetween),
+      out: windows(sample => outOf(sample.stages[index] as StageSample), amountBetween),
       errors: stageBook.errors[index] as number,
       shares: { last1s: shares(spans.last1s), last10s: shares(last10s), last60s: shares(spans.last60s) },
       activeShares: time === undefined || !isObservable ? null : activeSharesOf(time),
@@ -122,21 +122,9 @@ function spanOf(samples: readonly Sample[], seconds: number): Span {
   return to === undefined || from === undefined || from === to ? undefined : { from, to }
 }
 
-const NOTHING: StageSample = {
-  inItems: 0,
-  inBytes: 0,
-  outItems: 0,
-  outBytes: 0,
-  busy: 0,
-  starved: 0,
-  blocked: 0,
-  idle: 0,
-  blamed: 0,
-}
-
 function timesOf({ from, to }: NonNullable<Span>, index: number): StageTimes {
-  const before = from.stages[index] ?? NOTHING
-  const after = to.stages[index] ?? NOTHING
+  const before = from.stages[index] as StageSample
+  const after = to.stages[index] as StageSample
   return {
     busy: after.busy - before.busy,
     starved: after.starved - before.starved,
@@ -146,11 +134,11 @@ function timesOf({ from, to }: NonNullable<Span>, index: number): StageTimes {
   }
 }
 
-function inOf({ inItems, inBytes }: StageSample = NOTHING): Amount {
+function inOf({ inItems, inBytes }: StageSample): Amount {
   return { items: inItems, bytes: inBytes }
 }
 
-function outOf({ outItems, outBytes }: StageSample = NOTHING): Amount {
+function outOf({ outItems, outBytes }: StageSample): Amount {
   return { items: outItems, bytes: outBytes }
 }
 
@@ -247,5 +235,7 @@ function connectionStatus(
 function waitsFor({ wait, stageBook, isDormant }: Observed): Culprit {
   if (wait === undefined) return isDormant ? NOTHING_COMES : UNKNOWN
   if (wait.for === 'client') return CLIENT
-  return wait.for === 'input' ? NOTHING_COMES : slowStage(stageBook?.listed ?? [], wait.for, 'busy')
+  if (wait.for === 'input') return NOTHING_COMES
+  // Only a connection whose stages are open waits for one of them.
+  return slowStage((stageBook as StageBook).listed, wait.for, 'busy')
 }

@@ -258,14 +258,8 @@ t.test(
   },
 )
 
-t.test('a status is that of all workers, and those of dead ones are not lost', async t => {
-  const { clock, dispatcher, children, serve, listener } = withFakeWorkers({}, 2)
-  const [one, two] = children as [FakeWorker, FakeWorker]
-  for (const worker of [one, two]) worker.report({ bywash: 'ready', listener })
-  await dispatcher.ready
-  for (const id of [1, 2]) serve(id)
-  one.report({ bywash: 'over', listener, id: 1, reason: 'end' })
-  two.report({ bywash: 'taken', listener, id: 2 })
+/** Asks for a status; the workers that are given answer. */
+function asking(dispatcher: WorkerDispatcher, one: FakeWorker, listener: string) {
   const facts = { name: 'x', address: ADDRESS, state: 'open', worker: null } as const
   const answer = (worker: FakeWorker, status: Status) => worker.report({ bywash: 'status', listener, status })
   const asked = async (...answers: readonly (readonly [FakeWorker, Status])[]) => {
@@ -276,6 +270,18 @@ t.test('a status is that of all workers, and those of dead ones are not lost', a
     for (const each of answers) answer(...each)
     return { status }
   }
+  return { asked }
+}
+
+t.test('a status is that of all workers, and those of dead ones are not lost', async t => {
+  const { clock, dispatcher, children, serve, listener } = withFakeWorkers({}, 2)
+  const [one, two] = children as [FakeWorker, FakeWorker]
+  for (const worker of [one, two]) worker.report({ bywash: 'ready', listener })
+  await dispatcher.ready
+  for (const id of [1, 2]) serve(id)
+  one.report({ bywash: 'over', listener, id: 1, reason: 'end' })
+  two.report({ bywash: 'taken', listener, id: 2 })
+  const { asked } = asking(dispatcher, one, listener)
   const sample = sampleStatus()
   const idle = sampleStatus({ culprit: { kind: 'input', stage: null, text: 'nothing comes' } })
   const both = await (await asked([one, idle], [two, sample])).status
@@ -304,4 +310,48 @@ t.test('a status is that of all workers, and those of dead ones are not lost', a
   ])
   t.match(left.traffic.total, { bytesIn: total.bytesIn, ended: { end: 1, 'worker-died': 1 } })
   t.equal(left.connections.open, 0)
+})
+
+t.test('a status tells of workers that have never answered, and of those that leave', async t => {
+  const { clock, dispatcher, children, listener } = withFakeWorkers({}, 2)
+  const [one, two] = children as [FakeWorker, FakeWorker]
+  for (const worker of [one, two]) worker.report({ bywash: 'ready', listener })
+  const { asked } = asking(dispatcher, one, listener)
+  one.report({ bywash: 'leaving', listener })
+  const { status } = await asked([one, sampleStatus()])
+  clock.advance(1_000)
+  const { workers, stages } = await status
+  t.match(workers, [
+    { number: 1, state: 'leaving', culprit: { kind: 'stage' }, process: { pid: 4321 } },
+    { number: 2, state: 'silent', culprit: { kind: 'unknown' }, process: null },
+  ])
+  t.match(workers[1]?.traffic, { opened: 0, bytesIn: 0 })
+  t.same(stages, [])
+})
+
+t.test('what several workers had counted before they died is added up', async t => {
+  const { dispatcher, children, listener } = withFakeWorkers({}, 3)
+  const [one, two, three] = children as [FakeWorker, FakeWorker, FakeWorker]
+  for (const worker of [one, two, three]) worker.report({ bywash: 'ready', listener })
+  const { asked } = asking(dispatcher, one, listener)
+  const sample = sampleStatus()
+  await (await asked([one, sample], [two, sample], [three, sample])).status
+  two.die(1)
+  three.die(1)
+  const { traffic } = await (await asked([one, sample])).status
+  t.equal(traffic.total.bytesIn, 3 * sample.traffic.total.bytesIn)
+})
+
+t.test('a connection whose handshake fails in its worker is refused, and was not opened', async t => {
+  const { dispatcher, children, serve, listener, gone } = withFakeWorkers()
+  const [worker] = children as [FakeWorker]
+  worker.report({ bywash: 'ready', listener })
+  serve(1)
+  worker.report({ bywash: 'taken', listener, id: 1 })
+  worker.report({ bywash: 'over', listener, id: 1, reason: 'refused' })
+  const { asked } = asking(dispatcher, worker, listener)
+  const { traffic } = await (await asked([worker, sampleStatus()])).status
+  t.match(traffic.total, { opened: 0, refused: { handshake: 1 } })
+  t.same(traffic.total.ended, {})
+  t.strictSame(gone, [[1, 'refused']])
 })
