@@ -33,6 +33,7 @@ const NO_ENDS: Readonly<Record<Reason, number>> = {
   'stage-error': 0,
   'upstream-error': 0,
   'exec-error': 0,
+  become: 0,
   'frame-too-long': 0,
   'invalid-frame': 0,
   'invalid-utf8': 0,
