@@ -37,6 +37,7 @@ t.test(
         uncaught: 'exit',
         observe: 'sampled',
         plan: 'fused',
+        observe: 'sampled',
       },
       tls: undefined,
       status: undefined,

@@ -15,6 +15,7 @@ import {
   pipeline,
   type Stage,
   stage,
+  tap,
   toDelimited,
   toLengthPrefixed,
   toLines,
@@ -755,6 +756,22 @@ t.test(
     t.match((await lost.outcome).error?.message, /no such module/)
   },
 )
+
+t.test('the first list that a stage becomes counts, and a stage of any items is a list too', async t => {
+  const twice = stage<Buffer, Buffer>({
+    name: 'twice',
+    accepts: 'bytes',
+    emits: 'bytes',
+    upgrades: true,
+    open: () => ({
+      transform(_item, controller) {
+        controller.become(tap<Buffer>('look', () => {}))
+        controller.become(sink('b'))
+      },
+    }),
+  })
+  t.equal(String(Buffer.concat(await runStage(pipeline().through(twice), [Buffer.from('abc')]))), 'bc')
+})
 
 t.test('a stage that becomes another list keeps the laws', async () => {
   const becomes = becoming<string>('line', () => sink('x'))

@@ -1,8 +1,11 @@
-import { duplexPair } from 'node:stream'
+import { duplexPair, Transform } from 'node:stream'
 import t, { type Test } from 'tap'
 import {
   asyncMap,
   Connection,
+  delimited,
+  type Frame,
+  fromStream,
   generate,
   lines,
   map,
@@ -12,6 +15,7 @@ import {
   type Status,
   stage,
   take,
+  toDelimited,
   toLines,
   uppercase,
 } from '../../lib/index.js'
@@ -290,5 +294,72 @@ t.test('stages that are streams are counted, and not timed', async t => {
   t.same(slowest, [])
   near.end()
   await pass({ clock }, 100, 10)
+  await outcome
+})
+
+t.test('what waits in front of a stream is held, in items or in bytes', async t => {
+  const stuck = (objectMode: boolean) => () => new Transform({ objectMode, transform: () => {} })
+  for (const [list, held] of [
+    [
+      pipeline().through(
+        fromStream<Buffer, Buffer>('stuck', stuck(false), { accepts: 'bytes', emits: 'bytes' }),
+      ),
+      { items: 1, bytes: 4 },
+    ],
+    [
+      pipeline()
+        .through(lines())
+        .through(fromStream<string, string>('stuck', stuck(true), { accepts: 'line', emits: 'line' }))
+        .through(toLines()),
+      { items: 2, bytes: 0 },
+    ],
+  ] as const) {
+    const client = connect(list)
+    const heldNow = async () => (await list.status()).stages.find(({ name }) => name === 'stuck')?.held
+    while ((await list.status()).connections.open === 0) await settle()
+    t.same(await heldNow(), { items: 0, bytes: 0 })
+    client.send('a\nb\n')
+    await settle()
+    t.same(await heldNow(), held)
+    client.reset()
+    await client.outcome
+  }
+})
+
+t.test('of many items in a turn some are timed, and stand for the others', async t => {
+  const clock = fakeClock()
+  const count = (frame: Frame) => {
+    clock.advance(0.05)
+    return frame
+  }
+  const list = pipeline()
+    .through(delimited({ delimiters: ';' }))
+    .through(map<Frame, Frame>('count', count, { accepts: 'frame', emits: 'frame' }))
+    .through(toDelimited(';'))
+  const run = await begin(t, list as never, clock)
+  for (let turn = 0; turn < 3_000; turn++) {
+    run.client.send('a;'.repeat(40))
+    await settle()
+    await pass(run, 3, 3)
+  }
+  const { stages } = await run.status()
+  isNear(t, stages[1]?.shares.last10s?.busy, 0.4, 'count')
+})
+
+t.test('a client that reads again is not waited for any more', async t => {
+  const clock = fakeClock()
+  const list = listOf([map('more', line => line.repeat(100_000))])
+  const [near, far] = duplexPair()
+  await list.status()
+  const outcome = list.handle(far, { connection: new Connection(1, {}, clock) })
+  near.write('a\na\n')
+  await settle()
+  await pass({ clock }, 2_000, 100)
+  t.equal((await list.status()).slowest[0]?.waitsFor.kind, 'client')
+  near.resume()
+  await pass({ clock }, 2_000, 100)
+  t.same((await list.status()).slowest, [])
+  near.end()
+  await settle()
   await outcome
 })

@@ -395,7 +395,7 @@ export class FusedSegment implements Flow, Owner, Probed {
     for (let link = this.#head; link !== undefined; link = link.after) held.push(link.held)
     const [first, ...others] = held
     if (first === undefined || this.#rest === undefined) return held
-    const size = sizeOf(this.#stages[0]?.accepts ?? 'bytes', this.#rest)
+    const size = sizeOf((this.#head as Link).planned.accepts, this.#rest)
     return [{ items: first.items + 1, bytes: first.bytes + size }, ...others]
   }
 

@@ -195,7 +195,7 @@ export class UpgradableFlow implements Flow, UpgradeHost {
       reason: 'become',
       error: undefined,
       bytesRead: this.#inner.bytes,
-      bytesWritten: this.#inner.counts().at(-1)?.out.bytes ?? 0,
+      bytesWritten: (this.#inner.counts().at(-1) as StageCounts).out.bytes,
       duration: Math.round(clock.now()) - this.#openedAt,
     }
   }
