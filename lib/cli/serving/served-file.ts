@@ -72,13 +72,12 @@ export class ServedFile {
     if (configuration === undefined) return problems
     warnings.forEach(this.#log.warn)
     const lines = await this.listeners.apply(configuration.listeners)
-    lines.forEach(this.#log.info)
-    try {
-      await this.#applyStatus(configuration)
-    } catch (error) {
+    const statusLines = await this.#applyStatus(configuration).catch(async (error: unknown) => {
       await this.listeners.close({ timeout: 0 })
       throw error
-    }
+    })
+    // A line says that all is served: from it on, each SIGHUP is a reload.
+    for (const line of [...lines, ...statusLines]) this.#log.info(line)
     return []
   }
 
@@ -100,7 +99,8 @@ export class ServedFile {
       const lines = await this.listeners.apply(configuration.listeners)
       info(`${this.#path} was reloaded${lines.length === 0 ? '; nothing has changed' : ''}`)
       lines.forEach(info)
-      await this.#applyStatus(configuration)
+      const statusLines = await this.#applyStatus(configuration)
+      statusLines.forEach(info)
     } catch (error) {
       report(`${this.#path} was not reloaded: ${(error as Error).message}`)
     }
@@ -111,8 +111,7 @@ export class ServedFile {
     return this.#status.close()
   }
 
-  async #applyStatus({ status }: Configuration): Promise<void> {
-    const lines = await this.#status.apply(this.#statusFlag ?? status)
-    lines.forEach(this.#log.info)
+  #applyStatus({ status }: Configuration): Promise<readonly string[]> {
+    return this.#status.apply(this.#statusFlag ?? status)
   }
 }

@@ -21,9 +21,8 @@ export class ServedStatus {
    */
   async apply(options: StatusServerOptions | undefined): Promise<readonly string[]> {
     if (isDeepStrictEqual(options, this.#options)) return []
-    const hadServer = this.#server !== undefined
     await this.close()
-    if (options === undefined) return hadServer ? ['Status: no longer served'] : []
+    if (options === undefined) return ['Status: no longer served']
     this.#server = await serveStatus(this.#sources, options)
     this.#options = options
     return [`Status on ${this.#server.url}`]
