@@ -37,7 +37,6 @@ t.test(
         uncaught: 'exit',
         observe: 'sampled',
         plan: 'fused',
-        observe: 'sampled',
       },
       tls: undefined,
       status: undefined,
