@@ -36,7 +36,6 @@ t.test(
         keepAliveInitialDelay: 60_000,
         uncaught: 'exit',
         plan: 'fused',
-        observe: 'sampled',
       },
       tls: undefined,
       status: undefined,
