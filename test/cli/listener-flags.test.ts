@@ -36,6 +36,7 @@ t.test(
         keepAliveInitialDelay: 60_000,
         uncaught: 'exit',
         plan: 'fused',
+        observe: 'sampled',
       },
       tls: undefined,
       status: undefined,
