@@ -36,6 +36,7 @@ const LONG_FILES = {
   'test/listener/workers/workers.test.ts': 'it kills workers, and waits for those that take their place',
   'test/package/using.test.ts': 'it installs, bundles and runs the package as its users do',
   'test/stages/laws.test.ts': 'it checks every stage against every law',
+  'test/status-server/page.test.ts': 'it starts a browser, and a server again under its page',
   'test/faults/36-descriptors.test.ts': 'it starts a process with a limit of descriptors for each case',
 }
 
