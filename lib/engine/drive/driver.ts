@@ -22,7 +22,7 @@ import {
   StageError,
   UntoldFaults,
 } from '../../errors.js'
-import { onTrueEnd } from '../../net/true-end.js'
+import { confirmEnd } from '../../net/confirm-end.js'
 import type { TlsOptions } from '../../options/tls-options.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { Reply } from '../../stage.js'
@@ -162,17 +162,14 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.#state = 'open'
     this.stageBook = this.#settings.book?.stageBook(plan.listed)
     const duplex = this.duplex
-    duplex.on('drain', onDrain)
-    // Where the input goes elsewhere, half of it must not look complete there. Others are not worth three system calls.
-    if (plan.detached) onTrueEnd(duplex, () => this.onEnd())
-    else duplex.on('end', onEnd)
+    duplex.on('drain', onDrain).on('end', onEnd)
     countWith(this.connection, this)
     if (plan.dormant === undefined) this.#open(plan)
     else this.#greet(plan.dormant)
     duplex.on('data', onData)
     // A duplex that was used before may be paused, or have ended, which it says only once.
     if (duplex.readableFlowing === false && !this.outputFull) duplex.resume()
-    if (duplex.readableEnded) this.onEnd()
+    if (duplex.readableEnded) this.#endInput()
   }
 
   /** Sends the farewell of a refusal, instead of `start`. Without `lingers` the connection is destroyed at once. */
@@ -353,6 +350,12 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   onEnd(): void {
+    // Where the input goes elsewhere, half of it must not look complete there. Others are not worth three system calls.
+    if (this.#flow?.confirmsEnd && !this.#isDiscarding) confirmEnd(this.duplex, () => this.#endInput())
+    else this.#endInput()
+  }
+
+  #endInput(): void {
     if (!this.#isDiscarding) {
       this.#state = 'half-closed'
       this.#endFlow()

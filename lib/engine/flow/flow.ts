@@ -77,6 +77,8 @@ export interface Flow {
   readonly bytes: number
   /** Whether what comes in causes none of the output, so that a full sink holds no input back. */
   readonly isDetached: boolean
+  /** Whether what comes in goes elsewhere, or may yet, so that a RST must not be taken for its end. */
+  readonly confirmsEnd: boolean
   counts: () => readonly StageCounts[]
   /** Finds out from now on what the stages do; with undefined not any more. */
   observe: (at: LookAt | undefined, connection: Connection) => void

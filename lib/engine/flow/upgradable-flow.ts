@@ -66,6 +66,11 @@ export class UpgradableFlow implements Flow, UpgradeHost {
     return this.#inner.isDetached
   }
 
+  get confirmsEnd(): boolean {
+    const { upgrades, detached } = this.#plan
+    return upgrades || detached
+  }
+
   get bytes(): number {
     return this.#bytesBefore + this.#inner.bytes
   }
