@@ -292,6 +292,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   #refusalOfTls(): string | undefined {
     if (!this.#isReading) return 'the connection ends already'
     if (this.#startTls !== undefined || 'encrypted' in this.duplex) return 'the connection speaks TLS already'
+    if (this.duplex.setReason !== undefined)
+      return 'the connection is a WebSocket, whose TLS is that of the listener'
     return this.duplex._handle ? undefined : 'the connection has no socket'
   }
 
@@ -351,7 +353,9 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   onEnd(): void {
     // Where the input goes elsewhere, half of it must not look complete there. Others are not worth three system calls.
-    if (this.#flow?.confirmsEnd && !this.#isDiscarding) confirmEnd(this.duplex, () => this.#endInput())
+    const isSocket = this.duplex.setReason === undefined
+    if (isSocket && this.#flow?.confirmsEnd && !this.#isDiscarding)
+      confirmEnd(this.duplex, () => this.#endInput())
     else this.#endInput()
   }
 
@@ -469,6 +473,12 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   reply({ bytes }: Reply): void {
     this.write(bytes)
+  }
+
+  listEnded(next: Plan): void {
+    if (this.duplex.follow === undefined) return
+    this.uncork()
+    this.duplex.follow(next)
   }
 
   listChanged(plan: Plan, counts: readonly StageCounts[]): void {
