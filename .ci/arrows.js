@@ -9,16 +9,17 @@ import { fileURLToPath } from 'node:url'
 const MAY_IMPORT = {
   options: ['errors.ts'],
   net: [],
+  status: ['contract', 'options'],
   contract: ['options'],
-  engine: ['contract', 'options'],
-  'pipeline.ts': ['contract', 'engine', 'options'],
+  engine: ['contract', 'options', 'status'],
+  'pipeline.ts': ['contract', 'engine', 'options', 'status'],
   stages: ['contract', 'net', 'options'],
-  listener: ['contract', 'engine', 'net', 'options', 'pipeline.ts'],
-  'index.ts': ['contract', 'engine', 'listener', 'options', 'pipeline.ts', 'stages'],
+  listener: ['contract', 'engine', 'net', 'options', 'pipeline.ts', 'status'],
+  'index.ts': ['contract', 'engine', 'listener', 'options', 'pipeline.ts', 'stages', 'status'],
   presets: ['contract', 'options', 'pipeline.ts', 'stages'],
   testing: ['contract', 'engine', 'options', 'pipeline.ts'],
   config: ['contract', 'engine', 'listener', 'options', 'pipeline.ts', 'presets', 'stages'],
-  cli: ['config', 'contract', 'engine', 'listener', 'options', 'pipeline.ts', 'presets', 'testing'],
+  cli: ['config', 'contract', 'engine', 'listener', 'options', 'pipeline.ts', 'presets', 'status', 'testing'],
 }
 
 const IMPORT = /(?:\bfrom\s+|\bimport\(\s*|^import\s+)'(\.[^']+)'/gm
