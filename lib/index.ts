@@ -82,3 +82,11 @@ export {
 export { nats } from './stages/rooms/nats.js'
 export { redis } from './stages/rooms/redis.js'
 export type { OnSlow } from './stages/rooms/subscriber.js'
+export type {
+  ConnectionCloseEvent,
+  ConnectionErrorEvent,
+  ConnectionOpenEvent,
+  ListenerEvent,
+  ListenerRefuseEvent,
+  StageErrorEvent,
+} from './status/diagnostics.js'

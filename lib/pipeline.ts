@@ -20,6 +20,7 @@ import { checkChoice, checkNames } from './options/check-option.js'
 import { type OptionsOf, settingsFrom } from './options/option-values.js'
 import type { Outcome } from './outcome.js'
 import type { AnyStage, flow, Stage } from './stage.js'
+import { publishClose, publishOpen } from './status/diagnostics.js'
 
 /** The options; exported, so that an editor shows their help. */
 export const HANDLE_OPTIONS = {
@@ -115,10 +116,12 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
       const onDone = (outcome: Outcome) => {
         signal?.removeEventListener('abort', onAbort)
         watch.delete(driver)
+        publishClose(connection, outcome)
         resolve(outcome)
       }
       const driver = new ConnectionDriver(duplex, connection, { ...settings.drive, onDone })
       watch.add(driver)
+      publishOpen(connection)
       if (signal !== undefined) {
         // Each of many connections may listen to it; Node would warn of a leak from 11 on.
         setMaxListeners(0, signal)

@@ -6,6 +6,7 @@ import { checkNames } from '../options/check-option.js'
 import { integer } from '../options/option.js'
 import { type OptionsOf, settingsFrom } from '../options/option-values.js'
 import type { Pipeline } from '../pipeline.js'
+import { publishListener } from '../status/diagnostics.js'
 import type { Acceptor } from './acceptor.js'
 import type { Dispatcher } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
@@ -29,6 +30,7 @@ export class Listener {
   readonly #settings: ListenSettings
   readonly #uncaught: UncaughtOwner
   #closed: Promise<void> | undefined
+  #isClosePublished = false
   readonly #whenClosed: Promise<{ readonly forced: number }>
   #resolveClosed!: (result: { readonly forced: number }) => void
 
@@ -47,6 +49,8 @@ export class Listener {
     settings.signal?.addEventListener('abort', this.#onAbort)
     watchUncaught(this.#uncaught)
     acceptor.open(dispatcher, options => void this.close(options))
+    // In a worker the address is not known before the primary has said it, which is a turn later.
+    if (acceptor.worker === undefined) publishListener('open', this)
     if (settings.signal?.aborted) this.#onAbort()
   }
 
@@ -160,6 +164,8 @@ export class Listener {
     await this.#closed
     unwatchUncaught(this.#uncaught)
     const result = { forced: await served }
+    if (!this.#isClosePublished) publishListener('close', this)
+    this.#isClosePublished = true
     this.#resolveClosed(result)
     return result
   }

@@ -12,6 +12,7 @@ import { OPEN_FILES } from '../open-files.js'
 import type { Outcome } from '../outcome.js'
 import { type Pipeline, planOf } from '../pipeline.js'
 import { finishAll, giveUpAll, type SideWrites } from '../side-writes.js'
+import { connectionsAreListenedTo, publishClose, publishOpen } from '../status/diagnostics.js'
 import type { Dispatcher, OnGone } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
 import { stopReadingAtPause } from './socket-options.js'
@@ -73,6 +74,7 @@ export class LocalDispatcher implements Dispatcher {
     OPEN_FILES.hold()
     if (head !== undefined) socket.unshift(head)
     if (this.#isAskedFor) keepAddresses(connection)
+    publishOpen(connection)
     guarded('onOpen', () => this.#settings.onOpen(connection), connection, this.#driverSettings.onError)
     if (this.#handshakes === undefined) this.#enter(socket, connection)
     else this.#handshakes.begin(socket, connection, this.#handshakeEvents)
@@ -114,7 +116,7 @@ export class LocalDispatcher implements Dispatcher {
 
   /** Whether somebody may look at a connection, also when its peer has gone. */
   get #isAskedFor(): boolean {
-    return this.#settings.tells || this.#plan.asks
+    return this.#settings.tells || this.#plan.asks || connectionsAreListenedTo()
   }
 
   /** Takes a socket whose TLS handshake is over, if it has one. */
@@ -161,6 +163,7 @@ export class LocalDispatcher implements Dispatcher {
   readonly #end = (outcome: Outcome, connection: Connection) => {
     OPEN_FILES.release()
     this.#onGone(connection, outcome.reason)
+    publishClose(connection, outcome)
     guarded(
       'onOutcome',
       () => this.#settings.onOutcome(outcome, connection),

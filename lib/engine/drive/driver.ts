@@ -14,6 +14,7 @@ import {
 } from '../../errors.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { StageCounts } from '../../stage-counts.js'
+import { publishStageError, STAGE_ERROR } from '../../status/diagnostics.js'
 import type { DormantFlow } from '../flow/dormant-flow.js'
 import type { Flow, Sink } from '../flow/flow.js'
 import { flowOf, wakeFlow } from '../flow/open-flow.js'
@@ -333,7 +334,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   report(reported: Reported): void {
-    if (this.#settings.onError === undefined) return
+    if (this.#settings.onError === undefined && !STAGE_ERROR.hasSubscribers) return
     if (!isFault(reported)) {
       this.#tell(reported)
       return
@@ -397,6 +398,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   #tell(error: BywashError): void {
+    publishStageError(this.#connection, error)
     guarded('onError', () => this.#settings.onError?.(error, this.#connection), this.#connection)
   }
 
