@@ -11,7 +11,7 @@ const MAY_IMPORT = {
   net: [],
   status: ['contract', 'options'],
   contract: ['options'],
-  engine: ['contract', 'options', 'status'],
+  engine: ['contract', 'net', 'options', 'status'],
   'pipeline.ts': ['contract', 'engine', 'options', 'status'],
   stages: ['contract', 'net', 'options'],
   listener: ['contract', 'engine', 'net', 'options', 'pipeline.ts', 'status'],

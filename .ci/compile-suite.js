@@ -3,9 +3,7 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, relative, resolve } from 'node:path'
 import { build } from 'esbuild'
-
-/** The folder of the compiled files, which has the layout of the project. */
-export const COMPILED = '.cache/suite'
+import { COMPILED } from './compiled.js'
 
 /** tap as one file: its 200 files take half of the time of a short test. */
 const TAP = `${COMPILED}/tap.js`

@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { pathToFileURL } from 'node:url'
 import { configureGlobal } from 'fast-check'
-import { COMPILED } from './compile-suite.js'
+import { COMPILED } from './compiled.js'
 
 const importFrom = path => import(pathToFileURL(resolve(COMPILED, path)).href)
 

@@ -58,7 +58,7 @@ function kinds({ accepts, emits, variant }: Definition): string {
 function optionsTable({ arguments: list, options }: Definition): string {
   const rows = [
     ...Object.entries(list).map(([name, option]) =>
-      row(`\`${name}\`, an argument`, option, 'none, it is required'),
+      row(`\`${name}\`, an argument`, option, option.isList ? 'none' : 'none, it is required'),
     ),
     ...Object.entries(options).map(([name, option]) => row(`\`${name}\``, option, defaultInMarkdown(option))),
   ]

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Report } from 'c8'
-import { COMPILED } from './compile-suite.js'
+import { COMPILED } from './compiled.js'
 
 /** Prints what of lib/ the reports of a folder leave uncovered; true where that is nothing. */
 export async function checkCoverage(folder) {

@@ -2,10 +2,11 @@ import { separateCores } from './cores.js'
 import { measureIdle } from './idle.js'
 import { Loader } from './loader.js'
 import { maxConnections, thisMachine } from './machine.js'
+import type { Options } from './options.js'
 import { type Results, summarize, type WorkloadResult } from './results.js'
 import { type Conditions, Server } from './server.js'
-import { serverList } from './server-list.js'
-import { IDLE_SERVERS, PUSH_SERVERS, type Workload, workloads } from './workloads.js'
+import { type ServerEntry, serverList } from './server-list.js'
+import { IDLE_SERVERS, PROXY_SERVERS, SPECIAL_SERVERS, type Workload, workloads } from './workloads.js'
 
 /**
  * Conditions for the workloads: glibc returns no freed memory to the system. Otherwise it depends on chance (the layout
@@ -21,41 +22,56 @@ const LOAD_CONDITIONS: Conditions = { env: { MALLOC_TRIM_THRESHOLD_: '1073741824
  */
 const IDLE_CONDITIONS: Conditions = { flags: ['--min-semi-space-size=16', '--max-semi-space-size=16'] }
 
-/** Runs all workloads on all servers. Rejects at the first wrong answer. */
-export async function bench(quick: boolean, progress: (text: string) => void): Promise<Results> {
+/** Runs workloads on their servers. Rejects at the first wrong answer. */
+export async function bench(
+  { quick, workload: names }: Pick<Options, 'quick' | 'workload'>,
+  progress: (text: string) => void,
+): Promise<Results> {
   const entries = serverList(quick)
   const connections = Math.min(quick ? 1_000 : 10_000, maxConnections())
   const cores = separateCores()
   const loader = new Loader()
   if (cores !== undefined) loader.keepOn(cores.load)
 
+  const chosen = workloads(quick, connections).filter(({ name }) => names?.includes(name) ?? true)
+  const takesPart = ({ only }: Workload, name: string) =>
+    only?.includes(name) ?? !SPECIAL_SERVERS.includes(name)
+  const wanted = entries.map(({ name }) => name).filter(name => chosen.some(each => takesPart(each, name)))
+
   const use = async <Result>(
-    only: readonly string[] | undefined,
+    only: readonly string[],
     conditions: Conditions,
     measure: (servers: readonly Server[]) => Promise<Result>,
   ) => {
-    const those = entries.filter(({ name }) => only?.includes(name) ?? true)
+    const those = entries.filter(({ name }) => only.includes(name))
     progress(`starting ${those.map(({ name }) => name).join(', ')}`)
-    const servers = await Promise.all(those.map(entry => Server.start(entry, conditions)))
+    const upstream = those.some(({ name }) => PROXY_SERVERS.includes(name))
+      ? await startUpstream(entries, conditions)
+      : undefined
+    if (cores !== undefined) upstream?.keepOn(cores.load)
+    const env = { ...conditions.env, BENCH_UPSTREAM: String(upstream?.target.port) }
+    const servers = await Promise.all(those.map(entry => Server.start(entry, { ...conditions, env })))
     if (cores !== undefined) for (const server of servers) server.keepOn(cores.server)
     const result = await measure(servers)
     for (const server of servers) server.stop()
+    upstream?.stop()
     return result
   }
-  const measured = await use(undefined, LOAD_CONDITIONS, async started => {
+  const measured = await use(wanted, LOAD_CONDITIONS, async started => {
     progress('checking answers')
     const servers = await checkAnswers(started, loader, progress)
     const results: WorkloadResult[] = []
-    for (const workload of workloads(quick, connections)) {
-      const players = servers.filter(
-        ({ entry: { name } }) => workload.only?.includes(name) ?? !PUSH_SERVERS.includes(name),
-      )
+    for (const workload of chosen) {
+      const players = servers.filter(({ entry }) => takesPart(workload, entry.name))
       results.push(await takeTurns(players, workload, loader, progress))
     }
     return results
   })
-  progress(`idle: ${connections.toLocaleString('en')} connections`)
-  const rows = await use(IDLE_SERVERS, IDLE_CONDITIONS, servers => measureIdle(servers, loader, connections))
+  const idle = async () => {
+    progress(`idle: ${connections.toLocaleString('en')} connections`)
+    return use(IDLE_SERVERS, IDLE_CONDITIONS, servers => measureIdle(servers, loader, connections))
+  }
+  const rows = names === undefined || names.includes('idle') ? await idle() : []
   loader.stop()
   return {
     machine: thisMachine(),
@@ -64,6 +80,11 @@ export async function bench(quick: boolean, progress: (text: string) => void): P
     workloads: measured,
     idle: { connections, rows },
   }
+}
+
+/** Starts the server behind the proxies, an echo by hand. */
+function startUpstream(entries: readonly ServerEntry[], conditions: Conditions): Promise<Server> {
+  return Server.start(entries.find(({ name }) => name === 'raw') as ServerEntry, conditions)
 }
 
 /** Checks the answers of all servers. Rejects when one of servers/ is wrong; a foreign program is then left out. */

@@ -32,8 +32,8 @@ const STYLE = `
 
 const OTHER_SERVERS = ['naive', 'async-naive', 'async-hand', 'fixed-hand', 'length2-hand', 'socat', 'ncat']
 
-/** Workloads that are not drawn: one has no rate, and one is not compared with `raw`. */
-const NOT_DRAWN = ['burst', 'push']
+/** Workloads that are not drawn: one has no rate, and three are not compared with `raw`. */
+const NOT_DRAWN = ['burst', 'push', 'proxy-pp', 'proxy-bulk']
 
 /** Draws the chart of docs/ as SVG: for each server a bar of its work per CPU time, and a dashed line for `raw`. */
 export function drawChart({ machine, workloads }: Results): string {

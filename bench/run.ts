@@ -29,7 +29,7 @@ async function main(): Promise<number> {
     return 0
   }
   try {
-    const results = await bench(options.quick, progress)
+    const results = await bench(options, progress)
     process.stdout.write(`${options.json ? JSON.stringify(results, undefined, 2) : formatTable(results)}\n`)
     if (options.chart) writeFileSync(new URL('../docs/bench.svg', import.meta.url), drawChart(results))
     return 0

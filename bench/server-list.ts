@@ -1,5 +1,6 @@
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Format } from './load/tape.js'
 
 /** A server of the benchmark, and the answers that it must give. */
@@ -7,8 +8,10 @@ export interface ServerEntry extends Format {
   readonly name: string
   readonly summary: string
   readonly greeting: string
-  /** Returns the command that starts a foreign program on a port. Undefined for a file of servers/. */
-  readonly command?: (port: number) => readonly string[]
+  /** Returns the command that starts a foreign program on a port, in front of another. Undefined for a file of servers/. */
+  readonly command?: (port: number, upstream: string) => readonly string[]
+  /** The program of the command, where it is not the name. */
+  readonly program?: string
 }
 
 const GREETING = 'Type a line and press Enter. I will shout it back.\n'
@@ -37,8 +40,10 @@ export function serverList(quick: boolean): readonly ServerEntry[] {
     { ...prefixed, name: 'length2-hand', summary: 'the work of length2 by hand on node:net' },
     { ...echo, name: 'push-hand', summary: 'pushes: for (const s of sockets) s.write(buffer)' },
     { ...echo, name: 'push', summary: 'pushes: lines, a stage that enqueues for all, toLines' },
+    { ...echo, name: 'proxy-hand', summary: 'a proxy: a.pipe(b).pipe(a)' },
+    { ...echo, name: 'proxy', summary: 'a proxy: upstream' },
     ...(quick ? [] : [streams]),
-    ...others.filter(({ name }) => installed(name)),
+    ...others.filter(({ name, program = name }) => installed(program)),
   ]
 }
 
@@ -64,6 +69,27 @@ const others: readonly ServerEntry[] = [
     name: 'ncat',
     summary: 'with cat, a process for each connection',
     command: port => ['ncat', '--listen', '--keep-open', '--exec', '/bin/cat', '127.0.0.1', String(port)],
+  },
+  {
+    ...echo,
+    name: 'proxy-socat',
+    summary: 'a proxy: a process for each connection',
+    program: 'socat',
+    command: (port, upstream) => [
+      ...['socat', '-t', '10', '-lf', '/dev/null'],
+      `TCP-LISTEN:${port},bind=127.0.0.1,reuseaddr,fork,nodelay,backlog=65535`,
+      `TCP:127.0.0.1:${upstream},nodelay`,
+    ],
+  },
+  {
+    ...echo,
+    name: 'proxy-haproxy',
+    summary: 'a proxy: mode tcp, one thread',
+    program: 'haproxy',
+    command: (port, upstream) => [
+      ...['env', `BENCH_PORT=${port}`, `BENCH_UPSTREAM=${upstream}`],
+      ...['haproxy', '-db', '-q', '-f', fileURLToPath(new URL('haproxy.cfg', import.meta.url))],
+    ],
   },
 ]
 

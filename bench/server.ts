@@ -28,14 +28,15 @@ export class Server {
     const { greeting, upper, prefixed, command } = entry
     this.entry = entry
     this.#child = child
-    // pid 0 for a foreign server: the CPU time of the processes that it forks cannot be read.
-    this.target = { port, pid: command === undefined ? (child.pid ?? 0) : 0, greeting, upper, prefixed }
+    const { pid = 0 } = child
+    // A foreign server may fork. It leads a group of processes.
+    this.target = { port, pid: command === undefined ? pid : -pid, greeting, upper, prefixed }
   }
 
   static async start(entry: ServerEntry, { env, flags }: Conditions): Promise<Server> {
     const { name, command } = entry
     const freePort = command === undefined ? 0 : await findPort()
-    const program = command?.(freePort) ?? nodeCommand(`servers/${name}.ts`, flags)
+    const program = command?.(freePort, env?.BENCH_UPSTREAM ?? '') ?? nodeCommand(`servers/${name}.ts`, flags)
     const child = startChild(program, command === undefined, env)
     const over = new AbortController()
     const { signal } = over

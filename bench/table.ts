@@ -1,7 +1,7 @@
 import { machineLine } from './machine.js'
 import type { Results, Row, WorkloadResult } from './results.js'
 
-const NOTES = `× raw: rate, and work for the same CPU time of the server, where raw is 1; more is better. push: where push-hand is 1.
+const NOTES = `× raw: rate, and work for the same CPU time of the server, where raw is 1; more is better. push and proxy: where the one by hand is 1.
 *: the server was at work for less than 90 % of the time. Its rate is what the load, or the machine, allowed;
    the CPU columns are the ones to compare.`
 
@@ -23,7 +23,9 @@ export function formatTable(results: Results): string {
     ? 'server and load on a core each'
     : 'server and load not kept on cores of their own'
   const head = `${machineLine(results.machine)}\n${pinned}; every answer was checked, byte by byte`
-  return [head, ...results.workloads.map(workloadBlock), idle, NOTES].join('\n\n')
+  return [head, ...results.workloads.map(workloadBlock), ...(rows.length === 0 ? [] : [idle]), NOTES].join(
+    '\n\n',
+  )
 }
 
 function workloadBlock({ name, summary, unit, rounds, rows }: WorkloadResult): string {

@@ -15,7 +15,7 @@ export interface Workload {
    * while. Undefined for none.
    */
   readonly warmUp: number | undefined
-  /** Names of the servers that take part; undefined for all but those that push. The others are compared with the first. */
+  /** Names of the servers that take part; undefined for all that send a client its own lines. The others are compared with the first. */
   readonly only: readonly string[] | undefined
 }
 
@@ -31,6 +31,12 @@ export const IDLE_SERVERS: readonly string[] = [...MANY_CONNECTIONS_SERVERS, 'as
 /** Names of the servers that push; the first is by hand. */
 export const PUSH_SERVERS: readonly string[] = ['push-hand', 'push']
 
+/** Names of the proxies; the first is by hand. */
+export const PROXY_SERVERS: readonly string[] = ['proxy-hand', 'proxy', 'proxy-socat', 'proxy-haproxy']
+
+/** Names of the servers that take part only where a workload names them. */
+export const SPECIAL_SERVERS: readonly string[] = [...PUSH_SERVERS, ...PROXY_SERVERS]
+
 /**
  * The workloads of a full run, or of a quick one.
  *
@@ -45,6 +51,7 @@ export function workloads(quick: boolean, many: number): readonly Workload[] {
     warmUp: quick ? 0.04 : 0.16,
     only: undefined,
   }
+  const proxied = { ...lines, seconds: quick ? 0.08 : 0.3, warmUp: quick ? 0.04 : 0.6, only: PROXY_SERVERS }
   return [
     {
       ...lines,
@@ -104,6 +111,20 @@ export function workloads(quick: boolean, many: number): readonly Workload[] {
       rounds: quick ? 1 : 3,
       warmUp: 0,
       only: PUSH_SERVERS,
+    },
+    {
+      ...proxied,
+      name: 'proxy-pp',
+      summary: 'in front of an echo: 50 connections, 64-byte lines, 1 in flight',
+      load: { kind: 'pingpong', connections: 50, depth: 1, size: 64 },
+      unit: 'msg',
+    },
+    {
+      ...proxied,
+      name: 'proxy-bulk',
+      summary: 'in front of an echo: 8 connections, 4,096-byte lines as fast as they go',
+      load: { kind: 'bulk', connections: 8, size: 4_096 },
+      unit: 'MB',
     },
   ]
 }

@@ -14,7 +14,7 @@ export interface Endpoints {
   readonly localPort?: number | undefined
 }
 
-/** What a TLS handshake has settled. */
+/** The results of a TLS handshake. */
 export interface TlsInfo {
   /** The host name that the client asked for (SNI). */
   readonly servername?: string | undefined
@@ -168,7 +168,7 @@ export class Connection implements Endpoints {
   readonly clock: Clock
   #endpoints: Endpoints
   #counter: Counter | undefined
-  /** What TLS has settled, or the socket that knows it. Of a connection without TLS it stays undefined. */
+  /** The results of the handshake, or the socket that has them. Of a connection without TLS it stays undefined. */
   #tls: TlsInfo | TLSSocket | undefined
   /** Made when the first value is set or asked for. */
   #state: Map<StateKey<unknown>, unknown> | undefined
@@ -322,7 +322,7 @@ function isTlsSocket(known: Endpoints | TlsInfo | undefined): known is TLSSocket
   return known !== undefined && 'getPeerCertificate' in known
 }
 
-/** What TLS has settled on a socket; undefined before its handshake is over, and once it is closed. */
+/** The results of the handshake of a socket; undefined before it is over, and once the socket is closed. */
 function tlsInfoOf(socket: TLSSocket): TlsInfo | undefined {
   // Undefined or null, or without a name, while there is none.
   const { standardName: cipher } = (socket.getCipher() ?? {}) as { readonly standardName?: string }

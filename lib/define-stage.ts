@@ -11,8 +11,10 @@ type ArgumentSettings<Arguments> = Arguments extends readonly [infer First, ...i
   ? OptionValues<First, keyof First> & ArgumentSettings<Others>
   : unknown
 
+type ArgumentValue<Each> = Each extends { readonly presence: 'default' } ? [GivenOf<Each>?] : [GivenOf<Each>]
+
 type ArgumentValues<Arguments> = Arguments extends readonly [infer First, ...infer Others]
-  ? [GivenOf<First[keyof First]>, ...ArgumentValues<Others>]
+  ? [...ArgumentValue<First[keyof First]>, ...ArgumentValues<Others>]
   : []
 
 type OptionsParameter<Options> = keyof Options extends never
@@ -25,7 +27,10 @@ type OptionsParameter<Options> = keyof Options extends never
 export interface StageAbout<Arguments, Options, Made>
   extends Pick<Definition, 'name' | 'summary' | 'accepts' | 'emits'>,
     Partial<Pick<Definition, 'variant' | 'examples' | 'isProposed'>> {
-  /** The arguments, in order; all are required: `[{ text: text({ help: 'what to look for' }) }]`. @default none */
+  /**
+   * The arguments, in order: `[{ text: text({ help: 'what to look for' }) }]`. All are required, but for those with a default. A
+   * list at the end takes every word of a text that is left. @default none
+   */
   readonly arguments?: Arguments
   /** The options, by name. @default none */
   readonly options?: Options
@@ -92,7 +97,7 @@ export function defineStage<
   const fromValues = (values: Values): Made => {
     const names = Object.keys(options).filter(name => values[name] !== undefined)
     const given = Object.fromEntries(names.map(name => [name, values[name]]))
-    return build({ ...defaultsOf(options), ...values }, given)
+    return build({ ...defaultsOf(options), ...defaultsOf(table), ...values }, given)
   }
   Object.defineProperty(factory, 'name', { value: about.name })
   return Object.freeze(Object.assign(factory, { definition, [fromChecked]: fromValues }))
@@ -134,10 +139,11 @@ function checkParameters(
 ): { settings: Values; given: Values } {
   const owner = `${definition.name}()`
   const names = Object.keys(definition.arguments)
-  const values = names.map((name, index) => [
-    name,
-    checkValue(owner, name, definition.arguments[name] as Option, parameters[index]),
-  ])
+  const values = names.map((name, index) => {
+    const option = definition.arguments[name] as Option
+    const { [index]: parameter = option.default } = parameters
+    return [name, checkValue(owner, name, option, parameter)]
+  })
   const settings: Values = Object.fromEntries(values)
   const given = givenOptions(owner, definition.options, parameters[names.length])
   return { settings: { ...defaultsOf(definition.options), ...given, ...settings }, given }

@@ -27,7 +27,7 @@ export interface StageMemory {
   readonly itemsPerByte?: number
   /** The longest frame that it makes of bytes: an unfinished one is kept from read to read, and then goes out. @default 0 */
   readonly frame?: number
-  /** What else it keeps from read to read. @default 0 */
+  /** Further bytes that it keeps from read to read. @default 0 */
   readonly keeps?: number
   /** The most items that wait on each side of it, where it is a stream. @default 16, or one chunk of bytes */
   readonly waiting?: number
@@ -55,7 +55,7 @@ export interface Definition {
    * a stage that makes nothing longer and keeps nothing. `bywash explain` names a stage without it as unknown.
    */
   readonly memory?: StageMemory | ((settings: never, given: never) => StageMemory)
-  /** The arguments, in order; all are required, and stand before the options. */
+  /** The arguments, in order, before the options. All are required, but for those with a default. */
   readonly arguments: OptionTable
   readonly options: OptionTable
   /** False for a stage of one protocol, which is not proposed where a list lacks a stage between two kinds. @default true */

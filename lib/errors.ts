@@ -3,6 +3,7 @@ import type { Reason } from './outcome.js'
 /** The codes of all errors that bywash makes. docs/errors.md explains each. */
 export const ERROR_CODES = [
   'ERR_BYWASH_BIND',
+  'ERR_BYWASH_EXEC',
   'ERR_BYWASH_FRAME_TOO_LONG',
   'ERR_BYWASH_HANDSHAKE',
   'ERR_BYWASH_INVALID_FRAME',
@@ -13,6 +14,7 @@ export const ERROR_CODES = [
   'ERR_BYWASH_SLOW_CONSUMER',
   'ERR_BYWASH_STAGE',
   'ERR_BYWASH_STAGE_ORDER',
+  'ERR_BYWASH_STDERR',
   'ERR_BYWASH_TIMEOUT',
   'ERR_BYWASH_TOO_MANY_TOPICS',
   'ERR_BYWASH_UPSTREAM',
@@ -102,6 +104,43 @@ export class UpstreamError extends StageError {
   }
 }
 
+/** A program that a stage runs for the connection could not be started, or has failed. `cause` is Node's error, if there is one. */
+export class ExecError extends StageError {
+  override readonly code = 'ERR_BYWASH_EXEC'
+  override readonly reason = 'exec-error'
+  override readonly farewell = 'the program behind this server is not available'
+  override readonly resets: boolean
+  /** The exit code of a program that has ended by itself. */
+  readonly exitCode: number | undefined
+  /** The signal that has ended it. */
+  readonly signal: NodeJS.Signals | undefined
+
+  /** @param resets - Whether the client may have had a part of the output, which must not look complete. */
+  constructor(
+    stage: string,
+    what: string,
+    resets = false,
+    { exitCode, signal, ...options }: ErrorOptions & Partial<Pick<ExecError, 'exitCode' | 'signal'>> = {},
+  ) {
+    super(stage, what, options)
+    this.resets = resets
+    this.exitCode = exitCode
+    this.signal = signal
+  }
+}
+
+/** A program that a stage runs has written to stderr. It goes to `onError`, and the connection itself is not affected. */
+export class StderrError extends BywashError {
+  /** The name of the stage. */
+  readonly stage: string
+
+  /** @param program - Its name. @param what - What it wrote, without control characters. */
+  constructor(stage: string, program: string, what: string) {
+    super('ERR_BYWASH_STDERR', `Stage '${stage}': '${program}' ${what}`)
+    this.stage = stage
+  }
+}
+
 /**
  * The base class for input that a stage's protocol does not allow. Throw a subclass from a stage, and the connection ends
  * with the `reason` of the error; by default the peer is sent `error: ` and the `farewell`.
@@ -129,6 +168,14 @@ export type Fault = PeerError | (() => PeerError)
 
 /** What a stage reports: a fault of the peer, or another error with which the connection goes on. */
 export type Reported = Fault | BywashError
+
+/**
+ * Faults of the peer that were reported beyond `maxReports`. Of these only the number goes through the later stages, so that it
+ * costs as much as one fault.
+ */
+export class UntoldFaults {
+  constructor(public count: number) {}
+}
 
 /** Whether a stage reports a fault of the peer. */
 export function isFault(reported: Reported): reported is Fault {

@@ -6,6 +6,7 @@
  * - `client-reset`: the peer went away, or the transport failed
  * - `stage-error`: a stage failed; `error` names it
  * - `upstream-error`: a server that a stage passes the connection on to could not be reached, or has broken off
+ * - `exec-error`: a program that a stage runs for the connection could not be started, or has failed
  * - `frame-too-long`: the peer sent a line or frame over the limit
  * - `invalid-frame`: the peer sent a frame that breaks the rules of its format
  * - `invalid-utf8`: the peer sent text that is not UTF-8
@@ -24,6 +25,7 @@ export type Reason =
   | 'client-reset'
   | 'stage-error'
   | 'upstream-error'
+  | 'exec-error'
   | 'frame-too-long'
   | 'invalid-frame'
   | 'invalid-utf8'

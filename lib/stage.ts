@@ -2,7 +2,13 @@ import type { Duplex } from 'node:stream'
 import type { BlockMap, BlockRole } from './block-role.js'
 import { byteTable } from './byte-table.js'
 import type { Connection } from './connection.js'
-import { type BywashError, type Fault, InvalidOptionError, type Reported } from './errors.js'
+import {
+  type BywashError,
+  type Fault,
+  InvalidOptionError,
+  type Reported,
+  type UntoldFaults,
+} from './errors.js'
 import {
   type Given,
   type ItemFrom,
@@ -76,13 +82,15 @@ export interface HoldingController<Out> extends Controller<Out> {
   answer: (item: Out) => void
   /** The same for what comes by itself, such as a chunk of a socket: it leaves at once, and not with the end of this tick. Not in a call of a stage. */
   give: (item: Out) => void
+  /** Passes on a report of an earlier stage, behind what this stage and those behind it have made so far. */
+  passReport: (fault: Fault | UntoldFaults) => void
   /** Whether a `hold()` has no `release()` yet; false once the stage was stopped. */
   readonly waits: boolean
   /** Whether what it enqueues is dropped, since the stage or the connection has ended. */
   readonly isOver: boolean
   /** Stands for the stages behind the transformer where all of them are pure, for all connections of a list; else undefined. */
   readonly encoders: object | undefined
-  /** What the stages behind the transformer give for an item, which goes to nobody; undefined where one of them fails. */
+  /** The output of the stages behind the transformer for an item. It goes to nobody; undefined where one of them fails. */
   encode: (item: Out) => Encoded | undefined
   /** Enqueues an item that was encoded, by this controller or one with the same `encoders`. */
   enqueueEncoded: (encoded: Encoded) => void
@@ -99,7 +107,7 @@ export interface Encoded {
   readonly output: readonly unknown[]
   /** The size of the output, in bytes. */
   readonly bytes: number
-  /** What has left each of the stages. */
+  /** Items and bytes that have left each of the stages. */
   readonly counts: readonly Passed[]
 }
 
@@ -140,7 +148,7 @@ export interface Transformer<In, Out> {
   /** @internal */
   [unanswered]?: (time: number) => BywashError
   /** @internal */
-  [reported]?: (fault: Fault, controller: Controller<Out>) => void
+  [reported]?: (fault: Fault | UntoldFaults, controller: Controller<Out>) => void
 }
 
 /**
@@ -278,6 +286,13 @@ export interface AnyStage extends StageTraits {
    */
   readonly pure?: boolean
   /**
+   * True where nothing refers to the memory of an item when `transform` has returned: neither what the stage keeps nor what it
+   * gives. The memory may then be used again at once.
+   *
+   * @internal
+   */
+  readonly consumes?: boolean
+  /**
    * What the stage writes beside its output, where that may take longer than its connections.
    *
    * @internal
@@ -371,7 +386,10 @@ const STAGE_OPTIONS: readonly string[] = ['name', 'accepts', 'emits', 'open', 's
  */
 export function internalStage<In, Out>(
   definition: StageDefinition<In, Out> &
-    Pick<AnyStage, 'blocks' | 'greeting' | 'inert' | 'waits' | 'detached' | 'pure' | 'sideWrites' | 'load'>,
+    Pick<
+      AnyStage,
+      'blocks' | 'greeting' | 'inert' | 'waits' | 'detached' | 'pure' | 'consumes' | 'sideWrites' | 'load'
+    >,
 ): TransformerStage<In, Out> {
   needFunction(definition.name, "an 'open' function", definition.open)
   return freezeStage(definition)

@@ -78,7 +78,7 @@ t.test('explain says how a pipeline will run', async t => {
   t.equal(
     String(shout.explain()),
     [
-      'plan fused: bytes to bytes, no stream between socket and socket',
+      'plan fused: bytes to bytes, no stream between socket and socket, reads in place',
       '  fused',
       '    lines: bytes to line (on whole blocks of lines)',
       '    uppercase: line to line (on whole blocks of lines)',

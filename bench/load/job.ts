@@ -4,7 +4,7 @@ import type { Format } from './tape.js'
 /** The server that a job loads, and what it must answer. */
 export interface Target extends Format {
   readonly port: number
-  /** Process whose CPU time is measured; 0 for none. */
+  /** Process whose CPU time is measured, or the negative number of a group of them; 0 for none. */
   readonly pid: number
   /** The text that a client gets before anything else. */
   readonly greeting: string

@@ -19,6 +19,7 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   tlsKey: 'file',
   tlsCa: 'file',
   tlsMinVersion: 'version',
+  tlsAlpnProtocols: 'protocol',
   port: 'port',
   allow: 'range',
   proxyProtocol: 'range',

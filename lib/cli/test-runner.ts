@@ -26,7 +26,7 @@ export interface TestRun extends RunInput {
 /** Result of a test over all of its runs. */
 export interface TestResult {
   readonly runs: number
-  /** What stages said of copies that are not complete, with the number of runs. */
+  /** Messages of stages about copies that are not complete, with the number of runs. */
   readonly losses: ReadonlyMap<string, number>
   /** The failed run with the fewest chunks, of the first batch in which a run failed. */
   readonly failure: TestRun | undefined

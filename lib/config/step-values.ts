@@ -42,15 +42,17 @@ class StepValues {
     const isClear = options.every(({ name }) => Object.hasOwn(this.#table, name))
     for (const [index, name] of this.#names.entries()) {
       const [one, option] = [given[index], this.#table[name]]
-      if (one !== undefined && option !== undefined) this.#take(name, option, one)
+      if (one === undefined || option === undefined) continue
+      if (this.#takesRest(index)) this.#takeList(name, option, given.slice(index))
+      else this.#take(name, option, one)
     }
-    const surplus = given[this.#names.length]
+    const surplus = this.#takesRest(this.#names.length - 1) ? undefined : given[this.#names.length]
     // Where an option is unknown, one argument too many may be its value.
     if (surplus !== undefined && isClear) this.#surplus(surplus)
     for (const option of options) this.#option(option)
     if (!isClear) return {}
     for (const [name, { presence, help }] of Object.entries(this.#table)) {
-      const isNeeded = presence === 'required' || this.#names.includes(name)
+      const isNeeded = presence === 'required' || (this.#names.includes(name) && presence !== 'default')
       if (isNeeded && !this.#seen.has(name)) this.#missing(name, help)
     }
     return Object.fromEntries(this.#values)
@@ -80,6 +82,19 @@ class StepValues {
     } else {
       this.#take(name, known, option)
     }
+  }
+
+  /** Whether an argument takes all values from its own on. */
+  #takesRest(index: number): boolean {
+    return index === this.#names.length - 1 && this.#table[this.#names[index] as string]?.isList === true
+  }
+
+  #takeList(name: string, option: Option, given: readonly GivenValue[]): void {
+    const values = given.map(one => {
+      this.#take(name, option, one)
+      return this.#values.get(name)
+    })
+    this.#values.set(name, values.flat())
   }
 
   #take(name: string, option: Option, { value, at }: GivenValue): void {

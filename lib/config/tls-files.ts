@@ -6,7 +6,7 @@ import type { TlsSettings } from '../listener/tls/tls-settings.js'
 import { type Option, text } from '../options/option.js'
 import type { OptionsOf } from '../options/option-values.js'
 
-const { minVersion, handshakeTimeout } = TLS_OPTIONS
+const { minVersion, alpnProtocols, handshakeTimeout } = TLS_OPTIONS
 
 type PemName = keyof typeof PEM_OPTIONS
 
@@ -21,6 +21,7 @@ export const TLS_FILE_OPTIONS = {
     }),
   ) as Readonly<Record<PemName, Option<string, 'optional'>>>),
   minVersion,
+  alpnProtocols,
   handshakeTimeout,
 }
 
@@ -30,13 +31,13 @@ export type TlsFiles = OptionsOf<typeof TLS_FILE_OPTIONS>
 /** The options of TLS with their certificates. */
 export interface ReadTls {
   readonly tls: TlsSettings
-  /** What is wrong with the dates of certificates. They are used all the same: a wrong clock must not stop a server. */
+  /** Faults of the dates of certificates. They are used all the same: a wrong clock must not stop a server. */
   readonly warnings: readonly string[]
 }
 
 /** Whether the options ask for TLS; those with a default, such as `minVersion`, do not. */
 export function asksForTls(files: TlsFiles): boolean {
-  return PEM_NAMES.some(name => files[name] !== undefined)
+  return files.alpnProtocols !== undefined || PEM_NAMES.some(name => files[name] !== undefined)
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Kind } from '../kind.js'
+import { chunkUse } from './flow/chunk-use.js'
 import { PIECE_BYTES } from './flow/stream-marks.js'
 import type { Plan } from './plan.js'
 import type { PlanMode, Rewriting, Segment } from './planned-stage.js'
@@ -10,6 +11,11 @@ export interface Explanation {
   readonly emits: Kind
   /** Whether chunks go from the socket through all stages and back without a stream between. */
   readonly direct: boolean
+  /**
+   * Whether the stages see what a socket gives where it was read, in memory that is used again, or in a copy. Only stages of
+   * bywash that are known to keep nothing of it do the first.
+   */
+  readonly reads: 'in place' | 'copied'
   readonly segments: readonly ExplainedSegment[]
   toString: () => string
 }
@@ -61,16 +67,18 @@ export function explain(plan: Plan): Explanation {
     reason: streamReason(segment, mode),
   }))
   const isDirect = plan.direct !== undefined
+  const reads = plan.direct === undefined || chunkUse(plan.direct) === 'any' ? 'copied' : 'in place'
   const isWaiting = segments.some(({ stages }) => stages.some(({ waits }) => waits !== undefined))
   return {
     plan: mode,
     accepts,
     emits,
     direct: isDirect,
+    reads,
     segments,
     toString: () =>
       [
-        `plan ${mode}: ${accepts} to ${emits}${isDirect ? ', no stream between socket and socket' : ''}`,
+        `plan ${mode}: ${accepts} to ${emits}${isDirect ? ', no stream between socket and socket' : ''}${reads === 'in place' ? ', reads in place' : ''}`,
         ...segments.flatMap(({ type, stages, reason }) => [
           `  ${type}${reason === undefined ? '' : ` (${reason})`}`,
           ...stages.map(

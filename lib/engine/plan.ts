@@ -22,7 +22,7 @@ export interface Plan {
   readonly detached: boolean
   /** Whether a stage may read the addresses of the connection, so that they must be kept. */
   readonly asks: boolean
-  /** What the stages write beside their output. */
+  /** Writes of the stages beside their output, such as copies. */
   readonly sideWrites: readonly SideWrites[]
 }
 

@@ -10,6 +10,7 @@ import {
   type Reported,
   reasonOf,
   SlowConsumerError,
+  UntoldFaults,
 } from '../errors.js'
 import { asBuffer, sizeOf, wrongInput } from '../kind.js'
 import { checkChoice, checkNames } from '../options/check-option.js'
@@ -272,6 +273,7 @@ class PipelineStream extends Duplex implements Watched {
         this.#callBack()
       },
       finish: terminated => this.#finish(terminated ? 'terminated' : 'end'),
+      claimReport: () => this.#faultReports?.claim() ?? false,
       report: reported => this.#report(reported),
       fail: error => this.#fail(error),
     }
@@ -329,14 +331,23 @@ class PipelineStream extends Duplex implements Watched {
     this.#onEnded?.()
   }
 
-  #report(reported: Reported): void {
+  #report(reported: Reported | UntoldFaults): void {
+    if (reported instanceof UntoldFaults || isFault(reported)) this.#faultReports?.report(reported)
+    else this.#tell(reported)
+  }
+
+  /** Undefined where nobody would be told. */
+  get #faultReports(): FaultReports | undefined {
     const { onError, maxReports } = this.#settings
-    if (onError === undefined) return
+    if (onError === undefined) return undefined
+    this.#reports ??= new FaultReports(this.#connection.clock, maxReports, error => this.#tell(error))
+    return this.#reports
+  }
+
+  #tell(error: BywashError): void {
+    const { onError } = this.#settings
     const connection = this.#connection
-    const tell = (error: BywashError) => guarded('onError', () => onError(error, connection), connection)
-    this.#reports ??= new FaultReports(connection.clock, maxReports, tell)
-    if (isFault(reported)) this.#reports.report(reported)
-    else tell(reported)
+    if (onError !== undefined) guarded('onError', () => onError(error, connection), connection)
   }
 
   /** Fails the stream now, though stages would have more output. */

@@ -8,6 +8,7 @@ import { type ListenOptions, listenSettings } from './listen-options.js'
 import { Listener } from './listener.js'
 import { LocalDispatcher, type LocalSettings } from './local-dispatcher.js'
 import { openServer } from './open-server.js'
+import { loadReads } from './reads/reused-reads.js'
 import { ServerAcceptor } from './server-acceptor.js'
 import type { Handshakes } from './tls/handshakes.js'
 import type { TlsOptions } from './tls/tls-options.js'
@@ -57,7 +58,7 @@ async function loadSettings(
   const plan = planOf(pipeline, 'listen()', settings.plan)
   const connections = connectionSettings('listen()', options)
   settings.signal?.throwIfAborted()
-  await load(plan)
+  await Promise.all([load(plan), loadReads()])
   const handshakes = settings.tls === undefined ? undefined : await handshakesOf(settings.tls)
   const upgrades =
     settings.websocket && (await upgradesOf(settings.websocket, plan, connections, settings.clock))

@@ -15,6 +15,7 @@ import { finishAll, giveUpAll, type SideWrites } from '../side-writes.js'
 import { connectionsAreListenedTo, publishClose, publishOpen } from '../status/diagnostics.js'
 import type { Dispatcher, OnGone } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
+import { reuseReads } from './reads/reused-reads.js'
 import { stopReadingAtPause } from './socket-options.js'
 import type { HandshakeEvents, Handshakes } from './tls/handshakes.js'
 import type { TlsOptions } from './tls/tls-options.js'
@@ -133,6 +134,7 @@ export class LocalDispatcher implements Dispatcher {
     const settings = isOwn ? this.#driverSettings : { ...this.#driverSettings, ownsChunks: false }
     const driver = new ConnectionDriver(socket, connection, settings)
     this.#watch.add(driver)
+    if (isOwn) reuseReads(socket)
     driver.start(this.#plan)
     // The listener was closed during the handshake of this connection.
     if (this.#closed !== undefined) driver.drain()

@@ -160,7 +160,7 @@ function binaryEnds(block: Buffer): NonNullable<ProxyHeader['ends']> {
   return { source: end(0), destination: end(1) }
 }
 
-/** What is wrong with the type-length-value vectors behind the addresses; all but the checksum are skipped. */
+/** The fault of the type-length-value vectors behind the addresses; undefined for none. All but the checksum are skipped. */
 function tlvFault(header: Buffer, start: number): string | undefined {
   let checked = false
   let at = start

@@ -87,7 +87,7 @@ export type OptionValues<Options, Names extends keyof Options> = {
   readonly [Name in Names]: ValueOf<Options[Name]>
 }
 
-/** What code may give for some options, by name. */
+/** The values that code may give for some options, by name. */
 type GivenValues<Options, Names extends keyof Options> = {
   readonly [Name in Names]: GivenOf<Options[Name]>
 }

@@ -44,7 +44,7 @@ export interface About<Value> {
   readonly details?: string
   /** The value when it is absent. @default none */
   readonly default?: Value
-  /** True where it must be given. An argument must be given in any case. @default not required */
+  /** True where it must be given. An argument must be given, unless it has a default. @default not required */
   readonly required?: true
   /** The effect of leaving it out, for the docs, where there is no default value. */
   readonly absent?: string
@@ -106,6 +106,17 @@ export function text<const Description extends TextAbout>(
     return value.length < minimum ? `has at least one character; got ${showValue(value)}` : undefined
   }
   return option('text', refuse, about, { minimum })
+}
+
+/** Makes an option whose value is a list of strings, or one. As the last argument of a stage it takes all that are left. */
+export function listOfText<const Description extends About<readonly string[]>>(
+  about: Description,
+): Option<string | readonly string[], PresenceOf<Description>> {
+  const refuse: Refuse = value => {
+    const wrong = [value].flat().filter(item => typeof item !== 'string')
+    return wrong.length === 0 ? undefined : `is a list of texts; got ${showValue(wrong[0])}`
+  }
+  return option('text', refuse, about, { isList: true })
 }
 
 /** Makes an option whose value is bytes, or a string that stands for its UTF-8. */

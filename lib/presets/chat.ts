@@ -34,7 +34,7 @@ export const chat = preset({
 
 function chatRoom(history: number): TransformerStage<string, string> {
   const room = hub<string>({ history, onSlow: 'drop-oldest' })
-  /** Who is here, by name. */
+  /** The members who are here, by name. */
   const members = new Map<string, Member>()
   return stage<string, string>({
     name: 'chat',

@@ -1,3 +1,4 @@
+export { type ExecOptions, exec } from './backends/exec.js'
 export type { UpstreamAddress } from './backends/server-list.js'
 export { type UpstreamOptions, upstream } from './backends/upstream.js'
 export { fromBase64 } from './codecs/from-base64.js'

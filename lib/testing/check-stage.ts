@@ -19,12 +19,12 @@ import { PROMISE_LAWS } from './laws/promises.js'
 import { STALLED_LAWS } from './laws/stalled.js'
 import { UNFINISHED_LAWS } from './laws/unfinished.js'
 import { WORK_LAWS } from './laws/work.js'
-import { processMemory } from './memory.js'
-import { PROCESS_RESOURCES } from './resources.js'
 import { brief } from './show.js'
 import { type CheckSettings, EndlessRun, type Sample, Subject } from './subject.js'
 import { turn } from './turns.js'
-import { collectUncaught } from './uncaught.js'
+import { processMemory } from './watch/memory.js'
+import { PROCESS_RESOURCES } from './watch/resources.js'
+import { collectUncaught } from './watch/uncaught.js'
 
 /** The input or output of a stage: text (UTF-8) or bytes for the kind bytes, a list of items for the other kinds. */
 export type Items<Item> = KindOf<Item> extends 'bytes' ? string | Uint8Array : readonly Item[]

@@ -120,7 +120,7 @@ async function receive(
   }
 }
 
-/** What came, as text, cut when it is very long. */
+/** The received bytes as text, cut when it is very long. */
 function came(received: Buffer): string {
   const rest = received.length > MAX_SHOWN_BYTES ? ` and ${received.length - MAX_SHOWN_BYTES} bytes more` : ''
   return `${JSON.stringify(received.toString('utf8', 0, MAX_SHOWN_BYTES))}${rest}`

@@ -6,7 +6,7 @@ export interface EndlessInput {
   readonly head: readonly unknown[]
   /** Makes so many bytes, as one chunk, or so many items. */
   readonly more: (amount: number) => unknown[]
-  /** What may complete a frame that was begun. */
+  /** Items that may complete a frame that was begun. */
   readonly tail: readonly unknown[]
 }
 

@@ -5,10 +5,10 @@ import type { Kind } from '../kind.js'
 import type { AnyStage } from '../stage.js'
 import { nextConnectionId } from './connection-ids.js'
 import { type FakeClock, fakeClock } from './fake-clock.js'
-import type { Memory } from './memory.js'
-import type { Resources } from './resources.js'
 import { batchesOf, Trial, type TrialHooks, unbatch } from './trial.js'
 import { now, turn } from './turns.js'
+import type { Memory } from './watch/memory.js'
+import type { Resources } from './watch/resources.js'
 
 /** The options of `checkStage()` that the laws use, with defaults filled in. */
 export interface CheckSettings {
@@ -31,7 +31,7 @@ export interface Result {
   readonly reports: readonly string[]
   /** The message of the error. It is shown, and not compared. */
   readonly message?: string | undefined
-  /** What the stage threw, with its stack. It is not compared. */
+  /** The error that the stage threw, with its stack. It is not compared. */
   readonly cause?: unknown
 }
 

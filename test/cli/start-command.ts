@@ -1,6 +1,6 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { existsSync, readdirSync, readlinkSync } from 'node:fs'
+import { readdirSync, readlinkSync } from 'node:fs'
 import type { Test } from 'tap'
 
 /** The command as it is installed: `npm run build` makes it. */
@@ -30,6 +30,15 @@ interface StartOptions extends Pick<SpawnOptions, 'uid' | 'gid' | 'cwd'> {
   readonly preload?: string
 }
 
+/** The descriptors of a process; none where it has ended, or the system does not say. */
+function descriptorsIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
+
 /** Starts the command; it is killed at the end of the test. */
 export function startCommand(
   t: Test,
@@ -52,7 +61,14 @@ export function startCommand(
     })
   }
   const folder = `/proc/${child.pid}/fd`
-  const isSocket = (name: string) => readlinkSync(`${folder}/${name}`).startsWith('socket:')
+  const isSocket = (name: string) => {
+    try {
+      return readlinkSync(`${folder}/${name}`).startsWith('socket:')
+    } catch {
+      // It was closed since the folder was read.
+      return false
+    }
+  }
   return {
     child,
     exited: once(child, 'close'),
@@ -65,7 +81,7 @@ export function startCommand(
         await once(events, 'text')
       }
     },
-    openSockets: () => (existsSync(folder) ? readdirSync(folder).filter(isSocket).length : 0),
+    openSockets: () => descriptorsIn(folder).filter(isSocket).length,
   }
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { copyFileSync, lstatSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import t, { type Test } from 'tap'
 import { trialLines, websocketTrialLines } from '../../lib/cli/serving/trial-lines.js'
 import { serveLocally } from '../listener/local-listener.js'
@@ -100,12 +101,15 @@ t.test('--tls-ca asks clients for a certificate, and --tls-min-version for a ver
     ...flags,
     '--tls-min-version',
     'TLSv1.3',
+    '--tls-alpn-protocols',
+    'mqtt',
     '--log',
     'text',
   ])
   t.match(io.logged, 'Test: openssl s_client -quiet -cert client.pem -key client-key.pem -connect localhost:')
-  const client = await connectTls(t, port, identity('client'))
+  const client = await connectTls(t, port, { ...identity('client'), ALPNProtocols: ['x', 'mqtt'] })
   t.equal(client.socket.authorized, true)
+  t.equal((client.socket as TLSSocket).alpnProtocol, 'mqtt')
   t.match(await refusalOf(connectTls(t, port)), /^ERR_SSL|^ECONNRESET$/)
   while (!io.logged.includes('the client showed no certificate')) await once(io, 'logged')
   t.match(await refusalOf(connectTls(t, port, { maxVersion: 'TLSv1.2' })), /PROTOCOL_VERSION/)
@@ -211,6 +215,7 @@ t.test('wrong flags exit with 2, and an address that cannot be bound with 1, in 
       2,
       /^tls: 'cert' is no certificate/,
     ],
+    [['--tls-alpn-protocols', 'mqtt'], 2, /'cert' is missing; TLS needs a certificate and its key/],
     [[...certificates, '--tls-min-version', 'SSLv3'], 2, /Allowed choices are TLSv1\.2, TLSv1\.3/],
     [[...certificates, '--tls-handshake-timeout', '0'], 2, /It must be a time such as/],
     [['--fd', 'systemd'], 1, /^bind failed: systemd has handed over no descriptor/],

@@ -25,8 +25,8 @@ type Values = Record<string, unknown>
 
 const registry = builtIn()
 
-/** What passes time, writes to disk, connects to a server or remembers other connections is compared by its plan only. */
-const NOT_RUN = ['throttle', 'tee', 'upstream', 'broadcast']
+/** What passes time, writes to disk, connects to a server, runs a program or remembers other connections is compared by its plan only. */
+const NOT_RUN = ['throttle', 'tee', 'upstream', 'exec', 'broadcast']
 
 /** Values of options for which few texts are allowed. */
 const ADDRESSES = fc.constantFrom('a.local:1', 'tls://[::1]:65535, ./b c.sock')

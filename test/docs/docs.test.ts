@@ -10,6 +10,7 @@ import { readConfiguration } from '../../lib/config/file/configuration.js'
 import { type BywashError, ERROR_CODES, HandshakeError, WorkerError } from '../../lib/errors.js'
 import {
   Connection,
+  exec,
   InvalidFrameError,
   lines,
   listen,
@@ -17,6 +18,7 @@ import {
   map,
   pipeline,
   SlowConsumerError,
+  StderrError,
   TooManyTopicsError,
   toLines,
   uppercase,
@@ -101,6 +103,7 @@ t.test('docs/errors.md shows each message as the code makes it', async t => {
   })
   const failures: Record<(typeof ERROR_CODES)[number], () => unknown> = {
     ERR_BYWASH_BIND: () => listen(pipeline(), { host: '127.0.0.1', port }),
+    ERR_BYWASH_EXEC: () => runStage(exec('no-such-command'), []),
     ERR_BYWASH_FRAME_TOO_LONG: () => runStage(lines({ maxLength: 4096 }), [Buffer.alloc(4097)]),
     ERR_BYWASH_HANDSHAKE: () => {
       throw new HandshakeError('the client did not speak TLS')
@@ -122,6 +125,9 @@ t.test('docs/errors.md shows each message as the code makes it', async t => {
     ERR_BYWASH_STAGE: () => runStage(broken, ['abc']),
     // @ts-expect-error the order is wrong
     ERR_BYWASH_STAGE_ORDER: () => pipeline().through(uppercase()),
+    ERR_BYWASH_STDERR: () => {
+      throw new StderrError('exec', 'tr', 'says: tr: missing operand')
+    },
     ERR_BYWASH_TIMEOUT: dribble,
     ERR_BYWASH_TOO_MANY_TOPICS: () => {
       throw new TooManyTopicsError(10_000)

@@ -3,10 +3,10 @@ import fc from 'fast-check'
 import t from 'tap'
 import {
   asyncMap,
-  type BywashError,
   type Frame,
   fromStream,
   lines,
+  MoreFaultsError,
   type Pipeline,
   pipeline,
   toLines,
@@ -117,19 +117,21 @@ const CASES: Readonly<Record<string, Case>> = {
 }
 
 for (const plan of PLANS) {
-  /** Sends chunks, and returns the codes that onError has heard. */
-  const heard = async (server: Pipeline<Buffer, Buffer>, chunks: Iterable<Buffer>) => {
-    const codes: string[] = []
+  /** Sends chunks, and returns the number of faults that onError has heard of. */
+  const heard = async (server: Pipeline<Buffer, Buffer>, chunks: Iterable<Buffer>, maxReports = 0) => {
+    let count = 0
     const client = connect(server, {
       plan,
-      maxReports: 0,
-      onError: ({ code }: BywashError) => codes.push(code),
+      maxReports,
+      onError: error => {
+        count += error instanceof MoreFaultsError ? error.count : 1
+      },
     })
     for (const chunk of chunks) client.send(chunk)
     client.end()
     await client.receive()
     await client.outcome
-    return codes.length
+    return count
   }
 
   for (const [name, { good, bad, ending }] of Object.entries(CASES)) {
@@ -155,7 +157,8 @@ for (const plan of PLANS) {
         fc.array(fc.boolean(), { minLength: 1, maxLength: 60 }),
         fc.integer({ min: 1, max: 20 }),
         fc.array(fc.nat(400), { maxLength: 8 }),
-        async (frames, count, cuts) => {
+        fc.nat(1),
+        async (frames, count, cuts, maxReports) => {
           let left = count
           const expected = frames.filter(isGood => {
             const isHeard = !isGood && left > 0
@@ -167,7 +170,9 @@ for (const plan of PLANS) {
           const chunks = ends
             .map((end, index) => bytes.subarray(ends[index - 1] ?? 0, end))
             .filter(({ length }) => length > 0)
-          return (await heard(ending(count), chunks)) === expected
+          const got = await heard(ending(count), chunks, maxReports)
+          // Of those that are only counted some may be missing, where one of the same read has ended the connection.
+          return maxReports === 0 || left > 0 ? got === expected : got > 0 === expected > 0 && got <= expected
         },
       )
       await fc.assert(property, { numRuns: runs(100) })

@@ -1,3 +1,4 @@
+import dns from 'node:dns'
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import t, { type Test } from 'tap'
@@ -68,6 +69,40 @@ for (const plan of PLANS) {
       const other = await client()
       other.end('again')
       t.equal((await other.receive()).toString(), 'again', 'the next one is tried anew')
+    })
+  })
+
+  t.test(`43: upstream has a name that is not found any more (${plan})`, async t => {
+    const { port } = await serveBadly(t)
+    const name = 'behind.invalid'
+    servedBy.address = `${name}:${port}`
+    const { lookup } = dns
+    t.teardown(() => {
+      dns.lookup = lookup
+    })
+    let isKnown = true
+    const look = (hostname: string, options: object, done: (...found: unknown[]) => void) => {
+      if (hostname !== name) lookup(hostname, options, done)
+      else if (isKnown) lookup('127.0.0.1', options, done)
+      else done(Object.assign(new Error(`getaddrinfo ENOTFOUND ${hostname}`), { code: 'ENOTFOUND' }))
+    }
+    dns.lookup = look as typeof lookup
+    const reasons = { 'upstream-error': 1, end: 1 }
+    await underFault(t, { ...target, reasons }, async ({ client, ended }) => {
+      isKnown = false
+      const victim = await client()
+      t.equal(
+        (await victim.receive()).toString(),
+        'error: the server behind this one is not available\n',
+        'a farewell',
+      )
+      victim.end()
+      const [{ message } = {}] = await ended(1)
+      t.match(message, /'upstream' cannot connect to behind.invalid:\d+: there is no such host/)
+      isKnown = true
+      const other = await client()
+      other.end('again')
+      t.equal((await other.receive()).toString(), 'again', 'the next one is looked up anew')
     })
   })
 

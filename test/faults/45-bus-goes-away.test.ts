@@ -1,60 +1,44 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { type AddressInfo, createServer, connect as dial } from 'node:net'
+import { connect as dial } from 'node:net'
 import t, { type Test } from 'tap'
+import type { Clock } from '../../lib/clock.js'
 import { hub, lines, pipeline, toLines } from '../../lib/index.js'
-import { connect } from '../../lib/testing/index.js'
+import { type BusAddress, loadPackage, readBusAddress } from '../../lib/stages/rooms/bus-client.js'
+import { natsClient } from '../../lib/stages/rooms/nats.js'
+import { redisClients } from '../../lib/stages/rooms/redis.js'
+import { remoteBus } from '../../lib/stages/rooms/remote-bus.js'
+import { connect, fakeClock } from '../../lib/testing/index.js'
+import { missing } from '../program.js'
+import { freePort, kill, pause, redisParameters, startServer } from '../server-program.js'
 
 /** The servers that can be a bus, and how each is started. */
 const BUSES = [
   {
     scheme: 'redis',
+    port: 6379,
+    open: (address: BusAddress, clock: Clock) => redisClients(address, () => loadPackage('ioredis'), clock),
     program: 'redis-server',
-    parameters: (port: number) => ['--bind', '127.0.0.1', '--port', String(port), '--save', ''],
+    parameters: redisParameters,
   },
   {
     scheme: 'nats',
+    port: 4222,
+    open: (address: BusAddress, clock: Clock) =>
+      natsClient(address, () => loadPackage('@nats-io/transport-node'), clock),
     program: 'nats-server',
     parameters: (port: number) => ['-a', '127.0.0.1', '-p', String(port)],
   },
 ]
 
-/** Leaves the processor to the servers before something is looked at again. */
-const pause = () => new Promise(resolve => setTimeout(resolve, 5))
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-/** Resolves when somebody listens at a port. */
-async function whenUp(port: number): Promise<void> {
-  for (;;) {
-    const socket = dial(port, '127.0.0.1')
-    const isUp = await new Promise(resolve => {
-      socket.on('connect', () => resolve(true)).on('error', () => resolve(false))
-    })
-    socket.destroy()
-    await once(socket, 'close')
-    if (isUp) return
-    await pause()
-  }
-}
-
-async function kill(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return
-  const exit = once(server, 'exit')
-  server.kill('SIGKILL')
-  await exit
-}
-
 /** Resolves when so many warnings have a pattern. */
 async function heard(said: readonly string[], pattern: RegExp, count: number): Promise<void> {
   while (said.filter(message => pattern.test(message)).length < count) await pause()
+}
+
+/** Resolves when a server has answered a PING, which both of them know. */
+async function answerOf(port: number): Promise<void> {
+  const socket = dial(port, '127.0.0.1').on('error', () => {})
+  socket.write('PING\r\n')
+  for await (const chunk of socket) if (String(chunk).includes('PONG')) break
 }
 
 /** Of what a subscriber has been sent: how many items, and how many it was told to have missed. */
@@ -68,20 +52,15 @@ function account(text: string): { items: number; missed: number; last: string } 
   }
 }
 
-for (const { scheme, program, parameters } of BUSES) {
-  const skip = spawnSync(program, ['--version']).error === undefined ? false : `${program} is not installed`
+for (const { scheme, program, parameters, open, port: usual } of BUSES) {
+  const skip = missing(program)
 
   t.test(`45: ${program} is killed under a room, and comes back`, { skip }, async (t: Test) => {
     const said: string[] = []
     const note = ({ message }: Error) => void said.push(message)
     process.on('warning', note)
     const port = await freePort()
-    const start = async () => {
-      const server = spawn(program, parameters(port), { stdio: 'ignore' })
-      t.teardown(() => kill(server))
-      await whenUp(port)
-      return server
-    }
+    const start = () => startServer(t, port, program, parameters(port))
     const via = `${scheme}://127.0.0.1:${port}`
     const make = () => hub<string>({ name: 'lobby', via })
     const [here, there] = [make(), make()]
@@ -152,11 +131,87 @@ for (const { scheme, program, parameters } of BUSES) {
     }
   })
 
+  t.test(`45: ${program} hangs under a room without closing, and comes back`, { skip }, async t => {
+    const said: string[] = []
+    const note = ({ message }: Error) => void said.push(message)
+    process.on('warning', note)
+    const port = await freePort()
+    const server = await startServer(t, port, program, parameters(port))
+    const clock = fakeClock()
+    const url = `${scheme}://127.0.0.1:${port}`
+    const address = readBusAddress({ owner: 'test', schemes: [scheme, `${scheme}s`], port: usual }, url, {})
+    const make = () => hub<string>({ name: 'lobby', via: remoteBus(url, open(address, clock), clock) })
+    const [here, there] = [make(), make()]
+    const chat = (room: typeof here) => pipeline().through(lines()).through(room.stage()).through(toLines())
+    const [near, far] = [connect(chat(here)), connect(chat(there))]
+    t.teardown(async () => {
+      for (const client of [near, far]) {
+        client.reset()
+        await client.outcome
+      }
+      for (const room of [here, there]) await room.close()
+      process.off('warning', note)
+    })
+    let published = 0
+    const publish = async () => {
+      here.publish(`item ${++published}`)
+      t.equal(String(await near.receive('\n')), `item ${published}\n`, 'who is in the same process hears it')
+    }
+    /** Lets time pass until so many warnings have a pattern, no faster than `turn` allows. */
+    const passUntil = async (pattern: RegExp, count: number, turn: () => Promise<unknown>) => {
+      while (said.filter(message => pattern.test(message)).length < count) {
+        clock.advance(500)
+        await turn()
+      }
+    }
+    let text = ''
+    const reach = async () => {
+      let isReached = false
+      const read = async () => {
+        let line = ''
+        while (!line.startsWith('item')) text += line = String(await far.receive('\n'))
+        isReached = true
+      }
+      const reading = read()
+      while (!isReached) {
+        await publish()
+        await pause()
+      }
+      await reading
+      const last = `item ${published}`
+      while (account(text).last !== last) text += String(await far.receive('\n'))
+    }
+    while (here.size + there.size < 2) await pause()
+    await reach()
+    const first = Number(/\d+/.exec(text)?.[0]) - 1
+    t.strictSame(said, [])
+
+    server.kill('SIGSTOP')
+    const { losses } = here
+    for (let count = 0; count < 50; count++) await publish()
+    await passUntil(/is away/, 2, pause)
+    for (const message of said) t.match(message, `${url} is away (it does not answer)`)
+    const unconfirmed = here.losses
+    t.ok(unconfirmed >= losses + 50, 'what it has not confirmed is lost')
+    for (let count = 0; count < 50; count++) await publish()
+    t.equal(here.losses, unconfirmed + 50)
+    for (let turn = 0; turn < 20; turn++) {
+      clock.advance(1_000)
+      await pause()
+    }
+    t.equal(said.length, 2, 'a connection that the system alone has taken is none')
+
+    server.kill('SIGCONT')
+    await passUntil(/is back/, 2, () => answerOf(port))
+    await reach()
+    const { items, missed } = account(text)
+    t.equal(first + items + missed, published, 'each item has come, or is said to be missing')
+    t.equal(there.losses, missed)
+  })
+
   t.test(`45: a hub that only publishes keeps no process from its end (${program})`, { skip }, async t => {
     const port = await freePort()
-    const server = spawn(program, parameters(port), { stdio: 'ignore' })
-    t.teardown(() => kill(server))
-    await whenUp(port)
+    await startServer(t, port, program, parameters(port))
     const holds = () => process.getActiveResourcesInfo().filter(name => /^TCP|^TLS|Timeout/.test(name))
     const before = holds()
     const room = hub<string>({ name: 'lobby', via: `${scheme}://127.0.0.1:${port}` })

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import {
   asyncMap,
   type Controller,
+  exec,
   generate,
   lines,
   map,
@@ -29,6 +30,17 @@ const judging = (invalid: 'error' | 'report' | 'skip') =>
     .through(toJsonLines())
     .through(map('unquote', (line: string) => (line.startsWith('"BYSTANDER') ? JSON.parse(line) : line)))
     .through(toLines())
+
+const PROGRAM = `
+while IFS= read -r line; do
+  case $line in
+    hang) trap '' TERM; (sleep 1000; sleep 1000) & echo $$ $!; sleep 1000; sleep 1000;;
+    flood) yes | head -c 20000000 >&2; echo done;;
+    fail) exit 1;;
+    leave) (trap '' TERM; echo $$ $(exec sh -c 'echo $PPID'); sleep 1000; sleep 1000) & exit;;
+    *) printf '%s\\n' "$line";;
+  esac
+done`
 
 /** What the servers of these tests serve; by name, so that a process of its own can serve it too. */
 export const PIPELINES = {
@@ -75,6 +87,8 @@ export const PIPELINES = {
   ignoring: () => judging('skip'),
   /** Passes connections on to the server of `servedBy`. */
   proxied: () => pipeline().through(upstream(servedBy.address)),
+  /** Echoes lines, by a program that can be told to behave badly. */
+  executed: () => pipeline().through(exec('sh', ['-c', PROGRAM])),
   generating: () => pipeline().through(lines()).through(generating).through(toLines()),
   throwing: () => pipeline().through(lines()).through(throwing).through(toLines()),
   mistaken: () => pipeline().through(lines()).through(mistaken).through(toLines()),

@@ -147,3 +147,34 @@ t.test('chat: ncat and socat talk in a room', { skip: missing('ncat', 'socat') }
   t.equal(await bob.line(), undefined)
   t.equal(await stop(), 0, 'SIGTERM ends it in good order')
 })
+
+t.test('websocket: the WebSocket of Node, which is that of undici', async t => {
+  const flags = ['--websocket', '--host', '127.0.0.1', '--port', '0']
+  const { port, stop } = await serve(
+    t,
+    ['dist/cli/bin.js', 'uppercase', ...flags],
+    'Uppercase echo server on',
+  )
+  const program = `
+    const socket = new WebSocket('ws://127.0.0.1:${port}/')
+    const long = 'x'.repeat(4000)
+    socket.onopen = () => { for (const text of ['hello', 'héllo', long]) socket.send(text) }
+    socket.onmessage = ({ data }) => {
+      console.log(data === long.toUpperCase() ? 'long' : data)
+      if (data.length === 4000) socket.close(1000)
+    }
+    socket.onclose = ({ code, wasClean }) => console.log(code, wasClean)`
+  // Node 20 has it behind a flag.
+  const experimental = 'WebSocket' in globalThis ? [] : ['--experimental-websocket', '--no-warnings']
+  const { output, errors } = await run(t, '', process.execPath, ...experimental, '-e', program)
+  t.strictSame(String(output).split('\n'), [
+    'Type a line and press Enter. I will shout it back.',
+    'HELLO',
+    'HéLLO',
+    'long',
+    '1000 true',
+    '',
+  ])
+  t.equal(errors, '')
+  t.equal(await stop(), 0, 'SIGTERM ends it in good order')
+})

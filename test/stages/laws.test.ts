@@ -363,6 +363,6 @@ t.test(
 
 t.test('every stage is in the table', async t => {
   const checked = new Set(ROWS.map(({ of }) => of.name))
-  // That of another server has tests of its own, since its output is made elsewhere.
+  // That of another server or program has tests of its own, since its output is made elsewhere.
   t.strictSame([...checked].sort(), [...localStages.keys()].sort())
 })

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { checkStage } from '../../lib/testing/index.js'
-import { openDescriptors } from '../../lib/testing/resources.js'
+import { openDescriptors } from '../../lib/testing/watch/resources.js'
 import { RUNS_ALL } from '../runs.js'
 import { BROKEN, type Broken, left } from './broken-stages.js'
 

@@ -14,6 +14,7 @@ import {
 } from '../../lib/index.js'
 import { checkStage, chunkings, connect, fakeClock, runStage } from '../../lib/testing/index.js'
 import { PLANS } from '../plans.js'
+import { RUNS_ALL } from '../runs.js'
 
 const invalid = { code: 'ERR_BYWASH_INVALID_OPTION' }
 
@@ -221,6 +222,31 @@ for (const plan of PLANS) {
     t.equal(first.toString(), 'abc', 'it keeps its bytes')
     const copied = concat.calls.reduce((sum, { result }) => sum + (result?.length ?? 0), 0)
     t.ok(copied < 100_000, `${copied} bytes`)
+  })
+
+  t.test(`${plan}: chunks that are sent at once are not moved again and again`, async t => {
+    const count = RUNS_ALL ? 80_000 : 4_000
+    let moved = 0
+    // The elements of each long array of which a method may move the rest, or all, and the bytes that are joined.
+    for (const name of ['shift', 'unshift', 'splice', 'slice', 'reduce', 'filter'] as const) {
+      const original = Array.prototype[name] as (...parameters: unknown[]) => unknown
+      const counting = function (this: readonly unknown[], ...parameters: unknown[]) {
+        if (this.length > 1_000) moved += this.length
+        return original.apply(this, parameters)
+      }
+      Object.assign(Array.prototype, { [name]: counting })
+      t.teardown(() => Object.assign(Array.prototype, { [name]: original }))
+    }
+    const { mock: concat } = mock.method(Buffer, 'concat')
+    t.teardown(() => concat.restore())
+    const client = connect(pipeline(), { plan })
+    for (let n = 0; n < count; n++) client.send('a')
+    client.end()
+    t.equal((await client.receive()).length, count)
+    t.equal((await client.outcome).bytesRead, count)
+    const copied = concat.calls.reduce((sum, { result }) => sum + (result?.length ?? 0), 0)
+    // Half of the square if each one that is taken moves the others. Node moves some, once for many.
+    t.ok(moved + copied < count ** 2 / 100, `${moved} elements, ${copied} bytes`)
   })
 
   t.test(`${plan}: clients of a test have different ids, and so have the runs of a stage`, async t => {

@@ -5,7 +5,7 @@ import t from 'tap'
 import { type Connection, pipeline, stage, type Transformer, type TransformerStage } from '../../lib/index.js'
 import { internalStage } from '../../lib/stage.js'
 import { checkStage } from '../../lib/testing/index.js'
-import { openDescriptors } from '../../lib/testing/resources.js'
+import { openDescriptors } from '../../lib/testing/watch/resources.js'
 
 const BYTES = { accepts: 'bytes', emits: 'bytes' } as const
 const EXAMPLES = [{ input: 'abc', output: 'abc' }]

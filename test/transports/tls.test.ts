@@ -12,6 +12,7 @@ import {
   type Outcome,
   pipeline,
   stage,
+  tap,
   toLines,
   uppercase,
 } from '../../lib/index.js'
@@ -151,6 +152,29 @@ t.test('the versions before 1.2 are refused, and 1.2 where 1.3 is the oldest', a
   const newest = await serveLocally(t, echo.pipeline(), { tls: { ...tls, minVersion: 'TLSv1.3' } })
   t.match(await refusalOf(connectTls(t, newest.port, { maxVersion: 'TLSv1.2' })), /ALERT_PROTOCOL_VERSION/)
   t.match(await newest.ended(1), [{ reason: 'refused' }])
+})
+
+t.test('a protocol is agreed on where the client offers any', async t => {
+  const agreed: (string | undefined)[] = []
+  const look = tap('look', (_chunk: Buffer, connection) => void agreed.push(connection.tls?.alpnProtocol))
+  const { port, ended } = await serveLocally(t, pipeline().through(look), {
+    tls: { ...tls, alpnProtocols: ['mqtt', 'echo'] },
+  })
+  for (const offered of [['echo', 'mqtt'], ['other', 'echo'], undefined]) {
+    const client = await connectTls(t, port, offered && { ALPNProtocols: offered })
+    client.end('hello')
+    await client.receive()
+  }
+  t.strictSame(agreed, ['mqtt', 'echo', undefined])
+  await refusalOf(connectTls(t, port, { ALPNProtocols: ['other'] }))
+  t.match((await ended(4)).at(-1), { reason: 'refused' })
+  const single = await serveLocally(t, pipeline().through(look), {
+    tls: { ...tls, alpnProtocols: 'mqtt' as never },
+  })
+  const client = await connectTls(t, single.port, { ALPNProtocols: ['mqtt'] })
+  client.end('hello')
+  await client.receive()
+  t.equal(agreed[3], 'mqtt')
 })
 
 t.test('what is no handshake is refused and counted, and what only goes away is not', async t => {
@@ -296,6 +320,9 @@ t.test('options that are wrong say which, before anything is bound', async t => 
     [{ ...tls, ca: '' }, /'ca' is no certificate in PEM/],
     [{ ...tls, ca: [] }, /'ca' is no certificate in PEM/],
     [{ ...tls, minVersion: 'TLSv1' }, /'minVersion' is one of "TLSv1\.2", "TLSv1\.3"; got "TLSv1"\.$/],
+    [{ ...tls, alpnProtocols: [] }, /'alpnProtocols' has 1 to 255 protocols; got 0/],
+    [{ ...tls, alpnProtocols: ['h2', 'é'] }, /'alpnProtocols' is a list of protocols, such as .*; got "é"/],
+    [{ ...tls, alpnProtocols: [7] }, /'alpnProtocols' is a list of protocols, such as .*; got 7/],
     [{ ...tls, handshakeTimeout: 0 }, /'handshakeTimeout' is a whole number, from 1/],
     [{ ...tls, certificate: 'x' }, /listen\(\): tls has no option 'certificate'\. It takes cert, key, /],
   ]

@@ -58,13 +58,16 @@ function description(definition: Definition, width: number): string {
   const { name, summary, accepts, emits, examples } = definition
   const list = Object.entries(definition.arguments)
   const options = Object.entries(definition.options)
+  const isOpen = list.at(-1)?.[1].isList === true
+  const inOptions = options.length > 0 ? ['[options]'] : []
   const usage = [
     kebabCase(name),
-    ...list.map(([name]) => `<${name}>`),
-    ...(options.length > 0 ? ['[options]'] : []),
+    ...(isOpen ? inOptions : []),
+    ...list.map(argumentText),
+    ...(isOpen ? [] : inOptions),
   ]
   const rows = [
-    ...list.map(([name, option]) => [`<${name}>`, optionText(option)]),
+    ...list.map(([name, option]) => [argumentText([name, option]), optionText(option)]),
     ...options.map(([name, option]) => [`--${kebabCase(name)}`, optionText(option)]),
   ]
   return [
@@ -73,6 +76,10 @@ function description(definition: Definition, width: number): string {
     ...(rows.length === 0 ? [] : ['', table(rows, width)]),
     ...(examples.length === 0 ? [] : ['', 'Examples:', ...examples.map(example => `  ${example}`)]),
   ].join('\n')
+}
+
+function argumentText([name, { isList }]: readonly [string, Option]): string {
+  return isList ? `[${name}...]` : `<${name}>`
 }
 
 function optionText(option: Option): string {

@@ -1,5 +1,5 @@
 import { builtIn, camelCase, find, kebabCase, namesOf } from '../../config/registry.js'
-import type { StageFactory } from '../../definition.js'
+import type { Definition, StageFactory } from '../../definition.js'
 import type { OptionTable } from '../../options/option.js'
 
 /** A candidate for the word under the cursor. */
@@ -24,7 +24,7 @@ export function textCompletions(text: string): readonly Completion[] {
   const typed = written ?? flag
   const before = text.slice(0, text.length - typed.length)
   const option = written === undefined ? words.at(-2) : flag
-  const values = words.length === 0 ? names() : optionsOf(name, option ?? '', written === undefined)
+  const values = words.length === 0 ? names() : optionsOf(name, words.slice(0, -1), option ?? '', written)
   return values.map(({ value, summary }) => ({ value: before + value, summary }))
 }
 
@@ -42,9 +42,14 @@ function names(): readonly Completion[] {
 }
 
 /** The values of an option, where it has choices, and else the flags of the stage, where one may stand. */
-function optionsOf(stage: string, option: string, mayBeFlag: boolean): readonly Completion[] {
+function optionsOf(
+  stage: string,
+  before: readonly string[],
+  option: string,
+  written: string | undefined,
+): readonly Completion[] {
   const definition = find(builtIn(), stage)?.definition
-  if (definition === undefined) return []
+  if (definition === undefined || isBehindCommand(definition, before)) return []
   const table: OptionTable = { ...definition.arguments, ...definition.options }
   const choices = table[camelCase(option.replace(/^--/, ''))]?.choices
   if (choices !== undefined) {
@@ -54,9 +59,18 @@ function optionsOf(stage: string, option: string, mayBeFlag: boolean): readonly 
       .filter(choice => /^\w+$/.test(choice))
       .map(value => ({ value, summary: '' }))
   }
-  if (!mayBeFlag) return []
+  if (written !== undefined) return []
   return Object.entries(definition.options).map(([name, { help }]) => ({
     value: `--${kebabCase(name)}`,
     summary: help,
   }))
+}
+
+/** Whether the words before the last one have the first argument of a stage that takes any number, behind which no option stands. */
+function isBehindCommand({ arguments: list }: Definition, before: readonly string[]): boolean {
+  const isFlag = (word = '') => word.startsWith('--')
+  return (
+    Object.values(list).at(-1)?.isList === true &&
+    before.some((word, index) => !isFlag(word) && !isFlag(before[index - 1]))
+  )
 }

@@ -36,7 +36,7 @@ export interface FileOptions {
 export interface ReadFile {
   readonly configuration: Configuration | undefined
   readonly problems: readonly Problem[]
-  /** What should be changed, though the file can be served as it is: a certificate that has expired. */
+  /** Things to change in a file that can be served as it is, such as a certificate that has expired. */
   readonly warnings: readonly Problem[]
 }
 

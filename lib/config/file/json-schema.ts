@@ -157,20 +157,25 @@ function step(stages: readonly NamedStage[]): JsonSchema {
 
 /** The names of the arguments and options that are required. */
 function neededBy({ arguments: list, options: table }: Definition): readonly string[] {
-  return [...Object.keys(list), ...Object.keys(table).filter(name => table[name]?.presence === 'required')]
+  const order = Object.keys(list).filter(name => list[name]?.presence !== 'default')
+  return [...order, ...Object.keys(table).filter(name => table[name]?.presence === 'required')]
 }
 
 /** The values behind the name of a stage: by name, a list of arguments with options at its end, or a single argument. */
 function values({ definition, isBare }: NamedStage): JsonSchema {
   const table = { ...definition.arguments, ...definition.options }
   const inOrder = Object.values(definition.arguments).map(writtenValue)
+  const isOpen = Object.values(definition.arguments).at(-1)?.isList === true
   return {
     description: sentence(definition.summary),
     anyOf: [
       options(table, neededBy(definition)),
       // An argument may be given by name too, so its place in the list is not fixed.
-      { ...list({ anyOf: [...inOrder, options(table)] }), maxItems: inOrder.length + 1 },
-      ...(inOrder.length === 1 ? inOrder : []),
+      {
+        ...list({ anyOf: [...inOrder, options(table)] }),
+        ...(isOpen ? {} : { maxItems: inOrder.length + 1 }),
+      },
+      ...(inOrder.length === 1 || isOpen ? inOrder.slice(0, 1) : []),
       ...(isBare ? [{ enum: [null, {}, []] }] : []),
     ],
   }

@@ -14,6 +14,6 @@ export interface Reading {
   readonly readsCertificates: boolean
   /** The problems so far; each part adds its own. */
   readonly problems: Problem[]
-  /** What should be changed, though the file can be served as it is. */
+  /** Things to change in a file that can be served as it is. */
   readonly warnings: Problem[]
 }

@@ -27,8 +27,7 @@ export function formatStage(stage: AnyStage): string {
 
 function formatCall(definition: Definition, values: Readonly<Record<string, unknown>>): string {
   const given = Object.entries(definition.arguments).flatMap(([name, { unit }]) => {
-    const value = values[name]
-    return isText(value) ? escaped(value, unit) : []
+    return [values[name]].flat().flatMap(value => (isText(value) ? escaped(value, unit) : []))
   })
   const options = Object.entries(definition.options).flatMap(([name, option]) =>
     formatOption(name, option, values[name]),

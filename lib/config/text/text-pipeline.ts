@@ -65,6 +65,7 @@ function readWords(
   problems: Problem[],
 ): Pick<Step, 'arguments' | 'options'> {
   const names = Object.keys(definition.arguments)
+  const last = definition.arguments[names.at(-1) ?? '']
   const table: OptionTable = { ...definition.arguments, ...definition.options }
   const given: GivenValue[] = []
   const options: GivenOption[] = []
@@ -74,8 +75,10 @@ function readWords(
     if (word.value === '--' && !onlyArguments) {
       onlyArguments = true
     } else if (onlyArguments || !word.value.startsWith('--')) {
-      const option = table[names[given.length] ?? '']
+      const option = table[names[given.length] ?? ''] ?? (last?.isList ? last : undefined)
       given.push(option === undefined ? word : readValue(option, word, problems))
+      // Behind the first argument of a stage that takes any number, words are not its options, as with a shell's `env`.
+      onlyArguments ||= last?.isList === true
     } else {
       options.push(...readOption(word, table, left, problems))
     }

@@ -11,10 +11,13 @@ import {
   reasonOf,
   SlowConsumerError,
   StageError,
+  UntoldFaults,
 } from '../../errors.js'
+import { onTrueEnd } from '../../net/true-end.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { StageCounts } from '../../stage-counts.js'
 import { publishStageError, STAGE_ERROR } from '../../status/diagnostics.js'
+import type { ChunkUse } from '../flow/chunk-use.js'
 import type { DormantFlow } from '../flow/dormant-flow.js'
 import type { Flow, Sink } from '../flow/flow.js'
 import { flowOf, wakeFlow } from '../flow/open-flow.js'
@@ -140,7 +143,10 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.#state = 'open'
     this.#isDetached = plan.detached
     const duplex = this.duplex
-    duplex.on('drain', onDrain).on('end', onEnd)
+    duplex.on('drain', onDrain)
+    // Where the input goes elsewhere, half of it must not look complete there. Others are not worth three system calls.
+    if (plan.detached) onTrueEnd(duplex, () => this.onEnd())
+    else duplex.on('end', onEnd)
     countWith(this.#connection, this)
     if (plan.dormant === undefined) this.#open(plan)
     else this.#greet(plan.dormant)
@@ -209,13 +215,20 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   // SocketEvents
 
+  get chunkUse(): ChunkUse {
+    return this.#isDiscarding ? 'none' : (this.#flow ?? this.#wake()).chunkUse
+  }
+
   onData(chunk: Buffer): void {
     if (this.#isDiscarding) {
       if (!this.#closing.discard(chunk)) this.duplex.pause()
       return
     }
     const flow = this.#flow ?? this.#wake()
-    if (!flow.write(chunk)) {
+    this.defers = this.#settings.ownsChunks === true
+    const isTaken = flow.write(chunk)
+    this.defers = false
+    if (!isTaken) {
       this.#flowFull = true
       if (!this.#isDiscarding) this.duplex.pause()
     }
@@ -333,16 +346,26 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.#linger(terminated ? 'terminated' : this.#isDiscarding ? 'shutdown' : 'end', undefined)
   }
 
-  report(reported: Reported): void {
-    if (this.#settings.onError === undefined && !STAGE_ERROR.hasSubscribers) return
-    if (!isFault(reported)) {
-      this.#tell(reported)
-      return
-    }
+  claimReport(): boolean {
+    return this.#isTold && this.#faultReports.claim()
+  }
+
+  report(reported: Reported | UntoldFaults): void {
+    if (!this.#isTold) return
+    if (reported instanceof UntoldFaults || isFault(reported)) this.#faultReports.report(reported)
+    else this.#tell(reported)
+  }
+
+  /** Whether somebody hears of what stages report. */
+  get #isTold(): boolean {
+    return this.#settings.onError !== undefined || STAGE_ERROR.hasSubscribers
+  }
+
+  get #faultReports(): FaultReports {
     this.#reports ??= new FaultReports(this.#connection.clock, this.#settings.maxReports, error =>
       this.#tell(error),
     )
-    this.#reports.report(reported)
+    return this.#reports
   }
 
   fail(error: BywashError): void {

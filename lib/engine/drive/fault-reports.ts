@@ -1,5 +1,5 @@
 import { type Clock, type Timer, unref } from '../../clock.js'
-import { type BywashError, type Fault, MoreFaultsError, madeFault } from '../../errors.js'
+import { type BywashError, type Fault, MoreFaultsError, madeFault, UntoldFaults } from '../../errors.js'
 
 /** The time in which only so many faults of a connection are told. */
 const WINDOW_MS = 1_000
@@ -12,8 +12,8 @@ export class FaultReports {
   readonly #clock: Clock
   readonly #maxReports: number
   readonly #tell: (error: BywashError) => void
-  /** Faults of this second that were told, and that were left out. */
-  #told = 0
+  /** Faults that are told in this second, or were claimed for it. */
+  #claimed = 0
   #leftOut = 0
   /** Runs from the first fault of a second to its end. */
   #timer: Timer
@@ -25,15 +25,22 @@ export class FaultReports {
     this.#tell = tell
   }
 
-  report(fault: Fault): void {
-    if (this.#maxReports === 0) {
+  /** Whether a fault that was reported just now will be told, wherever it still has to go. Each true is for one of them. */
+  claim(): boolean {
+    if (this.#maxReports === 0) return true
+    if (this.#claimed === this.#maxReports) return false
+    this.#claimed++
+    this.#timer ??= this.#startWindow()
+    return true
+  }
+
+  /** Tells a fault for which there was a claim, or counts those for which there was none. */
+  report(fault: Fault | UntoldFaults): void {
+    if (!(fault instanceof UntoldFaults)) {
       this.#tell(madeFault(fault))
-    } else if (this.#told === this.#maxReports) {
-      this.#leftOut++
     } else {
-      this.#told++
+      this.#leftOut += fault.count
       this.#timer ??= this.#startWindow()
-      this.#tell(madeFault(fault))
     }
   }
 
@@ -42,7 +49,7 @@ export class FaultReports {
     this.#clock.clearTimeout(this.#timer)
     this.#timer = undefined
     const leftOut = this.#leftOut
-    this.#told = 0
+    this.#claimed = 0
     this.#leftOut = 0
     if (leftOut > 0) this.#tell(new MoreFaultsError(leftOut, this.#maxReports))
   }

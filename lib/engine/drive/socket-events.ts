@@ -2,9 +2,14 @@
 // memory for each connection than six closures would.
 
 import type { Duplex } from 'node:stream'
+import type { ChunkUse } from '../flow/chunk-use.js'
 
 /** The events of a duplex, as its driver handles them. */
 export interface SocketEvents {
+  /** What refers to the memory of the next chunk when `onData` has returned. */
+  readonly chunkUse: ChunkUse
+  /** Whether the socket holds no output any more. */
+  readonly isFlushed: boolean
   onData: (chunk: Buffer) => void
   /** The peer has sent FIN, and everything before it was read. */
   onEnd: () => void
@@ -23,6 +28,11 @@ const driver = Symbol('bywash.driver')
 export function setDriver(duplex: Duplex, by: SocketEvents): void {
   const driven: Driven = duplex
   driven[driver] = by
+}
+
+/** The driver of a duplex that has one. */
+export function driverOf(duplex: Duplex): SocketEvents {
+  return (duplex as Driven)[driver] as SocketEvents
 }
 
 export function onData(this: Driven, chunk: Buffer): void {

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Reason } from '../../outcome.js'
 
-/** What a driver reads of a duplex besides its events, where there is such a thing. */
+/** Properties of a duplex that a driver reads, where it has them. */
 export interface Transport {
   /** Internals of a socket. */
   readonly _handle?:

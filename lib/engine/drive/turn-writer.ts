@@ -27,6 +27,12 @@ function writeDelayed(): void {
   for (const writer of due) writer.endTurn()
 }
 
+/** Up to this many bytes, the output of a turn leaves in the check phase. More is written while it is in the processor's cache. */
+const MAX_DUE_BYTES = 4_096
+
+/** The writers whose output leaves in the check phase of this turn of the event loop, behind the reads of all sockets. */
+let due: TurnWriter[] = []
+
 /** Writes to a duplex: gathers the output of a turn, and writes it as one. */
 export abstract class TurnWriter {
   protected duplex: DrivenDuplex
@@ -35,6 +41,10 @@ export abstract class TurnWriter {
   #pendingBytes = 0
   /** While true, the ends of turns write nothing: until `uncork()` or `uncorkSoon()`. */
   protected corked = false
+  /** While true, the ends of turns leave short output to the check phase. */
+  protected defers = false
+  /** Whether this writer is among those that are due. */
+  #isDue = false
   /** The duplex takes no more before its 'drain'. */
   protected outputFull = false
   protected bytesWritten = 0
@@ -58,6 +68,10 @@ export abstract class TurnWriter {
   endTurn(): boolean {
     const pending = this.#pending
     if (pending !== undefined && !this.corked) {
+      if (this.defers && this.#pendingBytes <= MAX_DUE_BYTES) {
+        this.#writeLater()
+        return !this.outputFull
+      }
       const size = this.#pendingBytes
       this.#pending = undefined
       this.#pendingBytes = 0
@@ -65,6 +79,20 @@ export abstract class TurnWriter {
       else this.send(pending)
     }
     return !this.outputFull
+  }
+
+  #writeLater(): void {
+    if (!this.#isDue && due.push(this) === 1) nextTurn(TurnWriter.#writeDue)
+    this.#isDue = true
+  }
+
+  static #writeDue(): void {
+    const writers = due
+    due = []
+    for (const writer of writers) {
+      writer.#isDue = false
+      writer.endTurn()
+    }
   }
 
   /**
@@ -92,8 +120,10 @@ export abstract class TurnWriter {
     this.#pendingBytes = 0
   }
 
+  /** Writes what there is, now: what comes behind it may be an end. */
   protected uncork(): void {
     this.corked = false
+    this.defers = false
     this.endTurn()
   }
 

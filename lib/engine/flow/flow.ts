@@ -1,9 +1,10 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { Connection } from '../../connection.js'
-import type { BywashError, Reported } from '../../errors.js'
+import type { BywashError, Reported, UntoldFaults } from '../../errors.js'
 import type { Outcome } from '../../outcome.js'
 import type { StageCounts } from '../../stage-counts.js'
 import type { PlannedStage } from '../planned-stage.js'
+import type { ChunkUse } from './chunk-use.js'
 
 /** The receiver of a flow's output, and of how the flow ends. A connection's driver is one. */
 export interface Sink {
@@ -27,8 +28,10 @@ export interface Sink {
   outputEnded: () => void
   /** Called after all output, when every stage was flushed, or one has terminated the connection. */
   finish: (terminated: boolean) => void
+  /** Whether one more fault of the peer is told, and not only counted. True uses up one of `maxReports`. */
+  claimReport: () => boolean
   /** Called with what a stage reports, such as a fault of the peer; the connection goes on. */
-  report: (error: Reported) => void
+  report: (reported: Reported | UntoldFaults) => void
   /** Called when a stage failed, after the output from before the failure. May also be called after `finish`. */
   fail: (error: BywashError) => void
 }
@@ -37,6 +40,8 @@ export interface Sink {
 export interface Flow {
   /** Opens the stages and starts them. Stages that are called later are called in the scope. */
   open: (connection: Connection, scope: AsyncResource) => void
+  /** What refers to the memory of the next item when `write` has taken it. */
+  readonly chunkUse: ChunkUse
   /** Takes one item. False asks the source to hold back until the sink's `drained()`. */
   write: (item: unknown) => boolean
   /** Ends the input: the stages are flushed, and then the sink is told to finish. */

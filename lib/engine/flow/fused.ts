@@ -1,5 +1,13 @@
 import type { Connection } from '../../connection.js'
-import { type BywashError, blame, type Fault, isFault, type Reported, StageError } from '../../errors.js'
+import {
+  type BywashError,
+  blame,
+  type Fault,
+  isFault,
+  type Reported,
+  StageError,
+  UntoldFaults,
+} from '../../errors.js'
 import { isThenable, sizeOf } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import { type Encoded, settle, unanswered } from '../../stage.js'
@@ -11,6 +19,7 @@ import { BlockTransformer } from '../rewrite/block-lines.js'
 import { LoopTransformer } from '../rewrite/line-loop.js'
 import { RewrittenTransformer } from '../rewrite/rewritten.js'
 import type { TextOutput } from '../rewrite/text-output.js'
+import { type ChunkUse, chunkUse } from './chunk-use.js'
 import type { Flow, Sink } from './flow.js'
 import { Link, type Owner, openTransformer } from './link.js'
 import { PIECE_BYTES } from './stream-marks.js'
@@ -95,6 +104,8 @@ export class FusedSegment implements Flow, Owner {
   #endsOutput = false
   /** The links that wait for a positive `desiredSize`, with what to call then. */
   #readyCallbacks: (readonly [Link, () => void])[] | undefined
+  /** The faults of this turn that are only counted, by the link that has reported them. */
+  #untold: Map<Link, UntoldFaults> | undefined
   /** The source was told to hold back. */
   #isFull = false
   /** Items and bytes that have come in. */
@@ -167,6 +178,10 @@ export class FusedSegment implements Flow, Owner {
     if (link === undefined) return
     this.#startFrom(link.after)
     if (link.state === 'open' && link.transformer.start !== undefined) link.call('start')
+  }
+
+  get chunkUse(): ChunkUse {
+    return this.#inPieces ? 'any' : chunkUse(this.#stages)
   }
 
   write(item: unknown): boolean {
@@ -450,21 +465,47 @@ export class FusedSegment implements Flow, Owner {
    * input was cut: what later stages have gathered goes on first, since it may be what ends the connection.
    */
   report(link: Link, reported: Reported): void {
-    if (!isFault(reported)) {
-      this.#sink.report(reported)
-      return
-    }
+    if (!isFault(reported)) this.#sink.report(reported)
+    else if (this.#sink.claimReport()) this.reportBehind(link, reported)
+    else this.#countUntold(link)
+  }
+
+  reportBehind(link: Link, fault: Fault | UntoldFaults): void {
     this.complete(link.after)
-    if (link.state !== 'stopped') this.passReport(reported, link.after)
+    if (link.state !== 'stopped') this.passReport(fault, link.after)
+  }
+
+  /** Counts a fault until the end of the turn. Then the number goes on behind the output, unless a later stage has ended the link. */
+  #countUntold(link: Link): void {
+    this.#untold ??= new Map()
+    const faults = this.#untold.get(link)
+    if (faults === undefined) this.#untold.set(link, new UntoldFaults(1))
+    else faults.count++
+    if (!this.#busy) this.endTurnSoon()
+  }
+
+  #passUntold(): void {
+    const untold = this.#untold
+    if (untold === undefined) return
+    this.#untold = undefined
+    for (const [link, faults] of untold) if (link.state !== 'stopped') this.passReport(faults, link.after)
+  }
+
+  /** Passes the number on that a link has counted before it ends the connection itself. */
+  #passOwnUntold(link: Link): void {
+    const faults = this.#untold?.get(link)
+    if (faults === undefined) return
+    this.#untold?.delete(link)
+    this.reportBehind(link, faults)
   }
 
   /** Takes the report of a stage in front of the segment. */
-  takeReport(fault: Fault): void {
+  takeReport(fault: Fault | UntoldFaults): void {
     this.passReport(fault, this.#head)
   }
 
   /** Passes a report through a link and those behind it, behind the items in front of it. */
-  passReport(fault: Fault, first: Link | undefined): void {
+  passReport(fault: Fault | UntoldFaults, first: Link | undefined): void {
     for (let link = first; link !== undefined; link = link.after) {
       if (link.takesReport(fault)) return
     }
@@ -476,6 +517,7 @@ export class FusedSegment implements Flow, Owner {
   }
 
   terminate(link: Link): void {
+    this.#passOwnUntold(link)
     if (link.state !== 'open' || this.#state === 'done') return
     this.#stopThrough(link)
     link.stop('ended')
@@ -491,6 +533,7 @@ export class FusedSegment implements Flow, Owner {
 
   fail(link: Link, cause: unknown, when: string): void {
     const error = blame(link.planned.name, when, cause)
+    this.#passOwnUntold(link)
     if (this.#state === 'done') {
       // Reported once only: a timer that was left running would fail again and again.
       if (link.state !== 'stopped') this.#sink.fail(error)
@@ -527,6 +570,7 @@ export class FusedSegment implements Flow, Owner {
       flushed = this.#flush(this.#head)
       this.complete(this.#head)
     }
+    this.#passUntold()
     this.#busy = false
     this.#sinkIsFull = !this.#sink.endTurn()
     if (outputEnded && !flushed) this.#endSink()

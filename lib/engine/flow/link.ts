@@ -1,5 +1,5 @@
 import type { Connection } from '../../connection.js'
-import { type Fault, type Reported, StageError } from '../../errors.js'
+import { type Fault, type Reported, StageError, type UntoldFaults } from '../../errors.js'
 import { asBuffer, dropRejection, isThenable, resultOf, sizeOf, wrongKind } from '../../kind.js'
 import { type Encoded, type HoldingController, reported, type settle, type Transformer } from '../../stage.js'
 import type { FrameWatch } from '../drive/frame-watch.js'
@@ -24,13 +24,15 @@ export interface Owner {
   readonly desiredSize: number
   /** Hands an item to the stage behind a link. */
   pass: (from: Link, item: unknown, size: number) => void
-  /** What the stages behind a link give for an item, without giving it to the sink; undefined where one of them fails. */
+  /** The output of the stages behind a link for an item. The sink does not get it; undefined where one of them fails. */
   encode: (from: Link, item: unknown, size: number) => Encoded | undefined
   passEncoded: (from: Link, encoded: Encoded) => void
   /** Lets a link and those behind it hand on what they have gathered. */
   complete: (first: Link | undefined) => void
   /** Passes a report through a link and those behind it. */
-  passReport: (fault: Fault, first: Link | undefined) => void
+  passReport: (fault: Fault | UntoldFaults, first: Link | undefined) => void
+  /** Passes a report on behind what a link, and those behind it, have made so far. */
+  reportBehind: (link: Link, fault: Fault | UntoldFaults) => void
   report: (link: Link, reported: Reported) => void
   terminate: (link: Link) => void
   endOutput: () => void
@@ -114,7 +116,7 @@ export class Link implements HoldingController<unknown> {
   }
 
   /** Takes a report of an earlier stage, and passes it on behind the items that it came behind; false where that is now. */
-  takesReport(fault: Fault): boolean {
+  takesReport(fault: Fault | UntoldFaults): boolean {
     const { transformer } = this
     if (this.waits) this.#enqueueLater(new QueuedReport(fault))
     else if (transformer[reported] === undefined) return false
@@ -315,11 +317,15 @@ export class Link implements HoldingController<unknown> {
   report(reported: Reported): void {
     this.segment.report(this, reported)
   }
+
+  passReport(fault: Fault | UntoldFaults): void {
+    this.segment.reportBehind(this, fault)
+  }
 }
 
 /** A report of an earlier stage, in the queue of a link that waits. */
 class QueuedReport {
-  constructor(readonly fault: Fault) {}
+  constructor(readonly fault: Fault | UntoldFaults) {}
 }
 
 /** The memory that a queued item takes beyond its bytes: about that of a Buffer. */

@@ -1,5 +1,5 @@
 import type { Duplex, Transform } from 'node:stream'
-import type { BywashError, Fault } from '../../errors.js'
+import { type BywashError, type Fault, UntoldFaults } from '../../errors.js'
 import type { FrameWatch } from '../drive/frame-watch.js'
 import type { PlannedStage } from '../planned-stage.js'
 import type { FusedSegment } from './fused.js'
@@ -46,8 +46,23 @@ export interface Reports {
 }
 
 export interface Report {
-  readonly behind: number
-  readonly fault: Fault
+  behind: number
+  readonly fault: Fault | UntoldFaults
+}
+
+/**
+ * Puts a report behind the others of a list. Numbers of faults that follow each other are added up. Only the one at the head of
+ * the list keeps its place, since a number that is moved with each new fault would never arrive.
+ */
+export function addReport(reports: Report[], { behind, fault }: Report): void {
+  const last = reports.at(-1)
+  const isAddable = fault instanceof UntoldFaults && last?.fault instanceof UntoldFaults
+  if (isAddable && (reports.length > 1 || last.behind === behind)) {
+    last.behind = behind
+    last.fault.count += fault.count
+  } else {
+    reports.push({ behind, fault })
+  }
 }
 
 export function newPart(
@@ -74,9 +89,12 @@ export function newPart(
   }
 }
 
-/** Whether a report waits until the part has dealt with all that it was given: it must not deal with more together with that. */
+/**
+ * Whether a report waits until the part has dealt with all that it was given: it must not deal with more together with that. A
+ * number of faults keeps nothing back, and may arrive behind later output.
+ */
 export function isBlocked({ given, reports }: Part): boolean {
-  const report = reports?.waiting[0]
+  const report = reports?.waiting.find(({ fault }) => !(fault instanceof UntoldFaults))
   return report !== undefined && report.behind <= given
 }
 

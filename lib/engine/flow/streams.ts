@@ -1,7 +1,15 @@
 import type { AsyncResource } from 'node:async_hooks'
 import { nextTurn } from '../../clock.js'
 import type { Connection } from '../../connection.js'
-import { type BywashError, blame, type Fault, isFault, type Reported, StageError } from '../../errors.js'
+import {
+  type BywashError,
+  blame,
+  type Fault,
+  isFault,
+  type Reported,
+  StageError,
+  UntoldFaults,
+} from '../../errors.js'
 import { asBuffer, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
@@ -14,6 +22,7 @@ import { FusedSegment } from './fused.js'
 import { guardStream } from './guard-stream.js'
 import { ITEM_BYTES } from './link.js'
 import {
+  addReport,
   flushUnlessFailed,
   frameOf,
   isBlocked,
@@ -130,9 +139,10 @@ export class StreamChain implements Flow {
           else this.#inputEnded(index)
           isTold()
         },
-        report: error => {
+        claimReport: () => this.#sink.claimReport(),
+        report: reported => {
           flushGathered()
-          this.#report(index, error)
+          this.#report(index, reported)
         },
         fail: error => {
           this.#fail(index, error)
@@ -166,7 +176,10 @@ export class StreamChain implements Flow {
       const stream = open(
         connection,
         cause => this.#fail(index, blame(last.name, 'its stream', cause)),
-        error => this.#report(index, error),
+        reported => {
+          const isUntold = isFault(reported) && !this.#sink.claimReport()
+          this.#report(index, isUntold ? new UntoldFaults(1) : reported)
+        },
       )
       guardStream(last.name, stream, scope, count => this.#taken(index, count))
       const part = newPart(stream, undefined, first, last)
@@ -282,6 +295,8 @@ export class StreamChain implements Flow {
     }
   }
 
+  readonly chunkUse = 'any'
+
   write(item: unknown): boolean {
     if (this.#stopped > 0) return true
     this.#items++
@@ -379,18 +394,19 @@ export class StreamChain implements Flow {
   }
 
   /** Called when a stage of a part reports an error; also by a stream that is only being opened. */
-  #report(index: number, error: Reported): void {
-    if (!isFault(error) || this.#parts[index] === undefined) this.#sink.report(error)
-    else if (index >= this.#stopped) this.#sendBehind(index, error)
+  #report(index: number, reported: Reported | UntoldFaults): void {
+    const travels = reported instanceof UntoldFaults || isFault(reported)
+    if (!travels || this.#parts[index] === undefined) this.#sink.report(reported)
+    else if (index >= this.#stopped) this.#sendBehind(index, reported)
   }
 
   /** Sends a report behind the output that a part has made so far. */
-  #sendBehind(index: number, fault: Fault): void {
+  #sendBehind(index: number, fault: Fault | UntoldFaults): void {
     const part = this.#parts[index] as Part
     const { stream } = part
     part.reports ??= { waiting: [], leaving: [] }
     const behind = outputOf(part) + stream.readableLength
-    part.reports.leaving.push({ behind, fault })
+    addReport(part.reports.leaving, { behind, fault })
     this.#handOn(index)
   }
 
@@ -400,8 +416,10 @@ export class StreamChain implements Flow {
     part.taken += count
     const waiting = part.reports?.waiting ?? []
     while (waiting[0] !== undefined && waiting[0].behind <= part.taken) {
-      this.#passThrough(index, (waiting.shift() as Report).fault)
-      if (part.rest !== undefined) process.nextTick(() => this.#drained(index))
+      const { fault } = waiting.shift() as Report
+      this.#passThrough(index, fault)
+      if (part.rest !== undefined && !(fault instanceof UntoldFaults))
+        process.nextTick(() => this.#drained(index))
     }
   }
 
@@ -414,7 +432,7 @@ export class StreamChain implements Flow {
     }
   }
 
-  #receive(index: number, fault: Fault): void {
+  #receive(index: number, fault: Fault | UntoldFaults): void {
     if (index < this.#stopped) return
     const part = this.#parts[index]
     if (part === undefined) {
@@ -423,12 +441,12 @@ export class StreamChain implements Flow {
       this.#passThrough(index, fault)
     } else {
       part.reports ??= { waiting: [], leaving: [] }
-      part.reports.waiting.push({ behind: part.given + piecesOf(part), fault })
+      addReport(part.reports.waiting, { behind: part.given + piecesOf(part), fault })
     }
   }
 
   /** Sends a report through a part that has dealt with all items in front of it, though stages in it may still wait. */
-  #passThrough(index: number, fault: Fault): void {
+  #passThrough(index: number, fault: Fault | UntoldFaults): void {
     const { segment } = this.#parts[index] as Part
     if (segment === undefined) this.#sendBehind(index, fault)
     else segment.takeReport(fault)

@@ -75,6 +75,7 @@ function rewrite(run: readonly PlannedStage[]): PlannedStage {
     emits: 'bytes',
     lazy: true,
     inert: isOfBlocks,
+    consumes: !isOfBlocks,
     open,
   })
   return { name, accepts: 'bytes', emits: 'bytes', rewrites: run, runs, stage: whole as AnyStage }

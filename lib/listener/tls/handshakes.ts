@@ -188,7 +188,7 @@ export class Handshakes {
   }
 }
 
-/** What a client is told that does not speak TLS, and would otherwise see its connection end without a word. */
+/** The answer to a client that does not speak TLS: without it the connection would end without a word. */
 const PLAIN_CLIENT = 'error: this port speaks TLS\n'
 
 function isPlain({ code }: NodeJS.ErrnoException): boolean {

@@ -1,6 +1,8 @@
 import { time } from '../../engine/connection-options.js'
-import { choice, type Option, type Presence } from '../../options/option.js'
+import { choice, type Option, type Presence, text } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
+import { showValue } from '../../options/show-value.js'
+import { writtenAs } from '../../options/written-as.js'
 
 /** PEM, as text or bytes; several where Node takes several. */
 export type Pem = string | Buffer | (string | Buffer)[]
@@ -31,6 +33,9 @@ export const PEM_OPTIONS = {
   },
 }
 
+/** So many names of the longest kind fit into a handshake. */
+const MAX_ALPN_PROTOCOLS = 255
+
 /** Every option of `tls`. */
 export const TLS_OPTIONS = {
   ...PEM_OPTIONS,
@@ -39,11 +44,31 @@ export const TLS_OPTIONS = {
     help: 'the oldest version of TLS that is spoken',
     default: 'TLSv1.2',
   }),
+  alpnProtocols: alpnList({
+    help: 'protocols to agree on with the client (ALPN), the preferred one first, such as mqtt; a client that offers others only is refused, and one that offers none is served',
+    absent: 'none',
+  }),
   handshakeTimeout: time('how long a TLS handshake may take, from the accept on', 5_000, { minimum: 1 }),
 }
 
 /** Options of TLS, with the names that `tls.createServer()` has for them. Times are in milliseconds. */
 export interface TlsOptions extends OptionsOf<typeof TLS_OPTIONS> {}
+
+/** Names of protocols: one, or a list of them. */
+function alpnList(about: Parameters<typeof text>[0]): Option<readonly string[], 'optional'> {
+  return writtenAs({ ...text(about), isList: true }, { refusal: refuseAlpn, writtenRefusal: refuseAlpn })
+}
+
+/** Refuses a list with a name that does not fit into a handshake: each has a length of one byte, and all of them one of two. */
+function refuseAlpn(name: string, value: unknown): string | undefined {
+  const list: readonly unknown[] = [value].flat()
+  const wrong = list.findIndex(one => typeof one !== 'string' || !/^[\x21-\x7e]{1,255}$/.test(one))
+  if (wrong !== -1)
+    return `'${name}' is a list of protocols, such as 'mqtt' or 'h2'; got ${showValue(list[wrong])}`
+  return list.length > 0 && list.length <= MAX_ALPN_PROTOCOLS
+    ? undefined
+    : `'${name}' has 1 to ${MAX_ALPN_PROTOCOLS} protocols; got ${list.length}`
+}
 
 function required<Value>(help: string): Option<Value, 'required'> {
   return loaded(help, 'required', (name, value) =>

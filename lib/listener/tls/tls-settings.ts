@@ -63,9 +63,10 @@ function listOf(pem: Pem): readonly (string | Buffer)[] {
  * so it is set to its maximum; `handshakes.ts` keeps the time. Renegotiation is refused: it costs the server more than the
  * client, TLS 1.3 has none, and RFC 9325 §3.5 recommends servers to do without.
  */
-export function nodeTlsOptions(settings: TlsSettings): NodeTlsOptions {
+export function nodeTlsOptions({ alpnProtocols, ...settings }: TlsSettings): NodeTlsOptions {
   return {
     ...settings,
+    ...(alpnProtocols === undefined ? {} : { ALPNProtocols: [alpnProtocols].flat() }),
     requestCert: settings.ca !== undefined,
     rejectUnauthorized: true,
     handshakeTimeout: MAX_TIMEOUT_MS,

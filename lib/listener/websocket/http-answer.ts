@@ -27,7 +27,7 @@ export function httpAnswer(status: Status, body: string, headers: readonly strin
   ].join('\r\n')
 }
 
-/** What a client is told that is refused before its request is read. */
+/** The answer to a client that is refused before its request is read. */
 export function httpRefusal(error: BywashError & { readonly farewell?: string }): string {
   return httpAnswer(503, `error: ${error.farewell}`)
 }

@@ -61,7 +61,7 @@ export class WebSocketStream extends Duplex implements Watched, Transport {
   readonly #rules: StreamRules
   readonly #output: OutputFrames
   readonly #onClosed: (stream: WebSocketStream) => void
-  /** What has come of this read. */
+  /** The parts that this read has brought so far. */
   #received: Buffer[] = []
   /** The data of the last ping that is not answered. */
   #ping: Buffer | undefined

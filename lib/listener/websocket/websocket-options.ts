@@ -6,7 +6,7 @@ import { type OptionsOf, type SettingsOf, settingsFrom } from '../../options/opt
 import { showValue } from '../../options/show-value.js'
 import { writtenAs } from '../../options/written-as.js'
 
-/** What a message is to the stages. */
+/** The form in which the stages get a message. */
 export type Messages = 'lines' | 'frames' | 'bytes'
 
 /** Every option of `websocket`. */

@@ -11,7 +11,7 @@ interface ForListener {
   readonly listener: string
 }
 
-/** What a worker has to know of a connection, besides its socket. */
+/** The facts about a connection that a worker is sent with its socket. */
 export interface ServedConnection {
   readonly id: number
   /** 1 for the first connection of the listener, then rising by one. */

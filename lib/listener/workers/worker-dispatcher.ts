@@ -20,7 +20,7 @@ import type { WorkerProcess } from './worker-process.js'
 interface OpenConnection {
   readonly connection: Connection
   readonly openedAt: number
-  /** What its worker is told of it. */
+  /** The facts that its worker is sent. */
   readonly served: ServedConnection
   /** The worker that it was sent to; undefined while no worker is ready. */
   worker: WorkerProcess | undefined
@@ -246,7 +246,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
   }
 }
 
-/** What a worker is told of a connection whose PROXY header was read. */
+/** The facts about a connection whose PROXY header was read. */
 function withHeader(connection: Connection, number: number, head: Buffer | undefined): ServedConnection {
   const { id, remoteAddress, remotePort, localAddress, localPort } = connection
   const ends = { remoteAddress, remotePort, localAddress, localPort }

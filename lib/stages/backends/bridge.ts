@@ -9,11 +9,15 @@ import type { HoldingController } from '../../stage.js'
 export class Bridge {
   readonly #controller: HoldingController<Buffer>
   readonly #writable: Writable
-  /** What has come in this turn. */
+  /** The bytes that have come in this turn. */
   #pending: Buffer | Buffer[] | undefined
   /** The input has ended, and the transformer holds until everything has come back. */
   #isFlushing = false
   #hasEnded = false
+  /** The transformer holds until the writable has drained. */
+  #awaitsDrain = false
+  /** The writable takes nothing more. */
+  #drops = false
   /** Bytes that have come back. */
   answered = 0
 
@@ -45,11 +49,13 @@ export class Bridge {
     const writable = this.#writable
     if (pending === undefined) return
     this.#pending = undefined
+    if (this.#drops) return
     writable.write(Array.isArray(pending) ? Buffer.concat(pending) : pending)
     // A write that the system has taken at once leaves nothing to wait for, though `write` may have returned false.
     if (writable.writableLength < writable.writableHighWaterMark) return
     this.#controller.hold()
-    writable.once('drain', () => this.#controller.release())
+    this.#awaitsDrain = true
+    writable.once('drain', () => this.#drained())
   }
 
   /** Ends the writable, and holds until everything has come back. */
@@ -57,6 +63,13 @@ export class Bridge {
     this.#isFlushing = true
     this.#controller.hold()
     this.#writable.end()
+  }
+
+  /** The writable takes nothing more, though there may be more to come back: what is written from now on is dropped. */
+  drop(): void {
+    this.#drops = true
+    this.#drained()
+    this.#finishFlush()
   }
 
   /** Nothing more comes back. */
@@ -71,7 +84,14 @@ export class Bridge {
     return this.#hasEnded && this.#writable.writableEnded
   }
 
+  #drained(): void {
+    if (!this.#awaitsDrain) return
+    this.#awaitsDrain = false
+    this.#controller.release()
+  }
+
   #finishFlush(): void {
-    if (this.#isFlushing && this.#hasEnded && this.#writable.writableFinished) this.#controller.release()
+    const isWritten = this.#drops || this.#writable.writableFinished
+    if (this.#isFlushing && this.#hasEnded && isWritten) this.#controller.release()
   }
 }

@@ -23,7 +23,7 @@ export interface DialSettings {
 
 type Tls = typeof import('node:tls')
 
-/** What becomes of a dial; one of the two is called, and nothing once it was cancelled. */
+/** The two ends of a dial: one of them is called, and neither once it was cancelled. */
 export interface Dialled {
   readonly connected: (socket: Socket, server: Server) => void
   /** No server could be connected to. `why` says what happened with each of them. */

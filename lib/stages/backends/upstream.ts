@@ -5,6 +5,7 @@ import { defineStage } from '../../define-stage.js'
 import type { StageFactory } from '../../definition.js'
 import { type BywashError, UpstreamError } from '../../errors.js'
 import { encodeProxyHeader } from '../../net/proxy-header.js'
+import { onTrueEnd } from '../../net/true-end.js'
 import { formatDuration } from '../../options/format-duration.js'
 import { choice, integer, orCode, text } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
@@ -21,10 +22,9 @@ import { Bridge } from './bridge.js'
 import { Dial, type DialSettings } from './dial.js'
 import { isAddressList, type Server, serversOf, type UpstreamAddress } from './server-list.js'
 import { systemText } from './system-text.js'
-import { onTrueEnd } from './true-end.js'
 import { UPSTREAM_TLS_OPTIONS, upstreamTls } from './upstream-tls.js'
 
-/** What the sockets of one connection keep: two reads and a mark to the server, and two reads from it. */
+/** Bytes that the sockets of one connection keep: two reads and a mark to the server, and two reads from it. */
 const KEPT_BYTES = 327_680
 
 /** The options; exported, so that an editor shows their help. */

@@ -38,7 +38,7 @@ interface NativeInflate extends InflateRaw {
     /** Called by `writeSync` when the data are broken. */
     onerror: (message: string) => void
   }
-  /** What `writeSync` has left: room in the output, and bytes of the input. */
+  /** The rest behind `writeSync`: room in the output, and bytes of the input. */
   readonly _writeState: Readonly<Uint32Array>
 }
 
@@ -62,11 +62,11 @@ export class GunzipStream extends Transform {
   readonly #header: GzipHeader
   readonly #trailer = Buffer.alloc(TRAILER_BYTES)
   #trailerLength = 0
-  /** What the next byte belongs to. Behind the last member there may be zeros, the padding of a block device. */
+  /** The part of a member that the next byte belongs to. Behind the last member there may be zeros, the padding of a block device. */
   #part: 'header' | 'deflate' | 'trailer' | 'padding' = 'header'
   /** zlib, from the first member on. */
   #inflate: NativeInflate | undefined
-  /** What zlib says of deflate data that are broken. */
+  /** The message of zlib about broken deflate data. */
   #broken: string | undefined
   /** Whether zlib may have more output of the input that it has read. */
   #hasMore = false

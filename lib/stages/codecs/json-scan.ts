@@ -62,9 +62,9 @@ function isDigit(code: number): boolean {
   return code >= ZERO && code <= ZERO + 9
 }
 
-/** What `scan()` found in a text. */
+/** The findings of `scan()` in a text. */
 export interface Scanned {
-  /** What is wrong with it; undefined for JSON within the limits. */
+  /** The fault; undefined for JSON within the limits. */
   readonly fault: string | undefined
   /** The integers beyond 2^53, in order. */
   readonly bigIntegers: readonly Span[]

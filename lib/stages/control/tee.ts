@@ -85,7 +85,7 @@ export const tee = defineStage({
   summary: 'writes a copy to a second sink, and passes everything on',
   accepts: 'any',
   emits: 'same',
-  // What waits, and the item that is written last.
+  // The items that wait, and the one that is written last.
   memory: ({ maxPending }) => ({ keeps: maxPending + 65_536 }),
   options: OPTIONS,
   examples: ['tee --to received.log --on-lag wait'],

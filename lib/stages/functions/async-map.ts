@@ -1,6 +1,6 @@
 import { MAX_TIMEOUT_MS, type Timer } from '../../clock.js'
 import type { Connection } from '../../connection.js'
-import { blame, type Fault, StageError } from '../../errors.js'
+import { blame, type Fault, StageError, type UntoldFaults } from '../../errors.js'
 import type { Given, ItemFrom, ItemKinds, ItemOf, Kind, KindOf, NamedKinds } from '../../kind.js'
 import { checkFunction, checkNames } from '../../options/check-option.js'
 import { formatDuration } from '../../options/format-duration.js'
@@ -188,9 +188,9 @@ class Calling<In, Out> implements Transformer<In, Out> {
     if (this.#count === concurrency) this.#waitFor(concurrency - 1)
   }
 
-  [reported](fault: Fault, controller: Controller<Out>): void {
+  [reported](fault: Fault | UntoldFaults, controller: Controller<Out>): void {
     if (this.#count === 0 || !this.#rules.ordered) {
-      controller.report(fault)
+      ;(controller as HoldingController<Out>).passReport(fault)
       return
     }
     const { concurrency } = this.#rules
@@ -272,7 +272,7 @@ class Calling<In, Out> implements Transformer<In, Out> {
     if (--this.#count === 0) this.#first = 0
     if (!this.#rules.ordered) this.#free.push(slot)
     if (state === 'done') controller.answer(value as Out)
-    else if (state === 'report') controller.report(value as Fault)
+    else if (state === 'report') controller.passReport(value as Fault | UntoldFaults)
     else controller.error(blame(this.#rules.name, 'transform', value))
   }
 

@@ -3,12 +3,12 @@ import { asBuffer } from '../../kind.js'
 import { showValue } from '../../options/show-value.js'
 import { UnfinishedFrame } from '../frames/unfinished-frame.js'
 
-/** What a method of a `FrameReader` returns: `yield*` waits for it, and is its value. */
+/** The result of a method of a `FrameReader`: `yield*` waits for it, and gives its value. */
 export interface Reading<Value> {
   [Symbol.iterator](): Iterator<undefined, Value, undefined>
 }
 
-/** Which byte of an integer comes first: the highest (network order) or the lowest. */
+/** The order of the bytes of an integer: first the highest (network order) or the lowest. */
 export type ByteOrder = 'big' | 'little'
 
 /**

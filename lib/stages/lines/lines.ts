@@ -81,6 +81,7 @@ function textLines(rules: LineRules, encoding: 'utf8' | 'latin1'): TransformerSt
     emits: 'line',
     lazy: true,
     asks: false,
+    consumes: true,
     open: () => (rules.isPlain ? new LineTransformer(rules) : new ExactTextLines(rules)),
     // No `stream` where a line may be cut into pieces: split2 would hold a piece until the next delimiter.
     ...(rules.overflow === 'split'

@@ -1,8 +1,6 @@
 /** The characters that a backslash stands for within double quotes. */
 const ESCAPES: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', b: '\b', a: '\x07' }
 
-const SPACE = /[\0\t\n\v\f\r ]/
-
 const HEX = /^[0-9a-fA-F]{2}$/
 
 /**
@@ -15,15 +13,16 @@ const HEX = /^[0-9a-fA-F]{2}$/
 export function splitInlineCommand(line: string): readonly string[] | undefined {
   const words: string[] = []
   let at = 0
-  const isSpace = () => SPACE.test(line[at] as string)
   for (;;) {
-    while (at < line.length && isSpace()) at++
+    while (isSpace(line, at)) at++
     if (at === line.length) return words
     let word = ''
-    while (at < line.length && !isSpace()) {
+    while (at < line.length && !isSpace(line, at)) {
       const quote = line[at]
       if (quote !== '"' && quote !== "'") {
-        word += line[at++]
+        const from = at++
+        while (at < line.length && !isSpace(line, at) && !isQuote(line, at)) at++
+        word += line.slice(from, at)
         continue
       }
       const end = endOfQuote(line, at)
@@ -31,10 +30,20 @@ export function splitInlineCommand(line: string): readonly string[] | undefined 
       word +=
         quote === '"' ? unescaped(line.slice(at + 1, end)) : line.slice(at + 1, end).replaceAll("\\'", "'")
       at = end + 1
-      if (at < line.length && !isSpace()) return undefined
+      if (at < line.length && !isSpace(line, at)) return undefined
     }
     words.push(word)
   }
+}
+
+/** Whether a NUL, a space, or a control character from tab to CR stands at a place; false at the end. */
+function isSpace(line: string, at: number): boolean {
+  const code = line.charCodeAt(at)
+  return code === 0x20 || (code >= 0x09 && code <= 0x0d) || code === 0
+}
+
+function isQuote(line: string, at: number): boolean {
+  return line[at] === '"' || line[at] === "'"
 }
 
 /** The place of the quote that ends those that begin at a place; -1 if none does. */

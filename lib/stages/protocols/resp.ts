@@ -42,7 +42,10 @@ const ERROR = 0x2d
 const INTEGER = 0x3a
 const BULK = 0x24
 const ARRAY = 0x2a
+const LF = 0x0a
 const TYPES: readonly number[] = [SIMPLE, ERROR, INTEGER, BULK, ARRAY]
+
+const NON_ASCII = /[\x80-\xff]/
 
 const INTEGER_TEXT = /^[+-]?\d{1,19}$/
 const LENGTH_TEXT = /^(?:-1|\d{1,10})$/
@@ -97,27 +100,33 @@ type Rules = Omit<Settings, keyof typeof DECODE_OPTIONS>
 
 function* readFrame(read: FrameReader, rules: Rules): Generator<undefined, RespValue | undefined, undefined> {
   const { bulk, inline, maxDepth, maxElements } = rules
-  if (!TYPES.includes((yield* read.peek())[0] as number)) {
+  let type: number | undefined = yield* read.uint8()
+  if (!TYPES.includes(type)) {
     if (!inline) refuse('it begins with none of + - : $ *')
-    return inlineCommand((yield* read.until('\n')).toString('latin1'), rules)
+    if (type === LF) return undefined
+    const rest = (yield* read.until('\n')).toString('latin1')
+    return inlineCommand(String.fromCharCode(type) + rest, rules)
   }
   const open: OpenArray[] = []
   let elements = 0
+  // The type of the frame is read by itself, and that of an element with its line.
+  let from = 0
   for (;;) {
     const line = yield* read.until('\r\n')
+    if (from === 1) type = line[0]
     let value: RespValue | null
-    switch (line[0]) {
+    switch (type) {
       case SIMPLE:
-        value = textOf(line)
+        value = textOf(line, from)
         break
       case ERROR:
-        value = new RespError(textOf(line))
+        value = new RespError(textOf(line, from))
         break
       case INTEGER:
-        value = integerOf(line)
+        value = integerOf(line, from)
         break
       case BULK: {
-        const length = lengthOf(line)
+        const length = lengthOf(line, from)
         if (length === -1) {
           value = null
           break
@@ -128,7 +137,7 @@ function* readFrame(read: FrameReader, rules: Rules): Generator<undefined, RespV
         break
       }
       case ARRAY: {
-        const left = lengthOf(line)
+        const left = lengthOf(line, from)
         if (left === -1) {
           value = null
           break
@@ -139,6 +148,7 @@ function* readFrame(read: FrameReader, rules: Rules): Generator<undefined, RespV
         if (open.length === maxDepth) refuse(`more than ${maxDepth} arrays stand in one another ('maxDepth')`)
         if (left > 0) {
           open.push({ items: [], left })
+          from = 1
           continue
         }
         value = []
@@ -164,18 +174,19 @@ function inlineCommand(line: string, { bulk, maxElements }: Rules): RespValue | 
   if (words.length > maxElements) refuse(`its arrays have more than ${maxElements} elements ('maxElements')`)
   if (words.length === 0) return undefined
   return words.map(word => {
+    if (bulk === 'text' && !NON_ASCII.test(word)) return word
     const bytes = Buffer.from(word, 'latin1')
     return bulk === 'text' ? bytes.toString() : bytes
   })
 }
 
-function textOf(line: Buffer): string {
+function textOf(line: Buffer, from: number): string {
   if (line.includes(0x0a) || line.includes(0x0d)) refuse('a line of it has a CR or an LF in it')
-  return line.toString('utf8', 1)
+  return line.toString('utf8', from)
 }
 
-function integerOf(line: Buffer): number | bigint {
-  const text = line.toString('latin1', 1)
+function integerOf(line: Buffer, from: number): number | bigint {
+  const text = line.toString('latin1', from)
   if (!INTEGER_TEXT.test(text)) refuse('an integer of it is not a number')
   const value = Number(text)
   if (Number.isSafeInteger(value)) return value === 0 ? 0 : value
@@ -184,8 +195,8 @@ function integerOf(line: Buffer): number | bigint {
   return exact
 }
 
-function lengthOf(line: Buffer): number {
-  const text = line.toString('latin1', 1)
+function lengthOf(line: Buffer, from: number): number {
+  const text = line.toString('latin1', from)
   if (!LENGTH_TEXT.test(text)) refuse('a length of it is not a number')
   return Number(text)
 }

@@ -13,6 +13,8 @@ const TAG = /^([^\s:[\]]{1,128})(?:\[([^\s[\]]{1,128})\])?: ?/
 /** A tag in place of the host name, which the colons of an IPv6 address do not make. */
 const TAG_ALONE = /^([^\s:[\]]{1,128})(?:\[([^\s[\]]{1,128})\])?:(?: |$)/
 
+const NO_PRIORITY = [] as const
+
 /** Facility user, severity notice: for a message without a priority (RFC 3164, section 4.3.3). */
 const DEFAULT_PRIORITY = 13
 
@@ -21,7 +23,7 @@ const DEFAULT_PRIORITY = 13
  * stays in the text. A host name is only looked for behind a timestamp.
  */
 export function parse3164(text: string): SyslogMessage {
-  const [start, digits] = PRIORITY.exec(text) ?? []
+  const [start, digits] = (text.startsWith('<') && PRIORITY.exec(text)) || NO_PRIORITY
   const isKnown = start !== undefined && Number(digits) <= MAX_PRIORITY
   const priority = isKnown ? Number(digits) : DEFAULT_PRIORITY
   let rest = isKnown ? text.slice(start.length) : text

@@ -13,7 +13,7 @@ const NAME = /[!#-<>-\\^-~]{1,32}/y
 
 const BYTE_ORDER_MARK = '\ufeff'
 
-/** What is wrong with a message. */
+/** The fault of a message that breaks the rules of RFC 5424. */
 export class SyslogFault {
   readonly what: string
 
@@ -24,6 +24,7 @@ export class SyslogFault {
 
 /** Parses a message of RFC 5424; undefined for one that does not say that it is of version 1. */
 export function parse5424(text: string): SyslogMessage | SyslogFault | undefined {
+  if (!text.startsWith('<')) return undefined
   const [start, digits] = VERSION_1.exec(text) ?? []
   const priority = Number(digits)
   if (start === undefined || priority > MAX_PRIORITY) return undefined

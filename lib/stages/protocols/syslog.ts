@@ -26,7 +26,7 @@ export type SyslogOptions = OptionsOf<typeof OPTIONS>
  * parameter that stands in an element several times becomes a list. Any other is read in the manner of RFC 3164, where nothing
  * is required: without a timestamp all of it is text, and without a priority it counts as user.notice (13). In place of the
  * timestamp of RFC 3164 there may be one of RFC 3339, and a tag in place of the host name. Bytes that are not UTF-8 become
- * U+FFFD.
+ * U+FFFD. An empty message says nothing, and is left out.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.
  * @throws InvalidFrameError on the connection (outcome `invalid-frame`) with `invalid: 'error'`.
@@ -46,6 +46,7 @@ export const syslog: StageFactory<(options?: SyslogOptions) => TransformerStage<
     examples: ['octet-counted | syslog --invalid report | to-json-lines | to-lines'],
     make: ({ invalid }) => {
       const parse = (frame: Frame, controller: Controller<SyslogMessage>) => {
+        if (frame.length === 0) return
         const text = frame.toString()
         const message = parse5424(text) ?? parse3164(text)
         if (!(message instanceof SyslogFault)) {

@@ -1,11 +1,18 @@
 import type { Socket } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
+import { type Clock, unref } from '../../clock.js'
 import { InvalidOptionError } from '../../errors.js'
 import { choice, orCode } from '../../options/option.js'
 import { givenOptions } from '../../options/option-values.js'
 
 /** How long an attempt to connect may take. */
 export const CONNECT_TIMEOUT_MS = 5_000
+
+/** How long a server may take to answer a ping. */
+const ANSWER_TIMEOUT_MS = 5_000
+
+/** The reason when it takes longer. */
+export const NO_ANSWER = 'it does not answer'
 
 const OPTIONS = {
   tls: orCode<ConnectionOptions, never, 'optional'>(
@@ -35,7 +42,7 @@ export interface BusAddress {
   readonly shown: string
 }
 
-/** What the URLs of a kind of bus are like. */
+/** The form of the URLs of a kind of bus. */
 export interface UrlKind {
   readonly owner: string
   /** Its schemes, the one with TLS last. */
@@ -88,6 +95,19 @@ export function requirePackage(owner: string, name: string): void {
 /** Loads the package of a client. The name is no literal, so that bundlers leave an optional package alone. */
 export function loadPackage<Module>(name: string): Promise<Module> {
   return import(name) as Promise<Module>
+}
+
+/** Resolves with false when a server has not answered within 5 s. What it refuses is an answer, and so is the end of a connection. */
+export function answersInTime(answer: Promise<unknown>, clock: Clock): Promise<boolean> {
+  return new Promise(resolve => {
+    const timer = clock.setTimeout(() => resolve(false), ANSWER_TIMEOUT_MS)
+    unref(timer)
+    const settle = () => {
+      clock.clearTimeout(timer)
+      resolve(true)
+    }
+    answer.then(settle, settle)
+  })
 }
 
 /** Lets the process end while a socket is open, and notices a peer that is gone without a word. */

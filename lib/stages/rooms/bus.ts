@@ -1,4 +1,4 @@
-/** What a hub gets from its bus. */
+/** The events of a bus, which a hub handles. */
 export interface BusEvents {
   /** Called with each message that another process has published to a channel that this one has subscribed to. */
   readonly receive: (channel: string, message: string) => void

@@ -76,7 +76,7 @@ export const HUB_OPTIONS = {
 export interface SubscriberOptions<T> {
   /** How many bytes may wait for it, beside what its socket holds. @default that of the hub, 262144 */
   readonly maxPending?: number
-  /** What happens beyond that. @default that of the hub, 'disconnect' */
+  /** The outcome for a subscriber beyond that. @default that of the hub, 'disconnect' */
   readonly onSlow?: OnSlow
   /** Makes what it is told when it has missed items. @default that of the hub */
   readonly missed?: (count: number) => T | undefined
@@ -158,7 +158,7 @@ function busOf(via: Bus | string | undefined): Bus | undefined {
   return process.env.BYWASH_WORKER === undefined ? undefined : workerBus(process)
 }
 
-/** What a subscriber is told by default, by what it has been sent. */
+/** The default item about missed messages: of the kind that the subscriber has been sent. */
 function describeMissed(item: unknown, count: number): unknown {
   if (typeof item === 'string' || item === undefined) return `[missed ${count}]`
   return Buffer.isBuffer(item) ? undefined : { missed: count }

@@ -30,7 +30,7 @@ export interface NatsClient {
   closed(): Promise<unknown>
 }
 
-/** What keeps the process alive, for which the package has no option. */
+/** The parts of a NATS connection that keep the process alive. The package has no option for them. */
 interface NatsInternals {
   readonly protocol?: {
     readonly transport?: { readonly socket?: Socket }
@@ -105,6 +105,11 @@ export function natsClient(
         subscriptions.get(channel)?.unsubscribe()
         subscriptions.delete(channel)
       },
+      ping: () => client.flush(),
+      abort: error => {
+        reason ??= error
+        socket?.destroy()
+      },
       closed: client.closed().then(error => reason ?? error),
       close: async () => {
         socket?.ref()
@@ -128,7 +133,7 @@ function connectOptions({ host, port, username, password, tls }: BusAddress): ob
     timeout: CONNECT_TIMEOUT_MS,
     // Another connection is made instead, so that nothing of this one is kept.
     reconnect: false,
-    // Pings would keep the process alive; the socket has a keep-alive of its own.
+    // Its pings would keep the process alive; the bus has its own.
     pingInterval: MAX_TIMEOUT_MS,
   }
 }

@@ -1,11 +1,14 @@
 import type { Socket } from 'node:net'
+import { type Clock, systemClock } from '../../clock.js'
 import type { Bus } from './bus.js'
 import {
+  answersInTime,
   type BusAddress,
   type BusServerOptions,
   CONNECT_TIMEOUT_MS,
   letGo,
   loadPackage,
+  NO_ANSWER,
   readBusAddress,
   requirePackage,
 } from './bus-client.js'
@@ -21,6 +24,7 @@ export interface RedisClient {
   readonly status: string
   connect(): Promise<void>
   disconnect(): void
+  ping(): Promise<unknown>
   publish(channel: string, message: string): Promise<unknown>
   subscribe(channel: string): Promise<unknown>
   unsubscribe(channel: string): Promise<unknown>
@@ -53,7 +57,11 @@ export function redis(url: string, options: BusServerOptions = {}): Bus {
 }
 
 /** Opens two connections, since one that subscribes may not publish in RESP2. When one ends, so does the other. */
-export function redisClients(address: BusAddress, load: () => Promise<RedisModule>): OpenClient {
+export function redisClients(
+  address: BusAddress,
+  load: () => Promise<RedisModule>,
+  clock: Clock = systemClock,
+): OpenClient {
   const { host, port, username, password, tls } = address
   return async receive => {
     const { Redis } = await load()
@@ -79,6 +87,11 @@ export function redisClients(address: BusAddress, load: () => Promise<RedisModul
       reason ??= error
       for (const client of both) if (client.status !== 'end') client.disconnect()
     }
+    const ping = () => Promise.all(both.map(client => client.ping()))
+    const abort = (error: Error) => {
+      reason ??= error
+      for (const client of both) client.stream?.destroy()
+    }
     const ended = both.map(
       client =>
         new Promise<void>(resolve => {
@@ -94,6 +107,11 @@ export function redisClients(address: BusAddress, load: () => Promise<RedisModul
     subscriber.on('message', (channel, message) => receive(channel.slice(PREFIX.length), message))
     try {
       await Promise.all(both.map(client => client.connect()))
+      // The system takes a connection also for a server that hangs.
+      if (!(await answersInTime(ping(), clock))) {
+        abort(new Error(NO_ANSWER))
+        throw reason
+      }
     } catch (error) {
       end(error)
       throw reason
@@ -103,6 +121,8 @@ export function redisClients(address: BusAddress, load: () => Promise<RedisModul
       publish: (channel, message) => publisher.publish(PREFIX + channel, message),
       subscribe: channel => void subscriber.subscribe(PREFIX + channel).catch(end),
       unsubscribe: channel => void subscriber.unsubscribe(PREFIX + channel).catch(end),
+      ping,
+      abort,
       closed: Promise.race(ended).then(() => reason),
       close: async () => {
         for (const client of both) client.stream?.ref()

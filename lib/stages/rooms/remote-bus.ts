@@ -1,5 +1,6 @@
 import { type Clock, systemClock, type Timer, unref } from '../../clock.js'
 import type { Bus, BusConnection, BusEvents } from './bus.js'
+import { answersInTime, NO_ANSWER } from './bus-client.js'
 
 /** How many characters of messages may wait for the server to confirm them before more are lost. */
 const MAX_WAITING = 1_048_576
@@ -11,6 +12,9 @@ const MAX_DELAY_MS = 10_000
 /** How long a connection lasts after which the next attempt comes soon again. */
 const STABLE_MS = 10_000
 
+/** The time between two pings. A server that hangs, or a network that drops everything, closes no connection. */
+const PING_INTERVAL_MS = 10_000
+
 /** One connection to a server. It never reconnects: the bus opens another. */
 export interface BusClient {
   /** Resolves when the server has the message. It throws or rejects for a message that is lost. */
@@ -18,6 +22,10 @@ export interface BusClient {
   /** Where it fails, the connection is closed. */
   readonly subscribe: (channel: string) => void
   readonly unsubscribe: (channel: string) => void
+  /** Resolves when the server answers on each of its connections. */
+  readonly ping: () => Promise<unknown>
+  /** Ends the connection at once, for a reason. */
+  readonly abort: (reason: Error) => void
   /** Resolves with the reason when the connection is over. */
   readonly closed: Promise<unknown>
   /** Sends what is published already, and resolves when the connection is over. */
@@ -40,7 +48,7 @@ class RemoteConnection implements BusConnection {
   readonly #clock: Clock
   readonly #channels = new Set<string>()
   #client: BusClient | undefined
-  /** What is published while the first attempt lasts; undefined after that. */
+  /** Messages that were published during the first attempt to connect; undefined after it. */
   #early: (readonly [channel: string, message: string])[] | undefined = []
   /** The messages of this connection that the server has not confirmed. */
   #waiting = { count: 0, size: 0 }
@@ -48,6 +56,7 @@ class RemoteConnection implements BusConnection {
   #openedAt = 0
   #attempts = 0
   #retry: Timer
+  #nextPing: Timer
   #isAway = false
   #lostWhileAway = 0
   #isClosed = false
@@ -79,7 +88,8 @@ class RemoteConnection implements BusConnection {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#clock.clearTimeout(this.#retry)
-    // What was published before the first connection is sent before it closes.
+    this.#clock.clearTimeout(this.#nextPing)
+    // Messages from before the first connection are sent before it closes.
     await this.#opening
     await this.#client?.close()
   }
@@ -97,7 +107,7 @@ class RemoteConnection implements BusConnection {
     const settle = (lost: number) => {
       waiting.count--
       waiting.size -= message.length
-      // What a connection leaves unconfirmed is counted when it closes.
+      // Messages that a connection leaves unconfirmed are counted when it closes.
       if (waiting === this.#waiting) this.#lose(lost)
     }
     try {
@@ -137,13 +147,26 @@ class RemoteConnection implements BusConnection {
     this.#openedAt = this.#clock.now()
     for (const channel of this.#channels) client.subscribe(channel)
     for (const [channel, message] of early) if (!this.#send(client, channel, message)) this.#lose(1)
+    this.#watch(client)
     if (!this.#isAway) return
     this.#isAway = false
     const lost = this.#lostWhileAway === 1 ? '1 item was' : `${this.#lostWhileAway} items were`
     process.emitWarning(`${this.#name} is back; ${lost} lost for other processes`)
   }
 
+  /** Ends a connection whose server does not answer. */
+  #watch(client: BusClient): void {
+    if (this.#isClosed || this.#client !== client) return
+    this.#nextPing = this.#clock.setTimeout(async () => {
+      const isThere = await answersInTime(client.ping(), this.#clock)
+      if (isThere) this.#watch(client)
+      else client.abort(new Error(NO_ANSWER))
+    }, PING_INTERVAL_MS)
+    unref(this.#nextPing)
+  }
+
   #onAway(reason: unknown): void {
+    this.#clock.clearTimeout(this.#nextPing)
     const isLasting = this.#client !== undefined && this.#clock.now() - this.#openedAt >= STABLE_MS
     this.#client = undefined
     if (!this.#isAway) this.#lostWhileAway = 0

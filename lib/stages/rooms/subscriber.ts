@@ -3,7 +3,7 @@ import { SlowConsumerError } from '../../errors.js'
 import type { HoldingController } from '../../stage.js'
 import type { SharedItem } from './shared-item.js'
 
-/** What happens to a subscriber for which more waits than `maxPending`. */
+/** The outcome for a subscriber for which more waits than `maxPending`. */
 export type OnSlow = 'disconnect' | 'drop-oldest' | 'drop-newest'
 
 /** The settings of a subscriber. */
@@ -29,7 +29,7 @@ export class Subscriber<T> {
   missed = 0
   readonly #controller: HoldingController<T>
   readonly #settings: SubscriberSettings<T>
-  /** What waits for the peer to read, oldest first, from `#first` on; undefined while nothing does. */
+  /** The items that wait for the peer to read, oldest first, from `#first` on; undefined while none does. */
   #waiting: (SharedItem<T> | Missed | undefined)[] | undefined
   #first = 0
   #waitingSize = 0
@@ -101,7 +101,7 @@ export class Subscriber<T> {
       }
     }
     waiting[--this.#first] = new Missed(count)
-    // What is in front of the first is empty places, of which there are never more than items.
+    // The places in front of the first are empty; there are never more of them than items.
     if (2 * this.#first < waiting.length) return
     waiting.splice(0, this.#first)
     this.#first = 0

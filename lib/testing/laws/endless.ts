@@ -41,7 +41,7 @@ interface Endless extends EndlessInput {
   readonly isSlow: () => boolean
 }
 
-/** What became of an endless input. */
+/** The outcome of an endless input. */
 interface Fate {
   /** Whether something came out or was reported, or the connection ended. */
   readonly isAnswered: boolean

@@ -1,6 +1,6 @@
-import { HiddenResources } from '../resources.js'
 import type { Subject } from '../subject.js'
 import { now, quiet, until } from '../turns.js'
+import { HiddenResources } from '../watch/resources.js'
 import type { Breach, Law } from './law.js'
 import { ENDINGS, type Ended, MANY_INPUTS, MUCH_INPUT, ofEveryEnd, runToEnd } from './life.js'
 

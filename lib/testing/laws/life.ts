@@ -202,7 +202,7 @@ export function ofEveryEnd(
   }
 }
 
-/** What the stage threw, with its stack, if it threw. */
+/** The error that the stage threw, with its stack, if it threw. */
 function rootOf(error: Error): Error {
   return error.cause instanceof Error ? error.cause : error
 }

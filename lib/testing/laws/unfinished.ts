@@ -12,7 +12,7 @@ interface Opened {
   readonly unfinished?: () => unknown
 }
 
-/** What a stage said in front of the first piece of the example, and behind each piece. */
+/** The answers of `unfinished()` in front of the first piece of the example, and behind each piece. */
 interface Said {
   readonly numbers: readonly unknown[]
   /** How many items had come out by then. */

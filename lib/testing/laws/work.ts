@@ -1,7 +1,7 @@
 import { copyOf } from '../copy.js'
 import { endlessInputs } from '../endless-input.js'
 import type { Subject } from '../subject.js'
-import { workOf } from '../work.js'
+import { workOf } from '../watch/work.js'
 import type { Breach, Law } from './law.js'
 import { smallestPieces } from './output.js'
 

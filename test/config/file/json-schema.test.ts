@@ -31,7 +31,9 @@ const GOOD = [
   withListen('path: ./s, mode: "660"'),
   withListen('fd: 3'),
   withListen('fd: systemd:web'),
-  withListen('tls: { cert: a, key: b, ca: c, minVersion: TLSv1.3, handshakeTimeout: 2s }'),
+  withListen(
+    'tls: { cert: a, key: b, ca: c, minVersion: TLSv1.3, alpnProtocols: [mqtt], handshakeTimeout: 2s }',
+  ),
   withListen('websocket: true'),
   withListen('websocket: "${BROWSERS:-false}"'),
   withListen('websocket: { page: true, messages: lines, origins: ["*"], maxLength: 4KiB, pingInterval: 5s }'),
@@ -49,6 +51,8 @@ const GOOD = [
     .replace('lines:', 'lines":'),
   'listeners: [{ name: a, pipeline: [echo, { "preset:uppercase": { banner: hi } }, { gzip: { level: 9 } }] }]',
   'listeners: [{ name: a, pipeline: [welcome] }]',
+  'listeners: [{ name: a, pipeline: [{ exec: cat }, { exec: [tr, a-z, A-Z, { grace: 1s }] }, { exec: { command: sort } }] }]',
+  'listeners: [{ name: a, pipeline: [{ exec: [tr, [a, b]] }, { exec: { command: tr, args: [a, b], maxProcesses: 5 } }] }]',
   'listeners: [{ name: a, pipeline: [{ throttle: { bytesPerSecond: 1MiB/s, burst: 64 KiB } }] }]',
   'listeners: [{ name: a, pipeline: [{ delimited: { delimiters: [a, b] } }, { toDelimited: c }] }]',
   `listeners: [{ name: a, pipeline: echo }]

@@ -1,14 +1,20 @@
+import { PassThrough, Transform } from 'node:stream'
 import t from 'tap'
 import { FaultReports } from '../../../lib/engine/drive/fault-reports.js'
-import { madeFault } from '../../../lib/errors.js'
+import { addReport, type Report } from '../../../lib/engine/flow/part.js'
+import type { PlanMode } from '../../../lib/engine/planned-stage.js'
+import { madeFault, UntoldFaults } from '../../../lib/errors.js'
 import {
+  asyncMap,
   type BywashError,
   Connection,
   type Controller,
   type Fault,
   FrameTooLongError,
+  fromStream,
   lines,
   MoreFaultsError,
+  type Pipeline,
   pipeline,
   stage,
   type Transformer,
@@ -34,27 +40,29 @@ function reporting(maxReports: number) {
   const reports = new FaultReports(clock, maxReports, error =>
     told.push(error instanceof MoreFaultsError ? error.count : error.code),
   )
-  return { clock, told, reports }
+  /** What a stage's report comes to: it is told, or it is one more. */
+  const report = (fault: Fault) => reports.report(reports.claim() ? fault : new UntoldFaults(1))
+  return { clock, told, reports, report }
 }
 
 t.test('of each second the first faults are told, and then how many more there were', async t => {
-  const { clock, told, reports } = reporting(2)
+  const { clock, told, reports, report } = reporting(2)
   const { code } = fault
-  for (let count = 0; count < 5; count++) reports.report(fault)
+  for (let count = 0; count < 5; count++) report(fault)
   t.strictSame(told, [code, code])
   clock.advance(999)
-  reports.report(fault)
+  report(fault)
   t.strictSame(told, [code, code])
   clock.advance(1)
   t.strictSame(told, [code, code, 4])
   clock.advance(10_000)
   t.equal(told.length, 3, 'nothing is told where nothing was left out')
-  reports.report(fault)
+  report(fault)
   clock.advance(500)
-  reports.report(fault)
+  report(fault)
   clock.advance(500)
   t.strictSame(told.slice(3), [code, code], 'the next second begins with the next fault')
-  for (let count = 0; count < 3; count++) reports.report(fault)
+  for (let count = 0; count < 3; count++) report(fault)
   reports.end()
   t.strictSame(told.slice(5), [code, code, 1], 'the end of the connection ends the second')
   clock.advance(10_000)
@@ -62,10 +70,10 @@ t.test('of each second the first faults are told, and then how many more there w
 })
 
 t.test('an error is made only for a fault that is told', async t => {
-  const { told, reports } = reporting(2)
+  const { told, report } = reporting(2)
   let made = 0
   for (let count = 0; count < 5; count++) {
-    reports.report(() => {
+    report(() => {
       made++
       return fault
     })
@@ -73,9 +81,20 @@ t.test('an error is made only for a fault that is told', async t => {
   t.strictSame([made, told.length], [2, 2])
 })
 
+t.test('faults that are only counted may arrive in a later second', async t => {
+  const { clock, told, reports, report } = reporting(1)
+  report(fault)
+  clock.advance(1000)
+  reports.report(new UntoldFaults(3))
+  clock.advance(999)
+  t.strictSame(told, [fault.code])
+  clock.advance(1)
+  t.strictSame(told, [fault.code, 3])
+})
+
 t.test('with 0 every fault is told', async t => {
-  const { told, reports } = reporting(0)
-  for (let count = 0; count < 50; count++) reports.report(count % 2 === 0 ? fault : () => fault)
+  const { told, reports, report } = reporting(0)
+  for (let count = 0; count < 50; count++) report(count % 2 === 0 ? fault : () => fault)
   reports.end()
   t.equal(told.length, 50)
 })
@@ -180,4 +199,132 @@ t.test('each connection has its own count, and its end tells of the last second'
   }
   const each = ['ERR_BYWASH_FRAME_TOO_LONG', 'ERR_BYWASH_MORE_FAULTS']
   t.strictSame(codes, [...each, ...each])
+})
+
+/** Sends bytes, and returns how many faults were told, and how many were only counted. */
+async function countsOf(served: Pipeline<Buffer, Buffer>, input: Buffer, plan: PlanMode) {
+  const told: BywashError[] = []
+  const client = connect(served, {
+    plan,
+    connection: new Connection(1, {}, fakeClock()),
+    maxReports: 2,
+    onError: error => told.push(error),
+  })
+  client.end(input)
+  const output = await client.receive()
+  const { reason } = await client.outcome
+  const last = told.at(-1)
+  const untold = last instanceof MoreFaultsError ? last.count : 0
+  return { output, reason, told: untold > 0 ? told.length - 1 : told.length, untold }
+}
+
+/** A stage that reports each chunk, and ends the connection in its own way at the first x. */
+const reportsUntil = (end: (controller: Controller<Buffer>) => void) =>
+  stage<Buffer, Buffer>({
+    name: 'judge',
+    accepts: 'bytes',
+    emits: 'bytes',
+    open: () => ({
+      transform: (chunk, controller) => {
+        for (const byte of chunk) {
+          if (byte === 0x78) return end(controller)
+          controller.report(() => fault)
+        }
+      },
+      flush: controller => {
+        for (let count = 0; count < 3; count++) controller.report(() => fault)
+      },
+    }),
+  })
+
+for (const plan of PLANS) {
+  t.test(`${plan}: faults that are only counted cut no output into short chunks`, async t => {
+    let chunks = 0
+    const count = () =>
+      new Transform({
+        transform: (chunk, _encoding, callback) => {
+          chunks++
+          callback(null, chunk)
+        },
+      })
+    // The stage that reports is a stream of its own on plan streams; the stage behind it waits.
+    const served = pipeline()
+      .through(lines({ maxLength: 2, overflow: 'report' }))
+      .through(asyncMap('same', async (line: string) => line, { concurrency: 4 }))
+      .through(toLines())
+      .through(fromStream('count', count))
+    const pairs = 5000
+    const { output, told, untold } = await countsOf(served, Buffer.from('xxx\nok\n'.repeat(pairs)), plan)
+    t.equal(output.toString(), 'ok\n'.repeat(pairs))
+    t.strictSame([told, untold], [2, pairs - 2])
+    // Plan streams hands on each line by itself.
+    if (plan === 'fused') t.ok(chunks < pairs / 10, `${chunks} chunks for ${pairs} faults`)
+  })
+
+  t.test(
+    `${plan}: faults are counted in front of the end that their own stage makes, and in its flush`,
+    async t => {
+      const terminating = pipeline().through(reportsUntil(controller => controller.terminate()))
+      t.match(await countsOf(terminating, Buffer.from('aaaaa'), plan), { told: 2, untold: 6 })
+      t.match(await countsOf(terminating, Buffer.from('aaaaax'), plan), {
+        reason: 'terminated',
+        told: 2,
+        untold: 3,
+      })
+      const failing = pipeline().through(reportsUntil(controller => controller.error(fault)))
+      t.match(await countsOf(failing, Buffer.from('aaaaax'), plan), {
+        reason: 'frame-too-long',
+        told: 2,
+        untold: 3,
+      })
+    },
+  )
+
+  t.test(`${plan}: a fault that is reported later than in a call of its stage is counted too`, async t => {
+    const late = stage<Buffer, Buffer>({
+      name: 'late',
+      accepts: 'bytes',
+      emits: 'bytes',
+      open: () => ({
+        flush: controller =>
+          new Promise<void>(resolve => {
+            setImmediate(() => {
+              for (let count = 0; count < 4; count++) controller.report(() => fault)
+              setImmediate(resolve)
+            })
+          }),
+      }),
+    })
+    t.match(await countsOf(pipeline().through(late), Buffer.from('a'), plan), { told: 2, untold: 2 })
+  })
+
+  t.test(`${plan}: a stream that reports while it is opened is counted`, async t => {
+    const early = fromStream('early', (_connection, _fail, report) => {
+      for (let count = 0; count < 4; count++) report(() => fault)
+      return new PassThrough()
+    })
+    t.match(await countsOf(pipeline().through(early), Buffer.from('a'), plan), { told: 2, untold: 2 })
+  })
+}
+
+t.test('numbers of faults that follow each other are added up, and the first keeps its place', async t => {
+  const reports: Report[] = []
+  const shown = () =>
+    reports.map(({ behind, fault }) => [behind, fault instanceof UntoldFaults ? fault.count : 'told'])
+  addReport(reports, { behind: 1, fault: new UntoldFaults(1) })
+  addReport(reports, { behind: 1, fault: new UntoldFaults(2) })
+  t.strictSame(shown(), [[1, 3]])
+  for (const behind of [2, 3, 4]) addReport(reports, { behind, fault: new UntoldFaults(1) })
+  t.strictSame(shown(), [
+    [1, 3],
+    [4, 3],
+  ])
+  addReport(reports, { behind: 5, fault })
+  addReport(reports, { behind: 6, fault: new UntoldFaults(1) })
+  t.strictSame(shown(), [
+    [1, 3],
+    [4, 3],
+    [5, 'told'],
+    [6, 1],
+  ])
 })

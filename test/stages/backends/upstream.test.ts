@@ -1,3 +1,5 @@
+import { EventEmitter, once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { createServer as createTlsServer } from 'node:tls'
 import fc from 'fast-check'
@@ -21,6 +23,7 @@ import {
   upstream,
 } from '../../../lib/index.js'
 import { type ProxyHeader, parseProxyHeader } from '../../../lib/net/proxy-header.js'
+import { onTrueEnd } from '../../../lib/net/true-end.js'
 import { OPEN_FILES } from '../../../lib/open-files.js'
 import { Dial } from '../../../lib/stages/backends/dial.js'
 import { serversOf } from '../../../lib/stages/backends/server-list.js'
@@ -164,6 +167,34 @@ for (const plan of PLANS) {
       'upstream-error',
       /'upstream' lost 127.0.0.1:\d+: it has reset the connection/,
     ])
+  })
+
+  t.test(`${plan}: a client that resets behind its last bytes has not ended`, async t => {
+    const ends = new EventEmitter()
+    const backend = createServer({ allowHalfOpen: true }, socket => {
+      // A plain socket would take this reset for an end.
+      onTrueEnd(socket, () => ends.emit('over', 'end'))
+      socket.on('data', chunk => socket.write(chunk))
+      socket.on('error', ({ code }: NodeJS.ErrnoException) => ends.emit('over', code))
+      t.teardown(() => socket.destroy())
+    }).listen(0, '127.0.0.1')
+    await once(backend, 'listening')
+    t.teardown(() => backend.close())
+    const { port: behind } = backend.address() as AddressInfo
+    const { port, ended } = await serveLocally(t, proxyTo(`127.0.0.1:${behind}`), { plan })
+    for (const resets of [true, false]) {
+      const client = await connectTcp(t, port)
+      await client.send('whole')
+      t.equal((await client.receive(5)).toString(), 'whole')
+      const over = once(ends, 'over')
+      if (resets) {
+        // In one tick, so that both have come when the listener reads.
+        client.socket.write('half a requ')
+        client.reset()
+      } else client.end('a request')
+      t.strictSame(await over, [resets ? 'ECONNRESET' : 'end'])
+      if (resets) t.match((await ended(1))[0], { reason: 'client-reset' })
+    }
   })
 
   t.test(`${plan}: a client that goes away takes its connection to the server with it`, async t => {

@@ -137,7 +137,7 @@ const RFC_3164: readonly [string, object][] = [
   ['<192>1 - - - - - -', { facility: 1, severity: 5, message: '<192>1 - - - - - -' }],
   ['<013>a', { facility: 1, severity: 5, message: '<013>a' }],
   ['<13>2 - - - - - - a', { facility: 1, severity: 5, message: '2 - - - - - - a' }],
-  ['', { facility: 1, severity: 5, message: '' }],
+  [' ', { facility: 1, severity: 5, message: ' ' }],
 ]
 
 const frames = (...texts: string[]) => texts.map(text => Buffer.from(text) as Frame)
@@ -157,6 +157,12 @@ for (const plan of PLANS) {
     for (const [text, fields] of RFC_3164) {
       t.strictSame(await parse(text), { ...NOTHING, format: 'rfc3164', ...fields }, text)
     }
+  })
+
+  t.test(`${plan}: an empty message is left out`, async t => {
+    const got = await runStage(syslog(), frames('', 'a', '', '<13>', ''), { plan })
+    t.match(got, [{ message: 'a' }, { message: '' }])
+    t.equal(got.length, 2)
   })
 
   t.test(`${plan}: over TCP the same values come, for every cut`, async t => {

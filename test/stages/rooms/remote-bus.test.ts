@@ -29,7 +29,7 @@ function fakeServer() {
   const unconfirmed: { confirm: () => void; refuse: () => void }[] = []
   let end: (reason: unknown) => void = () => {}
   let receive: (channel: string, message: string) => void = () => {}
-  const server = { error: undefined as unknown, refuses: false, attempts: 0 }
+  const server = { error: undefined as unknown, refuses: false, hangs: false, attempts: 0 }
   const open = async (events: typeof receive): Promise<BusClient> => {
     server.attempts++
     if (server.error !== undefined) throw server.error
@@ -44,6 +44,11 @@ function fakeServer() {
         return new Promise<void>((resolve, reject) => {
           unconfirmed.push({ confirm: resolve, refuse: () => reject(new Error('refused')) })
         })
+      },
+      ping: () => (server.hangs ? new Promise<void>(() => {}) : Promise.resolve()),
+      abort: reason => {
+        log.push('abort')
+        end(reason)
       },
       subscribe: channel => void log.push(`+${channel}`),
       unsubscribe: channel => void log.push(`-${channel}`),
@@ -184,6 +189,41 @@ t.test(
   },
 )
 
+t.test('a bus that hangs without closing is away when it does not answer a ping', async t => {
+  const said = warnings(t)
+  const server = fakeServer()
+  const connection = server.connect()
+  await turns()
+  for (let pings = 0; pings < 3; pings++) {
+    server.clock.advance(10_000)
+    await turns()
+  }
+  t.strictSame(server.log, [], 'one that answers stays')
+  server.hangs = true
+  t.equal(connection.publish('r', 'x'), true)
+  server.clock.advance(14_999)
+  await turns()
+  t.equal(server.lost(), 0)
+  server.clock.advance(1)
+  await turns()
+  t.strictSame(server.log, ['r: x', 'abort'])
+  t.equal(server.lost(), 1, 'what it has not confirmed is lost')
+  t.equal(connection.publish('r', 'y'), false)
+  server.hangs = false
+  server.clock.advance(200)
+  await turns()
+  t.strictSame(said, [
+    'redis://bus is away (it does not answer): until it is back, rooms work in this process alone',
+    'redis://bus is back; 2 items were lost for other processes',
+  ])
+  server.clock.advance(10_000)
+  server.end()
+  await turns()
+  t.equal(server.clock.pending, 1, 'no ping goes to a connection that is gone')
+  await connection.close()
+  t.equal(server.clock.pending, 0)
+})
+
 t.test('what waits for the first connection may be refused there', async t => {
   const server = fakeServer()
   server.refuses = true
@@ -278,7 +318,7 @@ const ADDRESS = { host: 'h', port: 1, username: '', password: '', tls: undefined
 /** The module `ioredis`, without a network. */
 function fakeRedis() {
   const clients: FakeClient[] = []
-  const failure: { error?: Error } = {}
+  const failure: { error?: Error; hangs?: boolean } = {}
   class FakeClient extends EventEmitter {
     readonly stream = new Socket()
     readonly log: string[] = []
@@ -287,6 +327,7 @@ function fakeRedis() {
     constructor(readonly options: { retryStrategy?: () => unknown }) {
       super()
       clients.push(this)
+      this.stream.on('close', () => this.disconnect())
     }
     async connect() {
       if (failure.error === undefined) return
@@ -302,6 +343,7 @@ function fakeRedis() {
       if (this.fails) throw new Error('NOPERM')
       this.log.push([name, ...words].join(' '))
     }
+    ping = () => (failure.hangs ? new Promise<void>(() => {}) : this.#call('ping'))
     publish = (channel: string, message: string) => this.#call('publish', channel, message)
     subscribe = (channel: string) => this.#call('subscribe', channel)
     unsubscribe = (channel: string) => this.#call('unsubscribe', channel)
@@ -320,8 +362,8 @@ t.test('redis: one client publishes, one subscribes, and both end together', asy
   const [publisher, subscriber] = clients
   t.match(publisher?.options, { username: 'u', password: 'p', tls: {}, enableOfflineQueue: false })
   t.equal((publisher as { options: { retryStrategy?: () => unknown } }).options.retryStrategy?.(), null)
-  t.strictSame(publisher?.log, ['publish bywash:r x'])
-  t.strictSame(subscriber?.log, ['subscribe bywash:r', 'unsubscribe bywash:r'])
+  t.strictSame(publisher?.log, ['ping', 'publish bywash:r x'])
+  t.strictSame(subscriber?.log, ['ping', 'subscribe bywash:r', 'unsubscribe bywash:r'])
   subscriber?.emit('message', 'bywash:r', 'y')
   t.strictSame(received, ['r: y'])
   await client.close()
@@ -350,6 +392,26 @@ t.test('redis: what may not be subscribed to, or not be connected to, is the rea
     { message: 'connect ECONNREFUSED' },
   )
   t.equal(clients.at(-1)?.status, 'end')
+})
+
+t.test('redis: a server that takes a connection and does not answer is not there', async t => {
+  const clock = fakeClock()
+  const { clients, failure, load } = fakeRedis()
+  failure.hangs = true
+  const opening = redisClients(ADDRESS, load, clock)(() => {})
+  await turns()
+  clock.advance(5_000)
+  await t.rejects(opening, { message: 'it does not answer' })
+  t.strictSame(
+    clients.map(({ stream }) => stream.destroyed),
+    [true, true],
+  )
+  failure.hangs = false
+  const client = await redisClients(ADDRESS, load, clock)(() => {})
+  await client.ping()
+  client.abort(new Error('it does not answer'))
+  t.match(await client.closed, { message: 'it does not answer' })
+  t.equal(clock.pending, 0)
 })
 
 /** The module `@nats-io/transport-node`, without a network. */
@@ -445,6 +507,17 @@ t.test('nats: nothing is written after the end of the server', async t => {
   await natsClient(ADDRESS, fake.load)(() => {})
   socket.emit('end')
   t.equal(socket.destroyed, true)
+})
+
+t.test('nats: a server that does not answer is given up', async t => {
+  const socket = new Socket()
+  const fake = fakeNats({ protocol: { transport: { socket } } })
+  socket.on('close', () => fake.end(undefined))
+  const client = await natsClient(ADDRESS, fake.load)(() => {})
+  await client.ping()
+  t.strictSame(fake.log, ['flush'])
+  client.abort(new Error('it does not answer'))
+  t.match(await client.closed, { message: 'it does not answer' })
 })
 
 t.test('nats: a server that does not read is not waited for', async t => {

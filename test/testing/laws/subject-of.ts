@@ -2,9 +2,9 @@ import type { PlanMode } from '../../../lib/engine/planned-stage.js'
 import type { AnyStage, Stage } from '../../../lib/stage.js'
 import { subjectsOf } from '../../../lib/testing/check-stage.js'
 import type { Example } from '../../../lib/testing/index.js'
-import type { Growth, Memory } from '../../../lib/testing/memory.js'
-import type { Resources } from '../../../lib/testing/resources.js'
 import type { CheckSettings, Subject } from '../../../lib/testing/subject.js'
+import type { Growth, Memory } from '../../../lib/testing/watch/memory.js'
+import type { Resources } from '../../../lib/testing/watch/resources.js'
 
 /** What looks at the memory find, one after the other. */
 export interface Looks {

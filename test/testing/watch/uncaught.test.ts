@@ -1,5 +1,5 @@
 import t from 'tap'
-import { collectUncaught } from '../../lib/testing/uncaught.js'
+import { collectUncaught } from '../../../lib/testing/watch/uncaught.js'
 
 const turns = () => new Promise<void>(resolve => setTimeout(resolve, 5))
 

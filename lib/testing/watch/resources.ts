@@ -101,7 +101,7 @@ export class HiddenResources {
     if (running === 0) scope.disable()
   }
 
-  /** What is left. Timers of Node itself, such as those of `AbortSignal.timeout()`, are not the stage's. */
+  /** The resources that are left. Timers of Node itself, such as those of `AbortSignal.timeout()`, are not the stage's. */
   left(): readonly Left[] {
     return [...this.#made.values()].filter(({ type, place }) => type !== 'Timeout' || !isMadeByNode(place))
   }

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { findCollector, type Heap, memoryIn, processMemory } from '../../lib/testing/memory.js'
-import { turn } from '../../lib/testing/turns.js'
+import { turn } from '../../../lib/testing/turns.js'
+import { findCollector, type Heap, memoryIn, processMemory } from '../../../lib/testing/watch/memory.js'
 
 const collectAll = findCollector()
 

@@ -1,6 +1,6 @@
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { turn } from './turns.js'
+import { turn } from '../turns.js'
 
 /** Notes, in a run, what is held at this moment, of which `owner` is a part that is garbage behind the run. */
 export type Hold = (owner: object) => Promise<void>
@@ -33,7 +33,7 @@ export interface Memory {
 /** V8's collector, of all garbage or of the young one. */
 type Collect = (options?: { readonly type: 'minor' }) => void
 
-/** What an engine shows of its heap. */
+/** The view of its heap that a JavaScript engine gives. */
 export interface Heap {
   /** The collector; null where the engine shows none. */
   readonly collect: Collect | null

@@ -1,0 +1,184 @@
+import { Socket } from 'node:net'
+import { driverOf } from '../../engine/drive/socket-events.js'
+import type { ChunkUse } from '../../engine/flow/chunk-use.js'
+import {
+  findUserBuffers,
+  handleOf,
+  type OnRead,
+  proved,
+  type ReadMode,
+  readMode,
+  type UserBuffers,
+} from './user-buffers.js'
+
+/** Bytes of a read at most, as Node reads by itself. */
+const MEMORY_BYTES = 65_536
+/** From this many bytes of a read on, to write them without a copy saves more than memory of its own costs a socket. */
+const MIN_LONG_READ = 8_192
+/** Short reads in a row after which a socket does without memory of its own. */
+const MAX_SHORT_READS = 4
+/** How often memory is taken back from sockets that have not read since the last time. */
+const SWEEP_MS = 1_000
+/** How often memory is taken back from one socket: Node keeps some bytes for each time. */
+export const MAX_SWEPT = 64
+
+/** What is known of a socket that has memory of its own, since its reads are long. */
+interface Owner {
+  shortReads: number
+  /** Whether nothing was read since the last sweep. */
+  isIdle: boolean
+}
+
+/**
+ * Reads sockets into memory that is used again: Node by itself makes 64 KiB for each read, which costs more than all else of
+ * a short one. The stages see what was read where it stands only if they are known to be done with it when they return.
+ * Otherwise they get a copy, or, where only the output refers to it, the memory is not used again before the kernel has that.
+ */
+export class ReusedReads {
+  readonly #buffers: UserBuffers
+  /** The memory of all sockets whose reads are short, or whose stages are done with a chunk at once. */
+  readonly #shared = Buffer.allocUnsafeSlow(MEMORY_BYTES)
+  readonly #onRead: OnRead
+  readonly #onClose: (this: Socket) => void
+  readonly #owners = new Map<Socket, Owner>()
+  /** How often memory was taken back from a socket. */
+  readonly #swept = new WeakMap<Socket, number>()
+  /** The memory for the next read of the socket that is being read, where it is another one. */
+  #next: Buffer | undefined
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(buffers: UserBuffers) {
+    this.#buffers = buffers
+    // Shared by all sockets, which Node calls them with.
+    const reads = this
+    this.#onRead = function (length, memory) {
+      return reads.#read(this, length, memory)
+    }
+    this.#onClose = function () {
+      reads.#owners.delete(this)
+    }
+  }
+
+  /** Reads a socket, for its driver, from now on; does nothing where somebody else may read it, or where it was read already. */
+  begin(socket: Socket): void {
+    if (isPlain(socket)) this.#buffers.install(socket, this.#shared, this.#onRead, this.#takeNext)
+  }
+
+  readonly #takeNext = (): Buffer | undefined => {
+    const next = this.#next
+    this.#next = undefined
+    return next
+  }
+
+  #read(socket: Socket, length: number, memory: Buffer): boolean {
+    // A throw may have left it.
+    this.#next = undefined
+    const bytes = length === memory.length ? memory : memory.subarray(0, length)
+    // As without this: a socket that is paused reads once more, and keeps that until it goes on.
+    if (!socket.readableFlowing || socket.readableLength > 0) return socket.push(copyOf(bytes, 'any'))
+    const driver = driverOf(socket)
+    const use = driver.chunkUse
+    const isLong = length >= MIN_LONG_READ
+    const isShared = memory === this.#shared
+    const isInPlace = use === 'none' || (use === 'sink' && isLong && !isShared)
+    driver.onData(isInPlace ? bytes : copyOf(bytes, use))
+    if (!isShared) this.#reuse(socket, isLong, !isInPlace || use === 'none' || driver.isFlushed)
+    else if (isLong && use === 'sink') this.#own(socket)
+    return true
+  }
+
+  /** Gives a socket memory of its own. */
+  #own(socket: Socket): void {
+    this.#owners.set(socket, { shortReads: 0, isIdle: false })
+    socket.once('close', this.#onClose)
+    this.#timer ??= setInterval(() => this.sweep(), SWEEP_MS).unref()
+    this.#next = Buffer.allocUnsafeSlow(MEMORY_BYTES)
+  }
+
+  /** Decides where a socket is read next that was read into memory of its own. */
+  #reuse(socket: Socket, isLong: boolean, isFree: boolean): void {
+    const owner = this.#owners.get(socket) as Owner
+    owner.isIdle = false
+    owner.shortReads = isLong ? 0 : owner.shortReads + 1
+    if (isFree && owner.shortReads < MAX_SHORT_READS) return
+    // Output that waits keeps the memory; while it waits, a socket needs no other.
+    this.#disown(socket)
+    this.#next = this.#shared
+  }
+
+  /** Takes the memory of sockets back from which nothing has come since the last sweep. Called by the timer. */
+  sweep(): void {
+    for (const [socket, owner] of this.#owners) {
+      const swept = this.#swept.get(socket) ?? 0
+      if (owner.isIdle && swept < MAX_SWEPT && !socket.destroyed) {
+        this.#swept.set(socket, swept + 1)
+        this.#disown(socket)
+        this.#buffers.replace(socket, this.#shared)
+      }
+      owner.isIdle = true
+    }
+    if (this.#owners.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  #disown(socket: Socket): void {
+    this.#owners.delete(socket)
+    socket.off('close', this.#onClose)
+  }
+}
+
+/** A copy of what was read. Output leaves soon; but a chunk that a stage may keep must not keep Node's pool with it. */
+function copyOf(bytes: Buffer, use: ChunkUse): Buffer {
+  const copy = use === 'sink' ? Buffer.allocUnsafe(bytes.length) : Buffer.allocUnsafeSlow(bytes.length)
+  copy.set(bytes)
+  return copy
+}
+
+/** Whether a socket is one of TCP or of a unix socket, from which nobody reads and nothing was read. */
+function isPlain(socket: Socket): boolean {
+  return (
+    Object.getPrototypeOf(socket) === Socket.prototype &&
+    typeof handleOf(socket)?.useUserBuffer === 'function' &&
+    socket.readableLength === 0 &&
+    socket.readableEncoding === null &&
+    socket.listenerCount('data') === 0 &&
+    socket.listenerCount('readable') === 0
+  )
+}
+
+/** Makes the reads of a process; resolves with undefined where each read is to have fresh memory, or must have. */
+export async function readsFor(
+  environment: NodeJS.ProcessEnv,
+  platform: NodeJS.Platform,
+  example: object = new Socket(),
+): Promise<ReusedReads | undefined> {
+  const found = findUserBuffers(example)
+  // On Windows a read begins, with the memory of that moment, before anything has come.
+  if (readMode(environment) === 'fresh' || platform === 'win32' || found === undefined) return undefined
+  const buffers = await proved(found)
+  return buffers && new ReusedReads(buffers)
+}
+
+let reads: ReusedReads | undefined
+let loading: Promise<ReusedReads | undefined> | undefined
+
+/** Finds out, once, whether connections of this process can be read into memory that is used again. */
+export async function loadReads(): Promise<void> {
+  loading ??= readsFor(process.env, process.platform)
+  reads = await loading
+}
+
+/** Reads a socket into memory that is used again, where that is possible. Called before its driver starts. */
+export function reuseReads(socket: Socket): void {
+  reads?.begin(socket)
+}
+
+/** How this process reads its connections; known once `loadReads()` has resolved. */
+export function readsInUse(): ReadMode {
+  return modeOf(reads)
+}
+
+export function modeOf(used: ReusedReads | undefined): ReadMode {
+  return used === undefined ? 'fresh' : 'reused'
+}
