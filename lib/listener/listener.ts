@@ -49,7 +49,7 @@ export class Listener {
     settings.signal?.addEventListener('abort', this.#onAbort)
     watchUncaught(this.#uncaught)
     acceptor.open(dispatcher, options => void this.close(options))
-    // In a worker the address is not known before the primary has said it, which is a turn later.
+    // In a worker the acceptor does it, when the primary has said the address.
     if (acceptor.worker === undefined) publishListener('open', this)
     if (settings.signal?.aborted) this.#onAbort()
   }

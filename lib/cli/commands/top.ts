@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../../clock.js'
+import { InvalidOptionError } from '../../errors.js'
 import type { Status } from '../../status/status.js'
 import type { CommandModule } from '../command.js'
 import type { Io } from '../io.js'
@@ -46,10 +47,14 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
 async function top(word: string, { json, token }: Flags, io: Io): Promise<void> {
   const address = statusAddress(word)
   const clock = io.clock ?? systemClock
-  const ask = () => askStatus(address, token ?? io.env.BYWASH_STATUS_TOKEN, clock)
+  const secret = token ?? io.env.BYWASH_STATUS_TOKEN
+  if (secret !== undefined && !/^[!-~]+$/.test(secret)) {
+    throw new InvalidOptionError('A token has only visible ASCII characters, and no space.')
+  }
+  const ask = () => askStatus(address, secret, clock)
   const first = await ask()
   if (io.stdout.isTTY === true && !json) {
-    await new LiveStatus(address.name, ask, first, io).run()
+    await new LiveStatus(address.name, ask, first, io, clock).run()
     return
   }
   const statuses = hasRates(first) ? first : await askLater(ask, clock)

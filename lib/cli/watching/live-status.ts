@@ -1,6 +1,6 @@
-import { type Clock, systemClock, type Timer } from '../../clock.js'
+import type { Clock, Timer } from '../../clock.js'
 import type { Status } from '../../status/status.js'
-import { CommandFailure } from '../command-failure.js'
+import type { CommandFailure } from '../command-failure.js'
 import type { Io, Signal } from '../io.js'
 import { coloured, widthOf } from '../terminal/terminal.js'
 import { drawStatuses, SORTS, type ViewState } from './status-view.js'
@@ -48,9 +48,15 @@ export class LiveStatus {
   #end!: () => void
 
   /** @param ask - Asks for a status; `first` is the first one. */
-  constructor(name: string, ask: () => Promise<readonly Status[]>, first: readonly Status[], io: Io) {
+  constructor(
+    name: string,
+    ask: () => Promise<readonly Status[]>,
+    first: readonly Status[],
+    io: Io,
+    clock: Clock,
+  ) {
     this.#io = io
-    this.#clock = io.clock ?? systemClock
+    this.#clock = clock
     this.#name = name
     this.#ask = ask
     this.#statuses = first
@@ -108,8 +114,7 @@ export class LiveStatus {
       if (!this.#isPaused) this.#statuses = statuses
     } catch (error) {
       // A server that is started again answers again.
-      if (!(error instanceof CommandFailure)) throw error
-      this.#failure = error.message.replace(/^error: /, '')
+      this.#failure = (error as CommandFailure).message.replace(/^error: /, '')
     }
     if (!this.#isOver) this.#draw()
     this.#wait()

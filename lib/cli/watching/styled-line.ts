@@ -8,17 +8,15 @@ export type StyledLine = readonly Part[]
 
 /** Cuts a line to a number of columns, with `…` where something is missing. */
 export function cutLine(line: StyledLine, width: number): StyledLine {
-  let left = width
   const total = line.reduce((sum, [text]) => sum + text.length, 0)
   if (total <= width) return line
-  const parts: Part[] = []
-  for (const part of line) {
-    const [text, style] = part
-    if (text.length >= left) return [...parts, [`${text.slice(0, Math.max(left - 1, 0))}…`, style]]
-    parts.push(part)
+  let left = width
+  return line.flatMap(([text, style]): readonly Part[] => {
+    const room = left
     left -= text.length
-  }
-  return parts
+    if (room <= 0) return []
+    return [[text.length < room ? text : `${text.slice(0, room - 1)}…`, style]]
+  })
 }
 
 /** A text in a column of this width, cut with `…` where it is longer. */

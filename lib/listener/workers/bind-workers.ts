@@ -1,6 +1,5 @@
 import cluster from 'node:cluster'
 import { InvalidOptionError } from '../../errors.js'
-import { publishListener } from '../../status/diagnostics.js'
 import { Listener } from '../listener.js'
 import { LocalDispatcher, type LocalSettings } from '../local-dispatcher.js'
 import type { ServerAcceptor } from '../server-acceptor.js'
@@ -65,6 +64,5 @@ async function bindWorker(local: LocalSettings, worker: number): Promise<Listene
   const acceptor = new PrimaryAcceptor(takeName(settings.bind), worker, process as IpcProcess, settings.clock)
   const listener = new Listener(acceptor, new LocalDispatcher(local, acceptor.onGone), settings)
   await acceptor.bound
-  publishListener('open', listener)
   return listener
 }

@@ -130,6 +130,7 @@ t.test('a token goes along, from the flag or the environment', async t => {
     requests.map(({ authorization }) => authorization),
     ['Bearer one', 'Bearer two'],
   )
+  t.match(await runCommand(['top', address, '--token', 'a\nb']), { exitCode: 2 })
 })
 
 t.test('no answer, or another one, says what to change and exits with 1', async t => {
@@ -270,7 +271,7 @@ t.test('keys sort, filter, pause and choose a listener', async t => {
   }
   type('p')
   await shows('  paused')
-  statuses = [sampleStatus({ name: 'third' })]
+  statuses = [sampleStatus({ name: 'third', traffic: firstStatus().traffic })]
   clock.advance(1_000)
   await shows('tab next')
   t.notMatch(screen(io).join(), 'third')

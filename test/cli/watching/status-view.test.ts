@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { bytes, count, sparkline, time } from '../../../lib/cli/watching/figures.js'
+import { statusAddress } from '../../../lib/cli/watching/status-address.js'
 import { isStatus, versionOf } from '../../../lib/cli/watching/status-shape.js'
 import { drawStatuses, SORTS } from '../../../lib/cli/watching/status-view.js'
 import { cutLine } from '../../../lib/cli/watching/styled-line.js'
@@ -29,12 +30,26 @@ t.test('figures are short', async t => {
   t.equal(sparkline([-100, 0]), '▁▁')
 })
 
+t.test('a URL without a port has that of its scheme', async t => {
+  t.match(statusAddress('https://[::1]'), {
+    isTls: true,
+    request: { host: '::1', port: 443, path: '/status' },
+  })
+  t.match(statusAddress('http://a'), { isTls: false, request: { host: 'a', port: 80 } })
+})
+
 t.test('a line is cut where its columns end, whatever its parts', async t => {
   const line = [['abc'], ['def', 'red']] as const
   t.strictSame(cutLine(line, 6), line)
-  t.strictSame(cutLine(line, 5), [['abc'], ['d…', 'red']])
+  t.strictSame(cutLine(line, 5), [
+    ['abc', undefined],
+    ['d…', 'red'],
+  ])
   t.strictSame(cutLine(line, 3), [['ab…', undefined]])
-  t.strictSame(cutLine([['abc'], ['d'], ['e']], 4), [['abc'], ['…', undefined]])
+  t.strictSame(cutLine([['abc'], ['d'], ['e']], 4), [
+    ['abc', undefined],
+    ['…', undefined],
+  ])
 })
 
 t.test('no value that came as JSON fails, and no line is too long', async t => {
