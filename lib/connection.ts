@@ -2,8 +2,9 @@ import { setMaxListeners } from 'node:events'
 import type { Duplex } from 'node:stream'
 import type { PeerCertificate, TLSSocket } from 'node:tls'
 import { type Clock, MAX_TIMEOUT_MS, systemClock } from './clock.js'
-import type { BywashError } from './errors.js'
+import { type BywashError, InvalidOptionError } from './errors.js'
 import { checkBoolean, checkInteger, checkNames } from './options/check-option.js'
+import type { TlsOptions } from './options/tls-options.js'
 import type { StageCounts } from './stage-counts.js'
 
 /** The addresses of a connection. A `net.Socket` has them under these names. */
@@ -78,6 +79,8 @@ interface Counter {
   readonly failLater: (error: BywashError) => void
   /** Sets the idle timeout of the connection; none where no time passes. */
   readonly setIdleTimeout?: (timeout: IdleTimeout) => void
+  /** Goes over to TLS; absent where there is no socket. */
+  readonly startTls?: (options: TlsOptions) => Promise<void>
 }
 
 const IDLE_TIMEOUT = stateKey<IdleTimeout>('idle timeout')
@@ -294,6 +297,29 @@ export class Connection implements Endpoints {
     const timeout = { milliseconds, inputOnly }
     this.setState(IDLE_TIMEOUT, timeout)
     this.#counter?.setIdleTimeout?.(timeout)
+  }
+
+  /**
+   * Goes over to TLS, as a server does with STARTTLS: what the list has given up to the end of this turn leaves in plaintext,
+   * what the client has sent behind its request is discarded (RFC 3207 §6), and then it makes the handshake. A stage with
+   * `upgrades: true` calls it, in the turn of its go-ahead, and waits. Resolves when the handshake is over; then `tls` is set. A
+   * handshake that fails ends the connection as with a listener of TLS, and the promise rejects.
+   *
+   * @param options - Those of `tls` in `listen()`. Give the same object each time: certificates are read once for each.
+   * @throws InvalidOptionError on a connection that speaks TLS already, has no socket, or ends; and where no stage of its list
+   * says `upgrades: true`.
+   * @example
+   * async transform(line, controller) {
+   *   if (line !== 'STARTTLS') return
+   *   controller.enqueue('220 go ahead')
+   *   await connection.startTls({ cert, key })
+   * }
+   */
+  startTls(options: TlsOptions): Promise<void> {
+    const start = this.#counter?.startTls
+    if (start === undefined)
+      throw new InvalidOptionError('connection.startTls() needs a connection with a socket.')
+    return start.call(this.#counter, options)
   }
 
   /**

@@ -3,6 +3,7 @@
  *
  * - `end`: the peer sent FIN, everything was answered, and we sent FIN
  * - `terminated`: a stage ended it in good order
+ * - `become`: only in the `close` of a stage: its list has ended, and the connection goes on with another one
  * - `client-reset`: the peer went away, or the transport failed
  * - `stage-error`: a stage failed; `error` names it
  * - `upstream-error`: a server that a stage passes the connection on to could not be reached, or has broken off
@@ -22,6 +23,7 @@
 export type Reason =
   | 'end'
   | 'terminated'
+  | 'become'
   | 'client-reset'
   | 'stage-error'
   | 'upstream-error'

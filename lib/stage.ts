@@ -54,6 +54,38 @@ export interface Controller<Out> {
    */
   terminate: () => void
   /**
+   * Sends bytes to the peer past the later stages: behind what this stage has enqueued so far, and what they make of it. They are
+   * in `bytesWritten` of the outcome, and not in the counts of stages. As with `enqueue`, a client that does not read holds the
+   * input back, and `maxPending` limits what is replied from outside of a call.
+   *
+   * @throws StageError for what is no Uint8Array.
+   * @example
+   * // Telnet: whatever the client offers is refused, below the lines.
+   * if (command === WILL) controller.reply(Buffer.of(IAC, DONT, option))
+   */
+  reply: (bytes: Uint8Array) => void
+  /**
+   * Goes on with another list of stages on the same connection, behind the frame that the stage is at: for a protocol that
+   * begins with another one, such as SOCKS or STARTTLS. Later stages are flushed, and their output leaves; then `close` of all
+   * stages of this list is called with the reason `become`, the new list is opened, and gets what came behind the frame. The
+   * stage needs `upgrades: true`, so that nothing behind the frame was taken before. Call it in `transform`, or later while
+   * `transform` has returned a promise.
+   *
+   * @param next - A pipeline or a stage from what this list takes to what it gives: from bytes to bytes.
+   * @throws StageError without `upgrades: true`.
+   * @throws StageOrderError for a list of other kinds.
+   * @example
+   * const login = stage({
+   *   name: 'login', accepts: 'line', emits: 'line', upgrades: true,
+   *   open: () => ({
+   *     transform: (line, controller) => {
+   *       if (line === 'binary') controller.become(pipeline().through(lengthPrefixed()).through(toLengthPrefixed()))
+   *     },
+   *   }),
+   * })
+   */
+  become: (next: Stage<Buffer, Buffer>) => void
+  /**
    * Ends the output, as a half-close does: later stages are flushed, and the peer is sent FIN, while what it sends still goes
    * through this stage and earlier ones. What this stage enqueues later is dropped. The connection ends when the peer ends too.
    */
@@ -83,7 +115,7 @@ export interface HoldingController<Out> extends Controller<Out> {
   /** The same for what comes by itself, such as a chunk of a socket: it leaves at once, and not with the end of this tick. Not in a call of a stage. */
   give: (item: Out) => void
   /** Passes on a report of an earlier stage, behind what this stage and those behind it have made so far. */
-  passReport: (fault: Fault | UntoldFaults) => void
+  passReport: (fault: InBand) => void
   /** Whether a `hold()` has no `release()` yet; false once the stage was stopped. */
   readonly waits: boolean
   /** Whether what it enqueues is dropped, since the stage or the connection has ended. */
@@ -95,6 +127,21 @@ export interface HoldingController<Out> extends Controller<Out> {
   /** Enqueues an item that was encoded, by this controller or one with the same `encoders`. */
   enqueueEncoded: (encoded: Encoded) => void
 }
+
+/**
+ * Bytes that a stage sends to the peer past the later stages. It travels as a report does, behind the items in front of it.
+ */
+export class Reply {
+  constructor(
+    readonly stage: string,
+    readonly bytes: Buffer,
+  ) {}
+}
+
+/**
+ * What travels behind the items in front of it, and past the stages: a report of a stage, or a reply.
+ */
+export type InBand = Fault | UntoldFaults | Reply
 
 /**
  * An item with what the stages behind a transformer have made of it, for any number of connections.
@@ -148,7 +195,7 @@ export interface Transformer<In, Out> {
   /** @internal */
   [unanswered]?: (time: number) => BywashError
   /** @internal */
-  [reported]?: (fault: Fault | UntoldFaults, controller: Controller<Out>) => void
+  [reported]?: (fault: InBand, controller: Controller<Out>) => void
 }
 
 /**
@@ -217,6 +264,12 @@ export interface StageOptions {
 /** Options of `stage()` that say how the stage can be run. */
 export interface StageTraits extends StageOptions {
   /**
+   * Says that the stage may change the connection, with `become()` or `startTls()`. The stages before it then get their input in
+   * pieces in which at most one frame ends: up to each line feed behind `lines()`, and else byte by byte. Such a list runs without
+   * streams on both plans. @default false
+   */
+  readonly upgrades?: boolean
+  /**
    * Opens a stream that plan `streams` runs instead of a Transform around what `open` returns, for example one of a
    * library. It must give the same items, as `checkStage()` proves. @default a Transform around `open`
    */
@@ -278,6 +331,13 @@ export interface AnyStage extends StageTraits {
    * @internal
    */
   readonly detached?: boolean
+  /**
+   * The byte with which every frame of a decoder ends. In front of a stage with `upgrades` the decoder gets its input up to each
+   * of them, and not byte by byte.
+   *
+   * @internal
+   */
+  readonly frameEnd?: number
   /**
    * True where what the stage gives for an item depends on nothing else, and has left it at `readComplete`: what is made for
    * one connection is right for each.
@@ -370,13 +430,23 @@ export function stage<A extends Kind, E extends Kind>(
 export function stage<In, Out>(definition: StageDefinition<In, Out>): TransformerStage<In, Out>
 export function stage<In, Out>(definition: StageDefinition<In, Out>): TransformerStage<In, Out> {
   checkNames(`stage('${definition?.name}')`, definition, STAGE_OPTIONS)
-  const { name, stream, lazy = false } = definition
+  const { name, stream, lazy = false, upgrades = false } = definition
   checkBoolean(`Stage '${name}'`, 'lazy', lazy)
+  checkBoolean(`Stage '${name}'`, 'upgrades', upgrades)
   if (stream !== undefined) needFunction(name, "a function as its 'stream'", stream)
   return internalStage(definition)
 }
 
-const STAGE_OPTIONS: readonly string[] = ['name', 'accepts', 'emits', 'open', 'stream', 'lazy', 'asks']
+const STAGE_OPTIONS: readonly string[] = [
+  'name',
+  'accepts',
+  'emits',
+  'open',
+  'stream',
+  'lazy',
+  'asks',
+  'upgrades',
+]
 
 /**
  * Makes a stage as `stage()` does, with traits that `stage()` refuses. The planner relies on them and nothing checks them at
@@ -388,7 +458,16 @@ export function internalStage<In, Out>(
   definition: StageDefinition<In, Out> &
     Pick<
       AnyStage,
-      'blocks' | 'greeting' | 'inert' | 'waits' | 'detached' | 'pure' | 'consumes' | 'sideWrites' | 'load'
+      | 'blocks'
+      | 'greeting'
+      | 'inert'
+      | 'waits'
+      | 'detached'
+      | 'frameEnd'
+      | 'pure'
+      | 'consumes'
+      | 'sideWrites'
+      | 'load'
     >,
 ): TransformerStage<In, Out> {
   needFunction(definition.name, "an 'open' function", definition.open)

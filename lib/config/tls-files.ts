@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import type { TlsSettings } from '../engine/tls/tls-settings.js'
 import { InvalidOptionError } from '../errors.js'
-import { PEM_OPTIONS, TLS_OPTIONS } from '../listener/tls/tls-options.js'
-import type { TlsSettings } from '../listener/tls/tls-settings.js'
 import { type Option, text } from '../options/option.js'
 import type { OptionsOf } from '../options/option-values.js'
+import { PEM_OPTIONS, TLS_OPTIONS } from '../options/tls-options.js'
 
 const { minVersion, alpnProtocols, handshakeTimeout } = TLS_OPTIONS
 
@@ -51,8 +51,8 @@ export async function readTls(files: TlsFiles, folder: string): Promise<ReadTls>
     return path === undefined ? [] : [[name, read(name, path, folder)]]
   })
   // Loaded late: most servers do not speak TLS.
-  const { tlsSettings } = await import('../listener/tls/tls-settings.js')
-  const { dateProblems } = await import('../listener/tls/certificate-dates.js')
+  const { tlsSettings } = await import('../engine/tls/tls-settings.js')
+  const { dateProblems } = await import('../engine/tls/certificate-dates.js')
   const tls = tlsSettings('tls', { ...files, ...Object.fromEntries(contents) })
   return { tls, warnings: dateProblems(tls).map(problem => `tls: ${problem}`) }
 }

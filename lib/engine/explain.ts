@@ -41,7 +41,8 @@ export interface ExplainedStage {
   readonly waits: string | undefined
 }
 
-function streamReason(segment: Segment, mode: PlanMode): string | undefined {
+function streamReason(segment: Segment, { mode, upgrades }: Plan): string | undefined {
+  if (upgrades) return 'in pieces that end with a frame: a stage may change the connection'
   if (mode === 'streams') return "plan 'streams' runs each stage as a stream"
   return segment.type === 'stream' ? 'the stage is a stream' : undefined
 }
@@ -64,7 +65,7 @@ export function explain(plan: Plan): Explanation {
         waits: stage.waits,
       })),
     ),
-    reason: streamReason(segment, mode),
+    reason: streamReason(segment, plan),
   }))
   const isDirect = plan.direct !== undefined
   const reads = plan.direct === undefined || chunkUse(plan.direct) === 'any' ? 'copied' : 'in place'

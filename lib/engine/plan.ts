@@ -20,6 +20,8 @@ export interface Plan {
   readonly dormant: DormantFlow | undefined
   /** Whether what is read causes none of the output, so that a client which does not read is still read from. */
   readonly detached: boolean
+  /** Whether a stage may change the connection to another list, or to TLS. */
+  readonly upgrades: boolean
   /** Whether a stage may read the addresses of the connection, so that they must be kept. */
   readonly asks: boolean
   /** Writes of the stages beside their output, such as copies. */
@@ -66,14 +68,16 @@ export function planOnce(owner: object, mode: PlanMode, make: () => Plan): Plan 
 
 /** Makes the plan of stages that are in their places. */
 export function makePlan(accepts: Kind, placed: readonly PlannedStage[], mode: PlanMode): Plan {
+  const upgrades = placed.some(({ stage }) => stage.upgrades)
+  if (upgrades) checkUpgrading(placed)
   const segments: Segment[] = []
   let run: PlannedStage[] | undefined
   for (const each of placed) {
     const { open, stream } = each.stage
-    if (open === undefined || (mode === 'streams' && stream !== undefined)) {
+    if (open === undefined || (mode === 'streams' && stream !== undefined && !upgrades)) {
       segments.push({ type: 'stream', stages: [each] })
       run = undefined
-    } else if (mode === 'fused' && run !== undefined) {
+    } else if ((mode === 'fused' || upgrades) && run !== undefined) {
       run.push(each)
     } else {
       run = [each]
@@ -83,21 +87,34 @@ export function makePlan(accepts: Kind, placed: readonly PlannedStage[], mode: P
   const rewritten = segments.map(segment =>
     segment.type === 'fused' ? { ...segment, stages: rewriteBlocks(segment.stages) } : segment,
   )
-  const direct = directStages(mode, rewritten)
+  const direct = directStages(mode === 'fused' || upgrades, rewritten)
   return {
     mode,
     accepts,
     emits: placed.at(-1)?.emits ?? accepts,
     segments: rewritten,
     direct,
-    dormant: dormantFlow(direct),
+    dormant: upgrades ? undefined : dormantFlow(direct),
     detached: placed.some(({ stage }) => stage.detached),
-    asks: placed.some(({ stage }) => stage.asks !== false),
+    upgrades,
+    // Nobody knows whether the stages of another list will.
+    asks: upgrades || placed.some(({ stage }) => stage.asks !== false),
     sideWrites: sideWritesOf(placed.map(({ stage }) => stage)),
   }
 }
 
-function directStages(mode: PlanMode, [first, second]: readonly Segment[]): Plan['direct'] {
+/** Refuses streams beside a stage that may change the connection: what a stream has taken, nobody can hand to another list. */
+function checkUpgrading(placed: readonly PlannedStage[]): void {
+  const upgrading = placed.find(({ stage }) => stage.upgrades)?.name
+  const stream = placed.find(({ stage }) => stage.open === undefined)?.name
+  if (stream === undefined) return
+  throw new StageOrderError(
+    `Stage '${stream}' is a stream, and cannot stand in a list with stage '${upgrading}', which says 'upgrades: true': what a ` +
+      'stream has taken cannot be handed to another list. Put it into the list that the connection becomes.',
+  )
+}
+
+function directStages(isFused: boolean, [first, second]: readonly Segment[]): Plan['direct'] {
   if (first === undefined) return []
-  return mode === 'fused' && first.type === 'fused' && second === undefined ? first.stages : undefined
+  return isFused && first.type === 'fused' && second === undefined ? first.stages : undefined
 }

@@ -10,6 +10,7 @@ import {
   type Reported,
   reasonOf,
   SlowConsumerError,
+  StageError,
   UntoldFaults,
 } from '../errors.js'
 import { asBuffer, sizeOf, wrongInput } from '../kind.js'
@@ -273,6 +274,10 @@ class PipelineStream extends Duplex implements Watched {
         this.#callBack()
       },
       finish: terminated => this.#finish(terminated ? 'terminated' : 'end'),
+      reply: ({ stage, bytes }) => {
+        if (this.#plan.emits === 'bytes') this.#pending.push(bytes)
+        else this.#abort(new StageError(stage, 'called reply() in a list that does not give bytes.'))
+      },
       claimReport: () => this.#faultReports?.claim() ?? false,
       report: reported => this.#report(reported),
       fail: error => this.#fail(error),
@@ -315,7 +320,7 @@ class PipelineStream extends Duplex implements Watched {
   }
 
   #callBack(): void {
-    if ((this.#isFull && !this.#plan.detached) || this.#flowIsFull || this.#failure !== undefined) return
+    if ((this.#isFull && !this.#flow?.isDetached) || this.#flowIsFull || this.#failure !== undefined) return
     const goOn = this.#goOn
     this.#goOn = undefined
     goOn?.()

@@ -3,6 +3,8 @@ import type { Clock } from '../clock.js'
 import { type ConnectionSettings, connectionSettings } from '../engine/connection-options.js'
 import { load } from '../engine/flow/open-flow.js'
 import type { Plan } from '../engine/plan.js'
+import type { Handshakes } from '../engine/tls/handshakes.js'
+import type { TlsOptions } from '../options/tls-options.js'
 import { type Pipeline, planOf } from '../pipeline.js'
 import { type ListenOptions, listenSettings } from './listen-options.js'
 import { Listener } from './listener.js'
@@ -10,8 +12,6 @@ import { LocalDispatcher, type LocalSettings } from './local-dispatcher.js'
 import { openServer } from './open-server.js'
 import { loadReads } from './reads/reused-reads.js'
 import { ServerAcceptor } from './server-acceptor.js'
-import type { Handshakes } from './tls/handshakes.js'
-import type { TlsOptions } from './tls/tls-options.js'
 import type { Upgrades } from './websocket/upgrades.js'
 import type { WebSocketSettings } from './websocket/websocket-options.js'
 
@@ -87,7 +87,7 @@ async function openAcceptor({ settings, connections }: LocalSettings): Promise<S
 
 /** Loads node:tls only when a listener needs it. */
 async function handshakesOf(options: TlsOptions): Promise<Handshakes> {
-  const { Handshakes } = await import('./tls/handshakes.js')
+  const { Handshakes } = await import('../engine/tls/handshakes.js')
   return new Handshakes('listen(): tls', options)
 }
 

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net'
 import type { Connection } from '../connection.js'
+import type { TlsOptions } from '../options/tls-options.js'
 import type { Reason } from '../outcome.js'
 import type { Pipeline } from '../pipeline.js'
-import type { TlsOptions } from './tls/tls-options.js'
 
 /** Serves the connections that an acceptor hands over, in this process or in workers. */
 export interface Dispatcher {

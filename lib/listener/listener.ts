@@ -5,12 +5,12 @@ import { InvalidOptionError } from '../errors.js'
 import { checkNames } from '../options/check-option.js'
 import { integer } from '../options/option.js'
 import { type OptionsOf, settingsFrom } from '../options/option-values.js'
+import type { TlsOptions } from '../options/tls-options.js'
 import type { Pipeline } from '../pipeline.js'
 import { publishListener } from '../status/diagnostics.js'
 import type { Acceptor } from './acceptor.js'
 import type { Dispatcher } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
-import type { TlsOptions } from './tls/tls-options.js'
 import { type UncaughtOwner, unwatchUncaught, watchUncaught } from './uncaught.js'
 
 /** The options of `close()`, exported, so that an editor shows their help. */

@@ -7,8 +7,10 @@ import { ConnectionDriver, type DriverSettings } from '../engine/drive/driver.js
 import { load } from '../engine/flow/open-flow.js'
 import { guarded } from '../engine/guarded.js'
 import type { Plan } from '../engine/plan.js'
+import type { HandshakeEvents, Handshakes } from '../engine/tls/handshakes.js'
 import { InvalidOptionError } from '../errors.js'
 import { OPEN_FILES } from '../open-files.js'
+import type { TlsOptions } from '../options/tls-options.js'
 import type { Outcome } from '../outcome.js'
 import { type Pipeline, planOf } from '../pipeline.js'
 import { finishAll, giveUpAll, type SideWrites } from '../side-writes.js'
@@ -17,8 +19,6 @@ import type { Dispatcher, OnGone } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
 import { reuseReads } from './reads/reused-reads.js'
 import { stopReadingAtPause } from './socket-options.js'
-import type { HandshakeEvents, Handshakes } from './tls/handshakes.js'
-import type { TlsOptions } from './tls/tls-options.js'
 import type { UpgradeEvents, Upgrades } from './websocket/upgrades.js'
 
 /** Checked and loaded settings with which a process serves the connections of a listener. */
@@ -55,7 +55,12 @@ export class LocalDispatcher implements Dispatcher {
   constructor({ plan, settings, connections, handshakes, upgrades }: LocalSettings, onGone: OnGone) {
     this.#plan = plan
     this.#settings = settings
-    this.#driverSettings = { ...connections.drive, onDone: this.#onDone, ownsChunks: true }
+    this.#driverSettings = {
+      ...connections.drive,
+      onDone: this.#onDone,
+      onList: this.#noteSideWrites,
+      ownsChunks: true,
+    }
     this.#watch = new DeadlineWatch(connections.deadlines, settings.clock)
     this.#handshakes = handshakes
     this.#upgrades = upgrades
@@ -86,7 +91,11 @@ export class LocalDispatcher implements Dispatcher {
     await load(plan)
     this.#plan = plan
     this.#upgrades?.follow(plan)
-    for (const each of plan.sideWrites) this.#sideWrites.add(each)
+    this.#noteSideWrites(plan)
+  }
+
+  readonly #noteSideWrites = ({ sideWrites }: Plan) => {
+    for (const each of sideWrites) this.#sideWrites.add(each)
   }
 
   setSecureContext(options: TlsOptions): void {

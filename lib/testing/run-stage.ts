@@ -15,6 +15,11 @@ export interface RunStageOptions {
   readonly connection?: Connection
   /** Called with each fault of the peer that the stage reports. @default faults are ignored */
   readonly onError?: (error: PeerError) => void
+  /**
+   * Called with the list that the stage becomes. A list of the same kinds goes on with the items; any other ends the run.
+   * @default it is not told
+   */
+  readonly onBecome?: (next: Stage<Buffer, Buffer>) => void
   /** The number of items that come together, as if one read from the peer had caused them all. @default 1 */
   readonly batch?: number
 }
@@ -34,11 +39,12 @@ export async function runStage<In, Out>(
   items: Iterable<NoInfer<In>>,
   options: RunStageOptions = {},
 ): Promise<Out[]> {
-  checkNames('runStage()', options, ['plan', 'connection', 'onError', 'batch'])
+  checkNames('runStage()', options, ['plan', 'connection', 'onError', 'onBecome', 'batch'])
   const {
     plan = 'fused',
     connection = new Connection(nextConnectionId(stage)),
     onError = () => {},
+    onBecome,
     batch = 1,
   } = options
   checkChoice('runStage()', 'plan', plan, PLAN_MODES)
@@ -54,12 +60,14 @@ export async function runStage<In, Out>(
     report: error => {
       if (error instanceof PeerError) onError(error)
     },
+    becomes: onBecome,
   }
-  const trial =
-    batch === 1
-      ? await Trial.open(stages, kind, plan, connection, hooks)
-      : await Trial.open([unbatch(kind), ...stages], 'value', plan, connection, hooks)
-  await trial.feed(batch === 1 ? inputs : batchesOf(inputs, batch))
+  // A list that may become another one gets its input frame by frame.
+  const isSingle = batch === 1 || stages.some(({ upgrades }) => upgrades)
+  const trial = isSingle
+    ? await Trial.open(stages, kind, plan, connection, hooks)
+    : await Trial.open([unbatch(kind), ...stages], 'value', plan, connection, hooks)
+  await trial.feed(isSingle ? inputs : batchesOf(inputs, batch))
   await trial.end()
   const failure = trial.close()
   const error = trial.error ?? trial.late ?? failure

@@ -124,11 +124,12 @@ export class Subject {
 
   /** Runs the stages for one connection, from the first item to the close. */
   async run(items: readonly unknown[], batch = 1, setting: Setting = {}): Promise<Result> {
-    const { trial } =
-      batch === 1
-        ? await this.open({}, setting)
-        : await this.open({}, { stages: [unbatch(this.accepts), ...this.stages], kind: 'value', ...setting })
-    await trial.feed(batch === 1 ? items : batchesOf(items, batch))
+    // A list that may become another one gets its input frame by frame.
+    const isSingle = batch === 1 || this.stages.some(({ upgrades }) => upgrades)
+    const { trial } = isSingle
+      ? await this.open({}, setting)
+      : await this.open({}, { stages: [unbatch(this.accepts), ...this.stages], kind: 'value', ...setting })
+    await trial.feed(isSingle ? items : batchesOf(items, batch))
     await trial.end()
     trial.close()
     return this.resultOf(trial)

@@ -2,13 +2,14 @@ import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { type Connection, countWith, endConnection } from '../connection.js'
 import type { Flow } from '../engine/flow/flow.js'
+import { needsUpgrades } from '../engine/flow/fused.js'
 import { flowOf, load } from '../engine/flow/open-flow.js'
 import { makePlan, place } from '../engine/plan.js'
 import type { PlanMode } from '../engine/planned-stage.js'
 import { type BywashError, madeFault, type Reported, reasonOf } from '../errors.js'
 import type { Kind } from '../kind.js'
 import type { Reason } from '../outcome.js'
-import { type AnyStage, type Controller, stage } from '../stage.js'
+import { type AnyStage, type Controller, type Stage, stage } from '../stage.js'
 
 const ignore = () => {}
 
@@ -18,6 +19,8 @@ export interface TrialHooks {
   readonly report?: (error: BywashError) => void
   /** Called with each item that comes out. */
   readonly given?: (item: unknown) => void
+  /** Called with the list that a stage becomes. */
+  readonly becomes?: ((next: Stage<Buffer, Buffer>) => void) | undefined
   /** Returns false while the reader takes nothing. When it takes more again, call `resume()`. @default always true */
   readonly reading?: () => boolean
   /** False drops what comes out and what is reported, for a long run. @default true */
@@ -58,18 +61,20 @@ export class Trial {
     const watched = stages.map(each => noteStreams(each, streams))
     const plan = makePlan(kind, place(kind, watched), mode)
     await load(plan)
-    return new Trial(sink => flowOf(plan, sink), connection, streams, hooks)
+    return new Trial(sink => flowOf(plan, sink), connection, streams, plan.upgrades, hooks)
   }
 
   private constructor(
     flow: (sink: Parameters<typeof flowOf>[1]) => Flow,
     connection: Connection,
     streams: readonly Duplex[],
+    upgrades: boolean,
     hooks: TrialHooks = {},
   ) {
     const {
       report = () => {},
       given = () => {},
+      becomes = ignore,
       reading = () => true,
       keeps = true,
       wait = until => until,
@@ -92,6 +97,11 @@ export class Trial {
       drained: () => this.#wake(),
       inputClosed: ignore,
       outputEnded: ignore,
+      becomes,
+      reply: ({ bytes }) => {
+        if (keeps) this.output.push(bytes)
+        given(bytes)
+      },
       claimReport: () => true,
       report: reported => {
         // Every claim is granted, so none is only counted.
@@ -104,6 +114,10 @@ export class Trial {
     })
     countWith(connection, {
       counts: () => this.#flow.counts(),
+      // A test of stages has no handshake.
+      startTls: async () => {
+        if (!upgrades) throw needsUpgrades()
+      },
       failLater: error => {
         this.#flow.abort()
         this.#fail(error)

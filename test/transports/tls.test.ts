@@ -16,7 +16,7 @@ import {
   toLines,
   uppercase,
 } from '../../lib/index.js'
-import type { TlsOptions } from '../../lib/listener/tls/tls-options.js'
+import type { TlsOptions } from '../../lib/options/tls-options.js'
 import { echo } from '../../lib/presets/index.js'
 import { type FakeClock, fakeClock } from '../../lib/testing/index.js'
 import { serveLocally } from '../listener/local-listener.js'

@@ -1,4 +1,4 @@
-import type { TlsOptions } from '../../listener/tls/tls-options.js'
+import type { TlsOptions } from '../../options/tls-options.js'
 import { readTls, TLS_FILE_OPTIONS } from '../tls-files.js'
 import { fields } from './fields.js'
 import { readOptions } from './options.js'

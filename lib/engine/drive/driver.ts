@@ -1,9 +1,18 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { nextTurn } from '../../clock.js'
-import { type Connection, countWith, endConnection, type IdleTimeout, resetDuplex } from '../../connection.js'
+import {
+  type Connection,
+  countWith,
+  endConnection,
+  type IdleTimeout,
+  keepTls,
+  resetDuplex,
+} from '../../connection.js'
 import {
   BywashError,
+  blame,
+  InvalidOptionError,
   isClientFault,
   isFault,
   type RefusedError,
@@ -14,7 +23,9 @@ import {
   UntoldFaults,
 } from '../../errors.js'
 import { onTrueEnd } from '../../net/true-end.js'
+import type { TlsOptions } from '../../options/tls-options.js'
 import type { Outcome, Reason } from '../../outcome.js'
+import type { Reply } from '../../stage.js'
 import type { StageCounts } from '../../stage-counts.js'
 import { publishStageError, STAGE_ERROR } from '../../status/diagnostics.js'
 import type { ChunkUse } from '../flow/chunk-use.js'
@@ -38,6 +49,7 @@ import {
   type SocketEvents,
   setDriver,
 } from './socket-events.js'
+import { StartTls } from './start-tls.js'
 import {
   drainTimedOut,
   frameTimedOut,
@@ -66,6 +78,8 @@ export interface DriverSettings {
   readonly onDone: (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => void
   /** Whether nobody else holds the chunks that are read, as with those of a socket, so that stages may change them in place. */
   readonly ownsChunks?: boolean
+  /** Called when a connection goes on with another list. */
+  readonly onList?: (plan: Plan) => void
 }
 
 /**
@@ -109,13 +123,13 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   #dormant: DormantFlow | undefined
   /** The flow takes no more before it calls `drained`. */
   #flowFull = false
-  /** A client that does not read is still read from. */
-  #isDetached = false
   #state: State = 'new'
   /** Made with the first fault that a stage reports. */
   #reports: FaultReports | undefined
   /** Made when a stage sets an idle timeout. */
   #idleLimit: IdleLimit | undefined
+  /** Made by `startTls()`. */
+  #startTls: StartTls | undefined
   /** Made when the connection begins to end. */
   #closeState: CloseState | undefined
   /** Progress at the last tick, and the number of ticks in a row without any more. */
@@ -141,7 +155,6 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (this.duplex.destroyed) this.onClose()
     if (this.#state === 'closed') return
     this.#state = 'open'
-    this.#isDetached = plan.detached
     const duplex = this.duplex
     duplex.on('drain', onDrain)
     // Where the input goes elsewhere, half of it must not look complete there. Others are not worth three system calls.
@@ -211,6 +224,70 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   setIdleTimeout(timeout: IdleTimeout): void {
     this.#idleLimit?.end()
     if (this.#state !== 'closed') this.#idleLimit = new IdleLimit(this, timeout, this.#connection.clock)
+  }
+
+  /** Goes over to TLS; called by the connection. */
+  startTls(options: TlsOptions): Promise<void> {
+    const { duplex } = this
+    const what = this.#refusalOfTls()
+    if (what !== undefined) throw new InvalidOptionError(`connection.startTls(): ${what}.`)
+    const flow = this.#flow as Flow
+    const startTls = new StartTls(duplex, this.#connection, options)
+    const stage = flow.holdInput(() => {
+      this.uncork()
+      this.corked = true
+      startTls.run({
+        onBegin: () => this.#leaveDuplex(duplex),
+        onSecure: socket => this.#goOnWith(socket),
+        onFailed: (reason, error) => this.#endHandshake(reason, error),
+        onRefused: cause => this.#abortFlow(blame(stage, 'startTls()', cause)),
+      })
+    })
+    this.#startTls = startTls
+    this.#flowFull = true
+    duplex.pause()
+    // What was read before is discarded: it came before the client knew that it may begin.
+    while (duplex.readableLength > 0) duplex.read()
+    return startTls.promise
+  }
+
+  /** The reason for which the connection cannot go over to TLS, if there is one. */
+  #refusalOfTls(): string | undefined {
+    if (!this.#isReading) return 'the connection ends already'
+    if (this.#startTls !== undefined || 'encrypted' in this.duplex) return 'the connection speaks TLS already'
+    return this.duplex._handle ? undefined : 'the connection has no socket'
+  }
+
+  #leaveDuplex(duplex: Duplex): void {
+    duplex
+      .off('data', onData)
+      .off('end', onEnd)
+      .off('drain', onDrain)
+      .off('error', onError)
+      .off('close', onClose)
+  }
+
+  /** Goes on with the socket of TLS, whose handshake is over. */
+  #goOnWith(socket: Duplex): void {
+    this.duplex = socket
+    if (this.#socketId !== undefined) this.#socketId = this.duplex._handle?.getAsyncId?.()
+    keepTls(this.#connection)
+    setDriver(socket, this)
+    socket.on('error', onError).on('close', onClose).on('drain', onDrain).on('end', onEnd)
+    this.outputFull = false
+    this.uncork()
+    this.#flow?.releaseInput()
+    socket.on('data', onData)
+  }
+
+  /** Ends the connection, whose handshake has failed; what has ended it before stays the reason. */
+  #endHandshake(reason: Reason, error: Error | undefined): void {
+    const closing = this.#closing
+    if (closing.reason === undefined) {
+      closing.reason = reason
+      closing.error = error
+    }
+    this.onClose()
   }
 
   // SocketEvents
@@ -284,6 +361,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     const { clock } = this.#connection
     const { reason = 'client-reset', error } = closing
     closing.clearTimer()
+    this.#startTls?.end(error)
     const outcome: Outcome = {
       reason,
       error,
@@ -317,7 +395,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   drained(): void {
     this.#flowFull = false
-    if (!this.outputFull || this.#isDetached) this.#resume()
+    if (!this.outputFull || this.#flow?.isDetached) this.#resume()
   }
 
   hasRoom(held: number): boolean {
@@ -344,6 +422,14 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     // What has failed or was aborted has its reason; a duplex that is destroyed may still say 'end'.
     if (this.#closeState?.reason !== undefined) return
     this.#linger(terminated ? 'terminated' : this.#isDiscarding ? 'shutdown' : 'end', undefined)
+  }
+
+  reply({ bytes }: Reply): void {
+    this.write(bytes)
+  }
+
+  listChanged(plan: Plan): void {
+    this.#settings.onList?.(plan)
   }
 
   claimReport(): boolean {
@@ -373,7 +459,12 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (reason === 'stage-error') this.#tell(error)
     if (this.#state === 'closed') return
     const closing = this.#closing
-    if (closing.reason === undefined && error instanceof StageError && error.resets) {
+    if (closing.reason === undefined && this.#startTls?.isHandshaking) {
+      // A farewell is no part of a handshake.
+      closing.reason = reason
+      closing.error = error
+      this.duplex.destroy()
+    } else if (closing.reason === undefined && error instanceof StageError && error.resets) {
       this.#reset(reason, error)
     } else if (closing.reason === undefined) {
       this.uncork()
@@ -426,7 +517,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   get #isReading(): boolean {
-    return this.#state === 'open' || this.#state === 'draining' || this.#state === 'drain-waiting'
+    const isReading = this.#state === 'open' || this.#state === 'draining' || this.#state === 'drain-waiting'
+    return isReading && !this.#startTls?.isHandshaking
   }
 
   get #isDiscarding(): boolean {
@@ -471,7 +563,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   protected override pause(): void {
-    if (!this.#isDiscarding && !this.#isDetached) this.duplex.pause()
+    if (!this.#isDiscarding && !this.#flow?.isDetached) this.duplex.pause()
   }
 
   #resume(): void {

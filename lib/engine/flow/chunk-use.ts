@@ -22,7 +22,7 @@ export function chunkUse(stages: readonly PlannedStage[]): ChunkUse {
 }
 
 function useOf(stages: readonly PlannedStage[]): ChunkUse {
-  if (stages.some(({ stage }) => stage.waits !== undefined)) return 'any'
+  if (stages.some(({ stage }) => stage.waits !== undefined || stage.upgrades)) return 'any'
   // A stage that only greets lets each chunk pass.
   const [first, second] = stages.filter(({ stage }) => stage.greeting === undefined)
   if (first === undefined) return 'sink'

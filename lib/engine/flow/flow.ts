@@ -2,7 +2,9 @@ import type { AsyncResource } from 'node:async_hooks'
 import type { Connection } from '../../connection.js'
 import type { BywashError, Reported, UntoldFaults } from '../../errors.js'
 import type { Outcome } from '../../outcome.js'
+import type { Reply, Stage } from '../../stage.js'
 import type { StageCounts } from '../../stage-counts.js'
+import type { Plan } from '../plan.js'
 import type { PlannedStage } from '../planned-stage.js'
 import type { ChunkUse } from './chunk-use.js'
 
@@ -32,6 +34,12 @@ export interface Sink {
   claimReport: () => boolean
   /** Called with what a stage reports, such as a fault of the peer; the connection goes on. */
   report: (reported: Reported | UntoldFaults) => void
+  /** Takes bytes that a stage sends past the later stages, behind what was written before. */
+  reply: (reply: Reply) => void
+  /** Called when the flow goes on with another list. */
+  listChanged?: (plan: Plan) => void
+  /** Called in a test, with the list that a stage becomes. A list of other kinds is then no error, but the end. */
+  readonly becomes?: ((next: Stage<Buffer, Buffer>) => void) | undefined
   /** Called when a stage failed, after the output from before the failure. May also be called after `finish`. */
   fail: (error: BywashError) => void
 }
@@ -48,6 +56,12 @@ export interface Flow {
   end: () => void
   /** Called when the sink takes output again, after an `endTurn` that returned false. */
   resume: () => void
+  /**
+   * Drops what was not taken yet and what still comes, until `releaseInput()`, and calls back at the end of the turn in which the
+   * stages behind the one that changes the connection have given everything. Returns the name of that stage.
+   */
+  holdInput: (whenQuiet: () => void) => string
+  releaseInput: () => void
   /** Called once a tick. Returns the stage in which the same frame has been unfinished for `limit` ticks, if there is one. */
   overdue: (limit: number) => PlannedStage | undefined
   /** Whether any stage holds an unfinished frame. */
@@ -58,6 +72,8 @@ export interface Flow {
   abort: () => void
   /** Bytes that have come in. */
   readonly bytes: number
+  /** Whether what comes in causes none of the output, so that a full sink holds no input back. */
+  readonly isDetached: boolean
   counts: () => readonly StageCounts[]
   /** Closes every transformer, once; returns the first error that one threw. */
   close: (outcome: Outcome) => BywashError | undefined

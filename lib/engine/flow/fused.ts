@@ -2,7 +2,7 @@ import type { Connection } from '../../connection.js'
 import {
   type BywashError,
   blame,
-  type Fault,
+  InvalidOptionError,
   isFault,
   type Reported,
   StageError,
@@ -10,7 +10,7 @@ import {
 } from '../../errors.js'
 import { isThenable, sizeOf } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
-import { type Encoded, settle, unanswered } from '../../stage.js'
+import { type Encoded, type InBand, Reply, type Stage, settle, unanswered } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import { isOverdue } from '../drive/frame-watch.js'
 import { noAnswer } from '../drive/timeout-errors.js'
@@ -43,10 +43,25 @@ function hasDecoder(stages: readonly PlannedStage[]): boolean {
 function isInPieces(stages: readonly PlannedStage[]): boolean {
   let known = listsInPieces.get(stages)
   if (known === undefined) {
-    known = stages.some(({ stage }) => stage.waits !== undefined)
+    known = stages.some(({ stage }) => stage.waits !== undefined || stage.upgrades)
     listsInPieces.set(stages, known)
   }
   return known
+}
+
+/** The owner of a segment whose list may become another one. */
+export interface UpgradeHost {
+  /** Notes the next list, and keeps from now on what comes; throws for a list that does not fit. */
+  readonly beginChange: (next: Stage<Buffer, Buffer>) => void
+  /** Goes on with the next list: the segment has given all its output. `rest` is what it has not taken. */
+  readonly change: (rest: unknown, outputEnded: boolean) => void
+}
+
+/** The error of `startTls()` on a list of which no stage says that it changes the connection. */
+export function needsUpgrades(): InvalidOptionError {
+  return new InvalidOptionError(
+    "connection.startTls(): give the stage that calls it 'upgrades: true', so that nothing behind its frame is taken.",
+  )
 }
 
 /**
@@ -77,9 +92,9 @@ export class FusedSegment implements Flow, Owner {
   #turnDue = false
   /**
    * In `ending` and `terminating` the stages that are still open are flushed at the end of the turn; in `failing` they are not,
-   * but finish what they have begun; `done` takes no item.
+   * but finish what they have begun; `becoming` is as `terminating`, but the host goes on with another list; `done` takes no item.
    */
-  #state: 'open' | 'ending' | 'terminating' | 'failing' | 'done' = 'open'
+  #state: 'open' | 'ending' | 'terminating' | 'becoming' | 'failing' | 'done' = 'open'
   #failure: BywashError | undefined
   /** Whether chunks are taken in pieces, since a stage may wait. */
   #inPieces: boolean
@@ -91,7 +106,7 @@ export class FusedSegment implements Flow, Owner {
   #rest: unknown
   #sinkIsFull = false
   /** Whether the output does not come of the input, so that a full sink holds no input back. */
-  readonly #isDetached: boolean
+  readonly isDetached: boolean
   /** Gets what the last stage gives, in place of the sink, while an item is encoded for several connections. */
   #captured: unknown[] | undefined
   /** Size of what was enqueued later than in a call of its stage, since the last turn has ended. */
@@ -102,22 +117,42 @@ export class FusedSegment implements Flow, Owner {
   queuedSize = 0
   /** Whether a link has ended the output, and the sink was not told yet. */
   #endsOutput = false
+  /** Whether it was told. */
+  #outputEnded = false
   /** The links that wait for a positive `desiredSize`, with what to call then. */
   #readyCallbacks: (readonly [Link, () => void])[] | undefined
   /** The faults of this turn that are only counted, by the link that has reported them. */
   #untold: Map<Link, UntoldFaults> | undefined
   /** The source was told to hold back. */
   #isFull = false
+  /** Set where a stage of the list may change the connection. */
+  readonly #host: UpgradeHost | undefined
+  /** The last stage that may. */
+  #upgrader: Link | undefined
+  /** The stage that has changed to another list, and what was not taken of a chunk then. */
+  #becoming: Link | undefined
+  #residue: unknown
+  /** Input is dropped, while the connection goes over to TLS. */
+  #isHeld = false
+  /** Called once everything from before that has left the last stage. */
+  #whenQuiet: (() => void) | undefined
   /** Items and bytes that have come in. */
   #items = 0
   bytes = 0
 
-  constructor(stages: readonly PlannedStage[], sink: FusedSink, ownsItems = false) {
+  /** @param host - Set where a stage may change the connection: chunks are then taken in pieces in which at most one frame ends. */
+  constructor(
+    stages: readonly PlannedStage[],
+    sink: FusedSink,
+    ownsItems = false,
+    host: UpgradeHost | undefined = undefined,
+  ) {
+    this.#host = host
     this.#stages = stages
     this.#sink = sink
     this.#ownsItems = ownsItems
     this.#inPieces = isInPieces(stages)
-    this.#isDetached = this.#inPieces && stages.some(({ stage }) => stage.detached)
+    this.isDetached = this.#inPieces && stages.some(({ stage }) => stage.detached)
   }
 
   open(connection: Connection): void {
@@ -149,6 +184,7 @@ export class FusedSegment implements Flow, Owner {
         link.after = this.#head
         link.next = this.#first
         this.#head = link
+        if (planned.stage.upgrades) this.#upgrader ??= link
         if (link.transformer.transform !== undefined) this.#first = link
         if (link.transformer.readComplete !== undefined) this.#completes = true
       } catch (cause) {
@@ -185,6 +221,7 @@ export class FusedSegment implements Flow, Owner {
   }
 
   write(item: unknown): boolean {
+    if (this.#isHeld) return false
     if (this.#state !== 'open') return true
     this.#items++
     this.bytes += sizeOf(this.#stages[0]?.accepts ?? 'bytes', item)
@@ -223,22 +260,61 @@ export class FusedSegment implements Flow, Owner {
 
   /** Takes the rest of a chunk, in pieces, for as long as no link waits and the sink takes the output. */
   #takeRest(): void {
-    while (this.#rest !== undefined && this.#waits === 0 && (!this.#sinkIsFull || this.#isDetached)) {
+    while (this.#rest !== undefined && this.#waits === 0 && (!this.#sinkIsFull || this.isDetached)) {
       const rest = this.#rest
-      if (this.#stages[0]?.accepts === 'bytes' && (rest as Buffer).length > this.#longestPiece) {
-        this.#rest = (rest as Buffer).subarray(this.#longestPiece)
-        this.#hand(this.#first, (rest as Buffer).subarray(0, this.#longestPiece))
+      const length = this.#stages[0]?.accepts === 'bytes' ? this.#pieceOf(rest as Buffer) : Infinity
+      if ((rest as Buffer).length > length) {
+        this.#rest = (rest as Buffer).subarray(length)
+        this.#hand(this.#first, (rest as Buffer).subarray(0, length))
       } else {
         this.#rest = undefined
         this.#hand(this.#first, rest)
       }
+      // A frame that was gathered must not wait until more was taken.
+      if (this.#host !== undefined) this.complete(this.#head, this.#upgrader)
     }
+  }
+
+  /** Bytes of the next piece of a chunk. */
+  #pieceOf(rest: Buffer): number {
+    if (this.#host === undefined) return this.#longestPiece
+    const frameEnd = this.#stages[0]?.stage.frameEnd
+    if (frameEnd === undefined) return 1
+    const end = rest.indexOf(frameEnd)
+    return end === -1 ? rest.length : end + 1
   }
 
   /** Bytes of the longest piece. Bytes that stay bytes are not cut: however many wait, they are one item. */
   get #longestPiece(): number {
     if (this.#pieceBytes === 0) this.#pieceBytes = hasDecoder(this.#stages) ? PIECE_BYTES : Infinity
     return this.#pieceBytes
+  }
+
+  holdInput(whenQuiet: () => void): string {
+    if (this.#upgrader === undefined || this.#state === 'done') throw needsUpgrades()
+    this.#waits++
+    this.#isHeld = true
+    this.#isFull = true
+    for (const dropped of [this.#rest, this.#residue])
+      this.bytes -= (dropped as Buffer | undefined)?.length ?? 0
+    this.#rest = undefined
+    this.#residue = undefined
+    this.#whenQuiet = whenQuiet
+    if (!this.#busy) this.endTurnSoon()
+    return this.#upgrader.planned.name
+  }
+
+  releaseInput(): void {
+    this.#waits--
+    this.#isHeld = false
+    this.endTurn()
+  }
+
+  #callWhenQuiet(): void {
+    for (let link = this.#upgrader?.after; link !== undefined; link = link.after) if (link.waits) return
+    const whenQuiet = this.#whenQuiet
+    this.#whenQuiet = undefined
+    whenQuiet?.()
   }
 
   overdue(limit: number): PlannedStage | undefined {
@@ -250,7 +326,7 @@ export class FusedSegment implements Flow, Owner {
 
   unfinished(): boolean {
     for (let link = this.#head; link !== undefined; link = link.after) if (link.frame !== 0) return true
-    return false
+    return this.#isHeld
   }
 
   unanswered(time: number): BywashError | undefined {
@@ -311,7 +387,12 @@ export class FusedSegment implements Flow, Owner {
 
   /** Reports the rejection of a promise that a `close` has returned; the connection is over by then. */
   #ownClosing({ planned }: Link, closing: PromiseLike<unknown>): void {
-    closing.then(undefined, cause => this.#sink.fail(blame(planned.name, 'close', cause)))
+    closing.then(undefined, cause => this.#tellLate(blame(planned.name, 'close', cause)))
+  }
+
+  #tellLate(error: BywashError): void {
+    if (this.#becoming === undefined) this.#sink.fail(error)
+    else this.#sink.report(error)
   }
 
   #hand(link: Link | undefined, item: unknown): void {
@@ -470,7 +551,7 @@ export class FusedSegment implements Flow, Owner {
     else this.#countUntold(link)
   }
 
-  reportBehind(link: Link, fault: Fault | UntoldFaults): void {
+  reportBehind(link: Link, fault: InBand): void {
     this.complete(link.after)
     if (link.state !== 'stopped') this.passReport(fault, link.after)
   }
@@ -499,21 +580,44 @@ export class FusedSegment implements Flow, Owner {
     this.reportBehind(link, faults)
   }
 
+  /** Sends bytes past the stages behind a link. Outside a turn, as from a timer, the turn ends with this tick. */
+  reply(link: Link, bytes: Buffer): void {
+    const isOuter = this.enterTurn()
+    this.reportBehind(link, new Reply(link.planned.name, bytes))
+    if (!isOuter) return
+    this.leaveTurn()
+    this.#countPush(bytes.length)
+  }
+
   /** Takes the report of a stage in front of the segment. */
-  takeReport(fault: Fault | UntoldFaults): void {
+  takeReport(fault: InBand): void {
     this.passReport(fault, this.#head)
   }
 
   /** Passes a report through a link and those behind it, behind the items in front of it. */
-  passReport(fault: Fault | UntoldFaults, first: Link | undefined): void {
+  passReport(fault: InBand, first: Link | undefined): void {
     for (let link = first; link !== undefined; link = link.after) {
       if (link.takesReport(fault)) return
     }
-    this.#sink.report(fault)
+    if (fault instanceof Reply) this.#sink.reply(fault)
+    else this.#sink.report(fault)
   }
 
+  /** Called with a link that is not open any more, and has enqueued in a turn. */
   refuseLate(link: Link): void {
-    this.fail(link, new StageError(link.planned.name, 'enqueued after its end.'), 'enqueue')
+    if (link.state === 'ended') {
+      this.fail(link, new StageError(link.planned.name, 'enqueued after its end.'), 'enqueue')
+    } else if (this.#state === 'becoming') {
+      this.#failBecoming(
+        `before it had the last frame of the bytes that were taken: '${link.planned.name}' gave another one behind it.`,
+      )
+    }
+  }
+
+  #failBecoming(what: string): void {
+    const { planned } = this.#becoming as Link
+    this.#failure = new StageError(planned.name, `called become() ${what}`)
+    this.#state = 'failing'
   }
 
   terminate(link: Link): void {
@@ -523,6 +627,24 @@ export class FusedSegment implements Flow, Owner {
     link.stop('ended')
     this.#state = 'terminating'
     this.#failure = undefined
+    if (!this.#busy) this.endTurn()
+  }
+
+  become(link: Link, next: Stage<Buffer, Buffer>): void {
+    const { name, stage } = link.planned
+    if (this.#host === undefined || !stage.upgrades) {
+      throw new StageError(
+        name,
+        "called become(), but does not say 'upgrades: true'. Add it to the options of the stage, so that nothing behind the frame is taken.",
+      )
+    }
+    if (!this.#isSound) return
+    this.#host.beginChange(next)
+    this.#residue = this.#rest
+    this.#becoming = link
+    this.#stopThrough(link)
+    link.stop('ended')
+    this.#state = 'becoming'
     if (!this.#busy) this.endTurn()
   }
 
@@ -536,7 +658,8 @@ export class FusedSegment implements Flow, Owner {
     this.#passOwnUntold(link)
     if (this.#state === 'done') {
       // Reported once only: a timer that was left running would fail again and again.
-      if (link.state !== 'stopped') this.#sink.fail(error)
+      // The connection goes on where the list has become another one.
+      if (link.state !== 'stopped') this.#tellLate(error)
       link.stop('stopped')
     } else if (link.state !== 'stopped') {
       // The stages behind it still get the items from before the failure. If one of them fails or terminates on those, that
@@ -564,7 +687,7 @@ export class FusedSegment implements Flow, Owner {
     this.#busy = true
     this.#takeRest()
     this.complete(this.#head)
-    const outputEnded = this.#endsOutput && this.#flushOutput()
+    const outputEnded = this.#endsOutput && !this.#isHeld && this.#flushOutput()
     let flushed = false
     while (this.#state !== 'open' && !flushed && this.#rest === undefined && this.#waits === 0) {
       flushed = this.#flush(this.#head)
@@ -587,9 +710,20 @@ export class FusedSegment implements Flow, Owner {
       this.#sink.drained()
     }
     if (this.#readyCallbacks !== undefined) this.tellReady()
+    if (this.#whenQuiet !== undefined) this.#callWhenQuiet()
   }
 
   #finish(): void {
+    if (this.#state === 'becoming') this.#checkBorder()
+    if (this.#state === 'becoming') {
+      this.#state = 'done'
+      const rest = this.#residue
+      this.#residue = undefined
+      if (rest !== undefined) this.bytes -= (rest as Buffer).length
+      if (this.#endsOutput) this.#sink.outputEnded()
+      this.#host?.change(rest, this.#endsOutput || this.#outputEnded)
+      return
+    }
     const terminated = this.#state === 'terminating'
     const failure = this.#failure
     if (failure === undefined) {
@@ -601,9 +735,21 @@ export class FusedSegment implements Flow, Owner {
     }
   }
 
-  complete(first: Link | undefined): void {
+  /** Refuses to become another list inside of a frame, the beginning of which would be lost. */
+  #checkBorder(): void {
+    for (let link = this.#head; link !== this.#becoming; link = link?.after) {
+      if (link?.frame !== 0) {
+        this.#failBecoming(
+          `inside a frame, of which '${link?.planned.name}' has the beginning. Call it in 'transform', or return a promise from there until it is called.`,
+        )
+        return
+      }
+    }
+  }
+
+  complete(first: Link | undefined, end: Link | undefined = undefined): void {
     if (!this.#completes) return
-    for (let link = first; link !== undefined; link = link.after) link.complete()
+    for (let link = first; link !== end; link = (link as Link).after) (link as Link).complete()
   }
 
   /** Whether the connection goes on, or ends in good order. */
@@ -624,6 +770,7 @@ export class FusedSegment implements Flow, Owner {
   /** Tells the sink that the output has ended, so that nothing waits for it any more. */
   #endSink(): void {
     this.#endsOutput = false
+    this.#outputEnded = true
     this.#sinkIsFull = false
     this.#sink.outputEnded()
     // The rest of a chunk may have waited for the sink.

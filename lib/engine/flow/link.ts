@@ -1,7 +1,15 @@
 import type { Connection } from '../../connection.js'
-import { type Fault, type Reported, StageError, type UntoldFaults } from '../../errors.js'
+import { type Reported, StageError } from '../../errors.js'
 import { asBuffer, dropRejection, isThenable, resultOf, sizeOf, wrongKind } from '../../kind.js'
-import { type Encoded, type HoldingController, reported, type settle, type Transformer } from '../../stage.js'
+import {
+  type Encoded,
+  type HoldingController,
+  type InBand,
+  reported,
+  type Stage,
+  type settle,
+  type Transformer,
+} from '../../stage.js'
 import type { FrameWatch } from '../drive/frame-watch.js'
 import type { PlannedStage } from '../planned-stage.js'
 import { LoopTransformer } from '../rewrite/line-loop.js'
@@ -30,11 +38,13 @@ export interface Owner {
   /** Lets a link and those behind it hand on what they have gathered. */
   complete: (first: Link | undefined) => void
   /** Passes a report through a link and those behind it. */
-  passReport: (fault: Fault | UntoldFaults, first: Link | undefined) => void
+  passReport: (fault: InBand, first: Link | undefined) => void
   /** Passes a report on behind what a link, and those behind it, have made so far. */
-  reportBehind: (link: Link, fault: Fault | UntoldFaults) => void
+  reportBehind: (link: Link, fault: InBand) => void
   report: (link: Link, reported: Reported) => void
+  reply: (link: Link, bytes: Buffer) => void
   terminate: (link: Link) => void
+  become: (link: Link, next: Stage<Buffer, Buffer>) => void
   endOutput: () => void
   fail: (link: Link, cause: unknown, when: string) => void
   refuseLate: (link: Link) => void
@@ -116,7 +126,7 @@ export class Link implements HoldingController<unknown> {
   }
 
   /** Takes a report of an earlier stage, and passes it on behind the items that it came behind; false where that is now. */
-  takesReport(fault: Fault | UntoldFaults): boolean {
+  takesReport(fault: InBand): boolean {
     const { transformer } = this
     if (this.waits) this.#enqueueLater(new QueuedReport(fault))
     else if (transformer[reported] === undefined) return false
@@ -225,7 +235,7 @@ export class Link implements HoldingController<unknown> {
   enqueue(item: unknown): void {
     const { segment, planned } = this
     if (this.state !== 'open') {
-      if (this.state === 'ended' && segment.isBusy) segment.refuseLate(this)
+      if (segment.isBusy) segment.refuseLate(this)
       return
     }
     const size = sizeOf(planned.emits, item)
@@ -290,6 +300,10 @@ export class Link implements HoldingController<unknown> {
     this.segment.terminate(this)
   }
 
+  become(next: Stage<Buffer, Buffer>): void {
+    if (this.state === 'open') this.segment.become(this, next)
+  }
+
   endOutput(): void {
     if (this.state !== 'open' || this.outputEnded) return
     this.outputEnded = true
@@ -318,14 +332,25 @@ export class Link implements HoldingController<unknown> {
     this.segment.report(this, reported)
   }
 
-  passReport(fault: Fault | UntoldFaults): void {
+  reply(given: Uint8Array): void {
+    if (this.state !== 'open') {
+      if (this.segment.isBusy) this.segment.refuseLate(this)
+      return
+    }
+    const bytes = asBuffer('bytes', given)
+    if (bytes === undefined)
+      throw new StageError(this.planned.name, 'called reply() with what is no Uint8Array.')
+    if (!this.outputEnded) this.segment.reply(this, bytes)
+  }
+
+  passReport(fault: InBand): void {
     this.segment.reportBehind(this, fault)
   }
 }
 
 /** A report of an earlier stage, in the queue of a link that waits. */
 class QueuedReport {
-  constructor(readonly fault: Fault | UntoldFaults) {}
+  constructor(readonly fault: InBand) {}
 }
 
 /** The memory that a queued item takes beyond its bytes: about that of a Buffer. */

@@ -2,7 +2,8 @@ import type { Connection } from '../../connection.js'
 import type { Plan } from '../plan.js'
 import type { DormantFlow } from './dormant-flow.js'
 import type { Flow, Sink } from './flow.js'
-import { FusedSegment } from './fused.js'
+import { FusedSegment, type UpgradeHost } from './fused.js'
+import { UpgradableFlow } from './upgradable-flow.js'
 
 let streams: typeof import('./streams.js') | undefined
 
@@ -15,11 +16,21 @@ export async function load(plan: Plan): Promise<void> {
   }
 }
 
+/** Whether the modules that a plan runs on need not be waited for. */
+function isLoaded({ direct }: Plan): boolean {
+  return direct !== undefined
+}
+
 /**
  * Makes the flow of a plan that was loaded. With `ownsChunks` nobody else holds the chunks that will be written to it, as
  * with those of a socket, so that stages may change them in place.
  */
 export function flowOf(plan: Plan, sink: Sink, ownsChunks = false): Flow {
+  if (plan.upgrades) {
+    const open = (next: Plan, to: Sink, host: UpgradeHost) =>
+      next.upgrades ? new FusedSegment(next.direct ?? [], to, ownsChunks, host) : flowOf(next, to, ownsChunks)
+    return new UpgradableFlow(plan, sink, { isLoaded, load, open })
+  }
   if (plan.direct !== undefined) return new FusedSegment(plan.direct, sink, ownsChunks)
   const { StreamChain } = streams as NonNullable<typeof streams>
   return new StreamChain(plan, sink)

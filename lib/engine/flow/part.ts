@@ -1,5 +1,6 @@
 import type { Duplex, Transform } from 'node:stream'
-import { type BywashError, type Fault, UntoldFaults } from '../../errors.js'
+import { type BywashError, UntoldFaults } from '../../errors.js'
+import type { InBand } from '../../stage.js'
 import type { FrameWatch } from '../drive/frame-watch.js'
 import type { PlannedStage } from '../planned-stage.js'
 import type { FusedSegment } from './fused.js'
@@ -47,7 +48,7 @@ export interface Reports {
 
 export interface Report {
   behind: number
-  readonly fault: Fault | UntoldFaults
+  readonly fault: InBand
 }
 
 /**

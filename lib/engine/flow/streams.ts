@@ -1,24 +1,17 @@
 import type { AsyncResource } from 'node:async_hooks'
 import { nextTurn } from '../../clock.js'
 import type { Connection } from '../../connection.js'
-import {
-  type BywashError,
-  blame,
-  type Fault,
-  isFault,
-  type Reported,
-  StageError,
-  UntoldFaults,
-} from '../../errors.js'
+import { type BywashError, blame, isFault, type Reported, StageError, UntoldFaults } from '../../errors.js'
 import { asBuffer, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
+import { type InBand, Reply } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import { isOverdue } from '../drive/frame-watch.js'
 import { noAnswer } from '../drive/timeout-errors.js'
 import type { Plan } from '../plan.js'
 import type { PlannedStage, Segment } from '../planned-stage.js'
 import type { Flow, Sink } from './flow.js'
-import { FusedSegment } from './fused.js'
+import { FusedSegment, needsUpgrades } from './fused.js'
 import { guardStream } from './guard-stream.js'
 import { ITEM_BYTES } from './link.js'
 import {
@@ -67,7 +60,10 @@ export class StreamChain implements Flow {
   /** Size of the output of the turn, with that of the objects of its items. */
   #turnSize = 0
 
+  readonly isDetached: boolean
+
   constructor(plan: Plan, sink: Sink) {
+    this.isDetached = plan.detached
     this.#plan = plan
     this.#sink = sink
   }
@@ -143,6 +139,10 @@ export class StreamChain implements Flow {
         report: reported => {
           flushGathered()
           this.#report(index, reported)
+        },
+        reply: reply => {
+          flushGathered()
+          if (index >= this.#stopped) this.#sendBehind(index, reply)
         },
         fail: error => {
           this.#fail(index, error)
@@ -318,6 +318,12 @@ export class StreamChain implements Flow {
     this.#parts.at(-1)?.stream.resume()
   }
 
+  holdInput(): string {
+    throw needsUpgrades()
+  }
+
+  releaseInput(): void {}
+
   overdue(limit: number): PlannedStage | undefined {
     for (const part of this.#parts) {
       const stage =
@@ -401,7 +407,7 @@ export class StreamChain implements Flow {
   }
 
   /** Sends a report behind the output that a part has made so far. */
-  #sendBehind(index: number, fault: Fault | UntoldFaults): void {
+  #sendBehind(index: number, fault: InBand): void {
     const part = this.#parts[index] as Part
     const { stream } = part
     part.reports ??= { waiting: [], leaving: [] }
@@ -432,11 +438,12 @@ export class StreamChain implements Flow {
     }
   }
 
-  #receive(index: number, fault: Fault | UntoldFaults): void {
+  #receive(index: number, fault: InBand): void {
     if (index < this.#stopped) return
     const part = this.#parts[index]
     if (part === undefined) {
-      this.#sink.report(fault)
+      if (fault instanceof Reply) this.#giveReply(fault)
+      else this.#sink.report(fault)
     } else if (part.taken === part.given && part.rest === undefined) {
       this.#passThrough(index, fault)
     } else {
@@ -445,8 +452,14 @@ export class StreamChain implements Flow {
     }
   }
 
+  /** Gives the sink bytes that a stage sends past the later ones; these give nothing more while it is full. */
+  #giveReply(reply: Reply): void {
+    this.#sink.reply(reply)
+    if (!this.#endTurn()) this.#parts.at(-1)?.stream.pause()
+  }
+
   /** Sends a report through a part that has dealt with all items in front of it, though stages in it may still wait. */
-  #passThrough(index: number, fault: Fault | UntoldFaults): void {
+  #passThrough(index: number, fault: InBand): void {
     const { segment } = this.#parts[index] as Part
     if (segment === undefined) this.#sendBehind(index, fault)
     else segment.takeReport(fault)

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import type { Endpoints } from '../../connection.js'
+import type { TlsOptions } from '../../options/tls-options.js'
 import type { Reason } from '../../outcome.js'
-import type { TlsOptions } from '../tls/tls-options.js'
 
 // The messages of the primary and its workers. Scripts may send messages of their own over the same channel, so each of
 // ours has the property `bywash`.

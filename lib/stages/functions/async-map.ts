@@ -1,6 +1,6 @@
 import { MAX_TIMEOUT_MS, type Timer } from '../../clock.js'
 import type { Connection } from '../../connection.js'
-import { blame, type Fault, StageError, type UntoldFaults } from '../../errors.js'
+import { blame, StageError } from '../../errors.js'
 import type { Given, ItemFrom, ItemKinds, ItemOf, Kind, KindOf, NamedKinds } from '../../kind.js'
 import { checkFunction, checkNames } from '../../options/check-option.js'
 import { formatDuration } from '../../options/format-duration.js'
@@ -9,6 +9,7 @@ import { type OptionsOf, settingsFrom } from '../../options/option-values.js'
 import {
   type Controller,
   type HoldingController,
+  type InBand,
   internalStage,
   reported,
   type StageOptions,
@@ -188,7 +189,7 @@ class Calling<In, Out> implements Transformer<In, Out> {
     if (this.#count === concurrency) this.#waitFor(concurrency - 1)
   }
 
-  [reported](fault: Fault | UntoldFaults, controller: Controller<Out>): void {
+  [reported](fault: InBand, controller: Controller<Out>): void {
     if (this.#count === 0 || !this.#rules.ordered) {
       ;(controller as HoldingController<Out>).passReport(fault)
       return
@@ -272,7 +273,7 @@ class Calling<In, Out> implements Transformer<In, Out> {
     if (--this.#count === 0) this.#first = 0
     if (!this.#rules.ordered) this.#free.push(slot)
     if (state === 'done') controller.answer(value as Out)
-    else if (state === 'report') controller.passReport(value as Fault | UntoldFaults)
+    else if (state === 'report') controller.passReport(value as InBand)
     else controller.error(blame(this.#rules.name, 'transform', value))
   }
 

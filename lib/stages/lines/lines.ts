@@ -3,7 +3,7 @@ import { defineStage } from '../../define-stage.js'
 import type { StageFactory, StageMemory } from '../../definition.js'
 import type { Frame } from '../../kind.js'
 import { decodeText } from '../../line-text.js'
-import { type Controller, internalStage, stage, type TransformerStage } from '../../stage.js'
+import { type Controller, internalStage, type TransformerStage } from '../../stage.js'
 import { ExactTextLines, FrameLines } from './exact-lines.js'
 import { lineBlocks, PlainBlocks } from './line-blocks.js'
 import { LineDecoder } from './line-decoder.js'
@@ -62,12 +62,16 @@ interface TextLinesOptions extends LinesOptions {
   readonly encoding?: 'utf8' | 'latin1' | undefined
 }
 
+/** Every line ends with an LF, unless a long one is cut into pieces. */
+const endOf = ({ overflow }: LineRules) => (overflow === 'split' ? {} : { frameEnd: 0x0a })
+
 function frames(rules: LineRules): TransformerStage<Buffer, Frame> {
   // No `stream`: split2 can only make text.
-  return stage({
+  return internalStage<Buffer, Frame>({
     name: 'lines',
     accepts: 'bytes',
     emits: 'frame',
+    ...endOf(rules),
     lazy: true,
     asks: false,
     open: () => new FrameLines(rules),
@@ -79,6 +83,7 @@ function textLines(rules: LineRules, encoding: 'utf8' | 'latin1'): TransformerSt
     name: 'lines',
     accepts: 'bytes',
     emits: 'line',
+    ...endOf(rules),
     lazy: true,
     asks: false,
     consumes: true,

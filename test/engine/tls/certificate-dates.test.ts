@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import t from 'tap'
-import { dateProblems } from '../../../lib/listener/tls/certificate-dates.js'
+import { dateProblems } from '../../../lib/engine/tls/certificate-dates.js'
 import { pem } from '../../transports/certificates.js'
 
 const EXPIRED = '(CN=expired) has expired: it was valid until 2020-01-02T00:00:00.000Z; renew it'

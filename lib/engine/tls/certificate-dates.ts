@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import type { Pem, TlsOptions } from './tls-options.js'
+import type { Pem, TlsOptions } from '../../options/tls-options.js'
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g
 

@@ -4,9 +4,9 @@ import type { Clock, Timer } from '../../clock.js'
 import { type Connection, endConnection, secureWith } from '../../connection.js'
 import { HandshakeError } from '../../errors.js'
 import { formatDuration } from '../../options/format-duration.js'
+import type { TlsOptions } from '../../options/tls-options.js'
 import type { Outcome } from '../../outcome.js'
 import { certificateAlert } from './certificate-alert.js'
-import type { TlsOptions } from './tls-options.js'
 import { nodeTlsOptions, type TlsSettings, tlsSettings } from './tls-settings.js'
 
 /** Callbacks for the end of a handshake. */

@@ -1,8 +1,10 @@
-import { time } from '../../engine/connection-options.js'
-import { choice, type Option, type Presence, text } from '../../options/option.js'
-import type { OptionsOf } from '../../options/option-values.js'
-import { showValue } from '../../options/show-value.js'
-import { writtenAs } from '../../options/written-as.js'
+import { choice, integer, type Option, type Presence, text } from './option.js'
+import type { OptionsOf } from './option-values.js'
+import { showValue } from './show-value.js'
+import { writtenAs } from './written-as.js'
+
+/** Longest time that a timer of Node's takes. */
+const MAX_TIMEOUT_MS = 2_147_483_647
 
 /** PEM, as text or bytes; several where Node takes several. */
 export type Pem = string | Buffer | (string | Buffer)[]
@@ -48,7 +50,13 @@ export const TLS_OPTIONS = {
     help: 'protocols to agree on with the client (ALPN), the preferred one first, such as mqtt; a client that offers others only is refused, and one that offers none is served',
     absent: 'none',
   }),
-  handshakeTimeout: time('how long a TLS handshake may take, from the accept on', 5_000, { minimum: 1 }),
+  handshakeTimeout: integer({
+    help: 'how long a TLS handshake may take, from the accept on',
+    default: 5_000,
+    minimum: 1,
+    maximum: MAX_TIMEOUT_MS,
+    unit: 'ms',
+  }),
 }
 
 /** Options of TLS, with the names that `tls.createServer()` has for them. Times are in milliseconds. */

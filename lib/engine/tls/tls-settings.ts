@@ -5,7 +5,7 @@ import { InvalidOptionError } from '../../errors.js'
 import { checkNames } from '../../options/check-option.js'
 import { type SettingsOf, settingsFrom } from '../../options/option-values.js'
 import { showValue } from '../../options/show-value.js'
-import { type Pem, TLS_OPTIONS, type TlsOptions } from './tls-options.js'
+import { type Pem, TLS_OPTIONS, type TlsOptions } from '../../options/tls-options.js'
 
 /** The options of `tls`, checked, with their defaults filled in. */
 export type TlsSettings = TlsOptions & SettingsOf<Pick<typeof TLS_OPTIONS, 'minVersion' | 'handshakeTimeout'>>
