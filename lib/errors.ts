@@ -285,10 +285,13 @@ export class RefusedError extends BywashError {
   readonly reason = 'refused'
   /** The message for the client: one line, without a line feed. */
   readonly farewell: string
+  /** The rule that refused it, such as `max-connections`, as the status of a listener counts refusals. */
+  readonly rule: string
 
-  constructor(message: string, farewell: string) {
+  constructor(message: string, farewell: string, rule: string) {
     super('ERR_BYWASH_REFUSED', message)
     this.farewell = farewell
+    this.rule = rule
   }
 }
 

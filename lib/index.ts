@@ -92,3 +92,26 @@ export type {
   ListenerRefuseEvent,
   StageErrorEvent,
 } from './status/diagnostics.js'
+
+  Amount,
+  ConnectionStatus,
+  Culprit,
+  HubStatus,
+  ItemTime,
+  Observe,
+  OpenConnections,
+  ProcessStatus,
+  RefusalReason,
+  Shares,
+  StageStatus,
+  Status,
+  Traffic,
+  UpstreamStatus,
+  Windows,
+  WorkerStatus,
+} from './status/status.js'
+
+export { serveStatus } from './status-server/serve-status.js'
+export type { StatusServerOptions } from './status-server/status-options.js'
+export type { StatusServer } from './status-server/status-server.js'
+export type { StatusSource, StatusSources } from './status-server/status-source.js'

@@ -47,6 +47,11 @@ export class OpenFiles {
     return Math.min(DEFAULT_MAX_CONNECTIONS, this.capacity)
   }
 
+  /** Descriptors that are held now. */
+  get held(): number {
+    return this.#held
+  }
+
   get hasRoom(): boolean {
     return this.#held < this.capacity
   }

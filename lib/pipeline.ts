@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { type Duplex, Stream } from 'node:stream'
+import { type Clock, systemClock } from './clock.js'
 import { Connection, type Endpoints, nextId } from './connection.js'
 import { isStage } from './definition.js'
 import {
@@ -20,7 +21,9 @@ import { checkChoice, checkNames } from './options/check-option.js'
 import { type OptionsOf, settingsFrom } from './options/option-values.js'
 import type { Outcome } from './outcome.js'
 import type { AnyStage, flow, Stage } from './stage.js'
+import { Book } from './status/book.js'
 import { publishClose, publishOpen } from './status/diagnostics.js'
+import type { Status } from './status/status.js'
 
 /** The options; exported, so that an editor shows their help. */
 export const HANDLE_OPTIONS = {
@@ -55,6 +58,12 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
   /** The stages in order, those of nested pipelines one by one. */
   readonly stages: readonly AnyStage[]
   readonly #placed: readonly PlannedStage[]
+  /** The connections that handle() serves now. */
+  readonly #open = new Set<ConnectionDriver>()
+  /** Made by the first connection of handle(), whose clock it has. */
+  #book: Book | undefined
+  /** Whether somebody has looked before. */
+  #isLookedAt = false
 
   /** @internal Made by `pipeline()` and `through()`. */
   constructor(accepts: Kind, placed: readonly PlannedStage[]) {
@@ -113,14 +122,19 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
     return new Promise((resolve, reject) => {
       const watch = DeadlineWatch.shared(settings.deadlines, connection.clock)
       const onAbort = () => driver.abort('shutdown')
+      const book = this.#bookOf(plan, connection.clock)
       const onDone = (outcome: Outcome) => {
+        this.#open.delete(driver)
+        book.ended(outcome, driver)
         signal?.removeEventListener('abort', onAbort)
         watch.delete(driver)
         publishClose(connection, outcome)
         resolve(outcome)
       }
-      const driver = new ConnectionDriver(duplex, connection, { ...settings.drive, onDone })
+      const driver = new ConnectionDriver(duplex, connection, { ...settings.drive, onDone, book })
       watch.add(driver)
+      this.#open.add(driver)
+      book.opened()
       publishOpen(connection)
       if (signal !== undefined) {
         // Each of many connections may listen to it; Node would warn of a leak from 11 on.
@@ -130,6 +144,37 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
       }
       load(plan).then(() => driver.start(plan), reject)
     })
+  }
+
+  /**
+   * What the connections of `handle()` do, as `listener.status()` tells it for those of a listener. Those have a status of their
+   * own, and are not in this one.
+   *
+   * @example
+   * await shout.status()
+   * const outcome = await shout.handle(duplex)
+   * console.error((await shout.status()).stages)
+   */
+  async status(): Promise<Status> {
+    const { makeStatus } = await import('./status/make-status.js')
+    this.#isLookedAt = true
+    return makeStatus(this.#book ?? new Book(systemClock, 'off', () => []), {
+      name: this.name,
+      address: null,
+      state: 'open',
+      worker: null,
+      connections: { open: this.#open.size, handshaking: 0, limit: null },
+      workers: [],
+    })
+  }
+
+  #bookOf({ listed }: Plan, clock: Clock): Book {
+    if (this.#book === undefined) {
+      this.#book = new Book(clock, 'sampled', () => this.#open)
+      if (this.#isLookedAt) this.#book.lookOn()
+    }
+    this.#book.serve(listed)
+    return this.#book
   }
 
   /** Describes how the pipeline will run, as data; `String()` of it is a tree. */

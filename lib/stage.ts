@@ -24,6 +24,7 @@ import { checkBoolean, checkNames } from './options/check-option.js'
 import type { Outcome } from './outcome.js'
 import type { SideWrites } from './side-writes.js'
 import type { Passed } from './stage-counts.js'
+import type { StatusSource } from './status/source.js'
 
 /** The actions of a transformer, with the names of WHATWG's `TransformStreamDefaultController`. */
 export interface Controller<Out> {
@@ -196,6 +197,8 @@ export interface Transformer<In, Out> {
   [unanswered]?: (time: number) => BywashError
   /** @internal */
   [reported]?: (fault: InBand, controller: Controller<Out>) => void
+  /** @internal */
+  [working]?: () => boolean
 }
 
 /**
@@ -213,6 +216,14 @@ export const settle = Symbol('bywash.settle')
  * @internal
  */
 export const unanswered = Symbol('bywash.unanswered')
+
+/**
+ * The key of a function of a transformer that tells whether it waits for something of its own, such as a call under way, also
+ * where it takes more.
+ *
+ * @internal
+ */
+export const working = Symbol('bywash.working')
 
 /**
  * The key of a function of a transformer that takes a fault which an earlier stage has reported, and reports it behind the
@@ -359,6 +370,12 @@ export interface AnyStage extends StageTraits {
    */
   readonly sideWrites?: SideWrites
   /**
+   * What the stage tells of what it works with, such as a hub.
+   *
+   * @internal
+   */
+  readonly statusSource?: StatusSource
+  /**
    * Loads the modules that `stream` needs; called before a plan with the stream starts.
    *
    * @internal
@@ -467,6 +484,7 @@ export function internalStage<In, Out>(
       | 'pure'
       | 'consumes'
       | 'sideWrites'
+      | 'statusSource'
       | 'load'
     >,
 ): TransformerStage<In, Out> {

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { type AddressInfo, createServer, connect as dial } from 'node:net'
 import type { Test } from 'tap'
 
@@ -35,6 +36,15 @@ export async function kill(server: ChildProcess): Promise<void> {
   const exit = once(server, 'exit')
   server.kill('SIGKILL')
   await exit
+}
+
+/** Stops a server without its knowledge. On a busy machine other threads of it go on until one has taken the signal. */
+export async function freeze(server: ChildProcess): Promise<void> {
+  server.kill('SIGSTOP')
+  const tasks = `/proc/${server.pid}/task`
+  const isStopped = (task: string) => /\) T /.test(readFileSync(`${tasks}/${task}/stat`, 'latin1'))
+  // Only Linux tells.
+  while (existsSync(tasks) && !readdirSync(tasks).every(isStopped)) await pause()
 }
 
 /** Starts a server that nobody here wrote; resolves when it listens. It is killed at the end of the test. */

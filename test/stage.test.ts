@@ -11,7 +11,7 @@ t.test(
     for (const name of ['blocks', 'greeting', 'inert', 'lasy']) {
       t.throws(() => stage<string, string>({ ...definition, [name]: true }), {
         code: 'ERR_BYWASH_INVALID_OPTION',
-        message: `stage('own') has no option '${name}'. It takes name, accepts, emits, open, stream, lazy, asks.`,
+        message: `stage('own') has no option '${name}'. It takes name, accepts, emits, open, stream, lazy, asks, upgrades.`,
       })
     }
     // @ts-expect-error no option of stage()

@@ -5,6 +5,8 @@ import type { ListenOption, ListenOptions } from '../listener/listen-options.js'
 import { WEBSOCKET_OPTIONS } from '../listener/websocket/websocket-options.js'
 import { boolean } from '../options/option.js'
 import { formatQuantity } from '../options/quantity.js'
+import { STATUS_ADDRESS } from '../status-server/status-address.js'
+import { type StatusServerOptions, statusSettings, TOKEN_VARIABLE } from '../status-server/status-options.js'
 import { LOG_FORMATS, type LogSettings } from './log/log.js'
 import { addFlags, valuesFrom } from './option-flags.js'
 
@@ -13,6 +15,8 @@ export interface ListenerSettings {
   readonly listen: ListenOptions
   /** The options of TLS, where it is spoken. */
   readonly tls: TlsFiles | undefined
+  /** Where the status is served; undefined where it is not. */
+  readonly status: StatusServerOptions | undefined
   readonly log: LogSettings
 }
 
@@ -63,16 +67,20 @@ function withDefaultInHelp(option: ListenOption | undefined): ListenOption {
 
 /** Adds the flags of a command that listens. */
 export function listenerFlags(command: Command): Command {
-  return logFlags(addFlags(command, FLAGS))
+  return logFlags(statusFlag(addFlags(command, FLAGS)))
 }
 
 /** Reads the flags that `listenerFlags` added. */
-export function listenerSettings(flags: Readonly<Record<string, unknown>>): ListenerSettings {
+export function listenerSettings(
+  flags: Readonly<Record<string, unknown>>,
+  env: NodeJS.ProcessEnv,
+): ListenerSettings {
   const files = Object.keys(TLS_FILE_OPTIONS).map(name => [name, flags[tlsFlag(name)]])
   const tls: TlsFiles = Object.fromEntries(files)
   return {
     listen: { ...valuesFrom(LISTENER_FLAGS, flags), ...websocketFrom(flags) },
     tls: asksForTls(tls) ? tls : undefined,
+    status: statusFrom(flags, env),
     log: logSettings(flags),
   }
 }
@@ -83,6 +91,26 @@ function websocketFrom(flags: Readonly<Record<string, unknown>>): Pick<ListenOpt
   if (websocket === undefined && Object.keys(given).length === 0) return {}
   const options = Object.keys(WEBSOCKET_OPTIONS).map(name => [name, given[websocketFlag(name)]])
   return { websocket: Object.fromEntries(options.filter(([, value]) => value !== undefined)) }
+}
+
+/** Adds the flag that says where the status is served. */
+export function statusFlag(command: Command): Command {
+  return addFlags(command.optionsGroup('Status:'), { status: STATUS_ADDRESS })
+}
+
+/**
+ * Reads the flag that `statusFlag` added; the token comes from the environment.
+ *
+ * @throws InvalidOptionError for an address that other machines can reach without a token.
+ */
+export function statusFrom(
+  { status }: Readonly<Record<string, unknown>>,
+  env: NodeJS.ProcessEnv,
+): StatusServerOptions | undefined {
+  if (status === undefined) return undefined
+  const options = { ...(status as StatusServerOptions), token: env[TOKEN_VARIABLE] || undefined }
+  statusSettings(options)
+  return options
 }
 
 /** Adds the flags of the log. */

@@ -21,6 +21,7 @@ const PLACEHOLDERS: Readonly<Record<string, string>> = {
   tlsMinVersion: 'version',
   tlsAlpnProtocols: 'protocol',
   port: 'port',
+  status: 'address',
   allow: 'range',
   proxyProtocol: 'range',
   deny: 'range',

@@ -2,6 +2,7 @@ import { StageOrderError } from '../errors.js'
 import type { Kind } from '../kind.js'
 import { type SideWrites, sideWritesOf } from '../side-writes.js'
 import type { AnyStage } from '../stage.js'
+import type { ListedStage } from '../status/source.js'
 import { type DormantFlow, dormantFlow } from './flow/dormant-flow.js'
 import type { PlanMode, PlannedStage, Segment } from './planned-stage.js'
 import { KIND_NAMES } from './planned-stage.js'
@@ -24,6 +25,8 @@ export interface Plan {
   readonly upgrades: boolean
   /** Whether a stage may read the addresses of the connection, so that they must be kept. */
   readonly asks: boolean
+  /** The stages as they run, for a status. */
+  readonly listed: readonly ListedStage[]
   /** Writes of the stages beside their output, such as copies. */
   readonly sideWrites: readonly SideWrites[]
 }
@@ -97,6 +100,7 @@ export function makePlan(accepts: Kind, placed: readonly PlannedStage[], mode: P
     dormant: upgrades ? undefined : dormantFlow(direct),
     detached: placed.some(({ stage }) => stage.detached),
     upgrades,
+    listed: rewritten.flatMap(({ stages }) => stages.map(each => listedStage(each, direct !== undefined))),
     // Nobody knows whether the stages of another list will.
     asks: upgrades || placed.some(({ stage }) => stage.asks !== false),
     sideWrites: sideWritesOf(placed.map(({ stage }) => stage)),
@@ -112,6 +116,15 @@ function checkUpgrading(placed: readonly PlannedStage[]): void {
     `Stage '${stream}' is a stream, and cannot stand in a list with stage '${upgrading}', which says 'upgrades: true': what a ` +
       'stream has taken cannot be handed to another list. Put it into the list that the connection becomes.',
   )
+}
+
+function listedStage({ name, stage, rewrites, runs }: PlannedStage, isObservable: boolean): ListedStage {
+  return {
+    stages: rewrites?.map(each => each.name) ?? [name],
+    runs: runs ?? null,
+    source: stage.statusSource,
+    isObservable,
+  }
 }
 
 function directStages(isFused: boolean, [first, second]: readonly Segment[]): Plan['direct'] {

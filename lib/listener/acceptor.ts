@@ -9,6 +9,8 @@ export interface Acceptor {
   readonly refused: number
   /** Number of this worker, from 1 up; undefined in a process that is no worker. */
   readonly worker: number | undefined
+  /** False while it is suspended, and when it is closed. */
+  readonly isListening: boolean
   /** Starts to hand connections to `dispatcher`. In a worker, `close` is called when the primary closes the listener. */
   open: (dispatcher: Dispatcher, close: (options: { readonly timeout: number }) => void) => void
   /** Hands over a connection that comes from elsewhere, or refuses it, as one of its own. */

@@ -41,12 +41,14 @@ export class Admission {
       return new RefusedError(
         `There were ${maxConnections} connections already ('maxConnections').`,
         'too many connections',
+        'max-connections',
       )
     }
     if (!hasRoom) {
       return new RefusedError(
         `The limit of ${OPEN_FILES.limit} open files leaves no descriptor for another connection; raise it (ulimit -n).`,
         'too many connections',
+        'open-files',
       )
     }
     return undefined
@@ -63,7 +65,11 @@ export class Admission {
   #admitAddress(address: string): RefusedError | undefined {
     const limit = this.#rules.maxConnectionsPerAddress
     if (this.#deny?.has(address) || this.#allow?.has(address) === false) {
-      return new RefusedError(`Connections from ${address} are not allowed.`, 'address not allowed')
+      return new RefusedError(
+        `Connections from ${address} are not allowed.`,
+        'address not allowed',
+        'address',
+      )
     }
     if (limit === Infinity) return undefined
     const taken = this.#connectionCounts.get(address) ?? 0
@@ -71,6 +77,7 @@ export class Admission {
       return new RefusedError(
         `There were ${limit} connections from ${address} already ('maxConnectionsPerAddress').`,
         'too many connections from your address',
+        'max-connections-per-address',
       )
     }
     this.#connectionCounts.set(address, taken + 1)

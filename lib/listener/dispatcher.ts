@@ -3,6 +3,8 @@ import type { Connection } from '../connection.js'
 import type { TlsOptions } from '../options/tls-options.js'
 import type { Reason } from '../outcome.js'
 import type { Pipeline } from '../pipeline.js'
+import type { Book } from '../status/book.js'
+import type { Status } from '../status/status.js'
 
 /** Serves the connections that an acceptor hands over, in this process or in workers. */
 export interface Dispatcher {
@@ -10,6 +12,10 @@ export interface Dispatcher {
   readonly connections: number
   /** Whether there is a descriptor for one more, in the process that would serve it. */
   readonly hasRoom: boolean
+  /** What the connections have counted. */
+  readonly book: Book
+  /** Makes the status of the listener. */
+  status: (facts: ListenerFacts) => Promise<Status>
   /** Serves a connection. `head` is what was read of it already, behind its PROXY header. */
   serve: (socket: Socket, connection: Connection, head?: Buffer) => void
   /** Whether it serves any Duplex; only sockets can be sent to another process. */
@@ -25,6 +31,11 @@ export interface Dispatcher {
   close: (timeout: number) => Promise<number>
   /** Fails the connection whose stages ran under this async id; returns false if there is none. */
   failConnection: (asyncId: number, error: unknown) => boolean
+}
+
+/** What a listener knows of itself. */
+export interface ListenerFacts extends Pick<Status, 'name' | 'address' | 'state'> {
+  readonly worker: number | null
 }
 
 /** Called by a dispatcher for each connection that is closed. */

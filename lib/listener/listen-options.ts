@@ -27,6 +27,7 @@ import { showValue } from '../options/show-value.js'
 import type { TlsOptions } from '../options/tls-options.js'
 import { writtenAs } from '../options/written-as.js'
 import type { Outcome } from '../outcome.js'
+import type { Observe } from '../status/status.js'
 import { type AddressRange, parseAddressRange } from './address/address-range.js'
 import { ADDRESS_OPTIONS, listenAddress } from './address/listen-address.js'
 import type { AdmissionRules } from './admission.js'
@@ -39,6 +40,8 @@ const MAX_CONNECTIONS = 2_147_483_647
 
 /** A limit beyond the number of cores of any machine. */
 const MAX_WORKERS = 1024
+
+const OBSERVE: readonly Observe[] = ['always', 'sampled', 'off']
 
 /** The headings of the flags, in the order of the help. */
 export const HEADINGS = ['Address', 'Limits', 'Deadlines', 'Sockets', 'Process', 'TLS', 'WebSocket'] as const
@@ -145,6 +148,12 @@ export const LISTEN_OPTIONS = {
       '(error) => void',
     ),
     plan: choice(PLAN_MODES, { help: 'how the stages run', default: 'fused' }),
+    observe: choice(OBSERVE, {
+      help: 'when clocks look at what the stages do, for `status()`',
+      details:
+        '`sampled` times one turn in 64, and only while somebody looks: for 75 s after each call of `status()`. `always` times every turn, and `off` none. Counts are kept in any case.',
+      default: 'sampled',
+    }),
   }),
   // No key of a file: listeners in several processes cannot be reloaded from one.
   ...group('Process', undefined, {
@@ -234,6 +243,7 @@ export function listenSettings(options: ListenOptions) {
     proxies: trustedProxies(settings.proxyProtocol),
     shutdownTimeout: settings.shutdownTimeout,
     plan: settings.plan,
+    observe: settings.observe,
     uncaught: settings.uncaught,
     workers: processes,
     /** The connections of one process that were asked for, and that its limit of open files has to allow. */

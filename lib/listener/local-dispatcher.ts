@@ -14,8 +14,10 @@ import type { TlsOptions } from '../options/tls-options.js'
 import type { Outcome } from '../outcome.js'
 import { type Pipeline, planOf } from '../pipeline.js'
 import { finishAll, giveUpAll, type SideWrites } from '../side-writes.js'
+import { Book } from '../status/book.js'
 import { connectionsAreListenedTo, publishClose, publishOpen } from '../status/diagnostics.js'
-import type { Dispatcher, OnGone } from './dispatcher.js'
+import type { Status } from '../status/status.js'
+import type { Dispatcher, ListenerFacts, OnGone } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
 import { reuseReads } from './reads/reused-reads.js'
 import { stopReadingAtPause } from './socket-options.js'
@@ -39,6 +41,7 @@ const SIDE_WRITES_GRACE_MS = 500
 /** Dispatcher that serves connections in this process. */
 export class LocalDispatcher implements Dispatcher {
   readonly servesAnyDuplex = true
+  readonly book: Book
   #plan: Plan
   readonly #settings: ListenSettings
   readonly #driverSettings: DriverSettings
@@ -55,13 +58,16 @@ export class LocalDispatcher implements Dispatcher {
   constructor({ plan, settings, connections, handshakes, upgrades }: LocalSettings, onGone: OnGone) {
     this.#plan = plan
     this.#settings = settings
+    this.#watch = new DeadlineWatch(connections.deadlines, settings.clock)
+    this.book = new Book(settings.clock, settings.observe, () => this.#watch.items)
+    this.book.serve(plan.listed)
     this.#driverSettings = {
       ...connections.drive,
       onDone: this.#onDone,
       onList: this.#noteSideWrites,
       ownsChunks: true,
+      book: this.book,
     }
-    this.#watch = new DeadlineWatch(connections.deadlines, settings.clock)
     this.#handshakes = handshakes
     this.#upgrades = upgrades
     this.#onGone = onGone
@@ -76,8 +82,19 @@ export class LocalDispatcher implements Dispatcher {
     return OPEN_FILES.hasRoom
   }
 
+  async status({ worker, ...facts }: ListenerFacts): Promise<Status> {
+    const { makeStatus } = await import('../status/make-status.js')
+    const connections = {
+      open: this.connections,
+      handshaking: this.connections - this.#watch.items.size,
+      limit: this.#settings.admission.maxConnections,
+    }
+    return makeStatus(this.book, { ...facts, worker, connections, workers: [] })
+  }
+
   serve(socket: Socket, connection: Connection, head?: Buffer): void {
     OPEN_FILES.hold()
+    this.book.opened()
     if (head !== undefined) socket.unshift(head)
     if (this.#isAskedFor) keepAddresses(connection)
     publishOpen(connection)
@@ -90,6 +107,7 @@ export class LocalDispatcher implements Dispatcher {
     const plan = planOf(pipeline, 'replace()', this.#settings.plan)
     await load(plan)
     this.#plan = plan
+    this.book.serve(plan.listed)
     this.#upgrades?.follow(plan)
     this.#noteSideWrites(plan)
   }
@@ -159,6 +177,7 @@ export class LocalDispatcher implements Dispatcher {
       })
     }
     await finishAll(this.#sideWrites)
+    this.book.close()
   }
 
   #destroyAll(): void {
@@ -168,11 +187,13 @@ export class LocalDispatcher implements Dispatcher {
 
   readonly #onDone = (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => {
     this.#watch.delete(driver)
-    this.#end(outcome, connection)
+    this.#end(outcome, connection, driver)
   }
 
-  readonly #end = (outcome: Outcome, connection: Connection) => {
+  readonly #end = (outcome: Outcome, connection: Connection, driver?: ConnectionDriver) => {
     OPEN_FILES.release()
+    if (outcome.reason === 'refused') this.book.turnedAway()
+    else this.book.ended(outcome, driver)
     this.#onGone(connection, outcome.reason)
     publishClose(connection, outcome)
     guarded(
@@ -184,8 +205,14 @@ export class LocalDispatcher implements Dispatcher {
     if (this.connections === 0) this.#resolveClosed?.()
   }
 
-  readonly #handshakeEvents: HandshakeEvents = { onSecure: this.#enter, onFailed: this.#end }
-  readonly #upgradeEvents: UpgradeEvents = { onOpen: this.#begin, onFailed: this.#end }
+  readonly #handshakeEvents: HandshakeEvents = {
+    onSecure: this.#enter,
+    onFailed: (outcome, connection) => this.#end(outcome, connection),
+  }
+  readonly #upgradeEvents: UpgradeEvents = {
+    onOpen: this.#begin,
+    onFailed: (outcome, connection) => this.#end(outcome, connection),
+  }
 }
 
 /** The error of setSecureContext() on a listener without TLS. */

@@ -142,7 +142,11 @@ export class ProxyHeaders {
 
   #refuse(socket: Socket, fault: string): void {
     this.#release(socket)
-    const refusal = new RefusedError(`The PROXY header ${fault} ('proxyProtocol').`, `PROXY header ${fault}`)
+    const refusal = new RefusedError(
+      `The PROXY header ${fault} ('proxyProtocol').`,
+      `PROXY header ${fault}`,
+      'proxy-header',
+    )
     this.#events.onRefused(socket, refusal)
   }
 
@@ -165,6 +169,7 @@ function strangerRefused(address = 'a unix socket'): RefusedError {
   return new RefusedError(
     `Connections from ${address} are not from a proxy that 'proxyProtocol' names.`,
     'address not allowed',
+    'proxy-header',
   )
 }
 

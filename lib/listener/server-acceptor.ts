@@ -9,6 +9,7 @@ import { BindError, InvalidOptionError, RefusedError } from '../errors.js'
 import { OPEN_FILES } from '../open-files.js'
 import type { Outcome } from '../outcome.js'
 import { publishRefuse } from '../status/diagnostics.js'
+import type { RefusalReason } from '../status/status.js'
 import type { Acceptor } from './acceptor.js'
 import { Admission } from './admission.js'
 import type { Dispatcher, OnGone } from './dispatcher.js'
@@ -111,6 +112,10 @@ export class ServerAcceptor implements Acceptor {
     return next
   }
 
+  get isListening(): boolean {
+    return this.#server.listening
+  }
+
   suspend(): void {
     if (!this.#server.listening) return
     if ('fd' in this.#settings.bind) {
@@ -168,6 +173,7 @@ export class ServerAcceptor implements Acceptor {
   #refuse(socket: Socket, ends: Endpoints, refusal: RefusedError, isLast: boolean): void {
     const connection = new Connection(0, ends, this.#settings.clock)
     this.#refused++
+    this.#dispatcher?.book.refused(refusal.rule as RefusalReason)
     keepAddresses(connection)
     publishRefuse(this, connection, refusal)
     const driver = new ConnectionDriver(socket, connection, this.#refusalSettings)
@@ -205,5 +211,5 @@ function descriptorOf(socket: Socket): number {
 }
 
 function isClosed(): RefusedError {
-  return new RefusedError('The listener is closed.', 'the server is closed')
+  return new RefusedError('The listener is closed.', 'the server is closed', 'closed')
 }

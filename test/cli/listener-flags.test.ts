@@ -13,7 +13,7 @@ function settingsOf(...argv: string[]) {
   const command = listenerFlags(new Command())
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
-  return listenerSettings(command.parse(argv, { from: 'user' }).opts())
+  return listenerSettings(command.parse(argv, { from: 'user' }).opts(), {})
 }
 
 const DEFAULTS = settingsOf()
@@ -36,8 +36,10 @@ t.test(
         keepAliveInitialDelay: 60_000,
         uncaught: 'exit',
         plan: 'fused',
+        observe: 'sampled',
       },
       tls: undefined,
+      status: undefined,
       log: { format: undefined, quiet: false },
     })
   },
@@ -95,6 +97,7 @@ t.test('the help has every flag in a group, with what it does and its default', 
     'Process:',
     'TLS:',
     'WebSocket:',
+    'Status:',
     'Log:',
     'Options:',
     'Example:',

@@ -15,6 +15,7 @@ import {
   pipeline,
   type Stage,
   stage,
+  tap,
   toDelimited,
   toLengthPrefixed,
   toLines,
@@ -755,6 +756,58 @@ t.test(
     t.match((await lost.outcome).error?.message, /no such module/)
   },
 )
+
+t.test('the first list that a stage becomes counts, and a stage of any items is a list too', async t => {
+  const twice = stage<Buffer, Buffer>({
+    name: 'twice',
+    accepts: 'bytes',
+    emits: 'bytes',
+    upgrades: true,
+    open: () => ({
+      transform(_item, controller) {
+        controller.become(tap<Buffer>('look', () => {}))
+        controller.become(sink('b'))
+      },
+    }),
+  })
+  t.equal(String(Buffer.concat(await runStage(pipeline().through(twice), [Buffer.from('abc')]))), 'bc')
+})
+
+t.test('a stage behind one that has failed does not become another list any more', async t => {
+  const failing = stage<Buffer, Buffer>({
+    name: 'failing',
+    accepts: 'bytes',
+    emits: 'bytes',
+    open: () => ({
+      transform(chunk, controller) {
+        controller.enqueue(chunk)
+        throw new Error('broken')
+      },
+    }),
+  })
+  const late = stage<Buffer, Buffer>({
+    name: 'late',
+    accepts: 'bytes',
+    emits: 'bytes',
+    upgrades: true,
+    open: () => {
+      let hasTaken = false
+      return {
+        transform(chunk, controller) {
+          hasTaken = true
+          controller.enqueue(chunk)
+        },
+        readComplete(controller) {
+          if (hasTaken) controller.become(sink('a'))
+        },
+      }
+    },
+  })
+  const client = connect(pipeline().through(failing).through(late))
+  client.send('x')
+  t.equal(String(await client.receive()), 'x')
+  t.match(brief(await client.outcome), ['stage-error', /'failing'.*broken/])
+})
 
 t.test('a stage that becomes another list keeps the laws', async () => {
   const becomes = becoming<string>('line', () => sink('x'))

@@ -8,7 +8,10 @@ import { redisClients } from '../../lib/stages/rooms/redis.js'
 import { remoteBus } from '../../lib/stages/rooms/remote-bus.js'
 import { connect, fakeClock } from '../../lib/testing/index.js'
 import { missing } from '../program.js'
-import { freePort, kill, pause, redisParameters, startServer } from '../server-program.js'
+import { freePort, freeze, kill, pause, redisParameters, startServer } from '../server-program.js'
+
+/** On a busy machine a server takes longer than `receive()` waits. */
+const PATIENT = { timeout: 60_000 }
 
 /** The servers that can be a bus, and how each is started. */
 const BUSES = [
@@ -80,14 +83,14 @@ for (const { scheme, program, parameters, open, port: usual } of BUSES) {
     /** Publishes one item, which reaches who is in the same process whatever the bus does. */
     const publish = async () => {
       here.publish(`item ${++published}`)
-      nearText += String(await near.receive('\n'))
+      nearText += String(await near.receive('\n', PATIENT))
     }
     /** Publishes until the other process hears of it. */
     const reach = async () => {
       let isReached = false
       const read = async () => {
         let line = ''
-        while (!line.startsWith('item')) farText += line = String(await far.receive('\n'))
+        while (!line.startsWith('item')) farText += line = String(await far.receive('\n', PATIENT))
       }
       const reading = read().finally(() => {
         isReached = true
@@ -114,7 +117,7 @@ for (const { scheme, program, parameters, open, port: usual } of BUSES) {
       await reach()
     }
     const last = `item ${published}`
-    while (account(farText).last !== last) farText += String(await far.receive('\n'))
+    while (account(farText).last !== last) farText += String(await far.receive('\n', PATIENT))
     const { items, missed } = account(farText)
     t.ok(missed >= 200)
     t.equal(first + items + missed, published, 'each item has come, or is said to be missing')
@@ -127,7 +130,7 @@ for (const { scheme, program, parameters, open, port: usual } of BUSES) {
       const { losses } = here
       here.publish('x'.repeat(1_048_570))
       t.equal(here.losses, losses + 1, 'longer than the server takes')
-      await near.receive('\n')
+      await near.receive('\n', PATIENT)
     }
   })
 
@@ -155,7 +158,11 @@ for (const { scheme, program, parameters, open, port: usual } of BUSES) {
     let published = 0
     const publish = async () => {
       here.publish(`item ${++published}`)
-      t.equal(String(await near.receive('\n')), `item ${published}\n`, 'who is in the same process hears it')
+      t.equal(
+        String(await near.receive('\n', PATIENT)),
+        `item ${published}\n`,
+        'who is in the same process hears it',
+      )
     }
     /** Lets time pass until so many warnings have a pattern, no faster than `turn` allows. */
     const passUntil = async (pattern: RegExp, count: number, turn: () => Promise<unknown>) => {
@@ -169,7 +176,7 @@ for (const { scheme, program, parameters, open, port: usual } of BUSES) {
       let isReached = false
       const read = async () => {
         let line = ''
-        while (!line.startsWith('item')) text += line = String(await far.receive('\n'))
+        while (!line.startsWith('item')) text += line = String(await far.receive('\n', PATIENT))
         isReached = true
       }
       const reading = read()
@@ -179,14 +186,14 @@ for (const { scheme, program, parameters, open, port: usual } of BUSES) {
       }
       await reading
       const last = `item ${published}`
-      while (account(text).last !== last) text += String(await far.receive('\n'))
+      while (account(text).last !== last) text += String(await far.receive('\n', PATIENT))
     }
     while (here.size + there.size < 2) await pause()
     await reach()
     const first = Number(/\d+/.exec(text)?.[0]) - 1
     t.strictSame(said, [])
 
-    server.kill('SIGSTOP')
+    await freeze(server)
     const { losses } = here
     for (let count = 0; count < 50; count++) await publish()
     await passUntil(/is away/, 2, pause)

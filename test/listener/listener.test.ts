@@ -122,6 +122,7 @@ t.test('options have the documented defaults', async t => {
     admission: { maxConnections: 100, maxConnectionsPerAddress: Infinity, allow: undefined, deny: undefined },
     shutdownTimeout: 15_000,
     plan: 'fused',
+    observe: 'sampled',
     uncaught: 'exit',
     promised: 100,
     signal: undefined,

@@ -80,3 +80,26 @@ t.test('smtp: swaks sends a mail behind STARTTLS, and none before', { skip: miss
   t.match(String(plain.output), /530 say STARTTLS first/)
   t.equal(await stop(), 0, 'SIGTERM ends it in good order')
 })
+
+t.test(
+  'postgres: psql asks for TLS, and gets none of its answers without',
+  { skip: missing('psql') },
+  async t => {
+    const parameters = [
+      ...SCRIPT_FLAGS,
+      compiledExample('protocols/postgres.ts'),
+      ...['0', '127.0.0.1', pathOf('server'), pathOf('server-key')],
+    ]
+    const { port, stop } = await serve(t, parameters, 'PostgreSQL on')
+    const psql = (mode: string, ...commands: string[]) => {
+      const target = `host=127.0.0.1 port=${port} user=ann dbname=any sslmode=${mode} connect_timeout=20`
+      return run(t, '', 'psql', '-AtX', target, ...commands.flatMap(command => ['-c', command]))
+    }
+    const secure = await psql('require', 'select 1', "select 'é'", '\\conninfo')
+    t.equal(secure.code, 0)
+    t.match(String(secure.output), /^select 1\nselect 'é'\n[\s\S]*SSL connection \(protocol: TLSv1\.3/)
+    const plain = await psql('disable', 'select 1')
+    t.strictSame([plain.code, String(plain.output)], [2, ''])
+    t.equal(await stop(), 0, 'SIGTERM ends it in good order')
+  },
+)

@@ -161,10 +161,15 @@ t.test('proxy: ab keeps sixteen connections to nginx', { skip: NGINX || missing(
   }
 })
 
-/** A server that sends half an answer and RST. */
+/** A server that sends half an answer, and RST when it is asked again: Node takes one that comes with the last bytes for an end. */
 async function serveHalf(t: Test): Promise<number> {
   const server = createServer(socket => {
-    socket.on('error', () => {}).on('data', () => socket.write('half', () => socket.resetAndDestroy()))
+    socket
+      .on('error', () => {})
+      .once('data', () => {
+        socket.write('half')
+        socket.once('data', () => socket.resetAndDestroy())
+      })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -187,9 +192,11 @@ t.test('cookbook: the proxy, before and after', { skip: REDIS }, async t => {
   const ask = async (port: number) => {
     const client = await connectTcp(t, port)
     await client.send('GET a\r\n')
+    await client.receive('half')
+    await client.send('GET b\r\n')
     return client
   }
-  t.equal(String(await (await ask(before.port)).receive()), 'half', 'by hand, half an answer looks complete')
+  t.equal(String(await (await ask(before.port)).receive()), '', 'by hand, half an answer looks complete')
   await t.rejects((await ask(after.port)).receive(), { cause: { code: 'ECONNRESET' } })
   const [lost, told] = [await startBlock(t, PROXY, 0, redis.port), await startBlock(t, PROXY, 1, redis.port)]
   const farewell = async (port: number) => String(await (await connectTcp(t, port)).receive())

@@ -340,3 +340,90 @@ t.test(
     t.match(await Promise.all(outcomes), [{ reason: 'end' }, { reason: 'end' }])
   },
 )
+
+const LONG = 'x'.repeat(4_194_304)
+const giveMuch: Hook = controller => controller.enqueue(LONG)
+
+t.test('output that the client has not taken yet leaves in front of the handshake', async t => {
+  const { port, ended } = await serveLocally(t, list(starting(tls, { before: giveMuch })))
+  const client = await connectTcp(t, port)
+  await client.send('STARTTLS\n')
+  await client.receive('ahead\n')
+  t.equal((await client.receive(LONG.length + 1)).length, LONG.length + 1)
+  const safe = await secure(client)
+  safe.end('two\n')
+  t.equal(String(await safe.receive()), '1 two TLSv1.3\n')
+  t.match(await ended(1), [{ reason: 'end' }])
+})
+
+t.test('a client that ends or resets while output waits in front of the handshake has gone', async t => {
+  for (const leave of ['end', 'reset'] as const) {
+    const { port, ended } = await serveLocally(t, list(starting(tls, { before: giveMuch })))
+    const client = await connectTcp(t, port)
+    await client.send('STARTTLS\n')
+    await client.receive('ahead\n')
+    client[leave]()
+    await client.receive()
+    t.match(await ended(1), [{ reason: 'client-reset' }], leave)
+  }
+})
+
+t.test('what comes while the stage waits in front of the call is discarded, too', async t => {
+  let begin = () => {}
+  let goOn = () => {}
+  const begun = new Promise<void>(resolve => {
+    begin = resolve
+  })
+  const gate = new Promise<void>(resolve => {
+    goOn = resolve
+  })
+  const waiting = stage<string, string>({
+    name: 'waiting',
+    accepts: 'line',
+    emits: 'line',
+    upgrades: true,
+    open: connection => ({
+      async transform(line, controller) {
+        if (line !== 'STARTTLS') {
+          controller.enqueue(line)
+          return
+        }
+        begin()
+        await gate
+        controller.enqueue('go ahead')
+        await connection.startTls(tls)
+      },
+    }),
+  })
+  let served: Socket | undefined
+  const server = createServer({ allowHalfOpen: true }, (socket: Socket) => {
+    served = socket
+    void list(waiting).handle(socket)
+  }).listen(0, '127.0.0.1')
+  t.teardown(() => server.close())
+  await once(server, 'listening')
+  const client = await connectTcp(t, (server.address() as { port: number }).port)
+  await client.send('STARTTLS\n')
+  await begun
+  await client.send('injected\n')
+  while (served?.readableLength === 0) await new Promise(resolve => setImmediate(resolve))
+  goOn()
+  await client.receive('ahead\n')
+  const safe = await secure(client)
+  safe.end('two\n')
+  t.equal(String(await safe.receive()), 'two\n')
+})
+
+t.test('a connection whose input has ended does not go over to TLS', async t => {
+  const late = stage<string, string>({
+    name: 'late',
+    accepts: 'line',
+    emits: 'line',
+    upgrades: true,
+    open: connection => ({ flush: () => void connection.startTls(tls) }),
+  })
+  const { port, ended } = await serveLocally(t, list(late))
+  const client = await connectTcp(t, port)
+  client.end()
+  t.match((await ended(1)).map(brief), [['stage-error', /the connection ends already/]])
+})

@@ -16,7 +16,7 @@ export function presetCommand(preset: Preset): CommandModule['configure'] {
         const { banner, ...options } = valuesFrom(table, flags) as PresetOptions
         const lines = banner === undefined ? {} : { banner: banner === '' ? '' : `${banner}\n` }
         const pipelineFor = (log: (line: string) => void) => preset.pipeline({ ...options, ...lines, log })
-        exit(await serve(pipelineFor, preset, listenerSettings(flags), io))
+        exit(await serve(pipelineFor, preset, listenerSettings(flags, io.env), io))
       })
   }
 }

@@ -29,7 +29,7 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
         title: `Proxy to ${flags.to} on`,
         trial: (host: string, port: number) => `bywash connect ${formatAddress(host, port)}`,
       }
-      const settings = listenerSettings(flags as unknown as Readonly<Record<string, unknown>>)
+      const settings = listenerSettings(flags as unknown as Readonly<Record<string, unknown>>, io.env)
       exit(await serve(log => pipelineFor(text, registry, log), announcement, settings, io))
     })
 }

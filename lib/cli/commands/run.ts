@@ -17,6 +17,13 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
         title: 'Pipeline on',
         trial: (host: string, port: number) => `bywash connect ${formatAddress(host, port)}`,
       }
-      exit(await serve(log => pipelineFor(text, registry, log), announcement, listenerSettings(flags), io))
+      exit(
+        await serve(
+          log => pipelineFor(text, registry, log),
+          announcement,
+          listenerSettings(flags, io.env),
+          io,
+        ),
+      )
     })
 }

@@ -1,7 +1,8 @@
 import { unwatchFile, watchFile } from 'node:fs'
+import type { StatusServerOptions } from '../../status-server/status-options.js'
 import type { CommandModule } from '../command.js'
 import type { Io } from '../io.js'
-import { logFlags, logSettings } from '../listener-flags.js'
+import { logFlags, logSettings, statusFlag, statusFrom } from '../listener-flags.js'
 import { type LogSettings, openLog } from '../log/log.js'
 import { logProcessWarnings } from '../log/process-warnings.js'
 import { serveUntilSignal } from '../serving/serve-until-signal.js'
@@ -11,6 +12,8 @@ import { ServedFile } from '../serving/served-file.js'
 export interface ServeFileSettings {
   /** Whether to reload when the file changes, and not only at SIGHUP. */
   readonly watch: boolean
+  /** Where the status is served, whatever the file says. */
+  readonly status: StatusServerOptions | undefined
   readonly log: LogSettings
 }
 
@@ -20,13 +23,20 @@ const WATCH_INTERVAL_MS = 250
 /** `bywash serve FILE` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
   logFlags(
-    command
-      .argument('<file>', 'YAML or JSON')
-      .option('--watch', 'reload when the file changes, and not only at SIGHUP'),
+    statusFlag(
+      command
+        .argument('<file>', 'YAML or JSON')
+        .option('--watch', 'reload when the file changes, and not only at SIGHUP'),
+    ),
   )
     .addHelpText('after', '\nExample:\n  $ bywash serve bywash.yaml --watch')
     .action(async (file: string, flags: Readonly<Record<string, unknown>>) => {
-      exit(await serveFile(file, { watch: flags.watch === true, log: logSettings(flags) }, io))
+      const settings = {
+        watch: flags.watch === true,
+        status: statusFrom(flags, io.env),
+        log: logSettings(flags),
+      }
+      exit(await serveFile(file, settings, io))
     })
 }
 
@@ -41,7 +51,7 @@ export async function serveFile(path: string, settings: ServeFileSettings, io: I
   const start = async () => {
     const log = await openLog(settings.log, io.stderr)
     stopLogging = logProcessWarnings(log)
-    served = new ServedFile(path, log, io.env, failure)
+    served = new ServedFile(path, log, io.env, failure, settings.status)
     // Polls the path: fs.watch() would not see that a symbolic link, or a mounted volume, has a new target.
     if (watch) watchFile(path, { interval: WATCH_INTERVAL_MS }, reloadChanged)
     const problems = await served.start()
@@ -52,6 +62,7 @@ export async function serveFile(path: string, settings: ServeFileSettings, io: I
     return await serveUntilSignal({ start, failed: failure.signal, reload: () => reload() }, io)
   } finally {
     unwatchFile(path, reloadChanged)
+    await served?.closeStatus()
     stopLogging?.()
   }
 }

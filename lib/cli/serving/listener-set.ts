@@ -7,6 +7,7 @@ import { stopAccepting, takeOver } from '../../listener/bind.js'
 import { listen } from '../../listener/listen.js'
 import { isLive, type ListenOptions } from '../../listener/listen-options.js'
 import type { Listener } from '../../listener/listener.js'
+import type { StatusSource } from '../../status-server/status-source.js'
 
 /** A listener as the configuration file describes it. */
 type Entry = Configuration['listeners'][number]
@@ -31,6 +32,11 @@ export class ListenerSet {
 
   constructor(handlersFor: HandlersFor) {
     this.#handlersFor = handlersFor
+  }
+
+  /** The listeners that accept connections, and those that close with the set, as what tells their status. */
+  *[Symbol.iterator](): Generator<StatusSource> {
+    for (const { listener } of this.#bound) yield listener
   }
 
   /** Whether there are listeners, and `close()` has not been called. */

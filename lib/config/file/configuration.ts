@@ -1,3 +1,4 @@
+import type { StatusServerOptions } from '../../status-server/status-options.js'
 import { withImports } from '../import-stages.js'
 import type { Problem } from '../problem.js'
 import { builtIn, type Registry } from '../registry.js'
@@ -6,6 +7,7 @@ import { fields, itemsOf, textOf } from './fields.js'
 import { type ListenerEntry, readListeners } from './listeners.js'
 import { type ReadPipeline, refuseReference } from './pipeline.js'
 import type { Reading } from './reading.js'
+import { readStatusNode } from './status.js'
 import { readTests, type TestEntry } from './tests.js'
 import { type Node, parseTree } from './tree.js'
 
@@ -13,6 +15,8 @@ import { type Node, parseTree } from './tree.js'
 export interface Configuration {
   readonly listeners: readonly Complete<ListenerEntry>[]
   readonly tests: readonly Complete<TestEntry>[]
+  /** Where the status is served; undefined where it is not. */
+  readonly status: StatusServerOptions | undefined
 }
 
 /** A part of a file without problems, which has its pipeline. */
@@ -40,7 +44,7 @@ export interface ReadFile {
   readonly warnings: readonly Problem[]
 }
 
-const KEYS = { $schema: false, import: false, listeners: true, tests: false }
+const KEYS = { $schema: false, import: false, status: false, listeners: true, tests: false }
 
 /**
  * Reads the text of a file: YAML, of which JSON is a subset. All problems are collected; the promise rejects for none of
@@ -65,10 +69,13 @@ async function readRoot(
   const problems: Problem[] = []
   const warnings: Problem[] = []
   const found = fields(root, 'The file', KEYS, problems)
-  const [, imported, listenersNode, testsNode] = Object.keys(KEYS).map(key => found?.get(key)?.value)
+  const [, imported, statusNode, listenersNode, testsNode] = Object.keys(KEYS).map(
+    key => found?.get(key)?.value,
+  )
   const registry = { ...builtIn(), log }
   const start: Reading = { environment, registry, folder, readsCertificates, problems, warnings }
   const reading = { ...start, registry: await readImports(imported, start) }
+  const status = statusNode && readStatusNode(statusNode, reading)
   const listeners = listenersNode === undefined ? [] : await readListeners(listenersNode, reading)
   const tests = testsNode === undefined ? [] : readTests(testsNode, listeners, reading)
   if (problems.length > 0) {
@@ -78,7 +85,7 @@ async function readRoot(
       warnings,
     }
   }
-  return { configuration: { listeners, tests } as Configuration, problems, warnings }
+  return { configuration: { listeners, tests, status } as Configuration, problems, warnings }
 }
 
 async function readImports(node: Node | undefined, reading: Reading): Promise<Registry> {

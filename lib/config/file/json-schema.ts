@@ -2,6 +2,8 @@ import type { Definition, StageFactory } from '../../definition.js'
 import { WEBSOCKET_OPTIONS } from '../../listener/websocket/websocket-options.js'
 import type { Option, OptionTable } from '../../options/option.js'
 import { formatQuantity, type Unit } from '../../options/quantity.js'
+import { STATUS_ADDRESS } from '../../status-server/status-address.js'
+import { STATUS_OPTIONS } from '../../status-server/status-options.js'
 import { LISTENER_OPTIONS } from '../listener-options.js'
 import { find, kebabCase, PRESET, type Registry } from '../registry.js'
 import { TLS_FILE_OPTIONS } from '../tls-files.js'
@@ -34,6 +36,10 @@ export function fileSchema(registry: Registry): JsonSchema {
       {
         $schema: {},
         import: { description: 'Modules whose exported stages can be named here.', ...oneOrMore(TEXT) },
+        status: {
+          description: sentence(STATUS_ADDRESS.help),
+          anyOf: [{ type: ['string', 'integer'] }, options(STATUS_OPTIONS)],
+        },
         listeners: list(reference('listener')),
         tests: list(reference('test')),
       },

@@ -26,8 +26,11 @@ import { onTrueEnd } from '../../net/true-end.js'
 import type { TlsOptions } from '../../options/tls-options.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { Reply } from '../../stage.js'
-import type { StageCounts } from '../../stage-counts.js'
+import type { Passed, StageCounts } from '../../stage-counts.js'
+import type { Book, Observed } from '../../status/book.js'
 import { publishStageError, STAGE_ERROR } from '../../status/diagnostics.js'
+import type { LookAt, Wait } from '../../status/look.js'
+import type { StageBook } from '../../status/stage-book.js'
 import type { ChunkUse } from '../flow/chunk-use.js'
 import type { DormantFlow } from '../flow/dormant-flow.js'
 import type { Flow, Sink } from '../flow/flow.js'
@@ -75,6 +78,8 @@ export interface DriverSettings {
   readonly maxReports: number
   readonly farewell: (error: BywashError, connection: Connection) => string | Uint8Array | undefined
   readonly onError: ((error: BywashError, connection: Connection) => void) | undefined
+  /** The books of the listener, or of the pipeline. */
+  readonly book?: Book
   readonly onDone: (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => void
   /** Whether nobody else holds the chunks that are read, as with those of a socket, so that stages may change them in place. */
   readonly ownsChunks?: boolean
@@ -113,10 +118,11 @@ function newScope(): AsyncResource {
  * Drives one duplex through a flow, from the first byte to the outcome: reads with backpressure, writes once for each
  * turn, and ends both sides itself (`stream.pipeline` destroys at the first error, which loses the output from before).
  */
-export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, Watched, IdleHost {
-  readonly #connection: Connection
+export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, Watched, IdleHost, Observed {
+  readonly connection: Connection
+  stageBook: StageBook | undefined
   readonly #settings: DriverSettings
-  readonly #openedAt: number
+  readonly openedAt: number
   /** Made at the start, or by the first chunk where the plan has a dormant flow. */
   #flow: Flow | undefined
   /** Stands in for the flow until the first chunk. */
@@ -141,9 +147,9 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   constructor(duplex: Duplex, connection: Connection, settings: DriverSettings) {
     super(duplex)
-    this.#connection = connection
+    this.connection = connection
     this.#settings = settings
-    this.#openedAt = Math.round(connection.clock.now())
+    this.openedAt = Math.round(connection.clock.now())
     setDriver(duplex, this)
     duplex.on('error', onError).on('close', onClose)
   }
@@ -155,12 +161,13 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (this.duplex.destroyed) this.onClose()
     if (this.#state === 'closed') return
     this.#state = 'open'
+    this.stageBook = this.#settings.book?.stageBook(plan.listed)
     const duplex = this.duplex
     duplex.on('drain', onDrain)
     // Where the input goes elsewhere, half of it must not look complete there. Others are not worth three system calls.
     if (plan.detached) onTrueEnd(duplex, () => this.onEnd())
     else duplex.on('end', onEnd)
-    countWith(this.#connection, this)
+    countWith(this.connection, this)
     if (plan.dormant === undefined) this.#open(plan)
     else this.#greet(plan.dormant)
     duplex.on('data', onData)
@@ -207,7 +214,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   /** Ends the connection for an error that nobody caught, in something that one of its stages had started. */
   onUncaught(cause: unknown): void {
-    this.#abortFlow(strayFailure(this.#connection.counts, cause))
+    this.#abortFlow(strayFailure(this.connection.counts, cause))
   }
 
   /** Ends the connection for a promise of one of its stages that has rejected; called by the connection. */
@@ -223,7 +230,41 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   /** Sets an idle timeout in place of the listener's; called by the connection. */
   setIdleTimeout(timeout: IdleTimeout): void {
     this.#idleLimit?.end()
-    if (this.#state !== 'closed') this.#idleLimit = new IdleLimit(this, timeout, this.#connection.clock)
+    if (this.#state !== 'closed') this.#idleLimit = new IdleLimit(this, timeout, this.connection.clock)
+  }
+
+  // Observed: called by the book
+
+  get bytesIn(): number {
+    return this.#bytesRead
+  }
+
+  get bytesOut(): number {
+    return this.bytesWritten
+  }
+
+  get pendingBytes(): number {
+    return this.waiting
+  }
+
+  get isDormant(): boolean {
+    return this.#flow === undefined && this.#dormant !== undefined
+  }
+
+  get wait(): Wait | undefined {
+    return this.#flow?.wait
+  }
+
+  get held(): readonly Passed[] {
+    return this.#flow?.held ?? []
+  }
+
+  observe(at: LookAt | undefined): void {
+    this.#flow?.observe(at, this.connection)
+  }
+
+  charge(): void {
+    this.#flow?.charge()
   }
 
   /** Goes over to TLS; called by the connection. */
@@ -232,7 +273,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     const what = this.#refusalOfTls()
     if (what !== undefined) throw new InvalidOptionError(`connection.startTls(): ${what}.`)
     const flow = this.#flow as Flow
-    const startTls = new StartTls(duplex, this.#connection, options)
+    const startTls = new StartTls(duplex, this.connection, options)
     const stage = flow.holdInput(() => {
       this.uncork()
       this.corked = true
@@ -271,7 +312,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   #goOnWith(socket: Duplex): void {
     this.duplex = socket
     if (this.#socketId !== undefined) this.#socketId = this.duplex._handle?.getAsyncId?.()
-    keepTls(this.#connection)
+    keepTls(this.connection)
     setDriver(socket, this)
     socket.on('error', onError).on('close', onClose).on('drain', onDrain).on('end', onEnd)
     this.outputFull = false
@@ -358,7 +399,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
       return
     }
     this.#state = 'closed'
-    const { clock } = this.#connection
+    const { clock } = this.connection
     const { reason = 'client-reset', error } = closing
     closing.clearTimer()
     this.#startTls?.end(error)
@@ -367,9 +408,9 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
       error,
       bytesRead: this.#bytesRead,
       bytesWritten: this.bytesWritten,
-      duration: Math.round(clock.now()) - this.#openedAt,
+      duration: Math.round(clock.now()) - this.openedAt,
     }
-    endConnection(this.#connection)
+    endConnection(this.connection)
     const failure = this.#flow?.close(outcome)
     // This driver may be remembered for a while, but not with its socket, or with what its stages hold.
     this.dropDuplex()
@@ -386,7 +427,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
       failure === undefined || outcome.error !== undefined
         ? outcome
         : { ...outcome, reason: 'stage-error', error: failure },
-      this.#connection,
+      this.connection,
       this,
     )
   }
@@ -428,8 +469,15 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.write(bytes)
   }
 
-  listChanged(plan: Plan): void {
+  listChanged(plan: Plan, counts: readonly StageCounts[]): void {
     this.#settings.onList?.(plan)
+    this.stageBook?.close(counts)
+    this.stageBook = this.#settings.book?.stageBook(plan.listed)
+    this.#observeFlow()
+  }
+
+  countFault(stage: string): void {
+    this.stageBook?.fail(stage)
   }
 
   claimReport(): boolean {
@@ -448,7 +496,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   get #faultReports(): FaultReports {
-    this.#reports ??= new FaultReports(this.#connection.clock, this.#settings.maxReports, error =>
+    this.#reports ??= new FaultReports(this.connection.clock, this.#settings.maxReports, error =>
       this.#tell(error),
     )
     return this.#reports
@@ -456,6 +504,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   fail(error: BywashError): void {
     const reason = reasonOf(error)
+    if ('stage' in error) this.countFault(String(error.stage))
     if (reason === 'stage-error') this.#tell(error)
     if (this.#state === 'closed') return
     const closing = this.#closing
@@ -470,7 +519,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
       this.uncork()
       const last = this.duplex.writableEnded
         ? undefined
-        : farewellBytes(error, this.#connection, this.#settings)
+        : farewellBytes(error, this.connection, this.#settings)
       if (last !== undefined) this.send(last)
       this.#linger(reason, error)
     } else if (this.#isDiscarding && closing.error === undefined) {
@@ -512,8 +561,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   #tell(error: BywashError): void {
-    publishStageError(this.#connection, error)
-    guarded('onError', () => this.#settings.onError?.(error, this.#connection), this.#connection)
+    publishStageError(this.connection, error)
+    guarded('onError', () => this.#settings.onError?.(error, this.connection), this.connection)
   }
 
   get #isReading(): boolean {
@@ -530,7 +579,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   get #closing(): CloseState {
-    this.#closeState ??= new CloseState(this.#connection.clock)
+    this.#closeState ??= new CloseState(this.connection.clock)
     return this.#closeState
   }
 
@@ -542,8 +591,13 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     const flow = flowOf(plan, this, this.#settings.ownsChunks)
     this.#flow = flow
     this.corked = true
-    scope.runInAsyncScope(flow.open, flow, this.#connection, scope)
+    scope.runInAsyncScope(flow.open, flow, this.connection, scope)
     if (this.corked) this.uncorkSoon()
+    this.#observeFlow()
+  }
+
+  #observeFlow(): void {
+    if (this.stageBook?.look !== undefined) this.observe(this.stageBook.look)
   }
 
   #greet(dormant: DormantFlow): void {
@@ -556,9 +610,10 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   #wake(): Flow {
     const dormant = this.#dormant as DormantFlow
     if (!dormant.isInert) this.#socketId = this.duplex._handle?.getAsyncId?.()
-    const flow = wakeFlow(dormant, this, this.#settings.ownsChunks, this.#connection)
+    const flow = wakeFlow(dormant, this, this.#settings.ownsChunks, this.connection)
     this.#flow = flow
     this.#dormant = undefined
+    this.#observeFlow()
     return flow
   }
 

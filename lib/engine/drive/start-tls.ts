@@ -28,8 +28,8 @@ export class StartTls {
   /** Resolves when the handshake is over; rejects when there will be none. */
   readonly promise: Promise<void>
   isHandshaking = false
-  #resolve = () => {}
-  #reject: (cause: unknown) => void = () => {}
+  #resolve!: () => void
+  #reject!: (cause: unknown) => void
   #isOver = false
   readonly #duplex: Duplex
   readonly #connection: Connection

@@ -3,7 +3,8 @@ import type { Connection } from '../../connection.js'
 import type { BywashError, Reported, UntoldFaults } from '../../errors.js'
 import type { Outcome } from '../../outcome.js'
 import type { Reply, Stage } from '../../stage.js'
-import type { StageCounts } from '../../stage-counts.js'
+import type { Passed, StageCounts } from '../../stage-counts.js'
+import type { LookAt, Wait } from '../../status/look.js'
 import type { Plan } from '../plan.js'
 import type { PlannedStage } from '../planned-stage.js'
 import type { ChunkUse } from './chunk-use.js'
@@ -32,12 +33,14 @@ export interface Sink {
   finish: (terminated: boolean) => void
   /** Whether one more fault of the peer is told, and not only counted. True uses up one of `maxReports`. */
   claimReport: () => boolean
+  /** Counts what a stage has reported, by the name of the stage. */
+  countFault?: (stage: string) => void
   /** Called with what a stage reports, such as a fault of the peer; the connection goes on. */
   report: (reported: Reported | UntoldFaults) => void
   /** Takes bytes that a stage sends past the later stages, behind what was written before. */
   reply: (reply: Reply) => void
-  /** Called when the flow goes on with another list. */
-  listChanged?: (plan: Plan) => void
+  /** Called when the flow goes on with another list, with what that before it has counted. */
+  listChanged?: (plan: Plan, counts: readonly StageCounts[]) => void
   /** Called in a test, with the list that a stage becomes. A list of other kinds is then no error, but the end. */
   readonly becomes?: ((next: Stage<Buffer, Buffer>) => void) | undefined
   /** Called when a stage failed, after the output from before the failure. May also be called after `finish`. */
@@ -75,6 +78,14 @@ export interface Flow {
   /** Whether what comes in causes none of the output, so that a full sink holds no input back. */
   readonly isDetached: boolean
   counts: () => readonly StageCounts[]
+  /** Finds out from now on what the stages do; with undefined not any more. */
+  observe: (at: LookAt | undefined, connection: Connection) => void
+  /** Enters the time since the last call in the accounts of the look. */
+  charge: () => void
+  /** What it waits for; undefined where that is not observed. */
+  readonly wait: Wait | undefined
+  /** The items that wait in front of each stage as it runs, and their bytes. */
+  readonly held: readonly Passed[]
   /** Closes every transformer, once; returns the first error that one threw. */
   close: (outcome: Outcome) => BywashError | undefined
 }

@@ -12,6 +12,7 @@ import { isThenable, sizeOf } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import { type Encoded, type InBand, Reply, type Stage, settle, unanswered } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
+import type { LookAt, Wait } from '../../status/look.js'
 import { isOverdue } from '../drive/frame-watch.js'
 import { noAnswer } from '../drive/timeout-errors.js'
 import type { PlannedStage } from '../planned-stage.js'
@@ -21,7 +22,8 @@ import { RewrittenTransformer } from '../rewrite/rewritten.js'
 import type { TextOutput } from '../rewrite/text-output.js'
 import { type ChunkUse, chunkUse } from './chunk-use.js'
 import type { Flow, Sink } from './flow.js'
-import { Link, type Owner, openTransformer } from './link.js'
+import { Link, type Owner, openTransformer, type Receiver } from './link.js'
+import { Probe, type Probed } from './probe.js'
 import { PIECE_BYTES } from './stream-marks.js'
 
 /** The part of a sink that a fused segment calls. */
@@ -74,7 +76,7 @@ let pushedSegments: FusedSegment[] = []
  * Runs neighbouring stages as direct calls. A *turn* is everything that one call from outside causes (an item, the end), or
  * that happens in one tick of the event loop (settled promises, timers of stages that enqueue); the sink is told when it ends.
  */
-export class FusedSegment implements Flow, Owner {
+export class FusedSegment implements Flow, Owner, Probed {
   readonly #stages: readonly PlannedStage[]
   readonly #sink: FusedSink
   readonly #ownsItems: boolean
@@ -82,8 +84,10 @@ export class FusedSegment implements Flow, Owner {
   #lender: TextOutput | undefined
   /** The first stage. */
   #head: Link | undefined
-  /** The first stage that has a `transform`. */
-  #first: Link | undefined
+  /** The first stage that has a `transform`, or what times it. */
+  first: Receiver | undefined
+  /** Set while somebody looks at the connection. */
+  #probe: Probe | undefined
   /** Whether a stage has a `readComplete`. */
   #completes = false
   /** Whether a turn is under way. */
@@ -104,7 +108,7 @@ export class FusedSegment implements Flow, Owner {
   #waits = 0
   /** The rest of a chunk that has come while a link waits or the sink is full. */
   #rest: unknown
-  #sinkIsFull = false
+  sinkIsFull = false
   /** Whether the output does not come of the input, so that a full sink holds no input back. */
   readonly isDetached: boolean
   /** Gets what the last stage gives, in place of the sink, while an item is encoded for several connections. */
@@ -182,10 +186,10 @@ export class FusedSegment implements Flow, Owner {
       try {
         const link = new Link(this, planned, openTransformer(planned, connection))
         link.after = this.#head
-        link.next = this.#first
+        link.next = this.first
         this.#head = link
         if (planned.stage.upgrades) this.#upgrader ??= link
-        if (link.transformer.transform !== undefined) this.#first = link
+        if (link.transformer.transform !== undefined) this.first = link
         if (link.transformer.readComplete !== undefined) this.#completes = true
       } catch (cause) {
         this.abort()
@@ -198,7 +202,9 @@ export class FusedSegment implements Flow, Owner {
 
   /** Lets a rewritten stage change the chunks in place, and one whose output goes straight to the sink lend its memory. */
   #useOwnership(): void {
-    const { transformer, next } = this.#first ?? {}
+    let link = this.#head
+    while (link !== undefined && link.transformer.transform === undefined) link = link.after
+    const { transformer, next } = link ?? {}
     if (transformer instanceof BlockTransformer) transformer.inPlace = true
     if (transformer instanceof LoopTransformer && next === undefined) this.#lender = transformer.lend()
   }
@@ -230,7 +236,7 @@ export class FusedSegment implements Flow, Owner {
       if (this.#waits === 0) this.endTurn()
     } else {
       this.#busy = true
-      this.#hand(this.#first, item)
+      this.#hand(this.first, item)
       this.endTurn()
     }
     this.#isFull = this.#waits > 0 || this.#rest !== undefined
@@ -253,22 +259,23 @@ export class FusedSegment implements Flow, Owner {
   }
 
   resume(): void {
-    this.#sinkIsFull = false
+    this.sinkIsFull = false
     if (this.#rest !== undefined) this.endTurn()
+    else this.#probe?.turnEnded()
     this.tellReady()
   }
 
   /** Takes the rest of a chunk, in pieces, for as long as no link waits and the sink takes the output. */
   #takeRest(): void {
-    while (this.#rest !== undefined && this.#waits === 0 && (!this.#sinkIsFull || this.isDetached)) {
+    while (this.#rest !== undefined && this.#waits === 0 && (!this.sinkIsFull || this.isDetached)) {
       const rest = this.#rest
       const length = this.#stages[0]?.accepts === 'bytes' ? this.#pieceOf(rest as Buffer) : Infinity
       if ((rest as Buffer).length > length) {
         this.#rest = (rest as Buffer).subarray(length)
-        this.#hand(this.#first, (rest as Buffer).subarray(0, length))
+        this.#hand(this.first, (rest as Buffer).subarray(0, length))
       } else {
         this.#rest = undefined
-        this.#hand(this.#first, rest)
+        this.#hand(this.first, rest)
       }
       // A frame that was gathered must not wait until more was taken.
       if (this.#host !== undefined) this.complete(this.#head, this.#upgrader)
@@ -365,7 +372,36 @@ export class FusedSegment implements Flow, Owner {
     return (this.counts().at(-1) as StageCounts).out
   }
 
+  get head(): Link | undefined {
+    return this.#head
+  }
+
+  observe(at: LookAt | undefined, { clock }: Connection, offset = 0): void {
+    this.#probe?.end()
+    this.#probe = at && new Probe(this, clock, at, offset)
+  }
+
+  charge(): void {
+    this.#probe?.charge()
+  }
+
+  get wait(): Wait | undefined {
+    return this.#probe?.wait
+  }
+
+  /** What waits in front of each stage; the rest of a chunk waits for the first. */
+  get held(): readonly Passed[] {
+    const held: Passed[] = []
+    for (let link = this.#head; link !== undefined; link = link.after) held.push(link.held)
+    const [first, ...others] = held
+    if (first === undefined || this.#rest === undefined) return held
+    const size = sizeOf((this.#head as Link).planned.accepts, this.#rest)
+    return [{ items: first.items + 1, bytes: first.bytes + size }, ...others]
+  }
+
   close(outcome: Outcome): BywashError | undefined {
+    this.#probe?.end()
+    this.#probe = undefined
     this.#state = 'done'
     this.#rest = undefined
     let failure: BywashError | undefined
@@ -395,7 +431,7 @@ export class FusedSegment implements Flow, Owner {
     else this.#sink.report(error)
   }
 
-  #hand(link: Link | undefined, item: unknown): void {
+  #hand(link: Receiver | undefined, item: unknown): void {
     if (link !== undefined) link.receive(item)
     else if (this.#captured === undefined) this.#sink.write(item)
     else this.#captured.push(item)
@@ -546,6 +582,7 @@ export class FusedSegment implements Flow, Owner {
    * input was cut: what later stages have gathered goes on first, since it may be what ends the connection.
    */
   report(link: Link, reported: Reported): void {
+    this.#sink.countFault?.(link.planned.name)
     if (!isFault(reported)) this.#sink.report(reported)
     else if (this.#sink.claimReport()) this.reportBehind(link, reported)
     else this.#countUntold(link)
@@ -695,8 +732,9 @@ export class FusedSegment implements Flow, Owner {
     }
     this.#passUntold()
     this.#busy = false
-    this.#sinkIsFull = !this.#sink.endTurn()
+    this.sinkIsFull = !this.#sink.endTurn()
     if (outputEnded && !flushed) this.#endSink()
+    this.#probe?.turnEnded()
     const hasPushed = this.#hasPushed
     this.#hasPushed = false
     this.turnSize = 0
@@ -748,7 +786,7 @@ export class FusedSegment implements Flow, Owner {
   }
 
   complete(first: Link | undefined, end: Link | undefined = undefined): void {
-    if (!this.#completes) return
+    if (!this.#completes || (end === undefined && this.#probe?.complete(first))) return
     for (let link = first; link !== end; link = (link as Link).after) (link as Link).complete()
   }
 
@@ -771,7 +809,7 @@ export class FusedSegment implements Flow, Owner {
   #endSink(): void {
     this.#endsOutput = false
     this.#outputEnded = true
-    this.#sinkIsFull = false
+    this.sinkIsFull = false
     this.#sink.outputEnded()
     // The rest of a chunk may have waited for the sink.
     this.endTurnSoon()

@@ -9,7 +9,9 @@ import {
   type Stage,
   type settle,
   type Transformer,
+  working,
 } from '../../stage.js'
+import type { Passed } from '../../stage-counts.js'
 import type { FrameWatch } from '../drive/frame-watch.js'
 import type { PlannedStage } from '../planned-stage.js'
 import { LoopTransformer } from '../rewrite/line-loop.js'
@@ -62,15 +64,20 @@ export interface Owner {
   endTurnSoon: () => void
 }
 
+/** A taker of items: a link, or what times it. */
+export interface Receiver {
+  receive: (item: unknown) => void
+}
+
 /**
  * One stage of a segment at work: calls the transformer, and is the controller that the transformer is given. While the
  * transformer waits for a promise, items that come are queued.
  */
-export class Link implements HoldingController<unknown> {
+export class Link implements HoldingController<unknown>, Receiver {
   /** The next stage. */
   after: Link | undefined
   /** The next stage that has a `transform`; undefined where items go to the sink. */
-  next: Link | undefined
+  next: Receiver | undefined
   /**
    * `stopped` by another stage: items that it still enqueues are dropped. `ended` by itself: such items are an error in a call
    * of the stage, and dropped from outside, where nobody can know that the end has come.
@@ -103,6 +110,20 @@ export class Link implements HoldingController<unknown> {
   /** Whether the transformer waits, so that it gets no call. */
   get waits(): boolean {
     return this.#holds > 0
+  }
+
+  /** Whether the stage waits for something of its own, such as a promise. */
+  get isWorking(): boolean {
+    return this.#holds > 0 || this.transformer[working]?.() === true
+  }
+
+  /** The items that wait for the stage, and their bytes. */
+  get held(): Passed {
+    const items = this.#queue?.slice(this.#queueStart).filter(item => !(item instanceof QueuedReport)) ?? []
+    return {
+      items: items.length,
+      bytes: items.reduce<number>((sum, item) => sum + sizeOf(this.planned.accepts, item), 0),
+    }
   }
 
   receive(item: unknown): void {

@@ -1,5 +1,6 @@
 import type { Connection } from '../../connection.js'
 import type { Plan } from '../plan.js'
+import type { PlannedStage } from '../planned-stage.js'
 import type { DormantFlow } from './dormant-flow.js'
 import type { Flow, Sink } from './flow.js'
 import { FusedSegment, type UpgradeHost } from './fused.js'
@@ -28,7 +29,9 @@ function isLoaded({ direct }: Plan): boolean {
 export function flowOf(plan: Plan, sink: Sink, ownsChunks = false): Flow {
   if (plan.upgrades) {
     const open = (next: Plan, to: Sink, host: UpgradeHost) =>
-      next.upgrades ? new FusedSegment(next.direct ?? [], to, ownsChunks, host) : flowOf(next, to, ownsChunks)
+      next.upgrades
+        ? new FusedSegment(next.direct as readonly PlannedStage[], to, ownsChunks, host)
+        : flowOf(next, to, ownsChunks)
     return new UpgradableFlow(plan, sink, { isLoaded, load, open })
   }
   if (plan.direct !== undefined) return new FusedSegment(plan.direct, sink, ownsChunks)

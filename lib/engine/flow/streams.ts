@@ -6,6 +6,7 @@ import { asBuffer, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import { type InBand, Reply } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
+import type { Wait } from '../../status/look.js'
 import { isOverdue } from '../drive/frame-watch.js'
 import { noAnswer } from '../drive/timeout-errors.js'
 import type { Plan } from '../plan.js'
@@ -136,6 +137,7 @@ export class StreamChain implements Flow {
           isTold()
         },
         claimReport: () => this.#sink.claimReport(),
+        countFault: stage => this.#sink.countFault?.(stage),
         report: reported => {
           flushGathered()
           this.#report(index, reported)
@@ -356,6 +358,24 @@ export class StreamChain implements Flow {
       part.segment?.abort()
       part.stream.destroy()
     }
+  }
+
+  /** Streams tell nothing of what they wait for. */
+  observe(): void {}
+
+  charge(): void {}
+
+  get wait(): Wait | undefined {
+    return undefined
+  }
+
+  get held(): readonly Passed[] {
+    return this.#parts.flatMap(({ segment, stream }) => {
+      if (segment !== undefined) return segment.held
+      const { writableLength, writableObjectMode } = stream
+      if (!writableObjectMode) return { items: writableLength === 0 ? 0 : 1, bytes: writableLength }
+      return { items: writableLength, bytes: 0 }
+    })
   }
 
   counts(): readonly StageCounts[] {

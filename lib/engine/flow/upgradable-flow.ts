@@ -4,7 +4,8 @@ import { isStage } from '../../definition.js'
 import { type BywashError, blame, InvalidOptionError, StageOrderError } from '../../errors.js'
 import type { Outcome } from '../../outcome.js'
 import type { AnyStage, Stage } from '../../stage.js'
-import type { StageCounts } from '../../stage-counts.js'
+import type { Passed, StageCounts } from '../../stage-counts.js'
+import type { LookAt, Wait } from '../../status/look.js'
 import { makePlan, type Plan, place, planOnce } from '../plan.js'
 import { KIND_NAMES, type PlannedStage } from '../planned-stage.js'
 import type { Flow, Sink } from './flow.js'
@@ -154,24 +155,29 @@ export class UpgradableFlow implements Flow, UpgradeHost {
   }
 
   #changeTo(plan: Plan): void {
+    const counts = this.#inner.counts()
     const failure = this.#inner.close(this.#outcome())
     this.#bytesBefore += this.#inner.bytes
     this.#plan = plan
     this.#inner = this.#maker.open(plan, this.#outputEnded ? mutedSink(this.#sink) : this.#sink, this)
     this.#isDue = false
     this.#next = undefined
-    this.#sink.listChanged?.(plan)
     if (failure === undefined) {
-      this.#scope?.runInAsyncScope(() => this.#begin())
+      this.#scope?.runInAsyncScope(() => this.#begin(counts))
     } else {
       this.#isOver = true
       this.#sink.fail(failure)
     }
   }
 
-  /** Opens the list, and gives it what has come. */
-  #begin(): void {
+  /**
+   * Opens the list, and gives it what has come.
+   *
+   * @param counts - Those of the list before it.
+   */
+  #begin(counts: readonly StageCounts[]): void {
     this.#openInner()
+    this.#sink.listChanged?.(this.#plan, counts)
     const held = this.#held
     this.#held = []
     const items = held.length > 1 && this.#plan.accepts === 'bytes' ? [Buffer.concat(held as Buffer[])] : held
@@ -189,7 +195,7 @@ export class UpgradableFlow implements Flow, UpgradeHost {
       reason: 'become',
       error: undefined,
       bytesRead: this.#inner.bytes,
-      bytesWritten: this.#inner.counts().at(-1)?.out.bytes ?? 0,
+      bytesWritten: (this.#inner.counts().at(-1) as StageCounts).out.bytes,
       duration: Math.round(clock.now()) - this.#openedAt,
     }
   }
@@ -220,6 +226,22 @@ export class UpgradableFlow implements Flow, UpgradeHost {
 
   counts(): readonly StageCounts[] {
     return this.#inner.counts()
+  }
+
+  observe(at: LookAt | undefined, connection: Connection): void {
+    this.#inner.observe(at, connection)
+  }
+
+  charge(): void {
+    this.#inner.charge()
+  }
+
+  get wait(): Wait | undefined {
+    return this.#inner.wait
+  }
+
+  get held(): readonly Passed[] {
+    return this.#inner.held
   }
 
   abort(): void {

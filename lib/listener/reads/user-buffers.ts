@@ -100,26 +100,25 @@ export async function proved(
     return socket
   }
   let timer: NodeJS.Timeout | undefined
-  try {
-    await new Promise<void>((resolve, reject) => {
-      timer = setTimeout(reject, timeout)
-      server.on('error', reject).on('connection', socket => {
-        enter(socket).on('error', reject)
-        tryOn(buffers, socket, sockets[0] as Socket).then(resolve, reject)
-      })
-      server.listen(trialAddress(platform), () => {
-        enter(createConnection(clientAddress(server.address()))).on('error', reject)
-      })
+  const trial = new Promise<void>((resolve, reject) => {
+    timer = setTimeout(reject, timeout)
+    server.on('error', reject).on('connection', socket => {
+      enter(socket).on('error', reject)
+      tryOn(buffers, socket, sockets[0] as Socket).then(resolve, reject)
     })
-    return buffers
-  } catch {
-    return undefined
-  } finally {
-    clearTimeout(timer)
-    for (const socket of sockets) socket.destroy()
-    // Nothing of it is left when the listener opens, for one that counts descriptors.
-    await Promise.all([...closed, new Promise(resolve => server.close(resolve))])
-  }
+    server.listen(trialAddress(platform), () => {
+      enter(createConnection(clientAddress(server.address()))).on('error', reject)
+    })
+  })
+  const isProved = await trial.then(
+    () => true,
+    () => false,
+  )
+  clearTimeout(timer)
+  for (const socket of sockets) socket.destroy()
+  // Nothing of it is left when the listener opens, for one that counts descriptors.
+  await Promise.all([...closed, new Promise(resolve => server.close(resolve))])
+  return isProved ? buffers : undefined
 }
 
 /** `exclusive`, since in a worker of node:cluster it would be the primary that listens. */

@@ -2,6 +2,7 @@ import type { AddressInfo } from 'node:net'
 import type { Endpoints } from '../../connection.js'
 import type { TlsOptions } from '../../options/tls-options.js'
 import type { Reason } from '../../outcome.js'
+import type { Status } from '../../status/status.js'
 
 // The messages of the primary and its workers. Scripts may send messages of their own over the same channel, so each of
 // ours has the property `bywash`.
@@ -30,6 +31,8 @@ export type PrimaryListenerMessage =
   | (ForListener & ServedConnection & { readonly bywash: 'serve' })
   /** New TLS options. */
   | (ForListener & { readonly bywash: 'secure'; readonly tls: TlsOptions })
+  /** A request for the status of the listener in the worker. */
+  | (ForListener & { readonly bywash: 'look' })
   /** The answer to `count`. */
   | (ForListener & { readonly bywash: 'total'; readonly total: number })
   | (ForListener & { readonly bywash: 'close'; readonly timeout: number })
@@ -49,6 +52,8 @@ export type WorkerListenerMessage =
   | (ForListener & { readonly bywash: 'over'; readonly id: number; readonly reason: Reason })
   /** A request for the number of connections so far. */
   | (ForListener & { readonly bywash: 'count' })
+  /** The answer to `look`. */
+  | (ForListener & { readonly bywash: 'status'; readonly status: Status })
   /** The worker takes no more connections, nor those that have been sent and not been taken yet. */
   | (ForListener & { readonly bywash: 'leaving' })
   /** All connections of the listener in this worker are closed; `forced` of them were destroyed. */

@@ -53,7 +53,7 @@ export class WorkerPool {
   add(user: PoolUser): void {
     this.#users.set(user.name, user)
     if (this.#supervisors.length === 0) this.#start()
-    else for (const worker of this.#workersOf(user.name)) user.onReady(worker)
+    else for (const worker of this.workersOf(user.name)) user.onReady(worker)
   }
 
   /** Removes a listener. If it is the last, the workers are ended, and the promise resolves when they are gone. */
@@ -92,7 +92,7 @@ export class WorkerPool {
   /** Returns the worker that `choose()` would return. */
   leastLoaded(name: string): WorkerProcess | undefined {
     let best: WorkerProcess | undefined
-    for (const worker of this.#workersOf(name)) {
+    for (const worker of this.workersOf(name)) {
       if (worker.isLeaving) continue
       if (best === undefined || isBetter(worker, best)) best = worker
     }
@@ -101,25 +101,26 @@ export class WorkerPool {
 
   /** Sends a message to each worker that has the listener open. */
   broadcast(name: string, message: PrimaryMessage): void {
-    for (const worker of this.#workersOf(name)) worker.send(message)
+    for (const worker of this.workersOf(name)) worker.send(message)
+  }
+
+  /** The workers that have the listener open. */
+  workersOf(name: string): readonly WorkerProcess[] {
+    return [...this.#workers].filter(({ listeners }) => listeners.has(name))
   }
 
   /** Whether any worker has the listener open. */
   isInUse(name: string): boolean {
-    return this.#workersOf(name).length > 0
+    return this.workersOf(name).length > 0
   }
 
   kill(name: string): void {
-    for (const worker of this.#workersOf(name)) worker.kill()
+    for (const worker of this.workersOf(name)) worker.kill()
   }
 
   /** True when every listener is closing: then no worker is started any more. */
   get #isClosing(): boolean {
     return [...this.#users.values()].every(({ isClosing }) => isClosing)
-  }
-
-  #workersOf(name: string): readonly WorkerProcess[] {
-    return [...this.#workers].filter(({ listeners }) => listeners.has(name))
   }
 
   #start(): void {

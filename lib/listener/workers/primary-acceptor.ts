@@ -24,6 +24,7 @@ const IGNORED_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
 export class PrimaryAcceptor implements Acceptor {
   readonly worker: number
   readonly refused = 0
+  readonly isListening = true
   /** Resolves when the primary has said at which address it listens. */
   readonly bound: Promise<void>
   readonly #name: string
@@ -119,6 +120,9 @@ export class PrimaryAcceptor implements Acceptor {
       case 'secure':
         this.#dispatcher?.setSecureContext(message.tls)
         break
+      case 'look':
+        void this.#tellStatus()
+        break
       case 'total':
         this.#countCallbacks.shift()?.(message.total)
         break
@@ -129,6 +133,12 @@ export class PrimaryAcceptor implements Acceptor {
       case 'dismissed':
         this.#resolveDismissed()
     }
+  }
+
+  async #tellStatus(): Promise<void> {
+    const { worker, address } = this
+    const status = await this.#dispatcher?.status({ name: '', address, state: 'open', worker })
+    if (status !== undefined) this.#send({ bywash: 'status', listener: this.#name, status })
   }
 
   /** Sends `taken` before it serves: a client that has been sent something must never go to another worker. */

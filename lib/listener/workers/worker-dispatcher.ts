@@ -7,7 +7,9 @@ import { InvalidOptionError, type WorkerError } from '../../errors.js'
 import { OPEN_FILES } from '../../open-files.js'
 import type { TlsOptions } from '../../options/tls-options.js'
 import type { Reason } from '../../outcome.js'
-import type { Dispatcher, OnGone } from '../dispatcher.js'
+import { Book } from '../../status/book.js'
+import type { Status } from '../../status/status.js'
+import type { Dispatcher, ListenerFacts, OnGone } from '../dispatcher.js'
 import { type LocalSettings, withoutTls } from '../local-dispatcher.js'
 import type { ServerAcceptor } from '../server-acceptor.js'
 import { stopReading } from '../socket-options.js'
@@ -15,6 +17,7 @@ import { freeName } from './listener-names.js'
 import type { ServedConnection, WorkerListenerMessage } from './messages.js'
 import { EXIT_GRACE_MS, type PoolUser, type WorkerPool } from './pool.js'
 import type { WorkerProcess } from './worker-process.js'
+import { WorkerStatuses } from './worker-statuses.js'
 
 /** An open connection, as the primary keeps it. */
 interface OpenConnection {
@@ -32,6 +35,9 @@ interface OpenConnection {
 export class WorkerDispatcher implements Dispatcher, PoolUser {
   readonly name: string
   readonly servesAnyDuplex = false
+  /** What was opened and has ended; the rest is in the books of the workers. */
+  readonly book: Book
+  readonly #statuses: WorkerStatuses
   isClosing = false
   /** Resolves when a worker is ready or the listener is closed; rejects when no worker can be started. */
   readonly ready: Promise<void>
@@ -53,6 +59,10 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     this.name = name
     this.#pool = pool
     this.#local = local
+    const { clock, observe } = local.settings
+    this.book = new Book(clock, observe, () => [])
+    this.book.serve(local.plan.listed)
+    this.#statuses = new WorkerStatuses(name, clock)
     this.#address = address
     this.#onGone = onGone
     this.ready = new Promise((resolve, reject) => {
@@ -75,6 +85,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
   serve(socket: Socket, served: Connection, head?: Buffer): void {
     const { id, clock, remoteAddress, remotePort } = served
     const number = ++this.#total
+    this.book.opened()
     // Node keeps a list, for each worker, of the sent sockets that have a server. When the server closes, it waits for
     // the answer of each worker, for ever if a worker has died. A socket without its server is not on the list.
     Object.assign(socket, { server: undefined })
@@ -90,6 +101,14 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     if (open.served.ends !== undefined) stopReading(socket)
     this.#open.set(id, open)
     this.#assign(open)
+  }
+
+  async status({ worker, ...facts }: ListenerFacts): Promise<Status> {
+    const { makeStatus } = await import('../../status/make-status.js')
+    const limit = this.#local.settings.admission.maxConnections
+    const connections = { open: this.connections, handshaking: 0, limit }
+    const own = makeStatus(this.book, { ...facts, worker, connections, workers: [] })
+    return this.#statuses.addTo(own, this.#pool.workersOf(this.name))
   }
 
   async replace(): Promise<never> {
@@ -151,6 +170,9 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
       case 'over':
         this.#end(message.id, message.reason)
         break
+      case 'status':
+        this.#statuses.onStatus(worker, message.status)
+        break
       case 'count':
         worker.send({ bywash: 'total', listener: this.name, total: this.#total })
         break
@@ -166,6 +188,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
   }
 
   onGone(worker: WorkerProcess, error: WorkerError): void {
+    this.#statuses.onGone(worker)
     this.#reassignUntaken(worker)
     for (const open of this.#open.values()) {
       if (open.worker === worker) this.#cutOff(open, 'worker-died', error)
@@ -194,6 +217,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     await closed
     await this.#pool.remove(this)
     freeName(this.name)
+    this.book.close()
   }
 
   #finishIfEmpty(): void {
@@ -241,6 +265,8 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
   #end(id: number, reason: Reason): void {
     const { connection, worker } = this.#open.get(id) as OpenConnection
     this.#open.delete(id)
+    if (reason === 'refused') this.book.turnedAway()
+    else this.book.ended({ reason, error: undefined, bytesRead: 0, bytesWritten: 0, duration: 0 })
     if (worker !== undefined) worker.connections--
     this.#onGone(connection, reason)
   }

@@ -37,6 +37,8 @@ export class WorkerProcess {
   readyAt: number | undefined
   /** Whether the process was ended by SIGKILL, which it cannot have sent itself. */
   wasKilled = false
+  /** Number of the worker, from 1 up; one that is started in its place has it again. */
+  readonly number: number
   readonly #child: ChildProcess
   readonly #name: string
   readonly #cpuTime: WorkerEvents['cpuTime']
@@ -53,6 +55,7 @@ export class WorkerProcess {
     child: ChildProcess,
     { onMessage, onRoomMessage, onGone, cpuTime }: WorkerEvents,
   ) {
+    this.number = number
     this.#child = child
     this.#name = `worker ${number} (process ${child.pid})`
     this.#cpuTime = cpuTime

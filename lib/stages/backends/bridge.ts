@@ -20,6 +20,8 @@ export class Bridge {
   #drops = false
   /** Bytes that have come back. */
   answered = 0
+  /** Whether nothing has come back since the last that was taken. */
+  isAwaited = false
 
   /** Begins to read and to write. The owner says with `end()` when nothing more comes back. */
   constructor(controller: HoldingController<Buffer>, writable: Writable, readable: Readable) {
@@ -28,6 +30,7 @@ export class Bridge {
     writable.on('finish', () => this.#finishFlush())
     readable.on('data', (chunk: Buffer) => {
       this.answered += chunk.length
+      this.isAwaited = false
       controller.give(chunk)
       if (controller.desiredSize > 0) return
       readable.pause()
@@ -37,6 +40,7 @@ export class Bridge {
 
   /** Takes a chunk, which leaves with the end of the turn. */
   take(chunk: Buffer): void {
+    this.isAwaited = true
     const pending = this.#pending
     if (pending === undefined) this.#pending = chunk
     else if (Array.isArray(pending)) pending.push(chunk)

@@ -3,6 +3,7 @@ import type { ConnectionOptions } from 'node:tls'
 import type { Clock, Timer } from '../../clock.js'
 import { OPEN_FILES } from '../../open-files.js'
 import { formatDuration } from '../../options/format-duration.js'
+import type { ServerCounts } from './server-counts.js'
 import type { Server } from './server-list.js'
 import { systemText } from './system-text.js'
 import { serverNameOf } from './upstream-tls.js'
@@ -65,8 +66,13 @@ export class Dial {
   cancel(): void {
     if (this.#isOver) return
     this.#isOver = true
+    if (this.#socket !== undefined) this.#counts.connecting--
     this.#clock.clearTimeout(this.#timer)
     this.#socket?.destroy()
+  }
+
+  get #counts(): ServerCounts {
+    return (this.#settings.servers[this.#index] as Server).counts
   }
 
   #begin(): void {
@@ -82,6 +88,7 @@ export class Dial {
     })
     this.#socket = socket
     OPEN_FILES.hold()
+    this.#counts.connecting++
     const index = this.#index
     // A socket that was given up may still say why.
     const onError = (cause: Error) => {
@@ -126,6 +133,7 @@ export class Dial {
   #connected(socket: Socket, server: Server): void {
     this.#isOver = true
     this.#clock.clearTimeout(this.#timer)
+    this.#counts.connected(socket)
     this.#dialled.connected(socket, server)
   }
 
@@ -134,6 +142,7 @@ export class Dial {
     this.#clock.clearTimeout(this.#timer)
     this.#socket?.destroy()
     this.#failures.push(`${name}: ${why}`)
+    this.#counts.failed(why)
     this.#index++
     if (this.#index < this.#settings.servers.length) {
       this.#begin()

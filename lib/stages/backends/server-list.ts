@@ -1,6 +1,7 @@
 import { parseServerAddress } from '../../address.js'
 import { InvalidOptionError } from '../../errors.js'
 import { showValue } from '../../options/show-value.js'
+import { ServerCounts } from './server-counts.js'
 
 /** The address of a server, in code: `host:port`, the path of a unix socket, or an object with either. */
 export type UpstreamAddress =
@@ -15,6 +16,8 @@ export interface Server {
   readonly address: { readonly host: string; readonly port: number } | { readonly path: string }
   /** Whether the address asks for TLS. */
   readonly isTls: boolean
+  /** The connections to it, for a status. */
+  readonly counts: ServerCounts
 }
 
 /** Whether a value may be a list of addresses that code gives, and no text. */
@@ -37,7 +40,8 @@ export function serversOf(given: UpstreamAddress | readonly UpstreamAddress[]): 
 function serverOf(given: unknown): Server {
   const text = typeof given === 'string' ? given : textOf(given as Record<string, unknown> | null)
   const server = text === undefined ? undefined : parseServerAddress(text)
-  if (text !== undefined && server !== undefined) return { name: text, ...server }
+  if (text !== undefined && server !== undefined)
+    return { name: text, ...server, counts: new ServerCounts(text) }
   throw new InvalidOptionError(
     `upstream(): 'address' is a host and a port, such as localhost:6379 or [::1]:6379, or the path of a unix socket, ` +
       `such as ./redis.sock; got ${showValue(given)}.`,

@@ -17,6 +17,7 @@ import {
   type Transformer,
   type TransformerStage,
   unanswered,
+  working,
 } from '../../stage.js'
 import { Bridge } from './bridge.js'
 import { Dial, type DialSettings } from './dial.js'
@@ -87,8 +88,9 @@ export const upstream = defineStage({
   options: UPSTREAM_OPTIONS,
   examples: ['upstream redis.local:6379', "upstream 'a.local:8443,b.local:8443' --tls --tls-ca ca.pem"],
   make: ({ address, connectTimeout, proxyProtocol, ...tls }) => {
+    const servers = serversOf(address)
     const settings: DialSettings = {
-      servers: serversOf(address),
+      servers,
       connectTimeout,
       tls: upstreamTls(tls),
     }
@@ -98,6 +100,7 @@ export const upstream = defineStage({
       emits: 'bytes',
       asks: proxyProtocol !== undefined,
       detached: true,
+      statusSource: { of: settings, upstreams: () => servers.map(({ counts }) => counts.status) },
       waits: 'for its server, until that takes more and when the client has ended',
       open: connection => new Upstream(settings, connection, proxyProtocol),
     })
@@ -164,6 +167,10 @@ class Upstream implements Transformer<Buffer, Buffer> {
 
   flush(): void {
     ;(this.#open as Open).bridge.flush()
+  }
+
+  [working](): boolean {
+    return this.#open?.bridge.isAwaited === true
   }
 
   [unanswered](time: number): BywashError {

@@ -16,6 +16,7 @@ import {
   settle,
   type Transformer,
   type TransformerStage,
+  working,
 } from '../../stage.js'
 import { checkSemaphore, type Semaphore } from './semaphore.js'
 
@@ -187,6 +188,10 @@ class Calling<In, Out> implements Transformer<In, Out> {
     if (limit === undefined) this.begin(slot)
     else limit.begin(slot.begin)
     if (this.#count === concurrency) this.#waitFor(concurrency - 1)
+  }
+
+  [working](): boolean {
+    return this.#count > 0
   }
 
   [reported](fault: InBand, controller: Controller<Out>): void {

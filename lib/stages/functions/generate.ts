@@ -11,6 +11,7 @@ import {
   settle,
   type Transformer,
   type TransformerStage,
+  working,
 } from '../../stage.js'
 
 /** Options of `generate()` for lines. */
@@ -113,6 +114,11 @@ class Generating<In, Out> implements Transformer<In, Out>, AsyncIterableIterator
       this.#asking = undefined
       asking({ done: false, value })
     }
+  }
+
+  /** The generator does something as long as it does not ask for an item. */
+  [working](): boolean {
+    return !this.#isOver && this.#asking === undefined
   }
 
   flush(): void {

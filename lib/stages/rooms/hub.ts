@@ -10,6 +10,8 @@ import {
   type Transformer,
   type TransformerStage,
 } from '../../stage.js'
+import type { StatusSource } from '../../status/source.js'
+import type { HubStatus } from '../../status/status.js'
 import { type Bus, type BusConnection, decodeMessage, encodeMessage } from './bus.js'
 import { busAt } from './bus-at.js'
 import { Room } from './room.js'
@@ -167,6 +169,7 @@ function describeMissed(item: unknown, count: number): unknown {
 class LocalHub<T> implements Hub<T> {
   readonly name: string
   losses = 0
+  #published = 0
   history: number
   readonly #defaults: SubscriberSettings<T>
   readonly #maxTopics: number
@@ -232,11 +235,30 @@ class LocalHub<T> implements Hub<T> {
     await connection?.close()
   }
 
+  /** What a status shows of it. */
+  readonly source: StatusSource = { of: this, hub: () => this.#status() }
+
+  #status(): HubStatus {
+    const subscribers = [...this.#rooms.values()].flatMap(room => [...room.subscribers])
+    const sizes = subscribers.map(({ waitingSize }) => waitingSize)
+    return {
+      name: this.name,
+      topics: this.topics.length,
+      subscribers: subscribers.length,
+      lagging: subscribers.filter(({ isLagging }) => isLagging).length,
+      heldBytes: sizes.reduce((sum, size) => sum + size, 0),
+      maxHeldBytes: sizes.reduce((most, size) => Math.max(most, size), 0),
+      published: this.#published,
+      losses: this.losses,
+    }
+  }
+
   sizeOf(name: string): number {
     return this.#rooms.get(name)?.subscribers.size ?? 0
   }
 
   publishTo(name: string, item: T, except: Connection | undefined): void {
+    this.#published++
     this.#deliver(name, item, except)
     if (this.#bus === undefined) return
     const sequence = (this.#sequences.get(name) ?? 0) + 1
@@ -321,11 +343,13 @@ class LocalHub<T> implements Hub<T> {
 /** A topic by its name; what it has in memory is in its hub. */
 class HubTopic<T> implements Topic<T> {
   readonly name: string
+  readonly source: StatusSource
   readonly #hub: LocalHub<T>
 
   constructor(hub: LocalHub<T>, name: string) {
     this.#hub = hub
     this.name = name
+    this.source = hub.source
   }
 
   get size(): number {
@@ -348,11 +372,13 @@ class HubTopic<T> implements Topic<T> {
 /** A stage that joins a topic for each connection, and publishes what comes. */
 export function stageOf<T>(topic: Topic<T>, options: BroadcastOptions<T> = {}): TransformerStage<T, T> {
   const { echo = false, ...ofSubscriber } = options
+  const { source } = topic as { readonly source?: StatusSource }
   return internalStage<T, T>({
     name: 'broadcast',
     accepts: 'any',
     emits: 'same',
     asks: false,
+    ...(source && { statusSource: source }),
     open: connection => new BroadcastTransformer(topic, connection, echo, ofSubscriber),
   })
 }

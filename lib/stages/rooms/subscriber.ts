@@ -61,6 +61,15 @@ export class Subscriber<T> {
     else this.#addMissed(count)
   }
 
+  /** Whether something waits for it, and the size of that. */
+  get isLagging(): boolean {
+    return this.#waiting !== undefined
+  }
+
+  get waitingSize(): number {
+    return this.#waitingSize
+  }
+
   leave(): void {
     this.#hasLeft = true
     this.#waiting = undefined

@@ -34,7 +34,11 @@ async function sayAll(settings: Partial<LogSettings>, listener?: string) {
   onError?.(failure, failed)
   onOutcome?.({ ...ENDED, reason: 'stage-error', error: failure }, failed)
   onError?.(new StageError('shout', 'enqueued after its end.'), failed)
-  const error = new RefusedError("There were 2 connections already ('maxConnections').", '')
+  const error = new RefusedError(
+    "There were 2 connections already ('maxConnections').",
+    '',
+    'max-connections',
+  )
   onOutcome?.({ ...ENDED, reason: 'refused', error }, new Connection(0, ADDRESS))
   onOutcome?.({ ...ENDED, reason: 'client-reset', bytesRead: 0 }, new Connection(3))
   return lines()

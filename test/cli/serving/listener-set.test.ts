@@ -72,6 +72,11 @@ t.test('listeners are bound, and say where', async t => {
   t.notOk(set.isServing)
   const lines = await apply(['a', 'port: 0', UPPER], ['b', 'port: 0', LOWER])
   t.ok(set.isServing)
+  t.match(
+    [...set].map(listener => listener instanceof Listener),
+    [true, true],
+    'and which',
+  )
   t.match(lines, [/^a: listening on 127\.0\.0\.1:\d+$/, /^b: listening on 127\.0\.0\.1:\d+$/])
   t.equal(await answer(t, portIn(lines[0])), 'HI\n')
   t.equal(await answer(t, portIn(lines[1])), 'hi\n')

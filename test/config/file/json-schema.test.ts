@@ -29,6 +29,9 @@ const GOOD = [
     'port: "${PORT:-0}", allow: [10.0.0.0/8, "::1"], deny: 1.2.3.4, drainTimeout: 1.5s, keepAlive: "true"',
   ),
   withListen('path: ./s, mode: "660"'),
+  `status: 9000\n${FIRST_FILE}`,
+  `status: ./s\n${FIRST_FILE}`,
+  `status: { port: 9000, host: "::1" }\n${FIRST_FILE}`,
   withListen('fd: 3'),
   withListen('fd: systemd:web'),
   withListen(

@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import t from 'tap'
 import { type Connection, sharedCount } from '../../../lib/connection.js'
-import type { Dispatcher } from '../../../lib/listener/dispatcher.js'
+import type { Dispatcher, ListenerFacts } from '../../../lib/listener/dispatcher.js'
 import { takeName } from '../../../lib/listener/workers/listener-names.js'
 import type {
   PrimaryMessage,
@@ -11,6 +11,7 @@ import type {
 } from '../../../lib/listener/workers/messages.js'
 import { type IpcProcess, PrimaryAcceptor } from '../../../lib/listener/workers/primary-acceptor.js'
 import { fakeClock } from '../../../lib/testing/index.js'
+import { sampleStatus } from '../../status/sample-status.js'
 import { identity } from '../../transports/certificates.js'
 
 const ADDRESS = { address: '127.0.0.1', family: 'IPv4', port: 1 }
@@ -56,6 +57,8 @@ function joined(process = new FakeProcess()) {
       lastSent.push(process.sent.at(-1)?.bywash)
     },
     setSecureContext: (tls: unknown) => void secured.push(tls),
+    status: async ({ name, address, state, worker }: ListenerFacts) =>
+      sampleStatus({ name, address, state, workers: [], observedFor: worker ?? 0 }),
   } as unknown as Dispatcher
   acceptor.open(dispatcher, options => void closes.push(options))
   const socket = new FakeSocket()
@@ -110,6 +113,18 @@ t.test('the primary says how many connections there were, to those who ask in th
   process.receive({ bywash: 'total', listener, total: 11 })
   process.receive({ bywash: 'total', listener, total: 12 })
   t.strictSame(answers, ['1: 10', '2: 11'])
+})
+
+t.test('a worker that is asked for its status sends what its dispatcher makes', async t => {
+  const { process, listener } = joined()
+  process.receive({ bywash: 'bound', listener, address: ADDRESS })
+  process.receive({ bywash: 'look', listener })
+  await new Promise(setImmediate)
+  t.match(process.sent.at(-1), {
+    bywash: 'status',
+    listener,
+    status: { name: '', address: ADDRESS, state: 'open', observedFor: 3 },
+  })
 })
 
 t.test('a worker answers questions whether it lives', async t => {

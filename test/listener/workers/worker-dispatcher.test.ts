@@ -11,7 +11,9 @@ import { WorkerPool } from '../../../lib/listener/workers/pool.js'
 import { WorkerDispatcher } from '../../../lib/listener/workers/worker-dispatcher.js'
 import { OPEN_FILES } from '../../../lib/open-files.js'
 import { planOf } from '../../../lib/pipeline.js'
+import type { Status } from '../../../lib/status/status.js'
 import { fakeClock } from '../../../lib/testing/index.js'
+import { sampleStatus } from '../../status/sample-status.js'
 import { identity } from '../../transports/certificates.js'
 import { FakeWorker } from './fake-worker.js'
 
@@ -255,3 +257,101 @@ t.test(
     t.equal(dispatcher.hasRoom, false)
   },
 )
+
+/** Asks for a status; the workers that are given answer. */
+function asking(dispatcher: WorkerDispatcher, one: FakeWorker, listener: string) {
+  const facts = { name: 'x', address: ADDRESS, state: 'open', worker: null } as const
+  const answer = (worker: FakeWorker, status: Status) => worker.report({ bywash: 'status', listener, status })
+  const asked = async (...answers: readonly (readonly [FakeWorker, Status])[]) => {
+    const looks = () => one.heard.filter(({ bywash }) => bywash === 'look').length
+    const before = looks()
+    const status = dispatcher.status(facts)
+    while (looks() === before) await new Promise(resolve => setImmediate(resolve))
+    for (const each of answers) answer(...each)
+    return { status }
+  }
+  return { asked }
+}
+
+t.test('a status is that of all workers, and those of dead ones are not lost', async t => {
+  const { clock, dispatcher, children, serve, listener } = withFakeWorkers({}, 2)
+  const [one, two] = children as [FakeWorker, FakeWorker]
+  for (const worker of [one, two]) worker.report({ bywash: 'ready', listener })
+  await dispatcher.ready
+  for (const id of [1, 2]) serve(id)
+  one.report({ bywash: 'over', listener, id: 1, reason: 'end' })
+  two.report({ bywash: 'taken', listener, id: 2 })
+  const { asked } = asking(dispatcher, one, listener)
+  const sample = sampleStatus()
+  const idle = sampleStatus({ culprit: { kind: 'input', stage: null, text: 'nothing comes' } })
+  const both = await (await asked([one, idle], [two, sample])).status
+  t.match(both.workers, [
+    { number: 1, state: 'serving', connections: 0 },
+    { number: 2, state: 'serving', connections: 1 },
+  ])
+  const { total } = both.traffic
+  t.same([total.opened, total.ended, total.refused], [2, { end: 1 }, {}], 'the primary knows these')
+  t.equal(total.bytesIn, 2 * sample.traffic.total.bytesIn)
+  t.equal(both.connections.open, 1)
+  t.equal(both.culprit.kind, 'stage', 'that of the worker which is slow')
+  t.match(both.hubs, [{ name: 'lobby', subscribers: 2 * 1290, maxHeldBytes: 917_504 }])
+  t.match(both.upstreams, [{ connects: 2 * 9_310, lastFailure: 'connection refused' }])
+  t.equal(both.slowest.length, 18)
+
+  two.die(1)
+  const [, , three] = children as [FakeWorker, FakeWorker, FakeWorker]
+  t.equal(three, undefined, 'none is started at once')
+  const { status } = await asked()
+  clock.advance(1_000)
+  const left = await status
+  t.match(left.workers, [
+    { number: 1, state: 'silent' },
+    { number: 2, state: 'dead', traffic: { bytesIn: sample.traffic.total.bytesIn } },
+  ])
+  t.match(left.traffic.total, { bytesIn: total.bytesIn, ended: { end: 1, 'worker-died': 1 } })
+  t.equal(left.connections.open, 0)
+})
+
+t.test('a status tells of workers that have never answered, and of those that leave', async t => {
+  const { clock, dispatcher, children, listener } = withFakeWorkers({}, 2)
+  const [one, two] = children as [FakeWorker, FakeWorker]
+  for (const worker of [one, two]) worker.report({ bywash: 'ready', listener })
+  const { asked } = asking(dispatcher, one, listener)
+  one.report({ bywash: 'leaving', listener })
+  const { status } = await asked([one, sampleStatus()])
+  clock.advance(1_000)
+  const { workers, stages } = await status
+  t.match(workers, [
+    { number: 1, state: 'leaving', culprit: { kind: 'stage' }, process: { pid: 4321 } },
+    { number: 2, state: 'silent', culprit: { kind: 'unknown' }, process: null },
+  ])
+  t.match(workers[1]?.traffic, { opened: 0, bytesIn: 0 })
+  t.same(stages, [])
+})
+
+t.test('what several workers had counted before they died is added up', async t => {
+  const { dispatcher, children, listener } = withFakeWorkers({}, 3)
+  const [one, two, three] = children as [FakeWorker, FakeWorker, FakeWorker]
+  for (const worker of [one, two, three]) worker.report({ bywash: 'ready', listener })
+  const { asked } = asking(dispatcher, one, listener)
+  const sample = sampleStatus()
+  await (await asked([one, sample], [two, sample], [three, sample])).status
+  two.die(1)
+  three.die(1)
+  const { traffic } = await (await asked([one, sample])).status
+  t.equal(traffic.total.bytesIn, 3 * sample.traffic.total.bytesIn)
+})
+
+t.test('a connection whose handshake fails in its worker is refused, and was not opened', async t => {
+  const { dispatcher, children, serve, listener, gone } = withFakeWorkers()
+  const [worker] = children as [FakeWorker]
+  worker.report({ bywash: 'ready', listener })
+  serve(1)
+  worker.report({ bywash: 'taken', listener, id: 1 })
+  worker.report({ bywash: 'over', listener, id: 1, reason: 'refused' })
+  const { asked } = asking(dispatcher, worker, listener)
+  const { traffic } = await (await asked([worker, sampleStatus()])).status
+  t.match(traffic.total, { opened: 0, refused: { handshake: 1 } })
+  t.same(traffic.total.ended, {})
+  t.strictSame(gone, [[1, 'refused']])
+})

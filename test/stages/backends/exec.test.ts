@@ -18,6 +18,7 @@ import {
   pipeline,
   prefix,
   StderrError,
+  stage,
   take,
   toLines,
   toStream,
@@ -53,6 +54,23 @@ for (const plan of PLANS) {
       if ((await client.outcome).reason !== 'end') throw new Error('no good end')
     })
     await fc.assert(property, { numRuns: runs(60) })
+  })
+
+  t.test(`${plan}: chunks that come in one turn leave in their order`, async t => {
+    const cut = stage<Buffer, Buffer>({
+      name: 'cut',
+      accepts: 'bytes',
+      emits: 'bytes',
+      open: () => ({
+        transform(chunk, controller) {
+          for (const byte of chunk) controller.enqueue(Buffer.of(byte))
+        },
+      }),
+    })
+    const client = connect(pipeline().through(cut).through(exec('cat')), { plan })
+    client.send('abcd')
+    client.end()
+    t.equal(String(await client.receive()), 'abcd')
   })
 
   t.test(`${plan}: stages before it see what comes, and stages behind it what it writes`, async t => {

@@ -1,0 +1,197 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { boundAddress, formatAddress } from '../address.js'
+import { type Clock, systemClock } from '../clock.js'
+import { openServer } from '../listener/open-server.js'
+import { Access, type Refusal } from './access.js'
+import { METRICS_TYPE, metricsText } from './metrics.js'
+import { PAGE, PAGE_POLICY } from './page/page.js'
+import { unreadiness } from './readiness.js'
+import { Snapshots } from './snapshots.js'
+import type { StatusServerSettings } from './status-options.js'
+import type { StatusSources } from './status-source.js'
+import { readUplot } from './uplot-files.js'
+import { Watchers } from './watchers.js'
+
+/** Sockets at once: 32 watchers, and as many again for scrapes and probes. One more is closed at once. */
+const MAX_SOCKETS = 64
+
+const LIMITS = {
+  maxHeaderSize: 8_192,
+  headersTimeout: 5_000,
+  requestTimeout: 5_000,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 1_000,
+} as const
+
+/** The silence of a socket, in both directions, after which it is closed. */
+const IDLE_TIMEOUT_MS = 30_000
+
+/** Headers of every answer. */
+const HEADERS = {
+  'Cache-Control': 'no-store',
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+}
+
+const TEXT = 'text/plain; charset=utf-8'
+
+/** An answer that is sent whole. */
+interface Answer {
+  readonly status?: 200 | 500 | Refusal['status']
+  readonly type?: string
+  readonly body: string | Buffer
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** What is served at a path; undefined where it has answered by itself. */
+interface Route {
+  /** Whether a token is asked for, where there is one. */
+  readonly isSecret: boolean
+  readonly answer: (request: IncomingMessage, response: ServerResponse) => Promise<Answer | undefined>
+}
+
+/** A running status server. `serveStatus()` returns it. */
+export class StatusServer {
+  readonly #server: Server
+  readonly #watchers: Watchers
+  readonly #address: AddressInfo
+
+  constructor(server: Server, watchers: Watchers) {
+    this.#server = server
+    this.#watchers = watchers
+    this.#address = boundAddress(server)
+  }
+
+  /** The bound address, as `listener.address` has it. */
+  get address(): AddressInfo {
+    return this.#address
+  }
+
+  /** Where the page is, such as `http://127.0.0.1:9000/`; for a unix socket `unix:` and its path. */
+  get url(): string {
+    const { address, family, port } = this.#address
+    return family === 'unix' ? `unix:${address}` : `http://${formatAddress(address, port)}/`
+  }
+
+  /** Ends all requests and frees the address; resolves when that is done. A second call does nothing more. */
+  async close(): Promise<void> {
+    if (!this.#server.listening) return
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    this.#watchers.close()
+    this.#server.closeAllConnections()
+    await closed
+  }
+}
+
+/** Implementation of `serveStatus()`. */
+export async function openStatusServer(
+  sources: StatusSources,
+  settings: StatusServerSettings,
+  clock: Clock = systemClock,
+): Promise<StatusServer> {
+  const snapshots = new Snapshots(sources, clock)
+  const watchers = new Watchers(snapshots, clock)
+  const access = new Access(settings)
+  const routes = routesOf(snapshots, watchers)
+  const server = createServer(LIMITS, (request, response) => {
+    void respond(request, response, access, routes)
+  })
+  server.maxConnections = MAX_SOCKETS
+  server.timeout = IDLE_TIMEOUT_MS
+  // Somebody who looks is no reason for a process to live on.
+  server.on('connection', socket => socket.unref())
+  await openServer(server, settings.bind)
+  server.unref()
+  return new StatusServer(server, watchers)
+}
+
+function routesOf(snapshots: Snapshots, watchers: Watchers): Readonly<Record<string, Route>> {
+  const open = (answer: Route['answer']): Route => ({ isSecret: false, answer })
+  const secret = (answer: Route['answer']): Route => ({ isSecret: true, answer })
+  return {
+    '/': open(async () => ({
+      type: 'text/html; charset=utf-8',
+      body: PAGE,
+      headers: { 'Content-Security-Policy': PAGE_POLICY },
+    })),
+    '/uplot.js': open(() => uplotAnswer('uPlot.iife.min.js', 'text/javascript; charset=utf-8')),
+    '/uplot.css': open(() => uplotAnswer('uPlot.min.css', 'text/css; charset=utf-8')),
+    '/healthz': open(async () => ({ body: 'ok\n' })),
+    '/readyz': open(async () => {
+      const reason = await snapshots.get().then(unreadiness, (error: Error) => error.message)
+      return reason === undefined ? { body: 'ready\n' } : refused({ status: 503, text: reason })
+    }),
+    '/status': secret(async () => ({
+      type: 'application/json; charset=utf-8',
+      body: `${JSON.stringify(await snapshots.get())}\n`,
+    })),
+    '/metrics': secret(async () => ({ type: METRICS_TYPE, body: await metricsText(await snapshots.get()) })),
+    '/events': secret(async ({ method }, response) => {
+      if (watchers.isFull) {
+        return refused({
+          status: 503,
+          text: 'Too many readers of events.',
+          headers: { 'Retry-After': '10' },
+        })
+      }
+      response.writeHead(200, { ...HEADERS, 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' })
+      if (method === 'HEAD') response.end()
+      else await watchers.add(response)
+      return undefined
+    }),
+  }
+}
+
+async function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  access: Access,
+  routes: Readonly<Record<string, Route>>,
+): Promise<void> {
+  const answer = await answerTo(request, response, access, routes)
+  if (answer === undefined) return
+  const { status = 200, type = TEXT, body, headers } = answer
+  response.writeHead(status, {
+    ...HEADERS,
+    'Content-Type': type,
+    'Content-Length': Buffer.byteLength(body),
+    ...headers,
+  })
+  response.end(body)
+}
+
+async function answerTo(
+  request: IncomingMessage,
+  response: ServerResponse,
+  access: Access,
+  routes: Readonly<Record<string, Route>>,
+): Promise<Answer | undefined> {
+  const refusal = access.refusalOf(request)
+  if (refusal !== undefined)
+    return { ...refused(refusal), headers: { ...refusal.headers, Connection: 'close' } }
+  const [path = ''] = (request.url as string).split('?', 1)
+  const route = Object.hasOwn(routes, path) ? routes[path] : undefined
+  if (route === undefined) {
+    return refused({ status: 404, text: `Nothing is here. There is ${Object.keys(routes).join(' ')}` })
+  }
+  const tokenRefusal = route.isSecret ? access.tokenRefusalOf(request) : undefined
+  if (tokenRefusal !== undefined) return refused(tokenRefusal)
+  try {
+    return await route.answer(request, response)
+  } catch (error) {
+    return { status: 500, body: `The status could not be had: ${(error as Error).message}.\n` }
+  }
+}
+
+function refused({ status, text, headers }: Refusal): Answer {
+  return { status, body: `${text}\n`, ...(headers === undefined ? {} : { headers }) }
+}
+
+async function uplotAnswer(name: string, type: string): Promise<Answer> {
+  return { type, body: await readUplot(name), headers: { 'Cache-Control': 'max-age=3600' } }
+}
