@@ -93,6 +93,7 @@ export type {
   StageErrorEvent,
 } from './status/diagnostics.js'
 
+export type {
   Amount,
   ConnectionStatus,
   Culprit,
