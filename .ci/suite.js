@@ -51,7 +51,7 @@ const WITHOUT_COVERAGE = [
 const GROUP_SIZE = 12
 
 /** The time after which a file has failed. */
-const FILE_TIMEOUT_MS = 180_000
+const FILE_TIMEOUT_S = 180
 
 const DURATIONS = '.cache/suite-durations.json'
 /** What the last run of the whole suite has skipped, a line for each test; `.ci/run` prints it at its end. */
@@ -104,15 +104,13 @@ function lastDurations() {
 /** Runs a group of files in one process, and gives what it printed with what came of it. */
 async function run(files, reports) {
   const covers = reports !== undefined && !files.some(file => WITHOUT_COVERAGE.includes(file))
-  const timeoutMs = FILE_TIMEOUT_MS * files.length
   const child = spawn(
     process.execPath,
-    [`--import=./${COMPILED}/test/gate/leak-gate.js`, '.ci/run-tests.js', ...files],
+    [`--import=./${COMPILED}/test/gate/leak-gate.js`, '.ci/run-tests.js', String(FILE_TIMEOUT_S), ...files],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...process.env,
-        TAP_TIMEOUT: String(timeoutMs / 1000),
         BYWASH_TEST_RUNS: values.all ? 'all' : 'some',
         ...(covers ? { NODE_V8_COVERAGE: reports } : {}),
       },
@@ -124,10 +122,9 @@ async function run(files, reports) {
       output += text
     })
   }
-  const terminate = setTimeout(() => child.kill('SIGTERM'), timeoutMs + 5_000)
-  const kill = setTimeout(() => child.kill('SIGKILL'), timeoutMs + 15_000)
+  // A process that does not come to see to its own timeout.
+  const kill = setTimeout(() => child.kill('SIGKILL'), (FILE_TIMEOUT_S * files.length + 15) * 1000)
   const ended = await new Promise(resolve => child.on('exit', (code, signal) => resolve(code ?? signal)))
-  clearTimeout(terminate)
   clearTimeout(kill)
   const durations = [...output.matchAll(/^# (\S+): ([\d.]+) s$/gm)].map(([, file, s]) => [file, Number(s)])
   const [, totals = ''] = /^# \{ (.*) \}$/m.exec(output) ?? []
@@ -186,7 +183,7 @@ const covers = isWhole && !values['no-coverage']
 const all = findTests(isWhole ? ['test'] : positionals)
 const last = lastDurations()
 /** The longest begin first: by what they took the last time, or by the list. */
-const expected = file => last[file] ?? (FIRST_FILES.includes(file) ? FILE_TIMEOUT_MS : 0)
+const expected = file => last[file] ?? (FIRST_FILES.includes(file) ? FILE_TIMEOUT_S : 0)
 const expectedOf = group => group.reduce((total, file) => total + expected(file), 0)
 const groups = groupFiles(all).sort((one, other) => expectedOf(other) - expectedOf(one))
 const results = await runAll(groups, Number(values.jobs), covers ? REPORTS : undefined)
