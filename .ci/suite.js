@@ -37,7 +37,9 @@ const LONG_FILES = {
   'test/package/using.test.ts': 'it installs, bundles and runs the package as its users do',
   'test/stages/laws.test.ts': 'it checks every stage against every law',
   'test/status-server/page.test.ts': 'it starts a browser, and a server again under its page',
+  'test/faults/35-one-worker-cannot-start.test.ts': 'a worker fails five times, with a delay behind each',
   'test/faults/36-descriptors.test.ts': 'it starts a process with a limit of descriptors for each case',
+  'test/cli/completion/completion.test.ts': 'it starts bash, zsh and fish for each word',
 }
 
 /** Files of which the coverage of lib/ says nothing new: they run what is built, or what other files test line by line. */
@@ -161,14 +163,20 @@ async function runAll(groups, jobs, reports) {
   return results
 }
 
-/** Runs the files that took longer than a limit the last time, each alone; false where one takes longer still. */
+/**
+ * Runs the files that took longer than a limit the last time, each alone; false where one takes longer still, three times: other
+ * programs have the processors too.
+ */
 async function checkSlow(limit) {
   const slow = Object.entries(lastDurations()).filter(([, seconds]) => seconds > limit)
   let isGood = true
   for (const [file] of slow) {
-    const { durations } = await run([file])
-    const seconds = durations[0]?.[1] ?? Number.POSITIVE_INFINITY
     const reason = LONG_FILES[file]
+    let seconds = Number.POSITIVE_INFINITY
+    for (let attempt = 1; seconds > limit && attempt <= (reason === undefined ? 3 : 1); attempt++) {
+      const { durations } = await run([file])
+      seconds = Math.min(seconds, durations[0]?.[1] ?? Number.POSITIVE_INFINITY)
+    }
     if (seconds > limit && reason === undefined) isGood = false
     console.log(`${seconds.toFixed(1).padStart(6)} s  ${file}${reason === undefined ? '' : `: ${reason}`}`)
   }
