@@ -51,7 +51,7 @@ export function mergeStatus(own: Status, live: readonly Status[], dead: readonly
 
 const sum = (numbers: readonly number[]) => numbers.reduce((total, each) => total + each, 0)
 
-/** The counts of a worker that has ended, and no state of it. */
+/** The traffic of all workers; what was opened, refused and ended the primary has counted itself. */
 function mergeTraffic(own: Status, live: readonly Status[], dead: readonly Status[]): Windows<Traffic> {
   const add = (traffic: Traffic, others: readonly Traffic[]): Traffic => ({
     ...traffic,

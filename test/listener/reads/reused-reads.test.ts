@@ -167,7 +167,7 @@ t.test('a socket whose reads are long is read into memory of its own', { skip: i
   const texts = String(written)
   const next = await send(LONG.toUpperCase())
   t.equal(String(written), texts, 'but not while the socket holds output')
-  t.equal(next.buffer.byteLength, next.length, 'the next read is a copy')
+  t.not(next.buffer, own.buffer, 'the next read has other memory')
   keeper.isFlushed = true
   const last = await send(LONG)
   for (let count = 0; count < 4; count++) {
