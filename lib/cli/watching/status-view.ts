@@ -184,10 +184,11 @@ function connectionLines(status: Status, state: ViewState, width: number): reado
     .sort((one, other) => value(other) - value(one))
     .map(each => connectionLine(each, width))
     .filter(line => line.some(([text]) => text.toLowerCase().includes(wanted)))
-  const filter = wanted === '' ? '' : `, with '${printable(state.filter)}'`
-  const order: StyledLine = [[`by ${state.sort}${filter}`, 'dim']]
-  if (rows.length === 0) return [[['CONNECTIONS  none ', 'dim'], ...order], []]
-  return [[[`CONNECTIONS${connectionTitle(width)}`, 'dim']], ...rows, [['  ', 'dim'], ...order], []]
+  const filter = wanted === '' ? '' : `with '${printable(state.filter)}'`
+  if (rows.length === 0)
+    return [[[`CONNECTIONS  none ${filter || 'that waits or holds anything'}`, 'dim']], []]
+  const order = `  by ${state.sort}${filter === '' ? '' : `, ${filter}`}`
+  return [[[`CONNECTIONS${connectionTitle(width)}`, 'dim']], ...rows, [[order, 'dim']], []]
 }
 
 function connectionLine(connection: ConnectionStatus, width: number): StyledLine {
