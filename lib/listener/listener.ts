@@ -8,6 +8,7 @@ import { integer } from '../options/option.js'
 import { type OptionsOf, settingsFrom } from '../options/option-values.js'
 import type { TlsOptions } from '../options/tls-options.js'
 import type { Pipeline } from '../pipeline.js'
+import { publishListener } from '../status/diagnostics.js'
 import type { Status } from '../status/status.js'
 import type { Acceptor } from './acceptor.js'
 import type { Dispatcher } from './dispatcher.js'
@@ -50,6 +51,8 @@ export class Listener {
     settings.signal?.addEventListener('abort', this.#onAbort)
     watchUncaught(this.#uncaught)
     acceptor.open(dispatcher, options => void this.close(options))
+    // In a worker the acceptor does it, when the primary has said the address.
+    if (acceptor.worker === undefined) publishListener('open', this)
     if (settings.signal?.aborted) this.#onAbort()
   }
 
@@ -190,6 +193,7 @@ export class Listener {
     await this.#closed
     unwatchUncaught(this.#uncaught)
     const result = { forced: await served }
+    if (!this.#isOver) publishListener('close', this)
     this.#isOver = true
     this.#resolveClosed(result)
     return result

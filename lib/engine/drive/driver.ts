@@ -28,6 +28,7 @@ import type { Outcome, Reason } from '../../outcome.js'
 import type { Reply } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import type { Book, Observed } from '../../status/book.js'
+import { publishStageError, STAGE_ERROR } from '../../status/diagnostics.js'
 import type { LookAt, Wait } from '../../status/look.js'
 import type { StageBook } from '../../status/stage-book.js'
 import type { ChunkUse } from '../flow/chunk-use.js'
@@ -480,13 +481,18 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   claimReport(): boolean {
-    return this.#settings.onError !== undefined && this.#faultReports.claim()
+    return this.#isTold && this.#faultReports.claim()
   }
 
   report(reported: Reported | UntoldFaults): void {
-    if (this.#settings.onError === undefined) return
+    if (!this.#isTold) return
     if (reported instanceof UntoldFaults || isFault(reported)) this.#faultReports.report(reported)
     else this.#tell(reported)
+  }
+
+  /** Whether somebody hears of what stages report. */
+  get #isTold(): boolean {
+    return this.#settings.onError !== undefined || STAGE_ERROR.hasSubscribers
   }
 
   get #faultReports(): FaultReports {
@@ -555,6 +561,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   #tell(error: BywashError): void {
+    publishStageError(this.connection, error)
     guarded('onError', () => this.#settings.onError?.(error, this.connection), this.connection)
   }
 
