@@ -28,6 +28,7 @@ import type { Outcome, Reason } from '../../outcome.js'
 import type { Reply } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import type { Book, Observed } from '../../status/book.js'
+import { publishStageError, STAGE_ERROR } from '../../status/diagnostics.js'
 import type { LookAt, Wait } from '../../status/look.js'
 import type { StageBook } from '../../status/stage-book.js'
 import type { ChunkUse } from '../flow/chunk-use.js'
@@ -283,7 +284,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.#startTls = startTls
     this.#flowFull = true
     duplex.pause()
-    // What was read before is discarded: it came before the client knew that it may begin.
+    // Bytes that were read before are discarded: they came before the client knew that it may begin.
     while (duplex.readableLength > 0) duplex.read()
     return startTls.promise
   }
@@ -493,13 +494,18 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   claimReport(): boolean {
-    return this.#settings.onError !== undefined && this.#faultReports.claim()
+    return this.#isTold && this.#faultReports.claim()
   }
 
   report(reported: Reported | UntoldFaults): void {
-    if (this.#settings.onError === undefined) return
+    if (!this.#isTold) return
     if (reported instanceof UntoldFaults || isFault(reported)) this.#faultReports.report(reported)
     else this.#tell(reported)
+  }
+
+  /** Whether somebody hears of what stages report. */
+  get #isTold(): boolean {
+    return this.#settings.onError !== undefined || STAGE_ERROR.hasSubscribers
   }
 
   get #faultReports(): FaultReports {
@@ -568,6 +574,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   #tell(error: BywashError): void {
+    publishStageError(this.connection, error)
     guarded('onError', () => this.#settings.onError?.(error, this.connection), this.connection)
   }
 
