@@ -502,36 +502,35 @@ export class FusedSegment implements Flow, Owner, Probed {
     }
     for (const item of output) this.#sink.write(item)
     if (this.#busy) return
-    if (!this.#turnDue) {
-      this.#turnDue = true
-      this.#isPush = true
-      if (pushedSegments.push(this) === 1) process.nextTick(FusedSegment.#endPushedTurns)
-      // There is room for the first item, or its sender would have waited.
-      if (this.turnSize === 0) {
-        this.turnSize = bytes + 1
-        return
-      }
+    if (this.#turnDue) {
+      this.#countPush(bytes)
+      return
     }
-    this.#countPush(bytes)
+    this.#turnDue = true
+    this.#isPush = true
+    if (pushedSegments.push(this) === 1) process.nextTick(FusedSegment.#endPushedTurns)
+    // There is room for the first item, or its sender would have waited.
+    this.turnSize += bytes + 1
+    this.#hasPushed = true
   }
 
   static #endPushedTurns(): void {
     const segments = pushedSegments
     pushedSegments = []
     for (const segment of segments) {
-      if (segment.#isPush && segment.#turnDue && segment.#state === 'open') segment.#endPush()
+      const isPush = segment.#isPush && segment.#turnDue && segment.#state === 'open'
+      if (isPush && segment.#probe === undefined) segment.#endPush()
       else FusedSegment.#endDueTurn(segment)
     }
   }
 
-  /** Ends a turn that has only brought encoded items: no stage has gathered anything. */
+  /** Ends a turn that has only brought encoded items: no stage has gathered anything, or comes to its end. */
   #endPush(): void {
     this.#turnDue = false
     this.#isPush = false
     this.#hasPushed = false
     this.turnSize = 0
     this.sinkIsFull = !this.#sink.endTurn()
-    this.#probe?.turnEnded()
     if (!this.#sink.hasRoom(this.queuedSize)) this.#sink.overflow()
     if (this.#readyCallbacks !== undefined) this.tellReady()
   }

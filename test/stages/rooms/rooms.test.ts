@@ -791,12 +791,16 @@ t.test(
 
 t.test('maxPending of the connection holds for what a room sends, too', async t => {
   const room = hub<string>()
-  const duplex = new Duplex({ read() {}, write() {} })
   const list = pipeline().through(lines()).through(room.stage()).through(toLines())
+  const first = connect(list)
+  const duplex = new Duplex({ read() {}, write() {} })
   const outcome = list.handle(duplex, { maxPending: 3 })
-  await turns()
+  while (room.size < 2) await turns()
   room.publish('longer than that')
+  t.equal(String(await first.receive('\n')), 'longer than that\n')
   await turns()
   duplex.destroy()
   t.match(await outcome, { reason: 'slow-consumer' })
+  first.end()
+  await first.outcome
 })
