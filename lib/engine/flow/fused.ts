@@ -107,7 +107,7 @@ export class FusedSegment implements Flow, Owner, Probed {
   /** The number of links that wait. */
   #waits = 0
   /** The rest of a chunk that has come while a link waits or the sink is full. */
-  #rest: unknown
+  rest: unknown
   sinkIsFull = false
   /** Whether the output does not come of the input, so that a full sink holds no input back. */
   readonly isDetached: boolean
@@ -232,14 +232,14 @@ export class FusedSegment implements Flow, Owner, Probed {
     this.#items++
     this.bytes += sizeOf(this.#stages[0]?.accepts ?? 'bytes', item)
     if (this.#inPieces) {
-      this.#rest = item
+      this.rest = item
       if (this.#waits === 0) this.endTurn()
     } else {
       this.#busy = true
       this.#hand(this.first, item)
       this.endTurn()
     }
-    this.#isFull = this.#waits > 0 || this.#rest !== undefined
+    this.#isFull = this.#waits > 0 || this.rest !== undefined
     return !this.#isFull
   }
 
@@ -260,21 +260,21 @@ export class FusedSegment implements Flow, Owner, Probed {
 
   resume(): void {
     this.sinkIsFull = false
-    if (this.#rest !== undefined) this.endTurn()
+    if (this.rest !== undefined) this.endTurn()
     else this.#probe?.turnEnded()
     this.tellReady()
   }
 
   /** Takes the rest of a chunk, in pieces, for as long as no link waits and the sink takes the output. */
   #takeRest(): void {
-    while (this.#rest !== undefined && this.#waits === 0 && (!this.sinkIsFull || this.isDetached)) {
-      const rest = this.#rest
+    while (this.rest !== undefined && this.#waits === 0 && (!this.sinkIsFull || this.isDetached)) {
+      const rest = this.rest
       const length = this.#stages[0]?.accepts === 'bytes' ? this.#pieceOf(rest as Buffer) : Infinity
       if ((rest as Buffer).length > length) {
-        this.#rest = (rest as Buffer).subarray(length)
+        this.rest = (rest as Buffer).subarray(length)
         this.#hand(this.first, (rest as Buffer).subarray(0, length))
       } else {
-        this.#rest = undefined
+        this.rest = undefined
         this.#hand(this.first, rest)
       }
       // A frame that was gathered must not wait until more was taken.
@@ -302,9 +302,9 @@ export class FusedSegment implements Flow, Owner, Probed {
     this.#waits++
     this.#isHeld = true
     this.#isFull = true
-    for (const dropped of [this.#rest, this.#residue])
+    for (const dropped of [this.rest, this.#residue])
       this.bytes -= (dropped as Buffer | undefined)?.length ?? 0
-    this.#rest = undefined
+    this.rest = undefined
     this.#residue = undefined
     this.#whenQuiet = whenQuiet
     if (!this.#busy) this.endTurnSoon()
@@ -348,7 +348,7 @@ export class FusedSegment implements Flow, Owner, Probed {
 
   abort(): void {
     this.#state = 'done'
-    this.#rest = undefined
+    this.rest = undefined
     for (let link = this.#head; link !== undefined; link = link.after) link.stop('stopped')
     this.tellReady()
   }
@@ -394,8 +394,8 @@ export class FusedSegment implements Flow, Owner, Probed {
     const held: Passed[] = []
     for (let link = this.#head; link !== undefined; link = link.after) held.push(link.held)
     const [first, ...others] = held
-    if (first === undefined || this.#rest === undefined) return held
-    const size = sizeOf((this.#head as Link).planned.accepts, this.#rest)
+    if (first === undefined || this.rest === undefined) return held
+    const size = sizeOf((this.#head as Link).planned.accepts, this.rest)
     return [{ items: first.items + 1, bytes: first.bytes + size }, ...others]
   }
 
@@ -403,7 +403,7 @@ export class FusedSegment implements Flow, Owner, Probed {
     this.#probe?.end()
     this.#probe = undefined
     this.#state = 'done'
-    this.#rest = undefined
+    this.rest = undefined
     let failure: BywashError | undefined
     // What `close` enqueues is an error of its stage.
     this.#busy = true
@@ -677,7 +677,7 @@ export class FusedSegment implements Flow, Owner, Probed {
     }
     if (!this.#isSound) return
     this.#host.beginChange(next)
-    this.#residue = this.#rest
+    this.#residue = this.rest
     this.#becoming = link
     this.#stopThrough(link)
     link.stop('ended')
@@ -709,7 +709,7 @@ export class FusedSegment implements Flow, Owner, Probed {
   }
 
   #stopThrough(last: Link): void {
-    this.#rest = undefined
+    this.rest = undefined
     let link = this.#head
     while (link !== undefined && link !== last.after) {
       if (link.state === 'open') link.stop('stopped')
@@ -726,7 +726,7 @@ export class FusedSegment implements Flow, Owner, Probed {
     this.complete(this.#head)
     const outputEnded = this.#endsOutput && !this.#isHeld && this.#flushOutput()
     let flushed = false
-    while (this.#state !== 'open' && !flushed && this.#rest === undefined && this.#waits === 0) {
+    while (this.#state !== 'open' && !flushed && this.rest === undefined && this.#waits === 0) {
       flushed = this.#flush(this.#head)
       this.complete(this.#head)
     }
@@ -743,7 +743,7 @@ export class FusedSegment implements Flow, Owner, Probed {
       this.#finish()
     } else if (hasPushed && !this.#sink.hasRoom(this.queuedSize)) {
       this.#sink.overflow()
-    } else if (this.#isFull && this.#waits === 0 && this.#rest === undefined) {
+    } else if (this.#isFull && this.#waits === 0 && this.rest === undefined) {
       this.#isFull = false
       this.#sink.drained()
     }

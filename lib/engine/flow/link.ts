@@ -117,6 +117,11 @@ export class Link implements HoldingController<unknown>, Receiver {
     return this.#holds > 0 || this.transformer[working]?.() === true
   }
 
+  /** About how many items wait for the stage: reports among them count too. */
+  get queueLength(): number {
+    return this.#queue === undefined ? 0 : this.#queue.length - this.#queueStart
+  }
+
   /** The items that wait for the stage, and their bytes. */
   get held(): Passed {
     const items = this.#queue?.slice(this.#queueStart).filter(item => !(item instanceof QueuedReport)) ?? []

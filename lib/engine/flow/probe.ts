@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock.js'
+import type { Passed } from '../../stage-counts.js'
 import type { Look, LookAt, Wait } from '../../status/look.js'
 import type { StageAccount } from '../../status/stage-account.js'
 import type { Link, Receiver } from './link.js'
@@ -12,6 +13,8 @@ export interface Probed {
   /** The first link that takes items. */
   first: Receiver | undefined
   readonly sinkIsFull: boolean
+  readonly rest: unknown
+  readonly held: readonly Passed[]
 }
 
 /** Stands in front of a link in a turn that is timed. */
@@ -94,6 +97,8 @@ export class Probe {
   turnEnded(): void {
     if (this.#timed !== undefined) this.#enterTurn(this.#timed)
     const working = this.#findWork()
+    // What is at work, or full, keeps items waiting.
+    if (working !== 0) this.#noteHeld()
     if (working !== this.#working) {
       this.charge()
       this.#working = working
@@ -148,6 +153,17 @@ export class Probe {
     return working
   }
 
+  /** Remembers what waits now where that is more than ever; it is measured only then. */
+  #noteHeld(): void {
+    let held: readonly Passed[] | undefined
+    for (const [index, account] of this.#accounts.entries()) {
+      const rest = index === 0 && this.#segment.rest !== undefined ? 1 : 0
+      if ((this.#links[index] as Link).queueLength + rest <= account.heldAtMost.items) continue
+      held ??= this.#segment.held
+      account.heldAtMost = held[index] as Passed
+    }
+  }
+
   #rest(time: number): void {
     const look = this.#look
     const working = this.#working
@@ -194,11 +210,19 @@ export class Probe {
   #enterTurn(timed: readonly TimedLink[]): void {
     this.#disarm()
     const { stride } = this.#look
-    const own = timed.map((each, index) => {
-      const behind = timed.slice(index + 1).find(({ link }) => link.transformer.transform !== undefined)
+    const takers = timed.filter(({ link }) => link.transformer.transform !== undefined)
+    const estimated = timed.map((each, index) => {
+      const behind = takers.find(({ link }) => timed.findIndex(other => other.link === link) > index)
       return Math.max(0, each.receiving + each.completing - (behind?.receiving ?? 0))
     })
-    const all = own.reduce((sum, time) => sum + time, 0)
+    const sum = estimated.reduce((sum, time) => sum + time, 0)
+    // Clocks cost more than short calls, of which a few stand for all. Where everything comes of what the first stage got, its
+    // call has the true sum.
+    const [first] = takers
+    const isOfFirst = first !== undefined && first.calls > 0 && this.#working <= 0
+    const completing = timed.reduce((time, each) => time + each.completing, 0)
+    const all = isOfFirst ? Math.min(sum, first.receiving + completing) : sum
+    const own = estimated.map(time => (sum === 0 ? 0 : (time * all) / sum))
     this.#look.running += all * stride
     this.#inTurns += all * stride
     const waited = this.#clock.now() - this.#armedAt - all
