@@ -147,7 +147,7 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
   }
 
   /**
-   * What the connections of `handle()` do, as `listener.status()` tells it for those of a listener. Those have a status of their
+   * The work of the connections of `handle()`, as `listener.status()` tells it for those of a listener. Those have a status of their
    * own, and are not in this one.
    *
    * @example

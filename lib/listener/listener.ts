@@ -91,7 +91,7 @@ export class Listener {
   }
 
   /**
-   * What the listener and its connections do: counts since the start and over the last 1, 10 and 60 seconds, what each stage
+   * The work of the listener and its connections: counts since the start and over the last 1, 10 and 60 seconds, what each stage
    * does, and who is slow, as plain data for JSON. The first call begins a look, in which a sample of the turns is timed; it lasts
    * 75 s after the last call, and what it finds is in later answers. With `workers`, in the primary the sum of all.
    *

@@ -71,6 +71,25 @@ t.test('a listener, its connections and their errors are published', async t => 
   ])
 })
 
+t.test('the address of a client that has gone is there, for a list that asks for none', async t => {
+  const addresses = listenTo(t, ({ connection }) => (connection as Connection | undefined)?.remoteAddress)
+  const listener = await listen(pipeline().through(lines()).through(toLines()), {
+    host: '127.0.0.1',
+    port: 0,
+  })
+  const client = connectSocket(listener.address.port, '127.0.0.1')
+  await once(client, 'connect')
+  client.resetAndDestroy()
+  while (addresses.length < 4) await new Promise(setImmediate)
+  t.strictSame(addresses, [
+    ['listener:open', undefined],
+    ['connection:open', '127.0.0.1'],
+    ['connection:error', '127.0.0.1'],
+    ['connection:close', '127.0.0.1'],
+  ])
+  await listener.close()
+})
+
 t.test('handle() publishes its connections, and the name of the stage', async t => {
   const seen = listenTo(t, ({ stage, outcome, connection }) => [
     stage,

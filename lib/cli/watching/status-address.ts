@@ -1,7 +1,7 @@
 import { parseAddress } from '../../address.js'
 import { InvalidOptionError } from '../../errors.js'
 
-/** Where a server gives its status, as `request()` of node:http and node:https takes it. */
+/** The place of a status, as `request()` of node:http and node:https takes it. */
 export interface StatusAddress {
   /** The address as messages show it. */
   readonly name: string

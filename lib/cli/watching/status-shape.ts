@@ -1,6 +1,6 @@
 import type { Status } from '../../status/status.js'
 
-/** What a value must be: a type, a type that may be null, a list, an object with these members, or one with any names. */
+/** The shape of a value: a type, a type that may be null, a list, an object with these members, or one with any names. */
 type Shape =
   | 'number'
   | 'string'

@@ -4,12 +4,12 @@ import { wrapped } from '../terminal/table.js'
 import { bytes, count, sparkline, time } from './figures.js'
 import { cell, cutLine, numberCell, type Part, type StyledLine } from './styled-line.js'
 
-/** What connections are sorted by. */
+/** The orders of connections. */
 export const SORTS = ['wait', 'held', 'traffic', 'age'] as const
 
 export type Sort = (typeof SORTS)[number]
 
-/** What the one who looks has chosen. */
+/** Choices of the one who looks. */
 export interface ViewState {
   /** Place of the listener whose stages and connections are shown. */
   readonly chosen: number
@@ -184,10 +184,11 @@ function connectionLines(status: Status, state: ViewState, width: number): reado
     .sort((one, other) => value(other) - value(one))
     .map(each => connectionLine(each, width))
     .filter(line => line.some(([text]) => text.toLowerCase().includes(wanted)))
-  const filter = wanted === '' ? '' : `, with '${printable(state.filter)}'`
-  const order: StyledLine = [[`by ${state.sort}${filter}`, 'dim']]
-  if (rows.length === 0) return [[['CONNECTIONS  none ', 'dim'], ...order], []]
-  return [[[`CONNECTIONS${connectionTitle(width)}`, 'dim']], ...rows, [['  ', 'dim'], ...order], []]
+  const filter = wanted === '' ? '' : `with '${printable(state.filter)}'`
+  if (rows.length === 0)
+    return [[[`CONNECTIONS  none ${filter || 'that waits or holds anything'}`, 'dim']], []]
+  const order = `  by ${state.sort}${filter === '' ? '' : `, ${filter}`}`
+  return [[[`CONNECTIONS${connectionTitle(width)}`, 'dim']], ...rows, [[order, 'dim']], []]
 }
 
 function connectionLine(connection: ConnectionStatus, width: number): StyledLine {
@@ -205,7 +206,7 @@ function connectionLine(connection: ConnectionStatus, width: number): StyledLine
         : '',
     ],
     [numberCell(time(waitedFor), isWide ? 10 : 6)],
-    // Where there is little room, the word that tells the cases apart.
+    // The word that tells the cases apart, for want of room.
     [
       `  ${isWide ? printable(waitsFor.text) : printable(waitsFor.kind)}`,
       waitsFor.kind === 'input' ? 'dim' : undefined,

@@ -1,4 +1,4 @@
-/** How a part of a line looks on a terminal with colours. */
+/** The look of a part of a line on a terminal with colours. */
 export type Style = 'red' | 'green' | 'bold' | 'dim'
 
 /** A part of a line: a text of characters that are one column wide each. */

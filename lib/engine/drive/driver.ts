@@ -164,7 +164,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.stageBook = this.#settings.book?.stageBook(plan.listed)
     const duplex = this.duplex
     duplex.on('drain', onDrain)
-    // Where the input goes elsewhere, half of it must not look complete there. Others are not worth three system calls.
+    // Half of an input that goes elsewhere must not look complete there. Other inputs are not worth three system calls.
     if (plan.detached) onTrueEnd(duplex, () => this.onEnd())
     else duplex.on('end', onEnd)
     countWith(this.connection, this)
@@ -287,7 +287,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.#startTls = startTls
     this.#flowFull = true
     duplex.pause()
-    // What was read before is discarded: it came before the client knew that it may begin.
+    // Bytes that were read before are discarded: they came before the client knew that it may begin.
     while (duplex.readableLength > 0) duplex.read()
     return startTls.promise
   }

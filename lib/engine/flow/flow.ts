@@ -51,7 +51,7 @@ export interface Sink {
 export interface Flow {
   /** Opens the stages and starts them. Stages that are called later are called in the scope. */
   open: (connection: Connection, scope: AsyncResource) => void
-  /** What refers to the memory of the next item when `write` has taken it. */
+  /** The user of the memory of the next item when `write` has taken it. */
   readonly chunkUse: ChunkUse
   /** Takes one item. False asks the source to hold back until the sink's `drained()`. */
   write: (item: unknown) => boolean
@@ -82,7 +82,7 @@ export interface Flow {
   observe: (at: LookAt | undefined, connection: Connection) => void
   /** Enters the time since the last call in the accounts of the look. */
   charge: () => void
-  /** What it waits for; undefined where that is not observed. */
+  /** The thing it waits for; undefined where that is not observed. */
   readonly wait: Wait | undefined
   /** The items that wait in front of each stage as it runs, and their bytes. */
   readonly held: readonly Passed[]

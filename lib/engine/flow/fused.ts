@@ -389,7 +389,7 @@ export class FusedSegment implements Flow, Owner, Probed {
     return this.#probe?.wait
   }
 
-  /** What waits in front of each stage; the rest of a chunk waits for the first. */
+  /** The queue in front of each stage; the rest of a chunk waits for the first. */
   get held(): readonly Passed[] {
     const held: Passed[] = []
     for (let link = this.#head; link !== undefined; link = link.after) held.push(link.held)

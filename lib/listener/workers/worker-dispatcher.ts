@@ -35,7 +35,7 @@ interface OpenConnection {
 export class WorkerDispatcher implements Dispatcher, PoolUser {
   readonly name: string
   readonly servesAnyDuplex = false
-  /** What was opened and has ended; the rest is in the books of the workers. */
+  /** Connections that were opened and have ended; the rest is in the books of the workers. */
   readonly book: Book
   readonly #statuses: WorkerStatuses
   isClosing = false

@@ -235,7 +235,7 @@ class LocalHub<T> implements Hub<T> {
     await connection?.close()
   }
 
-  /** What a status shows of it. */
+  /** Its part of a status. */
   readonly source: StatusSource = { of: this, hub: () => this.#status() }
 
   #status(): HubStatus {

@@ -54,7 +54,7 @@ function time(ms) {
 }
 const percent = share => Math.round(share * 100) + '\u00a0%'
 const sum = counts => Object.values(counts).reduce((all, count) => all + count, 0)
-/** What is counted in a second: over the last ten of them, or over the last. */
+/** Counts for one second: over the last ten of them, or over the last. */
 function perSecond(windows, pick, observedFor) {
   const seconds = Math.min(10, Math.max(1, observedFor / 1000))
   if (windows.last10s) return pick(windows.last10s) / seconds

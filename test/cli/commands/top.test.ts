@@ -3,8 +3,10 @@ import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import t, { type Test } from 'tap'
 import { main } from '../../../lib/cli/main.js'
+import { lines, listen, pipeline, serveStatus, toLines } from '../../../lib/index.js'
 import { fakeClock } from '../../../lib/testing/index.js'
 import { socketFolder } from '../../socket-folder.js'
+import { connectTcp } from '../../tcp-client.js'
 import { FakeIo } from '../fake-io.js'
 import { inTerminal, NO_TERMINAL } from '../pseudo-terminal.js'
 import { runCommand } from '../run-command.js'
@@ -70,6 +72,24 @@ t.test('--json prints what the server gives, as a list', async t => {
   t.strictSame(JSON.parse(printed), statuses)
   t.match(printed, /^[ -~\n]*$/, 'escaped')
   t.equal(requests.length, 2, 'the first look has no rates, so a second one follows')
+})
+
+t.test('it reads what serveStatus() gives', async t => {
+  const list = pipeline().through(lines()).through(toLines())
+  const listener = await listen(list, { host: '127.0.0.1', port: 0 })
+  const status = await serveStatus(listener, { port: 0 })
+  const client = await connectTcp(t, listener.address.port)
+  await client.send('hello\n')
+  t.equal(String(await client.receive('\n')), 'hello\n')
+  const io = Object.assign(new FakeIo(), { clock: { ...fakeClock(), setTimeout: soon } })
+  const { exitCode, printed } = await runCommand(['top', `127.0.0.1:${status.address.port}`], '', io)
+  t.equal(exitCode, 0)
+  t.match(printed, `127.0.0.1:${listener.address.port}  1 open of 10k\n`)
+  t.match(printed, /\nlines \| toLines /)
+  client.end()
+  await client.receive()
+  await status.close()
+  await listener.close()
 })
 
 /** Calls back at once what waits a second or so, and nothing that is a deadline. */
@@ -213,6 +233,10 @@ t.test('on a terminal it draws anew each second, and q brings back what was ther
   await shows('other')
   t.match(screen(io).join('\n'), '\n█\n', 'a curve')
   t.equal(requests.length, 2)
+  status = sampleStatus()
+  clock.advance(1_000)
+  await shows('7000')
+  t.match(screen(io).join('\n'), '\n█\n', 'a curve of its own')
   type('x\u001b[Cq')
   await shows('q quit')
   type('q')
@@ -254,7 +278,7 @@ t.test('keys sort, filter, pause and choose a listener', async t => {
   t.equal(order().length, 3, 'Escape shows all again')
   type('/zzz')
   await shows('filter: zzz_')
-  t.ok(screen(io).includes("CONNECTIONS  none by wait, with 'zzz'"))
+  t.ok(screen(io).includes("CONNECTIONS  none with 'zzz'"))
   type('y'.repeat(100))
   await shows(`zzz${'y'.repeat(37)}_`)
   type('\u001b')
