@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream'
-import { printable } from '../../config/text/printable.js'
+import { printable } from '../../options/printable.js'
 import type { LogEntry, WriteEntry } from './log-entry.js'
 
 /** Writes entries as text, one a line. */

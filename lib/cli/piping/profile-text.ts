@@ -1,4 +1,4 @@
-import { printable } from '../../config/text/printable.js'
+import { printable } from '../../options/printable.js'
 import type { Profile, ProfiledStage } from '../../status/profile.js'
 import type { Amount, Culprit } from '../../status/status.js'
 import { wrapped } from '../terminal/table.js'

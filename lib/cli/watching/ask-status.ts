@@ -1,6 +1,6 @@
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http'
 import type { Clock } from '../../clock.js'
-import { printable } from '../../config/text/printable.js'
+import { printable } from '../../options/printable.js'
 import type { Status } from '../../status/status.js'
 import { CommandFailure } from '../command-failure.js'
 import { systemErrorText } from '../system-error-text.js'
@@ -78,7 +78,8 @@ function refusalText({ statusCode }: IncomingMessage, name: string, hasToken: bo
   return `${name} answers with ${statusCode}, and not with a status. Write the address of the server's --status.`
 }
 
-function failureText(name: string, error: NodeJS.ErrnoException): string {
+/** Says in words why a server could not be asked. */
+export function failureText(name: string, error: NodeJS.ErrnoException): string {
   if (error.code?.startsWith('HPE_')) {
     return `${name} does not speak HTTP. Write the address of the server's --status, and not that of a listener.`
   }

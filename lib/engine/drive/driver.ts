@@ -31,6 +31,7 @@ import type { Book, Observed } from '../../status/book.js'
 import { publishStageError, STAGE_ERROR } from '../../status/diagnostics.js'
 import type { LookAt, Wait } from '../../status/look.js'
 import type { StageBook } from '../../status/stage-book.js'
+import type { SeeItem } from '../../status/tap-event.js'
 import type { ChunkUse } from '../flow/chunk-use.js'
 import type { DormantFlow } from '../flow/dormant-flow.js'
 import type { Flow, Sink } from '../flow/flow.js'
@@ -168,6 +169,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (plan.detached) onTrueEnd(duplex, () => this.onEnd())
     else duplex.on('end', onEnd)
     countWith(this.connection, this)
+    this.#settings.book?.taps?.opened(this)
     if (plan.dormant === undefined) this.#open(plan)
     else this.#greet(plan.dormant)
     duplex.on('data', onData)
@@ -265,6 +267,25 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   charge(): void {
     this.#flow?.charge()
+  }
+
+  /** Functions of this one driver stand in front of its methods, so that connections that nobody taps do not ask. */
+  tap(see: SeeItem | undefined): void {
+    if (see === undefined) {
+      Reflect.deleteProperty(this, 'onData')
+      Reflect.deleteProperty(this, 'send')
+    } else {
+      const { onData, send } = ConnectionDriver.prototype
+      this.onData = chunk => {
+        see('in', chunk)
+        onData.call(this, chunk)
+      }
+      this.send = bytes => {
+        see('out', bytes)
+        send.call(this, bytes)
+      }
+    }
+    this.#flow?.tap(see)
   }
 
   /** Goes over to TLS; called by the connection. */
@@ -597,6 +618,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   #observeFlow(): void {
+    this.#settings.book?.taps?.reopened(this)
     if (this.stageBook?.look !== undefined) this.observe(this.stageBook.look)
   }
 

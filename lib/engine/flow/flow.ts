@@ -5,6 +5,7 @@ import type { Outcome } from '../../outcome.js'
 import type { Reply, Stage } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import type { LookAt, Wait } from '../../status/look.js'
+import type { SeeItem } from '../../status/tap-event.js'
 import type { Plan } from '../plan.js'
 import type { PlannedStage } from '../planned-stage.js'
 import type { ChunkUse } from './chunk-use.js'
@@ -80,6 +81,8 @@ export interface Flow {
   counts: () => readonly StageCounts[]
   /** Finds out from now on what the stages do; with undefined not any more. */
   observe: (at: LookAt | undefined, connection: Connection) => void
+  /** Shows from now on what each stage gives, but for the last one; with undefined not any more. */
+  tap: (see: SeeItem | undefined) => void
   /** Enters the time since the last call in the accounts of the look. */
   charge: () => void
   /** The thing it waits for; undefined where that is not observed. */

@@ -13,6 +13,7 @@ import type { Outcome } from '../../outcome.js'
 import { type Encoded, type InBand, Reply, type Stage, settle, unanswered } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import type { LookAt, Wait } from '../../status/look.js'
+import type { SeeItem } from '../../status/tap-event.js'
 import { isOverdue } from '../drive/frame-watch.js'
 import { noAnswer } from '../drive/timeout-errors.js'
 import type { PlannedStage } from '../planned-stage.js'
@@ -379,6 +380,15 @@ export class FusedSegment implements Flow, Owner, Probed {
   observe(at: LookAt | undefined, { clock }: Connection, offset = 0): void {
     this.#probe?.end()
     this.#probe = at && new Probe(this, clock, at, offset)
+  }
+
+  /** @param isLast - Whether what the last stage gives leaves the flow. */
+  tap(see: SeeItem | undefined, offset = 0, isLast = true): void {
+    let index = offset
+    for (let link = this.#head; link !== undefined; link = link.after) {
+      const at = index++
+      if (link.after !== undefined || !isLast) link.tap(see && (item => see('stage', item, at)))
+    }
   }
 
   charge(): void {

@@ -276,6 +276,26 @@ export class Link implements HoldingController<unknown>, Receiver {
     segment.pass(this, item, size)
   }
 
+  /**
+   * Shows each item that the transformer gives; with undefined not any more. A function of this one link stands in front of its
+   * `enqueue`, so that links that nobody taps do not ask.
+   */
+  tap(see: ((item: unknown) => void) | undefined): void {
+    if (this.outputEnded) return
+    if (see === undefined) {
+      Reflect.deleteProperty(this, 'enqueue')
+      Reflect.deleteProperty(this, 'encoders')
+      return
+    }
+    const { enqueue } = Link.prototype
+    this.enqueue = item => {
+      if (this.state === 'open' && sizeOf(this.planned.emits, item) !== -1) see(item)
+      enqueue.call(this, item)
+    }
+    // An item that was encoded for several connections at once could not be shown as it was given.
+    Object.defineProperty(this, 'encoders', { value: undefined, configurable: true })
+  }
+
   answer(item: unknown): void {
     if (this.state !== 'open') return
     const { segment, bytes } = this

@@ -6,6 +6,7 @@ import type { Outcome } from '../../outcome.js'
 import type { AnyStage, Stage } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import type { LookAt, Wait } from '../../status/look.js'
+import type { SeeItem } from '../../status/tap-event.js'
 import { makePlan, type Plan, place, planOnce } from '../plan.js'
 import { KIND_NAMES, type PlannedStage } from '../planned-stage.js'
 import type { Flow, Sink } from './flow.js'
@@ -230,6 +231,10 @@ export class UpgradableFlow implements Flow, UpgradeHost {
 
   observe(at: LookAt | undefined, connection: Connection): void {
     this.#inner.observe(at, connection)
+  }
+
+  tap(see: SeeItem | undefined): void {
+    this.#inner.tap(see)
   }
 
   charge(): void {
