@@ -158,8 +158,9 @@ export class PrimaryAcceptor implements Acceptor {
   }
 
   async #untap(number: number): Promise<void> {
-    const tap = await this.#taps.get(number)
+    const attached = this.#taps.get(number)
     this.#taps.delete(number)
+    const tap = await attached
     tap?.close()
   }
 
