@@ -11,7 +11,11 @@ t.test('51: readers of taps that never read hold nobody up, and a flood is count
   const server = await serveStatus(listener, { port: 0, allowTap: true })
   const bystander = await Bystander.start(listener.address.port)
   const readers = []
-  for (const query of ['address=127.0.0.1&maxRate=1000&maxBytes=4096', 'reason=frame-too-long', 'address=::1']) {
+  for (const query of [
+    'address=127.0.0.1&maxRate=1000&maxBytes=4096',
+    'reason=frame-too-long',
+    'address=::1',
+  ]) {
     readers.push(await ask(server, `/tap?${query}`))
   }
   for (const reader of readers) reader.pause()

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { nextTurn } from '../../clock.js'
 import {
   type Connection,
+  type ConnectionFigures,
   countWith,
   endConnection,
   type IdleTimeout,
@@ -135,6 +136,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   #reports: FaultReports | undefined
   /** Made when a stage sets an idle timeout. */
   #idleLimit: IdleLimit | undefined
+  #heldAtMost = 0
   /** Made by `startTls()`. */
   #startTls: StartTls | undefined
   /** Made when the connection begins to end. */
@@ -227,6 +229,24 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   /** The counts of each stage so far; called by the connection. */
   counts(): readonly StageCounts[] {
     return this.#closeState?.counts ?? (this.#flow ?? (this.#dormant as DormantFlow)).counts()
+  }
+
+  /** What was held and waited for so far; called by the connection. */
+  figures(): ConnectionFigures {
+    return { heldAtMost: this.#heldAtMost, slowest: this.#closeState?.slowest ?? this.#slowest }
+  }
+
+  get #slowest(): ConnectionFigures['slowest'] {
+    const slowest = this.#flow?.slowest
+    if (slowest === undefined) return undefined
+    const name = slowest.for === 'client' ? 'client' : this.stageBook?.listed[slowest.for]?.stages.join(' | ')
+    return { name: String(name), share: slowest.share }
+  }
+
+  /** Remembers what waits where a stage or the client holds the connection up. */
+  #noteHeld(): void {
+    const held = this.waiting + (this.#flow?.heldSize ?? 0)
+    if (held > this.#heldAtMost) this.#heldAtMost = held
   }
 
   /** Sets an idle timeout in place of the listener's; called by the connection. */
@@ -369,6 +389,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.defers = false
     if (!isTaken) {
       this.#flowFull = true
+      this.#noteHeld()
       if (!this.#isDiscarding) this.duplex.pause()
     }
     if (this.#state === 'drain-waiting') this.#scheduleDrainCheck(MAX_DRAIN_CHECKS)
@@ -432,6 +453,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
       duration: Math.round(clock.now()) - this.openedAt,
     }
     endConnection(this.connection)
+    closing.slowest = this.#slowest
     const failure = this.#flow?.close(outcome)
     // This driver may be remembered for a while, but not with its socket, or with what its stages hold.
     this.dropDuplex()
@@ -640,6 +662,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   protected override pause(): void {
+    this.#noteHeld()
     if (!this.#isDiscarding && !this.#flow?.isDetached) this.duplex.pause()
   }
 

@@ -48,6 +48,13 @@ export interface Sink {
   fail: (error: BywashError) => void
 }
 
+/** What a connection has waited for most, and its share of the time in which there was something to do. */
+export interface Slowest {
+  /** The index of a stage as it runs, or the client. */
+  readonly for: number | 'client'
+  readonly share: number
+}
+
 /** A plan at work for one connection: takes its input, and gives the output to a sink. */
 export interface Flow {
   /** Opens the stages and starts them. Stages that are called later are called in the scope. */
@@ -89,6 +96,10 @@ export interface Flow {
   readonly wait: Wait | undefined
   /** The items that wait in front of each stage as it runs, and their bytes. */
   readonly held: readonly Passed[]
+  /** The bytes that wait in the stages, and 128 more for each item. It is cheaper than `held`, and has no part for each stage. */
+  readonly heldSize: number
+  /** What it has waited for most; undefined where that is not observed. */
+  readonly slowest: Slowest | undefined
   /** Closes every transformer, once; returns the first error that one threw. */
   close: (outcome: Outcome) => BywashError | undefined
 }

@@ -22,7 +22,7 @@ import { LoopTransformer } from '../rewrite/line-loop.js'
 import { RewrittenTransformer } from '../rewrite/rewritten.js'
 import type { TextOutput } from '../rewrite/text-output.js'
 import { type ChunkUse, chunkUse } from './chunk-use.js'
-import type { Flow, Sink } from './flow.js'
+import type { Flow, Sink, Slowest } from './flow.js'
 import { Link, type Owner, openTransformer, type Receiver } from './link.js'
 import { Probe, type Probed } from './probe.js'
 import { PIECE_BYTES } from './stream-marks.js'
@@ -397,6 +397,14 @@ export class FusedSegment implements Flow, Owner, Probed {
 
   get wait(): Wait | undefined {
     return this.#probe?.wait
+  }
+
+  get slowest(): Slowest | undefined {
+    return this.#probe?.slowest
+  }
+
+  get heldSize(): number {
+    return this.queuedSize + ((this.rest as Buffer | undefined)?.length ?? 0)
   }
 
   /** The queue in front of each stage; the rest of a chunk waits for the first. */

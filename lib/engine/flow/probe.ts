@@ -2,6 +2,8 @@ import type { Clock } from '../../clock.js'
 import type { Passed } from '../../stage-counts.js'
 import type { Look, LookAt, Wait } from '../../status/look.js'
 import type { StageAccount } from '../../status/stage-account.js'
+import { round } from '../../status/stage-account.js'
+import type { Slowest } from './flow.js'
 import type { Link, Receiver } from './link.js'
 
 /** Calls of a stage that are timed in one turn; they stand for the others of that turn. */
@@ -75,6 +77,9 @@ export class Probe {
   #chargedAt: number
   /** Time in turns, by the sample, that is part of the time since `#chargedAt`. */
   #inTurns = 0
+  /** The time for which this connection has waited for each stage, and for its client. */
+  readonly #blamed: number[]
+  #unread = 0
   /** Set while the next turn is to be timed. */
   #timed: readonly TimedLink[] | undefined
   #armedAt = 0
@@ -87,6 +92,7 @@ export class Probe {
     for (let link = segment.head; link !== undefined; link = link.after) links.push(link)
     this.#links = links
     this.#accounts = accounts.slice(offset, offset + links.length)
+    this.#blamed = links.map(() => 0)
     this.#chargedAt = clock.now()
     this.#changedAt = this.#chargedAt
     this.#working = this.#findWork()
@@ -136,6 +142,17 @@ export class Probe {
     return { for: this.#working === 0 ? 'input' : Math.floor(Math.log2(this.#working)), since }
   }
 
+  get slowest(): Slowest | undefined {
+    this.charge()
+    const all = this.#blamed.reduce((sum, time) => sum + time, this.#unread)
+    if (all === 0) return undefined
+    const most = Math.max(...this.#blamed, this.#unread)
+    return {
+      for: most === this.#unread ? 'client' : this.#blamed.indexOf(most),
+      share: round(most / all),
+    }
+  }
+
   /** Charges what is left, and lets go of the segment. */
   end(): void {
     this.charge()
@@ -168,9 +185,15 @@ export class Probe {
     const look = this.#look
     const working = this.#working
     const last = working <= 0 ? -1 : Math.floor(Math.log2(working))
-    if (working === -1) look.unread += time
-    else if (working === 0) look.idle += time
-    else (this.#accounts[last] as StageAccount).blamed += time
+    if (working === -1) {
+      look.unread += time
+      this.#unread += time
+    } else if (working === 0) {
+      look.idle += time
+    } else {
+      ;(this.#accounts[last] as StageAccount).blamed += time
+      this.#blamed[last] = (this.#blamed[last] as number) + time
+    }
     for (const [index, account] of this.#accounts.entries()) {
       if (working === -1) account.blocked += time
       else if (isIn(working, index)) account.busy += time
@@ -232,6 +255,7 @@ export class Probe {
       const { calls, link, itemsBefore } = timed[index] as TimedLink
       account.busy += time * stride
       account.blamed += time * stride
+      this.#blamed[index] = (this.#blamed[index] as number) + time * stride
       account.starved += before * stride
       account.blocked += (all - before - time) * stride
       before += time

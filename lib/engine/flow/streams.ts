@@ -12,7 +12,7 @@ import { isOverdue } from '../drive/frame-watch.js'
 import { noAnswer } from '../drive/timeout-errors.js'
 import type { Plan } from '../plan.js'
 import type { PlannedStage, Segment } from '../planned-stage.js'
-import type { Flow, Sink } from './flow.js'
+import type { Flow, Sink, Slowest } from './flow.js'
 import { FusedSegment, needsUpgrades } from './fused.js'
 import { guardStream } from './guard-stream.js'
 import { ITEM_BYTES } from './link.js'
@@ -396,6 +396,14 @@ export class StreamChain implements Flow {
       if (!writableObjectMode) return { items: writableLength === 0 ? 0 : 1, bytes: writableLength }
       return { items: writableLength, bytes: 0 }
     })
+  }
+
+  get heldSize(): number {
+    return this.held.reduce((sum, { items, bytes }) => sum + bytes + ITEM_BYTES * items, 0)
+  }
+
+  get slowest(): Slowest | undefined {
+    return undefined
   }
 
   counts(): readonly StageCounts[] {

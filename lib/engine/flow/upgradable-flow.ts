@@ -9,7 +9,7 @@ import type { LookAt, Wait } from '../../status/look.js'
 import type { SeeItem } from '../../status/tap-event.js'
 import { makePlan, type Plan, place, planOnce } from '../plan.js'
 import { KIND_NAMES, type PlannedStage } from '../planned-stage.js'
-import type { Flow, Sink } from './flow.js'
+import type { Flow, Sink, Slowest } from './flow.js'
 import type { UpgradeHost } from './fused.js'
 
 /** The way in which flows of lists are made. */
@@ -247,6 +247,14 @@ export class UpgradableFlow implements Flow, UpgradeHost {
 
   get held(): readonly Passed[] {
     return this.#inner.held
+  }
+
+  get heldSize(): number {
+    return this.#inner.heldSize
+  }
+
+  get slowest(): Slowest | undefined {
+    return this.#inner.slowest
   }
 
   abort(): void {
