@@ -76,6 +76,8 @@ t.test('where nothing waits, nothing is told; streams are not observed', async t
   t.strictSame(figuresOf(quick.connection), { heldAtMost: 0, slowest: undefined })
   t.equal(figuresOf(new Connection(1)), undefined)
   const streams = await begin(list, fakeClock(), 'streams')
+  streams.client.send('a\n')
+  await streams.client.receive(2)
   streams.client.send('a\n'.repeat(100_000))
   await streams.client.stalled()
   streams.client.reset()
