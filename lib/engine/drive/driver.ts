@@ -23,7 +23,7 @@ import {
   StageError,
   UntoldFaults,
 } from '../../errors.js'
-import { onTrueEnd } from '../../net/true-end.js'
+import { confirmEnd } from '../../net/confirm-end.js'
 import type { TlsOptions } from '../../options/tls-options.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { Reply } from '../../stage.js'
@@ -166,10 +166,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.#state = 'open'
     this.stageBook = this.#settings.book?.stageBook(plan.listed)
     const duplex = this.duplex
-    duplex.on('drain', onDrain)
-    // Half of an input that goes elsewhere must not look complete there. Other inputs are not worth three system calls.
-    if (plan.detached) onTrueEnd(duplex, () => this.onEnd())
-    else duplex.on('end', onEnd)
+    duplex.on('drain', onDrain).on('end', onEnd)
     countWith(this.connection, this)
     this.#settings.book?.taps?.opened(this)
     if (plan.dormant === undefined) this.#open(plan)
@@ -177,7 +174,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     duplex.on('data', onData)
     // A duplex that was used before may be paused, or have ended, which it says only once.
     if (duplex.readableFlowing === false && !this.outputFull) duplex.resume()
-    if (duplex.readableEnded) this.onEnd()
+    if (duplex.readableEnded) this.#endInput()
   }
 
   /** Sends the farewell of a refusal, instead of `start`. Without `lingers` the connection is destroyed at once. */
@@ -337,6 +334,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   #refusalOfTls(): string | undefined {
     if (!this.#isReading) return 'the connection ends already'
     if (this.#startTls !== undefined || 'encrypted' in this.duplex) return 'the connection speaks TLS already'
+    if (this.duplex.setReason !== undefined)
+      return 'the connection is a WebSocket, whose TLS is that of the listener'
     return this.duplex._handle ? undefined : 'the connection has no socket'
   }
 
@@ -396,6 +395,14 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   onEnd(): void {
+    // Where the input goes elsewhere, half of it must not look complete there. Others are not worth three system calls.
+    const isSocket = this.duplex.setReason === undefined
+    if (isSocket && this.#flow?.confirmsEnd && !this.#isDiscarding)
+      confirmEnd(this.duplex, () => this.#endInput())
+    else this.#endInput()
+  }
+
+  #endInput(): void {
     if (!this.#isDiscarding) {
       this.#state = 'half-closed'
       this.#endFlow()
@@ -510,6 +517,12 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   reply({ bytes }: Reply): void {
     this.write(bytes)
+  }
+
+  listEnded(next: Plan): void {
+    if (this.duplex.follow === undefined) return
+    this.uncork()
+    this.duplex.follow(next)
   }
 
   listChanged(plan: Plan, counts: readonly StageCounts[]): void {

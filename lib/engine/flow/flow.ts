@@ -40,6 +40,8 @@ export interface Sink {
   report: (reported: Reported | UntoldFaults) => void
   /** Takes bytes that a stage sends past the later stages, behind what was written before. */
   reply: (reply: Reply) => void
+  /** Called behind the last output of a list, before the next one opens. */
+  listEnded?: (next: Plan) => void
   /** Called when the flow goes on with another list, with what that before it has counted. */
   listChanged?: (plan: Plan, counts: readonly StageCounts[]) => void
   /** Called in a test, with the list that a stage becomes. A list of other kinds is then no error, but the end. */
@@ -85,6 +87,8 @@ export interface Flow {
   readonly bytes: number
   /** Whether what comes in causes none of the output, so that a full sink holds no input back. */
   readonly isDetached: boolean
+  /** Whether what comes in goes elsewhere, or may yet, so that a RST must not be taken for its end. */
+  readonly confirmsEnd: boolean
   counts: () => readonly StageCounts[]
   /** Finds out from now on what the stages do; with undefined not any more. */
   observe: (at: LookAt | undefined, connection: Connection) => void

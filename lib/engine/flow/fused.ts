@@ -112,6 +112,9 @@ export class FusedSegment implements Flow, Owner, Probed {
   sinkIsFull = false
   /** Whether the output does not come of the input, so that a full sink holds no input back. */
   readonly isDetached: boolean
+  get confirmsEnd(): boolean {
+    return this.isDetached
+  }
   /** Gets what the last stage gives, in place of the sink, while an item is encoded for several connections. */
   #captured: unknown[] | undefined
   /** Size of what was enqueued later than in a call of its stage, since the last turn has ended. */

@@ -65,6 +65,9 @@ export class StreamChain implements Flow {
   readonly #tapped: (() => void)[] = []
 
   readonly isDetached: boolean
+  get confirmsEnd(): boolean {
+    return this.isDetached
+  }
 
   constructor(plan: Plan, sink: Sink) {
     this.isDetached = plan.detached

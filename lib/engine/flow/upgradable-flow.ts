@@ -67,6 +67,11 @@ export class UpgradableFlow implements Flow, UpgradeHost {
     return this.#inner.isDetached
   }
 
+  get confirmsEnd(): boolean {
+    const { upgrades, detached } = this.#plan
+    return upgrades || detached
+  }
+
   get bytes(): number {
     return this.#bytesBefore + this.#inner.bytes
   }
@@ -159,6 +164,7 @@ export class UpgradableFlow implements Flow, UpgradeHost {
     const counts = this.#inner.counts()
     const failure = this.#inner.close(this.#outcome())
     this.#bytesBefore += this.#inner.bytes
+    this.#sink.listEnded?.(plan)
     this.#plan = plan
     this.#inner = this.#maker.open(plan, this.#outputEnded ? mutedSink(this.#sink) : this.#sink, this)
     this.#isDue = false

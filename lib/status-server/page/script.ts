@@ -164,7 +164,8 @@ function showStages({ stages, culprit, observedFor }) {
     write(tag, isCulprit ? 'slowest' : '')
     write(name, stage.name)
     write(runs, stage.runs || '')
-    const shares = stage.activeShares
+    // Without anything to do, the shares of all the time: it is starved.
+    const shares = stage.activeShares || stage.shares.last10s || stage.shares.last1s
     const text = shares ? ['busy', 'blocked', 'starved'].filter(key => shares[key] >= 0.005).map(key => percent(shares[key]) + '\u00a0' + key).join(', ') : 'not observed yet'
     ;['busy', 'blocked', 'starved'].forEach((key, index) => {
       bar.children[index].style.width = shares ? 100 * shares[key] + '%' : '0'
