@@ -2,16 +2,10 @@ import type { Connection } from '../connection.js'
 import type { Outcome } from '../outcome.js'
 import type { Passed, StageCounts } from '../stage-counts.js'
 import { Book, type Observed } from '../status/book.js'
-import type { LookAt, Wait } from '../status/look.js'
+import type { LookAt } from '../status/look.js'
 import type { StageBook } from '../status/stage-book.js'
 import type { Flow } from './flow/flow.js'
 import type { Plan } from './plan.js'
-
-/** The facts about a stream that its books ask for. */
-interface RunFacts {
-  readonly bytesOut: () => number
-  readonly pendingBytes: () => number
-}
 
 /** A stream as its books see it, which have this one run and time every turn of it. */
 export class ProfiledRun implements Observed {
@@ -19,15 +13,19 @@ export class ProfiledRun implements Observed {
   readonly connection: Connection
   readonly openedAt: number
   readonly isDormant = false
+  // A status asks for these, and a run has none.
+  readonly pendingBytes = 0
+  readonly wait = undefined
+  readonly held: readonly Passed[] = []
   stageBook: StageBook | undefined
-  readonly #facts: RunFacts
+  readonly #bytesOut: () => number
   #flow: Flow | undefined
   #isOver = false
 
-  constructor(connection: Connection, { listed }: Plan, facts: RunFacts) {
+  constructor(connection: Connection, { listed }: Plan, bytesOut: () => number) {
     this.connection = connection
     this.openedAt = Math.round(connection.clock.now())
-    this.#facts = facts
+    this.#bytesOut = bytesOut
     this.book = new Book(connection.clock, 'always', () => (this.#isOver ? [] : [this]))
     this.book.serve(listed)
     this.book.opened()
@@ -62,19 +60,7 @@ export class ProfiledRun implements Observed {
   }
 
   get bytesOut(): number {
-    return this.#facts.bytesOut()
-  }
-
-  get pendingBytes(): number {
-    return this.#facts.pendingBytes()
-  }
-
-  get wait(): Wait | undefined {
-    return this.#flow?.wait
-  }
-
-  get held(): readonly Passed[] {
-    return this.#flow?.held ?? []
+    return this.#bytesOut()
   }
 
   counts(): readonly StageCounts[] {

@@ -165,10 +165,7 @@ class PipelineStream extends Duplex implements Watched {
 
   /** Begins a profile, before anything is written. */
   profile(): Book {
-    this.#profiled = new ProfiledRun(this.#connection, this.#plan, {
-      bytesOut: () => this.#bytesGiven,
-      pendingBytes: () => this.#waiting,
-    })
+    this.#profiled = new ProfiledRun(this.#connection, this.#plan, () => this.#bytesGiven)
     return this.#profiled.book
   }
 

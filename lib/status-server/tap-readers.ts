@@ -118,7 +118,7 @@ class TapReader {
       for (const tap of taps) tap.close()
       return
     }
-    const early = this.#early ?? []
+    const early = this.#early as readonly TapEvent[]
     this.#early = undefined
     this.#beat()
     for (const event of early) this.tell(event)

@@ -1,6 +1,7 @@
 import type { Book } from './book.js'
 import { activeSharesOf, culpritOf, sharesOf } from './culprit.js'
-import { round } from './stage-account.js'
+import type { LookAt } from './look.js'
+import { round, type StageAccount } from './stage-account.js'
 import type { StageSample } from './stage-book.js'
 import type { Amount, Culprit, Shares, StageStatus } from './status.js'
 
@@ -27,7 +28,7 @@ export interface Profile {
   readonly culprit: Culprit
 }
 
-/** Makes the profile of a book that observes always: a status has windows, and this is the whole run. */
+/** Makes the profile of a book that observes always, and is not closed: a status has windows, and this is the whole run. */
 export function makeProfile(book: Book): Profile {
   book.charge()
   const { listed, look, errors } = book.current
@@ -39,7 +40,7 @@ export function makeProfile(book: Book): Profile {
     bytesOut: traffic.bytesOut,
     stages: listed.map(({ stages: names, runs, isObservable }, index): ProfiledStage => {
       const sums = stages[index] as StageSample
-      const account = look?.accounts[index]
+      const account = (look as LookAt).accounts[index] as StageAccount
       return {
         index,
         name: names.join(' | '),
@@ -51,8 +52,8 @@ export function makeProfile(book: Book): Profile {
         ownTime: isObservable ? round(sums.blamed) : null,
         shares: isObservable ? sharesOf(sums) : null,
         activeShares: isObservable ? activeSharesOf(sums) : null,
-        itemTime: account?.itemTime ?? null,
-        heldAtMost: account?.heldAtMost ?? { items: 0, bytes: 0 },
+        itemTime: account.itemTime,
+        heldAtMost: account.heldAtMost,
       }
     }),
     culprit: culpritOf(listed, stages, { unread, idle, running, elapsed: duration }),

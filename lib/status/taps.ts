@@ -59,6 +59,7 @@ class Taps implements TapHost {
     const taps = this.#tapped.get(observed)
     if (taps === undefined) return
     this.#tapped.delete(observed)
+    observed.tap?.(undefined)
     for (const tap of taps) tap.closed(observed.connection, outcome)
   }
 
@@ -75,7 +76,8 @@ class Taps implements TapHost {
     const { id } = observed.connection
     observed.tap?.((point, item, index) => {
       const stage = index === undefined ? undefined : observed.stageBook?.listed[index]
-      for (const tap of this.#tapped.get(observed) ?? []) tap.item(id, point, item, stage, index)
+      for (const tap of this.#tapped.get(observed) as readonly OneTap[])
+        tap.item(id, point, item, stage, index)
     })
   }
 

@@ -322,10 +322,22 @@ t.test(
       { event: 'item', text: 'kept' },
       { event: 'closed', id: 1 },
     ])
-    t.ok(first.isSeen())
+    t.notOk(first.isSeen(), 'what is over is not tapped any more')
     attached.close()
   },
 )
+
+t.test('a connection that has no address has none in its events', async t => {
+  const { book, events, tap, over } = fakes()
+  tap({ id: 3 })
+  const each = { ...observed(3, book).each, connection: new Connection(3, {}, book.clock) }
+  book.taps?.opened(each)
+  over(each)
+  t.match(events, [
+    { event: 'opened', address: null },
+    { event: 'closed', address: null },
+  ])
+})
 
 t.test('a connection without a tap of its own has none', async t => {
   const { book, tap, add, over } = fakes()

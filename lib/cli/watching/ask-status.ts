@@ -23,14 +23,20 @@ export async function askStatus(
   token: string | undefined,
   clock: Clock,
 ): Promise<readonly Status[]> {
-  const { request, isTls, name } = address
+  const { name } = address
+  const request = await openRequest(address, 'application/json', token)
+  return statusesIn(await answer(request, name, token !== undefined, clock), name)
+}
+
+/** Makes a request to a server; it is not sent before its `end()`. */
+export async function openRequest(
+  { request, isTls }: Pick<StatusAddress, 'request' | 'isTls'>,
+  accept: string,
+  token: string | undefined,
+): Promise<ClientRequest> {
   const open = isTls ? (await import('node:https')).request : requestHttp
-  const headers = {
-    accept: 'application/json',
-    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-  }
-  const text = await answer(open({ ...request, headers, agent: false }), name, token !== undefined, clock)
-  return statusesIn(text, name)
+  const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  return open({ ...request, headers: { accept, ...authorization }, agent: false })
 }
 
 function answer(request: ClientRequest, name: string, hasToken: boolean, clock: Clock): Promise<string> {

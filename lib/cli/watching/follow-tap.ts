@@ -1,8 +1,8 @@
-import { type IncomingMessage, request as requestHttp } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { printable } from '../../options/printable.js'
 import type { TapEvent } from '../../status/tap-event.js'
 import { CommandFailure } from '../command-failure.js'
-import { failureText } from './ask-status.js'
+import { failureText, openRequest } from './ask-status.js'
 import type { StatusAddress } from './status-address.js'
 
 /** Characters of a refusal that are shown. */
@@ -29,13 +29,8 @@ export async function followTap(
   query: string,
   token: string | undefined,
 ): Promise<FollowedTap> {
-  const open = isTls ? (await import('node:https')).request : requestHttp
   const path = `${request.path.replace(/\/status$/, '')}/tap?${query}`
-  const headers = {
-    accept: 'text/event-stream',
-    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-  }
-  const asked = open({ ...request, path, headers, agent: false })
+  const asked = await openRequest({ request: { ...request, path }, isTls }, 'text/event-stream', token)
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     asked.on('error', error => reject(new CommandFailure(`error: ${failureText(name, error)}`)))
     asked.on('response', resolve)
