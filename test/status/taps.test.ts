@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { unescapeBytes } from '../../lib/config/text/escapes.js'
 import {
+  broadcast,
   Connection,
   fromStream,
   type ListenOptions,
@@ -197,6 +198,25 @@ t.test('shows lists with streams, lists that become others', async t => {
     await one.receive('y\n')
     t.equal(items(events).length, 5)
   }
+})
+
+t.test('what is pushed to many, and encoded once for all, is shown as it was given', async t => {
+  const list = pipeline().through(lines()).through(broadcast()).through(toLines())
+  const { listener, client } = await serve(t, list)
+  const [one, other] = [await client(), await client()]
+  for (const each of [one, other]) await each.send('first\n')
+  for (const each of [one, other]) await each.receive('first\n')
+  const events: TapEvent[] = []
+  const tap = await listener.tap({ address: '127.0.0.1' }, event => events.push(event))
+  await one.send('x\n')
+  await other.receive('x\n')
+  t.ok(items(events).includes('broadcast: x'))
+  t.ok(items(events).includes('out: x\\n'))
+  tap.close()
+  const before = events.length
+  await one.send('y\n')
+  await other.receive('y\n')
+  t.equal(events.length, before)
 })
 
 t.test('an output that a stage has ended stays ended', async t => {
