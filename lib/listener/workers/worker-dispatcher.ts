@@ -9,6 +9,8 @@ import type { TlsOptions } from '../../options/tls-options.js'
 import type { Reason } from '../../outcome.js'
 import { Book } from '../../status/book.js'
 import type { Status } from '../../status/status.js'
+import type { Tap, TapEvent } from '../../status/tap-event.js'
+import type { TapSettings } from '../../status/tap-options.js'
 import type { Dispatcher, ListenerFacts, OnGone } from '../dispatcher.js'
 import { type LocalSettings, withoutTls } from '../local-dispatcher.js'
 import type { ServerAcceptor } from '../server-acceptor.js'
@@ -18,6 +20,7 @@ import type { ServedConnection, WorkerListenerMessage } from './messages.js'
 import { EXIT_GRACE_MS, type PoolUser, type WorkerPool } from './pool.js'
 import type { WorkerProcess } from './worker-process.js'
 import { WorkerStatuses } from './worker-statuses.js'
+import { WorkerTaps } from './worker-taps.js'
 
 /** An open connection, as the primary keeps it. */
 interface OpenConnection {
@@ -38,6 +41,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
   /** Connections that were opened and have ended; the rest is in the books of the workers. */
   readonly book: Book
   readonly #statuses: WorkerStatuses
+  readonly #taps: WorkerTaps
   isClosing = false
   /** Resolves when a worker is ready or the listener is closed; rejects when no worker can be started. */
   readonly ready: Promise<void>
@@ -63,6 +67,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     this.book = new Book(clock, observe, () => [])
     this.book.serve(local.plan.listed)
     this.#statuses = new WorkerStatuses(name, clock)
+    this.#taps = new WorkerTaps(name, pool)
     this.#address = address
     this.#onGone = onGone
     this.ready = new Promise((resolve, reject) => {
@@ -111,6 +116,12 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     return this.#statuses.addTo(own, this.#pool.workersOf(this.name))
   }
 
+  async tap(settings: TapSettings, onEvent: (event: TapEvent) => void): Promise<Tap> {
+    const { isMeant } = await import('../../status/taps.js')
+    const open = [...this.#open.values()].filter(({ connection }) => isMeant(settings, connection))
+    return this.#taps.add(settings, onEvent, open.length)
+  }
+
   async replace(): Promise<never> {
     throw new InvalidOptionError(
       'replace(): a pipeline cannot be sent to workers; change the script, and start it again.',
@@ -152,6 +163,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
       address: this.#address,
       ...(this.#replacedTls && { tls: this.#replacedTls }),
     })
+    this.#taps.onReady(worker)
     if (this.isClosing) {
       // It came too late for the message to all workers, and has no connection to wait for.
       worker.send({ bywash: 'close', listener, timeout: 0 })
@@ -172,6 +184,9 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
         break
       case 'status':
         this.#statuses.onStatus(worker, message.status)
+        break
+      case 'tapped':
+        this.#taps.onEvent(message.tap, message.event)
         break
       case 'count':
         worker.send({ bywash: 'total', listener: this.name, total: this.#total })
