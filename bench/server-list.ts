@@ -45,6 +45,7 @@ export function serverList(quick: boolean): readonly ServerEntry[] {
     { ...prefixed, name: 'length2-hand', summary: 'the work of length2 by hand on node:net' },
     { ...echo, name: 'push-hand', summary: 'pushes: for (const s of sockets) s.write(buffer)' },
     { ...echo, name: 'push', summary: 'pushes: lines, a stage that enqueues for all, toLines' },
+    { ...echo, name: 'push-room', summary: 'pushes: lines, a stage that publishes to a hub, toLines' },
     { ...echo, name: 'proxy-hand', summary: 'a proxy: a.pipe(b).pipe(a)' },
     { ...echo, name: 'proxy', summary: 'a proxy: upstream' },
     ...(quick ? [] : [streams]),

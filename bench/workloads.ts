@@ -31,7 +31,7 @@ export const MANY_CONNECTIONS_SERVERS = ['raw', 'naive', 'echo', 'uppercase', 'm
 export const IDLE_SERVERS: readonly string[] = [...MANY_CONNECTIONS_SERVERS, 'async']
 
 /** Names of the servers that push; the first is by hand. */
-export const PUSH_SERVERS: readonly string[] = ['push-hand', 'push']
+export const PUSH_SERVERS: readonly string[] = ['push-hand', 'push', 'push-room']
 
 /** Names of the proxies; the first is by hand. */
 export const PROXY_SERVERS: readonly string[] = ['proxy-hand', 'proxy', 'proxy-socat', 'proxy-haproxy']

@@ -95,6 +95,8 @@ export class FusedSegment implements Flow, Owner, Probed {
   #busy = false
   /** Whether the end of a turn is scheduled. */
   #turnDue = false
+  /** Whether that turn has only brought encoded items so far. */
+  #isPush = false
   /**
    * In `ending` and `terminating` the stages that are still open are flushed at the end of the turn; in `failing` they are not,
    * but finish what they have begun; `becoming` is as `terminating`, but the host goes on with another list; `done` takes no item.
@@ -518,17 +520,37 @@ export class FusedSegment implements Flow, Owner, Probed {
     }
     for (const item of output) this.#sink.write(item)
     if (this.#busy) return
-    if (!this.#turnDue) {
-      this.#turnDue = true
-      if (pushedSegments.push(this) === 1) process.nextTick(FusedSegment.#endPushedTurns)
+    if (this.#turnDue) {
+      this.#countPush(bytes)
+      return
     }
-    this.#countPush(bytes)
+    this.#turnDue = true
+    this.#isPush = true
+    if (pushedSegments.push(this) === 1) process.nextTick(FusedSegment.#endPushedTurns)
+    // There is room for the first item, or its sender would have waited.
+    this.turnSize += bytes + 1
+    this.#hasPushed = true
   }
 
   static #endPushedTurns(): void {
     const segments = pushedSegments
     pushedSegments = []
-    for (const segment of segments) FusedSegment.#endDueTurn(segment)
+    for (const segment of segments) {
+      const isPush = segment.#isPush && segment.#turnDue && segment.#state === 'open'
+      if (isPush && segment.#probe === undefined) segment.#endPush()
+      else FusedSegment.#endDueTurn(segment)
+    }
+  }
+
+  /** Ends a turn that has only brought encoded items: no stage has gathered anything, or comes to its end. */
+  #endPush(): void {
+    this.#turnDue = false
+    this.#isPush = false
+    this.#hasPushed = false
+    this.turnSize = 0
+    this.sinkIsFull = !this.#sink.endTurn()
+    if (!this.#sink.hasRoom(this.queuedSize)) this.#sink.overflow()
+    if (this.#readyCallbacks !== undefined) this.tellReady()
   }
 
   get desiredSize(): number {
@@ -579,6 +601,7 @@ export class FusedSegment implements Flow, Owner, Probed {
   enterTurn(): boolean {
     const isOuter = !this.#busy
     this.#busy = true
+    this.#isPush = false
     return isOuter
   }
 
@@ -589,6 +612,7 @@ export class FusedSegment implements Flow, Owner, Probed {
 
   /** Ends the turn once everything of this tick has happened. */
   endTurnSoon(): void {
+    this.#isPush = false
     if (this.#turnDue) return
     this.#turnDue = true
     process.nextTick(FusedSegment.#endDueTurn, this)

@@ -73,6 +73,7 @@ export class Subscriber<T> {
   leave(): void {
     this.#hasLeft = true
     this.#waiting = undefined
+    this.#waitingSize = 0
   }
 
   #hold(shared: SharedItem<T>): void {

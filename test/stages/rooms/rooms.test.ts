@@ -26,6 +26,7 @@ import { decodeMessage, encodeMessage } from '../../../lib/stages/rooms/bus.js'
 import { SharedItem } from '../../../lib/stages/rooms/shared-item.js'
 import { type OnSlow, Subscriber } from '../../../lib/stages/rooms/subscriber.js'
 import { workerBus } from '../../../lib/stages/rooms/worker-bus.js'
+import type { StatusSource } from '../../../lib/status/source.js'
 import { connect, type TestClient } from '../../../lib/testing/index.js'
 import { PLANS } from '../../plans.js'
 import { runs } from '../../runs.js'
@@ -739,4 +740,67 @@ t.test('workers talk through their primary, and lose what it cannot take', async
   t.equal(channel.listenerCount('message'), 1, 'hubs share a listener')
   for (const each of [connection, ...others]) await each.close()
   t.equal(channel.listenerCount('message'), 0)
+})
+
+t.test(
+  'of a thousand subscribers ten stall: the others lose nothing, and are sent each line at once',
+  async t => {
+    const [subscribers, stalled, count, maxPending] = [1_000, 10, 200, 4_096]
+    const line = 'x'.repeat(63)
+    for (const onSlow of ['drop-oldest', 'disconnect'] as const) {
+      const room = hub<string>({ maxPending, onSlow })
+      const { source } = room as unknown as { source: StatusSource }
+      const list = pipeline().through(lines()).through(room.stage()).through(toLines())
+      const members = Array.from({ length: subscribers }, (_, index) => {
+        const taken = { bytes: 0, writes: 0 }
+        const duplex = new Duplex({
+          writableHighWaterMark: 1_024,
+          read() {},
+          write(chunk: Buffer, _encoding, callback) {
+            taken.writes++
+            taken.bytes += chunk.length
+            if (index >= stalled) callback()
+          },
+        })
+        t.teardown(() => duplex.destroy())
+        void list.handle(duplex)
+        return { taken, duplex }
+      })
+      while (room.size < subscribers) await turns()
+      let held = 0
+      for (let sent = 0; sent < count; sent++) {
+        room.publish(line)
+        await turns()
+        held = Math.max(held, source.hub?.().maxHeldBytes ?? 0)
+      }
+      const fast = members.slice(stalled).map(({ taken: { bytes, writes } }) => `${bytes} ${writes}`)
+      t.strictSame([...new Set(fast)], [`${count * 64} ${count}`], 'all that was said, a write for each line')
+      t.ok(held > 0 && held <= maxPending, `${held} bytes wait for one at most`)
+      const waiting = members.slice(0, stalled).map(({ duplex }) => duplex.writableLength)
+      t.ok(Math.max(...waiting) <= 1_024 + 64, 'beside what its transport holds')
+      const { heldBytes, lagging } = source.hub?.() ?? {}
+      t.strictSame(
+        [lagging, heldBytes === 0],
+        onSlow === 'disconnect' ? [0, true] : [stalled, false],
+        'and nothing for one that was disconnected',
+      )
+      t.equal(room.losses > 0, onSlow === 'drop-oldest', 'what the others miss is counted')
+    }
+  },
+)
+
+t.test('maxPending of the connection holds for what a room sends, too', async t => {
+  const room = hub<string>()
+  const list = pipeline().through(lines()).through(room.stage()).through(toLines())
+  const first = connect(list)
+  const duplex = new Duplex({ read() {}, write() {} })
+  const outcome = list.handle(duplex, { maxPending: 3 })
+  while (room.size < 2) await turns()
+  room.publish('longer than that')
+  t.equal(String(await first.receive('\n')), 'longer than that\n')
+  await turns()
+  duplex.destroy()
+  t.match(await outcome, { reason: 'slow-consumer' })
+  first.end()
+  await first.outcome
 })
