@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Connection, whenOver } from '../../connection.js'
 import { InvalidOptionError, TooManyTopicsError } from '../../errors.js'
+import { ownThread } from '../../net/thread-link.js'
 import { callback, choice, integer, orCode, text } from '../../options/option.js'
 import { givenOptions, type OptionsOf, settingsFrom } from '../../options/option-values.js'
 import {
@@ -157,7 +158,7 @@ export function hub<T = string>(options: HubOptions<T> = {}): Hub<T> {
 function busOf(via: Bus | string | undefined): Bus | undefined {
   if (typeof via === 'object') return via
   if (via !== undefined) return busAt(via)
-  return process.env.BYWASH_WORKER === undefined ? undefined : workerBus(process)
+  return process.env.BYWASH_WORKER === undefined ? undefined : workerBus(ownThread()?.link ?? process)
 }
 
 /** The default item about missed messages: of the kind that the subscriber has been sent. */
