@@ -26,6 +26,7 @@ const FIRST_FILES = [
   'test/cli/commands/serve-file.test.ts',
   'test/faults/11-endless-line.test.ts',
   'test/listener/workers/workers.test.ts',
+  'test/listener/workers/threads/threads.test.ts',
 ]
 
 /** Files that may take longer than the others, and why. */
@@ -34,10 +35,14 @@ const LONG_FILES = {
   'test/faults/37-exit-behind-the-last-byte.test.ts': 'it starts a process for each way to exit',
   'test/config/memory-bound.test.ts': 'it looks for the worst input of each stage',
   'test/listener/workers/workers.test.ts': 'it kills workers, and waits for those that take their place',
+  'test/listener/workers/threads/threads.test.ts':
+    'it starts a server with threads for each case, and kills them',
   'test/package/using.test.ts': 'it installs, bundles and runs the package as its users do',
   'test/stages/laws.test.ts': 'it checks every stage against every law',
   'test/status-server/page.test.ts': 'it starts a browser, and a server again under its page',
+  'test/faults/35-one-worker-cannot-start.test.ts': 'a worker fails five times, with a delay behind each',
   'test/faults/36-descriptors.test.ts': 'it starts a process with a limit of descriptors for each case',
+  'test/cli/completion/completion.test.ts': 'it starts bash, zsh and fish for each word',
 }
 
 /** Files of which the coverage of lib/ says nothing new: they run what is built, or what other files test line by line. */
@@ -51,7 +56,7 @@ const WITHOUT_COVERAGE = [
 const GROUP_SIZE = 12
 
 /** The time after which a file has failed. */
-const FILE_TIMEOUT_MS = 180_000
+const FILE_TIMEOUT_S = 180
 
 const DURATIONS = '.cache/suite-durations.json'
 /** What the last run of the whole suite has skipped, a line for each test; `.ci/run` prints it at its end. */
@@ -104,15 +109,13 @@ function lastDurations() {
 /** Runs a group of files in one process, and gives what it printed with what came of it. */
 async function run(files, reports) {
   const covers = reports !== undefined && !files.some(file => WITHOUT_COVERAGE.includes(file))
-  const timeoutMs = FILE_TIMEOUT_MS * files.length
   const child = spawn(
     process.execPath,
-    [`--import=./${COMPILED}/test/gate/leak-gate.js`, '.ci/run-tests.js', ...files],
+    [`--import=./${COMPILED}/test/gate/leak-gate.js`, '.ci/run-tests.js', String(FILE_TIMEOUT_S), ...files],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...process.env,
-        TAP_TIMEOUT: String(timeoutMs / 1000),
         BYWASH_TEST_RUNS: values.all ? 'all' : 'some',
         ...(covers ? { NODE_V8_COVERAGE: reports } : {}),
       },
@@ -124,10 +127,9 @@ async function run(files, reports) {
       output += text
     })
   }
-  const terminate = setTimeout(() => child.kill('SIGTERM'), timeoutMs + 5_000)
-  const kill = setTimeout(() => child.kill('SIGKILL'), timeoutMs + 15_000)
+  // A process that does not come to see to its own timeout.
+  const kill = setTimeout(() => child.kill('SIGKILL'), (FILE_TIMEOUT_S * files.length + 15) * 1000)
   const ended = await new Promise(resolve => child.on('exit', (code, signal) => resolve(code ?? signal)))
-  clearTimeout(terminate)
   clearTimeout(kill)
   const durations = [...output.matchAll(/^# (\S+): ([\d.]+) s$/gm)].map(([, file, s]) => [file, Number(s)])
   const [, totals = ''] = /^# \{ (.*) \}$/m.exec(output) ?? []
@@ -164,14 +166,20 @@ async function runAll(groups, jobs, reports) {
   return results
 }
 
-/** Runs the files that took longer than a limit the last time, each alone; false where one takes longer still. */
+/**
+ * Runs the files that took longer than a limit the last time, each alone; false where one takes longer still, three times: other
+ * programs have the processors too.
+ */
 async function checkSlow(limit) {
   const slow = Object.entries(lastDurations()).filter(([, seconds]) => seconds > limit)
   let isGood = true
   for (const [file] of slow) {
-    const { durations } = await run([file])
-    const seconds = durations[0]?.[1] ?? Number.POSITIVE_INFINITY
     const reason = LONG_FILES[file]
+    let seconds = Number.POSITIVE_INFINITY
+    for (let attempt = 1; seconds > limit && attempt <= (reason === undefined ? 3 : 1); attempt++) {
+      const { durations } = await run([file])
+      seconds = Math.min(seconds, durations[0]?.[1] ?? Number.POSITIVE_INFINITY)
+    }
     if (seconds > limit && reason === undefined) isGood = false
     console.log(`${seconds.toFixed(1).padStart(6)} s  ${file}${reason === undefined ? '' : `: ${reason}`}`)
   }
@@ -186,7 +194,7 @@ const covers = isWhole && !values['no-coverage']
 const all = findTests(isWhole ? ['test'] : positionals)
 const last = lastDurations()
 /** The longest begin first: by what they took the last time, or by the list. */
-const expected = file => last[file] ?? (FIRST_FILES.includes(file) ? FILE_TIMEOUT_MS : 0)
+const expected = file => last[file] ?? (FIRST_FILES.includes(file) ? FILE_TIMEOUT_S : 0)
 const expectedOf = group => group.reduce((total, file) => total + expected(file), 0)
 const groups = groupFiles(all).sort((one, other) => expectedOf(other) - expectedOf(one))
 const results = await runAll(groups, Number(values.jobs), covers ? REPORTS : undefined)

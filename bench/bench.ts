@@ -1,41 +1,27 @@
-import { separateCores } from './cores.js'
+import { Harness, LOAD_CONDITIONS, MEMORY_CONDITIONS } from './harness.js'
 import { measureIdle } from './idle.js'
-import { Loader } from './loader.js'
+import type { Loader } from './loader.js'
 import { maxConnections, thisMachine } from './machine.js'
 import type { Options } from './options.js'
 import { type Results, summarize, type WorkloadResult } from './results.js'
-import { type Conditions, Server } from './server.js'
+import type { Conditions, Server } from './server.js'
 import { type ServerEntry, serverList } from './server-list.js'
 import { IDLE_SERVERS, PROXY_SERVERS, SPECIAL_SERVERS, type Workload, workloads } from './workloads.js'
 
-/**
- * Conditions for the workloads: glibc returns no freed memory to the system. Otherwise it depends on chance (the layout
- * of the heap) whether it does, and the page faults that follow cost up to half of a bulk rate. The memory of idle
- * connections is measured without this.
- */
-const LOAD_CONDITIONS: Conditions = { env: { MALLOC_TRIM_THRESHOLD_: '1073741824' } }
-
-/**
- * Conditions for idle connections: V8's young generation has its full size from the start. Otherwise V8 doubles it, up
- * to 16 MB, by chance before or after the 10,000th connection, and this shared memory would be a third of what is
- * counted for each connection.
- */
-const IDLE_CONDITIONS: Conditions = { flags: ['--min-semi-space-size=16', '--max-semi-space-size=16'] }
-
 /** Runs workloads on their servers. Rejects at the first wrong answer. */
 export async function bench(
-  { quick, workload: names }: Pick<Options, 'quick' | 'workload'>,
+  { quick, workload: names, server: given }: Pick<Options, 'quick' | 'workload' | 'server'>,
   progress: (text: string) => void,
 ): Promise<Results> {
-  const entries = serverList(quick)
+  const entries = [...serverList(quick), ...given]
   const connections = Math.min(quick ? 1_000 : 10_000, maxConnections())
-  const cores = separateCores()
-  const loader = new Loader()
-  if (cores !== undefined) loader.keepOn(cores.load)
+  const harness = new Harness()
+  const { loader } = harness
 
   const chosen = workloads(quick, connections).filter(({ name }) => names?.includes(name) ?? true)
-  const takesPart = ({ only }: Workload, name: string) =>
-    only?.includes(name) ?? !SPECIAL_SERVERS.includes(name)
+  const foreign = given.map(({ name }) => name)
+  const takesPart = ({ only, peers }: Workload, name: string) =>
+    foreign.includes(name) ? peers : (only?.includes(name) ?? !SPECIAL_SERVERS.includes(name))
   const wanted = entries.map(({ name }) => name).filter(name => chosen.some(each => takesPart(each, name)))
 
   const use = async <Result>(
@@ -46,12 +32,10 @@ export async function bench(
     const those = entries.filter(({ name }) => only.includes(name))
     progress(`starting ${those.map(({ name }) => name).join(', ')}`)
     const upstream = those.some(({ name }) => PROXY_SERVERS.includes(name))
-      ? await startUpstream(entries, conditions)
+      ? await harness.startBesideLoad(entries.find(({ name }) => name === 'raw') as ServerEntry, conditions)
       : undefined
-    if (cores !== undefined) upstream?.keepOn(cores.load)
     const env = { ...conditions.env, BENCH_UPSTREAM: String(upstream?.target.port) }
-    const servers = await Promise.all(those.map(entry => Server.start(entry, { ...conditions, env })))
-    if (cores !== undefined) for (const server of servers) server.keepOn(cores.server)
+    const servers = await harness.start(those, { ...conditions, env })
     const result = await measure(servers)
     for (const server of servers) server.stop()
     upstream?.stop()
@@ -69,22 +53,17 @@ export async function bench(
   })
   const idle = async () => {
     progress(`idle: ${connections.toLocaleString('en')} connections`)
-    return use(IDLE_SERVERS, IDLE_CONDITIONS, servers => measureIdle(servers, loader, connections))
+    return use(IDLE_SERVERS, MEMORY_CONDITIONS, servers => measureIdle(servers, loader, connections))
   }
   const rows = names === undefined || names.includes('idle') ? await idle() : []
-  loader.stop()
+  harness.stop()
   return {
     machine: thisMachine(),
     quick,
-    pinned: cores !== undefined,
+    pinned: harness.isPinned,
     workloads: measured,
     idle: { connections, rows },
   }
-}
-
-/** Starts the server behind the proxies, an echo by hand. */
-function startUpstream(entries: readonly ServerEntry[], conditions: Conditions): Promise<Server> {
-  return Server.start(entries.find(({ name }) => name === 'raw') as ServerEntry, conditions)
 }
 
 /** Checks the answers of all servers. Rejects when one of servers/ is wrong; a foreign program is then left out. */

@@ -1,3 +1,4 @@
+import { escaped, SVG_STYLE } from './chart-style.js'
 import { machineLine } from './machine.js'
 import type { Results, Row, WorkloadResult } from './results.js'
 
@@ -10,27 +11,11 @@ const HEAD = 66
 const GROUP = 40
 const FOOT = 34
 
-const STYLE = `
-    text { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #1f2328 }
-    .title { font-size: 16px; font-weight: 600 }
-    .group { font-weight: 600 }
-    .faint { fill: #59636e }
-    .paper { fill: #ffffff; stroke: #d1d9e0 }
-    .value { paint-order: stroke; stroke: #ffffff; stroke-width: 4px }
-    .ours { fill: #0969da }
-    .others { fill: #8c959f }
-    .raw { stroke: #59636e; stroke-dasharray: 3 3 }
-    @media (prefers-color-scheme: dark) {
-      text { fill: #f0f6fc }
-      .faint { fill: #9198a1 }
-      .paper { fill: #0d1117; stroke: #3d444d }
-      .value { stroke: #0d1117 }
-      .ours { fill: #4493f8 }
-      .others { fill: #656c76 }
-      .raw { stroke: #9198a1 }
-    }`
-
-const OTHER_SERVERS = ['naive', 'async-naive', 'async-hand', 'fixed-hand', 'length2-hand', 'socat', 'ncat']
+/** The servers of bywash. */
+const OWN_SERVERS = [
+  ...['echo', 'uppercase', 'map', 'map8', 'streams', 'async', 'async-one', 'generate'],
+  ...['delimited', 'fixed', 'length2'],
+]
 
 /** Workloads that are not drawn: one has no rate, and three are not compared with `raw`. */
 const NOT_DRAWN = ['burst', 'push', 'proxy-pp', 'proxy-bulk']
@@ -48,7 +33,7 @@ export function drawChart({ machine, workloads }: Results): string {
   })
   const height = y + FOOT
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="Work for the same CPU time, compared with a raw echo">
-  <style>${STYLE}
+  <style>${SVG_STYLE}
   </style>
   <rect class="paper" x="0.5" y="0.5" width="${WIDTH - 1}" height="${height - 1}" rx="6"/>
   <text class="title" x="16" y="28">Work for the same CPU time of the server</text>
@@ -79,7 +64,7 @@ function drawBar(row: Row, y: number, scale: number): string {
   const value = shareOf(row)
   const width = Math.max(1, value * scale)
   const middle = y + BAR - 3
-  const kind = OTHER_SERVERS.includes(row.server) ? 'others' : 'ours'
+  const kind = OWN_SERVERS.includes(row.server) ? 'ours' : 'others'
   return `  <text x="${LABEL - 8}" y="${middle}" text-anchor="end">${escaped(row.server)}</text>
   <rect class="${kind}" x="${LABEL}" y="${y}" width="${width.toFixed(1)}" height="${BAR}" rx="2"/>
   <text class="value" x="${(LABEL + width + 6).toFixed(1)}" y="${middle}">${value.toFixed(value < 0.1 ? 3 : 2)}</text>`
@@ -88,8 +73,4 @@ function drawBar(row: Row, y: number, scale: number): string {
 /** Length of a bar: work per CPU time, or the rate on a system where CPU times are not known. */
 function shareOf({ costRatio, ratio }: Row): number {
   return costRatio ?? ratio
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
 }

@@ -89,7 +89,7 @@ function costOf({ count, serverCpu }: Measured): number | undefined {
   return serverCpu === undefined ? undefined : (serverCpu * 1e6) / count
 }
 
-function median(values: readonly (number | undefined)[]): number | undefined {
+export function median(values: readonly (number | undefined)[]): number | undefined {
   const sorted = values.filter(value => value !== undefined).sort((a, b) => a - b)
   const middle = (sorted.length - 1) / 2
   const [low, high] = [sorted[Math.floor(middle)], sorted[Math.ceil(middle)]]

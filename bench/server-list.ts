@@ -8,10 +8,15 @@ export interface ServerEntry extends Format {
   readonly name: string
   readonly summary: string
   readonly greeting: string
+  /** Given where nobody has said how the server answers. */
+  readonly answers?: 'unknown'
   /** Returns the command that starts a foreign program on a port, in front of another. Undefined for a file of servers/. */
   readonly command?: (port: number, upstream: string) => readonly string[]
   /** The program of the command, where it is not the name. */
   readonly program?: string
+  /** The file of servers/, where its name is not that of the server. */
+  readonly file?: string
+  readonly env?: Readonly<Record<string, string>>
 }
 
 const GREETING = 'Type a line and press Enter. I will shout it back.\n'
@@ -92,6 +97,30 @@ const others: readonly ServerEntry[] = [
     ],
   },
 ]
+
+/**
+ * A server in any language, which a shell starts with its port in `PORT`. It must echo lines, or answer them in upper case:
+ * which of them, is found out.
+ *
+ * @param text - `name=command`.
+ * @throws TypeError for a text that is not of this form, or the name of a server that there is.
+ */
+export function givenServer(text: string): ServerEntry {
+  const [, name, command] = /^([\w.-]+)=(.+)$/s.exec(text) ?? []
+  if (name === undefined || command === undefined) {
+    throw new TypeError(`--server '${text}' is not of the form 'name=command', such as 'go=./echo $PORT'.`)
+  }
+  if (serverList(false).some(server => server.name === name)) {
+    throw new TypeError(`--server '${text}': there is a server '${name}' already.`)
+  }
+  return {
+    ...echo,
+    name,
+    summary: command,
+    answers: 'unknown',
+    command: port => ['env', `PORT=${port}`, 'sh', '-c', `exec ${command}`],
+  }
+}
 
 function installed(program: string): boolean {
   return (process.env.PATH ?? '').split(delimiter).some(folder => {

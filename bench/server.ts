@@ -34,10 +34,10 @@ export class Server {
   }
 
   static async start(entry: ServerEntry, { env, flags }: Conditions): Promise<Server> {
-    const { name, command } = entry
+    const { name, command, file = name } = entry
     const freePort = command === undefined ? 0 : await findPort()
-    const program = command?.(freePort, env?.BENCH_UPSTREAM ?? '') ?? nodeCommand(`servers/${name}.ts`, flags)
-    const child = startChild(program, command === undefined, env)
+    const program = command?.(freePort, env?.BENCH_UPSTREAM ?? '') ?? nodeCommand(`servers/${file}.ts`, flags)
+    const child = startChild(program, command === undefined, { ...env, ...entry.env })
     const over = new AbortController()
     const { signal } = over
     const ended = once(child, 'exit', { signal }).then(([code]) => {
@@ -48,7 +48,8 @@ export class Server {
     })
     const listening = command === undefined ? printedPort(child) : untilListening(freePort, signal)
     const port = await Promise.race([listening, ended, late]).finally(() => over.abort())
-    return new Server(entry, child, port)
+    const isUpper = entry.answers === 'unknown' && (await shouts(port))
+    return new Server(isUpper ? { ...entry, upper: true } : entry, child, port)
   }
 
   keepOn(core: number): void {
@@ -80,6 +81,15 @@ async function findPort(): Promise<number> {
   server.close()
   await once(server, 'close')
   return port
+}
+
+/** Whether a server answers in upper case. */
+async function shouts(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  socket.write('a\n')
+  const [answer] = await once(socket, 'data', { signal: AbortSignal.timeout(START_TIMEOUT_MS) })
+  socket.destroy()
+  return String(answer).startsWith('A')
 }
 
 async function untilListening(port: number, signal: AbortSignal): Promise<number> {

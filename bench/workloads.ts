@@ -15,6 +15,8 @@ export interface Workload {
    * while. Undefined for none.
    */
   readonly warmUp: number | undefined
+  /** Whether the servers take part that are given as commands. */
+  readonly peers: boolean
   /** Names of the servers that take part; undefined for all that send a client its own lines. The others are compared with the first. */
   readonly only: readonly string[] | undefined
 }
@@ -50,8 +52,15 @@ export function workloads(quick: boolean, many: number): readonly Workload[] {
     seconds: quick ? 0.08 : 0.12,
     warmUp: quick ? 0.04 : 0.16,
     only: undefined,
+    peers: true,
   }
-  const proxied = { ...lines, seconds: quick ? 0.08 : 0.3, warmUp: quick ? 0.04 : 0.6, only: PROXY_SERVERS }
+  const proxied = {
+    ...lines,
+    seconds: quick ? 0.08 : 0.3,
+    warmUp: quick ? 0.04 : 0.6,
+    only: PROXY_SERVERS,
+    peers: false,
+  }
   return [
     {
       ...lines,
@@ -91,6 +100,7 @@ export function workloads(quick: boolean, many: number): readonly Workload[] {
       rounds: quick ? 1 : 3,
       warmUp: quick ? undefined : 0.5,
       only: MANY_CONNECTIONS_SERVERS,
+      peers: true,
     },
     {
       name: 'burst',
@@ -101,6 +111,7 @@ export function workloads(quick: boolean, many: number): readonly Workload[] {
       rounds: quick ? 1 : 3,
       warmUp: quick ? undefined : 0,
       only: ['raw', 'echo', 'uppercase'],
+      peers: true,
     },
     {
       name: 'push',
@@ -111,6 +122,7 @@ export function workloads(quick: boolean, many: number): readonly Workload[] {
       rounds: quick ? 1 : 3,
       warmUp: 0,
       only: PUSH_SERVERS,
+      peers: false,
     },
     {
       ...proxied,

@@ -86,6 +86,15 @@ export { nats } from './stages/rooms/nats.js'
 export { redis } from './stages/rooms/redis.js'
 export type { OnSlow } from './stages/rooms/subscriber.js'
 export type {
+  ConnectionCloseEvent,
+  ConnectionErrorEvent,
+  ConnectionOpenEvent,
+  ListenerEvent,
+  ListenerRefuseEvent,
+  StageErrorEvent,
+} from './status/diagnostics.js'
+
+export type {
   Amount,
   ConnectionStatus,
   Culprit,
@@ -103,6 +112,7 @@ export type {
   Windows,
   WorkerStatus,
 } from './status/status.js'
+
 export { serveStatus } from './status-server/serve-status.js'
 export type { StatusServerOptions } from './status-server/status-options.js'
 export type { StatusServer } from './status-server/status-server.js'

@@ -22,6 +22,7 @@ import { type OptionsOf, settingsFrom } from './options/option-values.js'
 import type { Outcome } from './outcome.js'
 import type { AnyStage, flow, Stage } from './stage.js'
 import { Book } from './status/book.js'
+import { publishClose, publishOpen } from './status/diagnostics.js'
 import type { Status } from './status/status.js'
 
 /** The options; exported, so that an editor shows their help. */
@@ -127,12 +128,14 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
         book.ended(outcome, driver)
         signal?.removeEventListener('abort', onAbort)
         watch.delete(driver)
+        publishClose(connection, outcome)
         resolve(outcome)
       }
       const driver = new ConnectionDriver(duplex, connection, { ...settings.drive, onDone, book })
       watch.add(driver)
       this.#open.add(driver)
       book.opened()
+      publishOpen(connection)
       if (signal !== undefined) {
         // Each of many connections may listen to it; Node would warn of a leak from 11 on.
         setMaxListeners(0, signal)
@@ -144,7 +147,7 @@ export class Pipeline<In, Out> implements Stage<In, Out> {
   }
 
   /**
-   * What the connections of `handle()` do, as `listener.status()` tells it for those of a listener. Those have a status of their
+   * The work of the connections of `handle()`, as `listener.status()` tells it for those of a listener. Those have a status of their
    * own, and are not in this one.
    *
    * @example

@@ -113,7 +113,10 @@ export interface HoldingController<Out> extends Controller<Out> {
   release: () => void
   /** Enqueues the answer to an item at a later time: it is no push, so `maxPending` does not count it. */
   answer: (item: Out) => void
-  /** The same for what comes by itself, such as a chunk of a socket: it leaves at once, and not with the end of this tick. Not in a call of a stage. */
+  /**
+   * The same for an item that comes by itself, such as a chunk of a socket: it leaves at once, and not with the end of this tick.
+   * Not in a call of a stage.
+   */
   give: (item: Out) => void
   /** Passes on a report of an earlier stage, behind what this stage and those behind it have made so far. */
   passReport: (fault: InBand) => void
@@ -140,7 +143,7 @@ export class Reply {
 }
 
 /**
- * What travels behind the items in front of it, and past the stages: a report of a stage, or a reply.
+ * An event that travels behind the items in front of it, and past the stages: a report of a stage, or a reply.
  */
 export type InBand = Fault | UntoldFaults | Reply
 
@@ -370,7 +373,7 @@ export interface AnyStage extends StageTraits {
    */
   readonly sideWrites?: SideWrites
   /**
-   * What the stage tells of what it works with, such as a hub.
+   * The facts that the stage tells of what it works with, such as a hub.
    *
    * @internal
    */

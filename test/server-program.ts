@@ -1,25 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { type AddressInfo, createServer, connect as dial } from 'node:net'
+import { connect as dial } from 'node:net'
 import type { Test } from 'tap'
 
 /** Leaves the processor to other programs before something is looked at again. */
 export const pause = () => new Promise(resolve => setTimeout(resolve, 5))
 
-/** A port of 127.0.0.1 that nobody listens at. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
-
-/** Resolves when somebody listens at a port. */
-async function whenUp(port: number): Promise<void> {
-  for (;;) {
+/** Resolves when somebody listens at a port, unless it is too late. */
+async function whenUp(port: number, late: AbortSignal): Promise<void> {
+  while (!late.aborted) {
     const socket = dial(port, '127.0.0.1')
     const isUp = await new Promise(resolve => {
       socket.on('connect', () => resolve(true)).on('error', () => resolve(false))
@@ -47,16 +37,29 @@ export async function freeze(server: ChildProcess): Promise<void> {
   while (existsSync(tasks) && !readdirSync(tasks).every(isStopped)) await pause()
 }
 
-/** Starts a server that nobody here wrote; resolves when it listens. It is killed at the end of the test. */
+/**
+ * Starts a server that nobody here wrote; resolves when it listens, and rejects when it ends instead. It is killed at the end of the
+ * test.
+ */
 export async function startServer(
   t: Test,
   port: number,
   program: string,
   parameters: readonly string[],
 ): Promise<ChildProcess> {
-  const server = spawn(program, parameters, { stdio: 'ignore' })
+  const server = spawn(program, parameters, { stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => kill(server))
-  await whenUp(port)
+  let said = ''
+  for (const stream of [server.stdout, server.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-2_000)
+    })
+  }
+  const late = new AbortController()
+  const ended = once(server, 'close', { signal: late.signal }).then(([code, signal]) => {
+    throw new Error(`${program} ended with ${code ?? signal} before it listened at ${port}:\n${said}`)
+  })
+  await Promise.race([whenUp(port, late.signal), ended]).finally(() => late.abort())
   return server
 }
 

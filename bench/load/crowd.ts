@@ -34,16 +34,21 @@ const held: Client[] = []
 
 /**
  * Opens idle connections and keeps them open. The last one of each batch sends a line: when its answer comes, all
- * before it have been accepted.
+ * before it have been accepted. With `speak` each of them sends a line, and waits for its answer.
  */
-export async function hold({ target, connections }: JobOf<'hold'>, fail: Fail): Promise<void> {
+export async function hold(job: JobOf<'hold'>, fail: Fail): Promise<void> {
+  const { target, connections, speak = false } = job
   const tape = makeTape(SIZE, TAPE_LINES, target)
   while (held.length < connections) {
     const batch = Math.min(connections - held.length, 500)
     await new Promise<void>(resolve => {
+      let left = speak ? batch : 1
+      const look = ({ check }: Client) => {
+        if (check.received === SIZE && --left === 0) resolve()
+      }
       for (let n = 1; n <= batch; n++) {
-        const client = new Client(target, tape, 0, ({ check }) => check.received === SIZE && resolve(), fail)
-        if (n === batch) client.socket.write(lineOf(tape, 0))
+        const client = new Client(target, tape, 0, look, fail)
+        if (speak || n === batch) client.socket.write(lineOf(tape, 0))
         held.push(client)
       }
     })

@@ -18,7 +18,7 @@ export type Load =
   | { readonly kind: 'burst'; readonly connections: number }
   | { readonly kind: 'short'; readonly connections: number }
   | { readonly kind: 'push'; readonly connections: number; readonly pushes: number }
-  | { readonly kind: 'hold'; readonly connections: number }
+  | { readonly kind: 'hold'; readonly connections: number; readonly speak?: boolean }
   | { readonly kind: 'release' }
 
 /** Message to the load process. `seconds` is the measuring time. */

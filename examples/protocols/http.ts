@@ -1,17 +1,13 @@
-// An HTTP/1.1 server with keep-alive and pipelining (RFC 9112), without chunked bodies, and without an answer to Expect.
+// An HTTP/1.1 server with keep-alive and pipelining (RFC 9112), without chunked bodies.
 import { decode, InvalidFrameError, listen, pipeline, stage, TimeoutError } from 'bywash'
 
 const [port = '8080', host = '0.0.0.0'] = process.argv.slice(2)
 
-interface Request {
-  readonly method: string
-  readonly target: string
-  readonly version: string
-  readonly headers: ReadonlyMap<string, string>
-  readonly body: Buffer
-}
+type Request = { method: string; target: string; version: string; headers: Map<string, string>; body: Buffer }
 
-const requests = decode('http', 'value', function* (read) {
+const goOn = Buffer.from('HTTP/1.1 100 Continue\r\n\r\n')
+
+const requests = decode('http', 'value', function* (read, _connection, controller) {
   const [first = '', ...fields] = (yield* read.until('\r\n\r\n')).toString('latin1').split('\r\n')
   const [, method = '', target = '', version = ''] = /^([A-Z]+) ([!-~]+) HTTP\/(1\.[01])$/.exec(first) ?? []
   if (method === '') throw new InvalidFrameError('http', 'its first line is no request')
@@ -27,7 +23,10 @@ const requests = decode('http', 'value', function* (read) {
     throw new InvalidFrameError('http', 'it does not say how long its body is')
   if (version === '1.1' && !/^[^ ,]+$/.test(headers.get('host') ?? ''))
     throw new InvalidFrameError('http', 'it does not say its host')
-  return { method, target, version, headers, body: yield* read.bytes(Number(length)) } as Request
+  const body = read.bytes(Number(length))
+  // Behind the answers to earlier requests; a body that is too long was refused by now.
+  if (version === '1.1' && headers.get('expect') === '100-continue') controller.reply(goOn)
+  return { method, target, version, headers, body: yield* body } as Request
 })
 
 const answers = stage<Request, Buffer>({

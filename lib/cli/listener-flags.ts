@@ -17,7 +17,7 @@ export interface ListenerSettings {
   readonly listen: ListenOptions
   /** The options of TLS, where it is spoken. */
   readonly tls: TlsFiles | undefined
-  /** Where the status is served; undefined where it is not. */
+  /** The address at which the status is served; undefined without one. */
   readonly status: StatusServerOptions | undefined
   readonly log: LogSettings
 }

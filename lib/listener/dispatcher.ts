@@ -12,7 +12,7 @@ export interface Dispatcher {
   readonly connections: number
   /** Whether there is a descriptor for one more, in the process that would serve it. */
   readonly hasRoom: boolean
-  /** What the connections have counted. */
+  /** The counts of the connections. */
   readonly book: Book
   /** Makes the status of the listener. */
   status: (facts: ListenerFacts) => Promise<Status>
@@ -33,7 +33,7 @@ export interface Dispatcher {
   failConnection: (asyncId: number, error: unknown) => boolean
 }
 
-/** What a listener knows of itself. */
+/** Facts that a listener knows of itself. */
 export interface ListenerFacts extends Pick<Status, 'name' | 'address' | 'state'> {
   readonly worker: number | null
 }

@@ -8,6 +8,7 @@ import { integer } from '../options/option.js'
 import { type OptionsOf, settingsFrom } from '../options/option-values.js'
 import type { TlsOptions } from '../options/tls-options.js'
 import type { Pipeline } from '../pipeline.js'
+import { publishListener } from '../status/diagnostics.js'
 import type { Status } from '../status/status.js'
 import type { Acceptor } from './acceptor.js'
 import type { Dispatcher } from './dispatcher.js'
@@ -50,6 +51,8 @@ export class Listener {
     settings.signal?.addEventListener('abort', this.#onAbort)
     watchUncaught(this.#uncaught)
     acceptor.open(dispatcher, options => void this.close(options))
+    // In a worker the acceptor does it, when the primary has said the address.
+    if (acceptor.worker === undefined) publishListener('open', this)
     if (settings.signal?.aborted) this.#onAbort()
   }
 
@@ -88,7 +91,7 @@ export class Listener {
   }
 
   /**
-   * What the listener and its connections do: counts since the start and over the last 1, 10 and 60 seconds, what each stage
+   * The work of the listener and its connections: counts since the start and over the last 1, 10 and 60 seconds, what each stage
    * does, and who is slow, as plain data for JSON. The first call begins a look, in which a sample of the turns is timed; it lasts
    * 75 s after the last call, and what it finds is in later answers. With `workers`, in the primary the sum of all.
    *
@@ -190,6 +193,7 @@ export class Listener {
     await this.#closed
     unwatchUncaught(this.#uncaught)
     const result = { forced: await served }
+    if (!this.#isOver) publishListener('close', this)
     this.#isOver = true
     this.#resolveClosed(result)
     return result

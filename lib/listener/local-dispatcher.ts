@@ -15,6 +15,7 @@ import type { Outcome } from '../outcome.js'
 import { type Pipeline, planOf } from '../pipeline.js'
 import { finishAll, giveUpAll, type SideWrites } from '../side-writes.js'
 import { Book } from '../status/book.js'
+import { connectionsAreListenedTo, publishClose, publishOpen } from '../status/diagnostics.js'
 import type { Status } from '../status/status.js'
 import type { Tally } from '../status/tally.js'
 import type { Dispatcher, ListenerFacts, OnGone } from './dispatcher.js'
@@ -99,6 +100,7 @@ export class LocalDispatcher implements Dispatcher {
     this.book.opened()
     if (head !== undefined) socket.unshift(head)
     if (this.#isAskedFor) keepAddresses(connection)
+    publishOpen(connection)
     guarded('onOpen', () => this.#settings.onOpen(connection), connection, this.#driverSettings.onError)
     if (this.#handshakes === undefined) this.#enter(socket, connection)
     else this.#handshakes.begin(socket, connection, this.#handshakeEvents)
@@ -145,7 +147,7 @@ export class LocalDispatcher implements Dispatcher {
 
   /** Whether somebody may look at a connection, also when its peer has gone. */
   get #isAskedFor(): boolean {
-    return this.#settings.tells || this.#plan.asks
+    return this.#settings.tells || this.#plan.asks || connectionsAreListenedTo()
   }
 
   /** Takes a socket whose TLS handshake is over, if it has one. */
@@ -196,6 +198,7 @@ export class LocalDispatcher implements Dispatcher {
     if (outcome.reason === 'refused') this.book.turnedAway()
     else this.book.ended(outcome, driver)
     this.#onGone(connection, outcome.reason)
+    publishClose(connection, outcome)
     guarded(
       'onOutcome',
       () => this.#settings.onOutcome(outcome, connection),

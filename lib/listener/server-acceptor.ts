@@ -8,6 +8,7 @@ import { guarded } from '../engine/guarded.js'
 import { BindError, InvalidOptionError, RefusedError } from '../errors.js'
 import { OPEN_FILES } from '../open-files.js'
 import type { Outcome } from '../outcome.js'
+import { publishRefuse } from '../status/diagnostics.js'
 import type { RefusalReason } from '../status/status.js'
 import type { Acceptor } from './acceptor.js'
 import { Admission } from './admission.js'
@@ -185,6 +186,7 @@ export class ServerAcceptor implements Acceptor {
     this.#refused++
     this.#dispatcher?.book.refused(refusal.rule as RefusalReason)
     keepAddresses(connection)
+    publishRefuse(this, connection, refusal)
     const driver = new ConnectionDriver(socket, connection, this.#refusalSettings)
     this.#lingering.add(driver)
     driver.refuse(refusal, !isLast && this.#lingering.size <= MAX_LINGERING_REFUSALS)

@@ -9,7 +9,7 @@ export interface Refusal {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Who may ask for what. */
+/** The rules of who may ask. */
 export class Access {
   readonly #isOpenToBrowsers: boolean
   readonly #token: Buffer | undefined

@@ -193,7 +193,7 @@ const METRICS: readonly Metric[] = [
   ]),
 ]
 
-/** What the process that answers gives, whichever of its listeners is asked. */
+/** Metrics of the process that answers, whichever of its listeners is asked. */
 const PROCESS_METRICS: readonly (readonly [
   name: string,
   help: string,

@@ -2,10 +2,10 @@ import type { Clock } from '../clock.js'
 import type { Status } from '../status/status.js'
 import { type StatusSources, sourcesIn } from './status-source.js'
 
-/** How old an answer may be that several readers share. */
+/** The age up to which an answer serves several readers. */
 const MAX_AGE_MS = 100
 
-/** How long a source may take: workers are asked too, and one may hang. */
+/** The time that a source may take: workers are asked too, and one may hang. */
 const TIMEOUT_MS = 5_000
 
 /** The statuses of all sources at one moment. However many readers there are, the sources are asked once for them. */

@@ -47,7 +47,7 @@ interface Answer {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** What is served at a path; undefined where it has answered by itself. */
+/** The body that is served at a path; undefined where the path has answered by itself. */
 interface Route {
   /** Whether a token is asked for, where there is one. */
   readonly isSecret: boolean
@@ -71,7 +71,7 @@ export class StatusServer {
     return this.#address
   }
 
-  /** Where the page is, such as `http://127.0.0.1:9000/`; for a unix socket `unix:` and its path. */
+  /** The address of the page, such as `http://127.0.0.1:9000/`; for a unix socket `unix:` and its path. */
   get url(): string {
     const { address, family, port } = this.#address
     return family === 'unix' ? `unix:${address}` : `http://${formatAddress(address, port)}/`

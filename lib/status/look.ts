@@ -31,13 +31,13 @@ export class Look {
   }
 }
 
-/** What one list of stages has in a look: an account for each of its stages. */
+/** The part of one list of stages in a look: an account for each of its stages. */
 export interface LookAt {
   readonly look: Look
   readonly accounts: readonly StageAccount[]
 }
 
-/** What a connection waits for now, and since when on its clock. */
+/** The thing that a connection waits for now, and since when on its clock. */
 export interface Wait {
   /** The index of a stage, or who it waits for. */
   readonly for: number | 'client' | 'input'

@@ -26,13 +26,20 @@ import type {
 } from './status.js'
 
 /** Connections in each of the two lists. */
-const MAX_LISTED = 20
-const WINDOW_SECONDS = { last1s: 1, last10s: 10, last60s: 60 } as const
+export const MAX_LISTED = 20
+/** The windows that are counted over. */
+export const WINDOW_SECONDS = { last1s: 1, last10s: 10, last60s: 60 } as const
 
 /** The facts that only the owner of the book knows. */
 export interface StatusFacts extends Pick<Status, 'name' | 'address' | 'state' | 'workers'> {
   readonly connections: OpenConnections
   readonly worker: number | null
+}
+
+/** A connection that is open, and what is held in front of each of its stages. */
+interface Holder {
+  readonly each: Observed
+  readonly held: readonly Passed[]
 }
 
 /** Two samples; undefined while there is no second one. */
@@ -60,15 +67,15 @@ export function makeStatus(book: Book, facts: StatusFacts): Status {
   }
   const { last10s } = spans
   const times = stageBook.listed.map((_, index) => last10s && timesOf(last10s, index))
-  const open = [...book.open]
+  const open = [...book.open].map(each => ({ each, held: each.held }))
   const held = heldIn(stageBook, open)
   const sources = new Map(
     stageBook.listed.flatMap(({ source }) => (source === undefined ? [] : [[source.of, source]])),
   )
-  const hubs: HubStatus[] = []
+  const hubs = new Map<unknown, HubStatus>()
   const upstreams: UpstreamStatus[] = []
-  for (const { hub, upstreams: servers } of sources.values()) {
-    if (hub !== undefined) hubs.push(hub())
+  for (const { of, hub, upstreams: servers } of sources.values()) {
+    if (hub !== undefined) hubs.set(of, hub())
     if (servers !== undefined) upstreams.push(...servers())
   }
   const stages = stageBook.listed.map(({ stages, runs, source, isObservable }, index): StageStatus => {
@@ -87,7 +94,7 @@ export function makeStatus(book: Book, facts: StatusFacts): Status {
       activeShares: time === undefined || !isObservable ? null : activeSharesOf(time),
       itemTime: stageBook.look?.accounts[index]?.itemTime ?? null,
       held: held[index] as Amount,
-      dropped: source?.hub?.().losses ?? 0,
+      dropped: hubs.get(source?.of)?.losses ?? 0,
     }
   })
   return {
@@ -109,7 +116,7 @@ export function makeStatus(book: Book, facts: StatusFacts): Status {
             elapsed: last10s.to.at - last10s.from.at,
           }),
     ...connectionLists(book, open, worker),
-    hubs,
+    hubs: [...hubs.values()],
     upstreams,
     process: processStatus(),
   }
@@ -168,11 +175,11 @@ function countsBetween<Counts extends Readonly<Partial<Record<string, number>>>>
   return Object.fromEntries(differences.filter(([, count]) => count > 0)) as never
 }
 
-function heldIn(stageBook: StageBook, open: readonly Observed[]): readonly Amount[] {
+function heldIn(stageBook: StageBook, open: readonly Holder[]): readonly Amount[] {
   const sums = stageBook.listed.map(() => ({ items: 0, bytes: 0 }))
-  for (const each of open) {
+  for (const { each, held } of open) {
     if (each.stageBook !== stageBook) continue
-    for (const [index, { items, bytes }] of each.held.entries()) {
+    for (const [index, { items, bytes }] of held.entries()) {
       const sum = sums[index] as { items: number; bytes: number }
       sum.items += items
       sum.bytes += bytes
@@ -182,11 +189,16 @@ function heldIn(stageBook: StageBook, open: readonly Observed[]): readonly Amoun
 }
 
 /** The connections that have waited longest, and those that hold most. */
-function connectionLists(book: Book, open: readonly Observed[], worker: number | null) {
+function connectionLists(book: Book, open: readonly Holder[], worker: number | null) {
   const now = book.clock.now()
-  const all = open.map(each => ({ each, waitedFor: waitedFor(book, each, now), size: sizeOf(each) }))
-  const show = ({ each, waitedFor }: (typeof all)[number]) => connectionStatus(each, worker, waitedFor, now)
-  const slow = all.filter(({ each }) => each.wait !== undefined && each.wait.for !== 'input')
+  const all = open.map(({ each, held }) => {
+    const { wait, pendingBytes } = each
+    const heldBytes = bytesOf(held)
+    return { each, heldBytes, wait, waitedFor: waitedFor(book, each, now), size: pendingBytes + heldBytes }
+  })
+  const show = ({ each, heldBytes, waitedFor }: (typeof all)[number]) =>
+    connectionStatus(each, worker, heldBytes, waitedFor, now)
+  const slow = all.filter(({ wait }) => wait !== undefined && wait.for !== 'input')
   const large = all.filter(({ size }) => size > 0)
   return {
     slowest: slow
@@ -202,10 +214,6 @@ function connectionLists(book: Book, open: readonly Observed[], worker: number |
 
 const bytesOf = (held: readonly Passed[]) => held.reduce((sum, { bytes }) => sum + bytes, 0)
 
-function sizeOf({ pendingBytes, held }: Observed): number {
-  return pendingBytes + bytesOf(held)
-}
-
 function waitedFor({ lookBegan }: Book, { wait, openedAt }: Observed, now: number): number {
   return Math.round(now - (wait?.since ?? Math.max(lookBegan, openedAt)))
 }
@@ -213,6 +221,7 @@ function waitedFor({ lookBegan }: Book, { wait, openedAt }: Observed, now: numbe
 function connectionStatus(
   each: Observed,
   worker: number | null,
+  heldBytes: number,
   waitedFor: number,
   now: number,
 ): ConnectionStatus {
@@ -225,7 +234,7 @@ function connectionStatus(
     duration: Math.round(now - openedAt),
     bytesIn,
     bytesOut,
-    heldBytes: bytesOf(each.held),
+    heldBytes,
     pendingBytes,
     waitsFor: waitsFor(each),
     waitedFor,

@@ -1,4 +1,5 @@
 import { UNKNOWN } from './culprit.js'
+import { MAX_LISTED, type WINDOW_SECONDS } from './make-status.js'
 import { round } from './stage-account.js'
 import type {
   Amount,
@@ -14,8 +15,7 @@ import type {
   Windows,
 } from './status.js'
 
-const MAX_LISTED = 20
-const WINDOWS = ['last1s', 'last10s', 'last60s'] as const
+type Window = keyof typeof WINDOW_SECONDS
 
 /**
  * Adds the statuses of workers to that of their primary, which knows itself what was opened, refused and ended.
@@ -60,7 +60,7 @@ function mergeTraffic(own: Status, live: readonly Status[], dead: readonly Statu
     itemsIn: sum(others.map(({ itemsIn }) => itemsIn)),
     itemsOut: sum(others.map(({ itemsOut }) => itemsOut)),
   })
-  const over = (window: (typeof WINDOWS)[number]) => {
+  const over = (window: Window) => {
     const traffic = own.traffic[window]
     return traffic && add(traffic, present(live.map(each => each.traffic[window])))
   }
@@ -85,7 +85,7 @@ function mergeStage(stage: StageStatus, live: readonly Status[], all: readonly S
   const stages = present(live.map(of))
   const counted = present(all.map(of))
   const amounts = (pick: (each: StageStatus) => Windows<Amount>): Windows<Amount> => {
-    const over = (window: (typeof WINDOWS)[number]) => {
+    const over = (window: Window) => {
       const found = present(stages.map(each => pick(each)[window]))
       return found.length === 0 ? null : add(found)
     }

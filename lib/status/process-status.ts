@@ -32,7 +32,7 @@ function release(): void {
   known = undefined
 }
 
-/** How the event loop was since the last call. */
+/** The delay of the event loop since the last call. */
 function eventLoop(): EventLoop {
   if (delay === undefined || delay.count === 0) return { eventLoopDelay: null, eventLoopUtilization: null }
   if (known !== undefined && performance.now() - known.at < SHARED_MS) return known.eventLoop

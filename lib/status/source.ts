@@ -1,6 +1,6 @@
 import type { HubStatus, UpstreamStatus } from './status.js'
 
-/** What a stage tells of itself beyond its counts. */
+/** Facts that a stage tells of itself beyond its counts. */
 export interface StatusSource {
   /** Names the thing that the stage works with, such as a hub: several stages with the same one tell of it once. */
   readonly of: object

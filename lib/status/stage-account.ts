@@ -5,7 +5,7 @@ const BUCKETS = 120
 const STEPS = 4
 const SMALLEST_MS = 0.001
 
-/** What the clocks of all connections have told of one stage, in milliseconds of connection time. */
+/** The times of one stage in the clocks of all connections, in milliseconds of connection time. */
 export class StageAccount {
   busy = 0
   starved = 0

@@ -3,7 +3,7 @@ import type { Look, LookAt } from './look.js'
 import type { ListedStage } from './source.js'
 import { StageAccount } from './stage-account.js'
 
-/** What has gone into a stage and come out of it, and its times. */
+/** The input and output of a stage, and its times. */
 export interface StageSample {
   inItems: number
   inBytes: number

@@ -29,7 +29,7 @@ export type RefusalReason =
   | 'handshake'
   | 'proxy-header'
 
-/** What has come and gone. */
+/** The traffic: connections, bytes and items. */
 export interface Traffic {
   /** Connections that were served. */
   readonly opened: number
@@ -67,7 +67,7 @@ export interface Shares {
   readonly blocked: number
 }
 
-/** How long a stage works on one item, in milliseconds, without the stages behind it. */
+/** The time that a stage works on one item, in milliseconds, without the stages behind it. */
 export interface ItemTime {
   readonly median: number
   readonly p99: number
@@ -89,7 +89,7 @@ export interface StageStatus {
   readonly name: string
   /** The stages that run as one; a list of one name where it runs for itself. */
   readonly stages: readonly string[]
-  /** How these run as one, in words; null where the stage runs for itself. */
+  /** The way in which these run as one, in words; null where the stage runs for itself. */
   readonly runs: string | null
   readonly in: Windows<Amount>
   readonly out: Windows<Amount>
@@ -102,19 +102,19 @@ export interface StageStatus {
     readonly last60s: Shares | null
   }
   /**
-   * How busy it is while there is something to do: the same shares without the time in which a connection waits for its
+   * The shares while there is something to do: the same shares without the time in which a connection waits for its
    * client to send. A page draws these: with a thousand idle connections `shares` are all but starved.
    */
   readonly activeShares: Shares | null
   /** Null where nothing was measured. */
   readonly itemTime: ItemTime | null
-  /** What waits in front of it now, in all connections. */
+  /** The queue in front of it now, in all connections. */
   readonly held: Amount
   /** Items that it has dropped since the start, such as those that subscribers of its room have missed. */
   readonly dropped: number
 }
 
-/** What a connection, or the listener as a whole, waits for. */
+/** The thing that a connection, or the listener as a whole, waits for. */
 export interface Culprit {
   /**
    * - `stage`: the first stage from the end that is busy while those before it are blocked, or have nothing to do
@@ -146,7 +146,7 @@ export interface ConnectionStatus {
   readonly heldBytes: number
   /** Bytes of output that wait for the client. */
   readonly pendingBytes: number
-  /** What it waits for now. */
+  /** The thing it waits for now. */
   readonly waitsFor: Culprit
   /** Milliseconds for which that has held, as far as it was observed. */
   readonly waitedFor: number
@@ -194,7 +194,7 @@ export interface ProcessStatus {
   readonly pid: number
   /** Milliseconds since the process was started. */
   readonly uptime: number
-  /** How late timers were, in milliseconds; null where nobody has looked before. */
+  /** The delay of timers, in milliseconds; null where nobody has looked before. */
   readonly eventLoopDelay: { readonly mean: number; readonly p99: number; readonly max: number } | null
   /** Share of the time in which the event loop was not idle, since the last look; null where there was none. */
   readonly eventLoopUtilization: number | null
@@ -246,7 +246,7 @@ export interface Status {
   readonly traffic: Windows<Traffic>
   /** In the order in which they run. */
   readonly stages: readonly StageStatus[]
-  /** What slows the connections down most. */
+  /** The cause that slows the connections down most. */
   readonly culprit: Culprit
   /** Up to 20 connections, those first that have waited longest for anything but input. */
   readonly slowest: readonly ConnectionStatus[]

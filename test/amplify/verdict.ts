@@ -36,7 +36,6 @@ export const EXCEPTIONS: Readonly<Record<string, Exception>> = {
     limit: 300,
     reason: 'a message of one letter becomes an object of ten fields, and a line of JSON',
   },
-  'jsonLines time': { limit: 300, reason: 'each integer beyond 2^53 is found and made a BigInt' },
 }
 
 /** Whether a figure is worse than another, measured by what each may be. */

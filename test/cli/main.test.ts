@@ -6,6 +6,7 @@ import { Writable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { main } from '../../lib/cli/main.js'
 import { presets } from '../../lib/presets/index.js'
+import { freePort } from '../free-port.js'
 import { serveLocally } from '../listener/local-listener.js'
 import { connectTcp, exchange, isBound } from '../tcp-client.js'
 import { FakeIo } from './fake-io.js'
@@ -23,13 +24,6 @@ async function run(...argv: string[]) {
 }
 
 const serve = (t: Test, ...argv: string[]) => serveInProcess(t, argv)
-
-/** Finds a free port that the machine gave a moment ago, for commands that cannot say which one they got. */
-async function freePort(t: Test): Promise<number> {
-  const { listener, port } = await serveLocally(t, presets[0]!.pipeline())
-  await listener.close()
-  return port
-}
 
 async function refused(port: number): Promise<void> {
   const [error] = await once(connect({ host: '127.0.0.1', port }), 'error')
@@ -239,7 +233,7 @@ t.test('--host binds one address, and the lines name it', async t => {
 })
 
 t.test('--port is the port', async t => {
-  const port = await freePort(t)
+  const port = await freePort()
   const served = await serve(t, 'echo', '--host', '127.0.0.1', '--port', String(port))
   t.equal(served.port, port)
 })
@@ -264,7 +258,7 @@ t.test('counter logs each client on stderr', async t => {
 
 t.test('--quiet prints nothing', async t => {
   const io = new FakeIo()
-  const port = await freePort(t)
+  const port = await freePort()
   const exited = main(['counter', '--quiet', '--host', '127.0.0.1', '--port', String(port)], io)
   while (!(await isBound(port))) {}
   t.equal((await exchange(t, port, ['hello'])).toString(), 'hello')

@@ -2,8 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import t, { type Test } from 'tap'
 import { main } from '../../lib/cli/main.js'
+import type { Status } from '../../lib/status/status.js'
 import { SCRIPT_FLAGS, scriptPath } from '../script-path.js'
-import { connectTcp } from '../tcp-client.js'
+import { connectTcp, isBound } from '../tcp-client.js'
 import { FakeIo } from './fake-io.js'
 
 /** Starts the command, from lib/: what its workers run counts as covered. */
@@ -79,7 +80,8 @@ t.test(
     await client.receive('\n')
     await client.send('begun')
     child.kill('SIGTERM')
-    await once(client.socket, 'readable', { signal: AbortSignal.timeout(1) }).catch(() => {})
+    // Two signals at once would be one: the first has arrived when nobody listens any more.
+    while (await isBound(port)) {}
     child.kill('SIGTERM')
     t.strictSame(await ended, [1, null])
   },
@@ -94,4 +96,46 @@ t.test('--workers takes a number or auto', async t => {
   const { ended, child } = await serve(t, 'run', 'lines | to-lines', '--workers', 'auto')
   child.kill('SIGTERM')
   t.strictSame(await ended, [0, null])
+})
+
+t.test('--status adds up what workers do, and keeps what one that was killed has counted', async t => {
+  const { child, ended, logged, port } = await serve(
+    t,
+    'uppercase',
+    '--workers',
+    '2',
+    '--status',
+    '127.0.0.1:0',
+  )
+  const [, url] = await logged(/Status on (http:\S+)\n/)
+  const look = async () => {
+    const [status] = (await (await fetch(`${url}status`)).json()) as [Status]
+    return status
+  }
+  const serving = ({ workers }: Status) => workers.filter(({ state }) => state === 'serving').length
+  while (serving(await look()) < 2) {}
+  const clients = []
+  for (let number = 1; number <= 4; number++) {
+    const client = await connectTcp(t, port)
+    await client.receive('\n')
+    await client.send('hello\n')
+    t.equal((await client.receive('\n')).toString(), 'HELLO\n')
+    clients.push(client)
+  }
+  // An answer may be a moment old.
+  let before = await look()
+  while (before.traffic.total.bytesIn < 24) before = await look()
+  t.match(before, { connections: { open: 4 }, traffic: { total: { opened: 4, bytesIn: 24, ended: {} } } })
+  t.equal(
+    before.workers.reduce((sum, { connections }) => sum + connections, 0),
+    4,
+  )
+  const [killed] = before.workers
+  process.kill(killed?.process?.pid as number, 'SIGKILL')
+  let after = await look()
+  while (after.connections.open === 4 || serving(after) < 2) after = await look()
+  t.match(after.traffic.total, { opened: 4, bytesIn: 24, ended: { 'worker-died': killed?.connections } })
+  child.kill('SIGTERM')
+  for (const client of clients) client.socket.destroy()
+  await ended
 })

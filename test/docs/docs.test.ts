@@ -166,14 +166,26 @@ t.test('the files that the pages show have no problem, and their tests pass', as
   }
 })
 
-t.test('every link to a file leads to one', async t => {
+/** The anchors of a page, as GitHub makes them of its headings. */
+const anchors = (page: string) =>
+  [...read(page).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  )
+
+t.test('every link to a file, and to a heading, leads to one', async t => {
   let count = 0
   for (const page of pages) {
     for (const [, target = ''] of read(page).matchAll(/\]\(([^)\s]+)\)/g)) {
-      if (/^(https?:|#)/.test(target)) continue
+      if (/^https?:/.test(target)) continue
       count++
-      const path = join(root, page, '..', target.replace(/#.*/, ''))
-      t.ok(existsSync(path), `${page}: ${target}`)
+      const [file = '', anchor] = target.split('#')
+      const path = file === '' ? page : join(page, '..', file)
+      t.ok(existsSync(join(root, path)), `${page}: ${target}`)
+      if (anchor !== undefined && path.endsWith('.md'))
+        t.ok(anchors(path).includes(anchor), `${page}: ${target}`)
     }
   }
   t.ok(count > 0, 'there are links')

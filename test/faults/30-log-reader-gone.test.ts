@@ -4,9 +4,8 @@ import { existsSync, openSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
-import { pipeline } from '../../lib/index.js'
 import { BARE, BIN } from '../cli/start-command.js'
-import { serveLocally } from '../listener/local-listener.js'
+import { freePort } from '../free-port.js'
 import { connectTcp, exchange, isBound } from '../tcp-client.js'
 
 const FORMATS = ['text', 'json'] as const
@@ -46,7 +45,7 @@ for (const format of FORMATS) {
     `30: the log's disk is full, ${format}`,
     { skip: !existsSync('/dev/full') && 'needs /dev/full' },
     async t => {
-      const port = await freePort(t)
+      const port = await freePort()
       const argv = [
         ...BARE,
         process.execPath,
@@ -80,13 +79,6 @@ async function serves(t: Test, port: number): Promise<void> {
   }
   bystander.end()
   t.equal((await bystander.receive()).toString(), '')
-}
-
-/** A port that was free a moment ago: without a log a command cannot say which one it has. */
-async function freePort(t: Test): Promise<number> {
-  const { listener, port } = await serveLocally(t, pipeline())
-  await listener.close()
-  return port
 }
 
 function kill(pid: number, signal: NodeJS.Signals): void {

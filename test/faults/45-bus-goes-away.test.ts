@@ -7,8 +7,9 @@ import { natsClient } from '../../lib/stages/rooms/nats.js'
 import { redisClients } from '../../lib/stages/rooms/redis.js'
 import { remoteBus } from '../../lib/stages/rooms/remote-bus.js'
 import { connect, fakeClock } from '../../lib/testing/index.js'
+import { freePort } from '../free-port.js'
 import { missing } from '../program.js'
-import { freePort, freeze, kill, pause, redisParameters, startServer } from '../server-program.js'
+import { freeze, kill, pause, redisParameters, startServer } from '../server-program.js'
 
 /** On a busy machine a server takes longer than `receive()` waits. */
 const PATIENT = { timeout: 60_000 }

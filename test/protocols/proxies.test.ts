@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { transform } from 'esbuild'
 import t, { type Test } from 'tap'
 import { serve } from '../example-server.js'
+import { freePort } from '../free-port.js'
 import { begin, missing, run } from '../program.js'
-import { freePort, kill, pause, redisParameters, startServer } from '../server-program.js'
+import { kill, pause, redisParameters, startServer } from '../server-program.js'
 import { connectTcp } from '../tcp-client.js'
 
 const REDIS = missing('redis-server', 'redis-cli', 'redis-benchmark', 'ncat')

@@ -30,7 +30,7 @@ function bookOf(...all: readonly Partial<Observed>[]) {
     .flatMap(({ stages }) => stages)
     .map(name => ({ name, in: { items: 2, bytes: 3 }, out: { items: 2, bytes: 3 } }))
   for (const [index, more] of all.entries()) {
-    open.push({
+    const usual: Observed = {
       connection: new Connection(index + 1, {}, clock),
       stageBook,
       bytesIn: 3,
@@ -43,8 +43,9 @@ function bookOf(...all: readonly Partial<Observed>[]) {
       counts: () => counts,
       observe: () => {},
       charge: () => {},
-      ...more,
-    })
+    }
+    // With their getters.
+    open.push(Object.defineProperties(usual, Object.getOwnPropertyDescriptors(more)))
   }
   t.teardown(() => book.close())
   return { book, clock, status: () => makeStatus(book, FACTS) }
@@ -56,6 +57,25 @@ t.test('a connection that has not started adds its bytes to the sums, and no ite
   t.match(traffic.total, { bytesIn: 43, bytesOut: 3, itemsIn: 2, itemsOut: 2 })
   t.match(stages[0]?.in.total, { items: 2, bytes: 3 })
 })
+
+t.test(
+  'of 10,000 connections each is asked once for what it holds, and forty at most are listed',
+  async t => {
+    let asked = 0
+    const connections = Array.from({ length: 10_000 }, (_, index) => ({
+      wait: { for: 0, since: -index },
+      get held() {
+        asked++
+        return [{ items: 1, bytes: index }]
+      },
+    }))
+    const { slowest, largest, stages } = bookOf(...connections).status()
+    t.equal(asked, 10_000)
+    t.equal(stages[0]?.held.items, 10_000)
+    t.strictSame([slowest.length, slowest[0]?.waitedFor], [20, 9_999])
+    t.strictSame([largest.length, largest[0]?.heldBytes], [20, 9_999])
+  },
+)
 
 t.test('a connection whose stages could not be opened has counted nothing', async t => {
   const { book, status } = bookOf({ counts: () => [] })

@@ -59,6 +59,31 @@ const frames = () =>
     )
     .through(toLengthPrefixed())
 
+/** Answers lines until one says `go`; behind that, and its answer, the connection has another list. */
+const becoming = (list: Pipeline<Buffer, Buffer>, { answer = 'gone\n', waits = false } = {}) =>
+  pipeline()
+    .through(lines())
+    .through(
+      stage<string, string>({
+        name: 'becoming',
+        accepts: 'line',
+        emits: 'line',
+        upgrades: true,
+        open: () => ({
+          async transform(line, controller) {
+            if (line !== 'go') {
+              controller.enqueue(line.toUpperCase())
+              return
+            }
+            controller.reply(Buffer.from(answer))
+            if (waits) await new Promise(setImmediate)
+            controller.become(list)
+          },
+        }),
+      }),
+    )
+    .through(toLines())
+
 /** Sends messages, and gives what came back up to a clean close. */
 async function talk(
   t: Test,
@@ -151,6 +176,65 @@ for (const plan of PLANS) {
     )
   })
 
+  t.test(`behind become() messages are what the next list makes of them (${plan})`, async t => {
+    const { port } = await serveLocally(t, becoming(echo()), { websocket, plan })
+    const { webSocket, next, rest } = await connectWebSocket(t, port)
+    webSocket.send('a')
+    t.equal(await next(), 'A')
+    webSocket.send('go')
+    t.equal(await next(), 'gone', 'a line of the first list')
+    webSocket.send(Buffer.of(0xff, 0, 0x80))
+    t.strictSame(await next(), Buffer.of(0xff, 0, 0x80), 'no line feed is added, nothing is replaced')
+    webSocket.close(1000)
+    t.strictSame(await rest(), { messages: [], code: 1000 })
+
+    const back = becoming(becoming(becoming(shout(), { answer: 'three' }), { answer: 'two' }), {
+      answer: 'one',
+    })
+    t.strictSame(
+      (await talk(t, back, {}, ['a', 'go', 'b', 'go', 'c', 'go', 'd'])).messages,
+      ['A', 'oneB', 'twoC', 'threeD'],
+      'a line that the list before has begun goes on where both are of lines',
+    )
+    const named = await talk(t, becoming(echo()), { messages: 'lines', type: 'binary' }, ['go', 'one', 'two'])
+    t.strictSame(named.messages.map(String), ['gone', 'one', 'two'], 'unless an option says what they are')
+  })
+
+  t.test(`what comes behind become() is exact, however it is cut (${plan})`, async t => {
+    const messages = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 6 })
+    const cases = [false, true].map(async waits => {
+      const { port } = await serveLocally(t, becoming(echo(), { answer: 'half a line', waits }), {
+        websocket,
+        plan,
+      })
+      await fc.assert(
+        fc.asyncProperty(messages, fc.array(fc.nat({ max: 400 }), { maxLength: 8 }), async (sent, cuts) => {
+          const client = await connectRaw(t, port)
+          const bytes = Buffer.concat([
+            clientFrame(OPCODES.text, Buffer.from('go')),
+            ...sent.map(each => clientFrame(OPCODES.binary, Buffer.from(each))),
+            closeFrame(1000),
+          ])
+          let from = 0
+          for (const size of cuts) {
+            await client.send(bytes.subarray(from, from + size))
+            from += size
+          }
+          client.end(bytes.subarray(from))
+          const [first, ...frames] = await framesLeft(client)
+          t.match(first, { opcode: OPCODES.text, isFinal: false })
+          const [last, ...others] = frames
+          t.match(last, { opcode: OPCODES.continuation, isFinal: true })
+          const binary = others.filter(({ opcode }) => opcode === OPCODES.binary)
+          assert.deepEqual(Buffer.concat(binary.map(({ payload }) => payload)), Buffer.concat(sent))
+          assert.equal(codeOf(others.at(-1) as (typeof others)[0]), 1000)
+        }),
+        { numRuns: runs(20) },
+      )
+    })
+    await Promise.all(cases)
+  })
+
   t.test(`with messages: 'frames' a message is a frame without its length (${plan})`, async t => {
     const { port } = await serveLocally(t, frames(), { websocket: { messages: 'frames' }, plan })
     const { webSocket, next } = await connectWebSocket(t, port)
@@ -211,6 +295,23 @@ t.test('the borders come from the list, unless an option names them', async t =>
   t.strictSame((await talk(t, shout(), { messages: 'bytes' }, ['abc\n'])).messages, [Buffer.from('ABC\n')])
   t.strictSame((await talk(t, shout(), { type: 'binary' }, ['abc'])).messages, [Buffer.from('ABC')])
   t.strictSame((await talk(t, echo(), { type: 'text' }, ['abc', 'é'])).messages.join(''), 'abcé')
+})
+
+t.test('a WebSocket does not go over to TLS: wss is TLS from the beginning', async t => {
+  const starting = stage<string, string>({
+    name: 'starting',
+    accepts: 'line',
+    emits: 'line',
+    upgrades: true,
+    open: connection => ({ transform: () => connection.startTls(identity('server')) }),
+  })
+  const list = pipeline().through(lines()).through(starting).through(toLines())
+  const { outcome } = await talk(t, list, {}, ['STARTTLS'])
+  t.equal(outcome?.reason, 'stage-error')
+  t.match(
+    outcome?.error?.message,
+    'connection.startTls(): the connection is a WebSocket, whose TLS is that of the listener.',
+  )
 })
 
 t.test('replace() changes the borders with the pipeline', async t => {

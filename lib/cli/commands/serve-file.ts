@@ -12,7 +12,7 @@ import { ServedFile } from '../serving/served-file.js'
 export interface ServeFileSettings {
   /** Whether to reload when the file changes, and not only at SIGHUP. */
   readonly watch: boolean
-  /** Where the status is served, whatever the file says. */
+  /** The address at which the status is served, whatever the file says. */
   readonly status: StatusServerOptions | undefined
   readonly log: LogSettings
 }

@@ -4,6 +4,7 @@ import { styleText } from 'node:util'
 export interface Terminal extends NodeJS.WritableStream {
   readonly isTTY?: boolean
   readonly columns?: number
+  readonly rows?: number
   readonly fd?: number
 }
 

@@ -15,7 +15,7 @@ import { type Node, parseTree } from './tree.js'
 export interface Configuration {
   readonly listeners: readonly Complete<ListenerEntry>[]
   readonly tests: readonly Complete<TestEntry>[]
-  /** Where the status is served; undefined where it is not. */
+  /** The address at which the status is served; undefined without one. */
   readonly status: StatusServerOptions | undefined
 }
 

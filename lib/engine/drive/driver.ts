@@ -22,12 +22,13 @@ import {
   StageError,
   UntoldFaults,
 } from '../../errors.js'
-import { onTrueEnd } from '../../net/true-end.js'
+import { confirmEnd } from '../../net/confirm-end.js'
 import type { TlsOptions } from '../../options/tls-options.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { Reply } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import type { Book, Observed } from '../../status/book.js'
+import { publishStageError, STAGE_ERROR } from '../../status/diagnostics.js'
 import type { LookAt, Wait } from '../../status/look.js'
 import type { StageBook } from '../../status/stage-book.js'
 import type { ChunkUse } from '../flow/chunk-use.js'
@@ -162,17 +163,14 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.#state = 'open'
     this.stageBook = this.#settings.book?.stageBook(plan.listed)
     const duplex = this.duplex
-    duplex.on('drain', onDrain)
-    // Where the input goes elsewhere, half of it must not look complete there. Others are not worth three system calls.
-    if (plan.detached) onTrueEnd(duplex, () => this.onEnd())
-    else duplex.on('end', onEnd)
+    duplex.on('drain', onDrain).on('end', onEnd)
     countWith(this.connection, this)
     if (plan.dormant === undefined) this.#open(plan)
     else this.#greet(plan.dormant)
     duplex.on('data', onData)
     // A duplex that was used before may be paused, or have ended, which it says only once.
     if (duplex.readableFlowing === false && !this.outputFull) duplex.resume()
-    if (duplex.readableEnded) this.onEnd()
+    if (duplex.readableEnded) this.#endInput()
   }
 
   /** Sends the farewell of a refusal, instead of `start`. Without `lingers` the connection is destroyed at once. */
@@ -286,7 +284,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.#startTls = startTls
     this.#flowFull = true
     duplex.pause()
-    // What was read before is discarded: it came before the client knew that it may begin.
+    // Bytes that were read before are discarded: they came before the client knew that it may begin.
     while (duplex.readableLength > 0) duplex.read()
     return startTls.promise
   }
@@ -295,6 +293,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   #refusalOfTls(): string | undefined {
     if (!this.#isReading) return 'the connection ends already'
     if (this.#startTls !== undefined || 'encrypted' in this.duplex) return 'the connection speaks TLS already'
+    if (this.duplex.setReason !== undefined)
+      return 'the connection is a WebSocket, whose TLS is that of the listener'
     return this.duplex._handle ? undefined : 'the connection has no socket'
   }
 
@@ -353,6 +353,14 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   onEnd(): void {
+    // Where the input goes elsewhere, half of it must not look complete there. Others are not worth three system calls.
+    const isSocket = this.duplex.setReason === undefined
+    if (isSocket && this.#flow?.confirmsEnd && !this.#isDiscarding)
+      confirmEnd(this.duplex, () => this.#endInput())
+    else this.#endInput()
+  }
+
+  #endInput(): void {
     if (!this.#isDiscarding) {
       this.#state = 'half-closed'
       this.#endFlow()
@@ -468,6 +476,12 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.write(bytes)
   }
 
+  listEnded(next: Plan): void {
+    if (this.duplex.follow === undefined) return
+    this.uncork()
+    this.duplex.follow(next)
+  }
+
   listChanged(plan: Plan, counts: readonly StageCounts[]): void {
     this.#settings.onList?.(plan)
     this.stageBook?.close(counts)
@@ -480,13 +494,18 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   claimReport(): boolean {
-    return this.#settings.onError !== undefined && this.#faultReports.claim()
+    return this.#isTold && this.#faultReports.claim()
   }
 
   report(reported: Reported | UntoldFaults): void {
-    if (this.#settings.onError === undefined) return
+    if (!this.#isTold) return
     if (reported instanceof UntoldFaults || isFault(reported)) this.#faultReports.report(reported)
     else this.#tell(reported)
+  }
+
+  /** Whether somebody hears of what stages report. */
+  get #isTold(): boolean {
+    return this.#settings.onError !== undefined || STAGE_ERROR.hasSubscribers
   }
 
   get #faultReports(): FaultReports {
@@ -555,6 +574,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   #tell(error: BywashError): void {
+    publishStageError(this.connection, error)
     guarded('onError', () => this.#settings.onError?.(error, this.connection), this.connection)
   }
 

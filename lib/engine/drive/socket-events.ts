@@ -6,7 +6,7 @@ import type { ChunkUse } from '../flow/chunk-use.js'
 
 /** The events of a duplex, as its driver handles them. */
 export interface SocketEvents {
-  /** What refers to the memory of the next chunk when `onData` has returned. */
+  /** The user of the memory of the next chunk when `onData` has returned. */
   readonly chunkUse: ChunkUse
   /** Whether the socket holds no output any more. */
   readonly isFlushed: boolean

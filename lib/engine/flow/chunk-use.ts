@@ -1,7 +1,7 @@
 import type { PlannedStage } from '../planned-stage.js'
 
 /**
- * What refers to the memory of a chunk when the flow has taken it, which decides what memory a socket may be read into:
+ * The user of the memory of a chunk when the flow has taken it, which decides what memory a socket may be read into:
  *
  * - `none`: nothing does, so the memory may be used again at once
  * - `sink`: only output that the sink has been given, so it may be used again once the sink is flushed

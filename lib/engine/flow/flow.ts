@@ -39,6 +39,8 @@ export interface Sink {
   report: (reported: Reported | UntoldFaults) => void
   /** Takes bytes that a stage sends past the later stages, behind what was written before. */
   reply: (reply: Reply) => void
+  /** Called behind the last output of a list, before the next one opens. */
+  listEnded?: (next: Plan) => void
   /** Called when the flow goes on with another list, with what that before it has counted. */
   listChanged?: (plan: Plan, counts: readonly StageCounts[]) => void
   /** Called in a test, with the list that a stage becomes. A list of other kinds is then no error, but the end. */
@@ -51,7 +53,7 @@ export interface Sink {
 export interface Flow {
   /** Opens the stages and starts them. Stages that are called later are called in the scope. */
   open: (connection: Connection, scope: AsyncResource) => void
-  /** What refers to the memory of the next item when `write` has taken it. */
+  /** The user of the memory of the next item when `write` has taken it. */
   readonly chunkUse: ChunkUse
   /** Takes one item. False asks the source to hold back until the sink's `drained()`. */
   write: (item: unknown) => boolean
@@ -77,12 +79,14 @@ export interface Flow {
   readonly bytes: number
   /** Whether what comes in causes none of the output, so that a full sink holds no input back. */
   readonly isDetached: boolean
+  /** Whether what comes in goes elsewhere, or may yet, so that a RST must not be taken for its end. */
+  readonly confirmsEnd: boolean
   counts: () => readonly StageCounts[]
   /** Finds out from now on what the stages do; with undefined not any more. */
   observe: (at: LookAt | undefined, connection: Connection) => void
   /** Enters the time since the last call in the accounts of the look. */
   charge: () => void
-  /** What it waits for; undefined where that is not observed. */
+  /** The thing it waits for; undefined where that is not observed. */
   readonly wait: Wait | undefined
   /** The items that wait in front of each stage as it runs, and their bytes. */
   readonly held: readonly Passed[]

@@ -111,6 +111,9 @@ export class FusedSegment implements Flow, Owner, Probed {
   sinkIsFull = false
   /** Whether the output does not come of the input, so that a full sink holds no input back. */
   readonly isDetached: boolean
+  get confirmsEnd(): boolean {
+    return this.isDetached
+  }
   /** Gets what the last stage gives, in place of the sink, while an item is encoded for several connections. */
   #captured: unknown[] | undefined
   /** Size of what was enqueued later than in a call of its stage, since the last turn has ended. */
@@ -389,7 +392,7 @@ export class FusedSegment implements Flow, Owner, Probed {
     return this.#probe?.wait
   }
 
-  /** What waits in front of each stage; the rest of a chunk waits for the first. */
+  /** The queue in front of each stage; the rest of a chunk waits for the first. */
   get held(): readonly Passed[] {
     const held: Passed[] = []
     for (let link = this.#head; link !== undefined; link = link.after) held.push(link.held)

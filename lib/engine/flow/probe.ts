@@ -6,7 +6,7 @@ import type { Link, Receiver } from './link.js'
 /** Calls of a stage that are timed in one turn; they stand for the others of that turn. */
 const MAX_TIMED_CALLS = 16
 
-/** What a probe sees of the segment that it is at. */
+/** The view that a probe has of the segment that it is at. */
 export interface Probed {
   readonly head: Link | undefined
   /** The first link that takes items. */

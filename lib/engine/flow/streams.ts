@@ -62,6 +62,9 @@ export class StreamChain implements Flow {
   #turnSize = 0
 
   readonly isDetached: boolean
+  get confirmsEnd(): boolean {
+    return this.isDetached
+  }
 
   constructor(plan: Plan, sink: Sink) {
     this.isDetached = plan.detached

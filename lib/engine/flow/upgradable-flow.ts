@@ -11,7 +11,7 @@ import { KIND_NAMES, type PlannedStage } from '../planned-stage.js'
 import type { Flow, Sink } from './flow.js'
 import type { UpgradeHost } from './fused.js'
 
-/** How the flows of lists are made. */
+/** The way in which flows of lists are made. */
 interface FlowMaker {
   /** Whether the modules of a plan are loaded, so that it can be opened at once. */
   readonly isLoaded: (plan: Plan) => boolean
@@ -36,7 +36,7 @@ export class UpgradableFlow implements Flow, UpgradeHost {
   #fits = true
   /** Whether the list at work has given all its output, so that the next one can be opened. */
   #isDue = false
-  /** What has come for the next list. */
+  /** Input for the next list. */
   #held: unknown[] = []
   /** The input has ended. */
   #hasEnded = false
@@ -52,7 +52,7 @@ export class UpgradableFlow implements Flow, UpgradeHost {
   /** Nothing comes in any more, and no other list follows. */
   #isOver = false
 
-  /** What comes may be kept for the next list. */
+  /** Input may be kept for the next list. */
   readonly chunkUse = 'any'
 
   constructor(plan: Plan, sink: Sink, maker: FlowMaker) {
@@ -64,6 +64,11 @@ export class UpgradableFlow implements Flow, UpgradeHost {
 
   get isDetached(): boolean {
     return this.#inner.isDetached
+  }
+
+  get confirmsEnd(): boolean {
+    const { upgrades, detached } = this.#plan
+    return upgrades || detached
   }
 
   get bytes(): number {
@@ -158,6 +163,7 @@ export class UpgradableFlow implements Flow, UpgradeHost {
     const counts = this.#inner.counts()
     const failure = this.#inner.close(this.#outcome())
     this.#bytesBefore += this.#inner.bytes
+    this.#sink.listEnded?.(plan)
     this.#plan = plan
     this.#inner = this.#maker.open(plan, this.#outputEnded ? mutedSink(this.#sink) : this.#sink, this)
     this.#isDue = false

@@ -17,12 +17,12 @@ const MEMORY_BYTES = 65_536
 const MIN_LONG_READ = 8_192
 /** Short reads in a row after which a socket does without memory of its own. */
 const MAX_SHORT_READS = 4
-/** How often memory is taken back from sockets that have not read since the last time. */
+/** The interval at which memory is taken back from sockets that have not read since the last time. */
 const SWEEP_MS = 1_000
-/** How often memory is taken back from one socket: Node keeps some bytes for each time. */
+/** The number of times that memory is taken back from one socket: Node keeps some bytes for each time. */
 export const MAX_SWEPT = 64
 
-/** What is known of a socket that has memory of its own, since its reads are long. */
+/** Facts about a socket that has memory of its own, since its reads are long. */
 interface Owner {
   shortReads: number
   /** Whether nothing was read since the last sweep. */
@@ -41,7 +41,7 @@ export class ReusedReads {
   readonly #onRead: OnRead
   readonly #onClose: (this: Socket) => void
   readonly #owners = new Map<Socket, Owner>()
-  /** How often memory was taken back from a socket. */
+  /** The number of times that memory was taken back from a socket. */
   readonly #swept = new WeakMap<Socket, number>()
   /** The memory for the next read of the socket that is being read, where it is another one. */
   #next: Buffer | undefined
@@ -174,7 +174,7 @@ export function reuseReads(socket: Socket): void {
   reads?.begin(socket)
 }
 
-/** How this process reads its connections; known once `loadReads()` has resolved. */
+/** The way in which this process reads its connections; known once `loadReads()` has resolved. */
 export function readsInUse(): ReadMode {
   return modeOf(reads)
 }

@@ -7,7 +7,7 @@ import { type AddressInfo, createConnection, createServer, type Socket } from 'n
 import { Readable } from 'node:stream'
 import { InvalidOptionError } from '../../errors.js'
 
-/** How connections are read: into memory that is used again, or each read into fresh memory, as Node does by itself. */
+/** The memory that connections are read into: one that is used again, or a fresh one for each read, as Node does by itself. */
 export type ReadMode = 'reused' | 'fresh'
 
 /** The environment variable that may say `fresh`. */
@@ -73,7 +73,7 @@ export function findUserBuffers(example: object): UserBuffers | undefined {
   return new UserBuffers(Object.fromEntries(found))
 }
 
-/** What an environment asks for. */
+/** The wish of an environment. */
 export function readMode(environment: NodeJS.ProcessEnv): ReadMode {
   const mode = environment[VARIABLE] ?? 'reused'
   if (mode === 'reused' || mode === 'fresh') return mode

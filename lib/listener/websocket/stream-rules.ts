@@ -5,15 +5,25 @@ import type { Messages, WebSocketSettings } from './websocket-options.js'
 /** Rules of the WebSockets of a listener. */
 export interface StreamRules extends OutputRules {
   readonly maxLength: number
+  /** Whether the list may become another one, with rules of its own. */
+  readonly mayChange: boolean
+  /** The rules of another list of the same connection. */
+  readonly of: (plan: Plan) => StreamRules
 }
 
 /** The rules that the options give, or else the stages that read and write bytes. */
 export function streamRules(
-  { messages, type, maxLength }: WebSocketSettings,
-  plan: Pick<Plan, 'segments'>,
+  settings: WebSocketSettings,
+  plan: Pick<Plan, 'segments' | 'upgrades'>,
 ): StreamRules {
-  const chosen = messages ?? messagesOf(plan)
-  return { messages: chosen, isText: type === undefined ? chosen === 'lines' : type === 'text', maxLength }
+  const { messages = messagesOf(plan), type, maxLength } = settings
+  return {
+    messages,
+    isText: type === undefined ? messages === 'lines' : type === 'text',
+    maxLength,
+    mayChange: plan.upgrades,
+    of: next => streamRules(settings, next),
+  }
 }
 
 /** Lines where the first stage that reads bytes gives lines, and the last one makes bytes of lines. */

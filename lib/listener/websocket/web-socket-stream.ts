@@ -3,12 +3,14 @@ import { WebSocket } from 'ws'
 import type { Deadlines, Watched } from '../../engine/drive/deadlines.js'
 import { type FrameWatch, isOverdue } from '../../engine/drive/frame-watch.js'
 import type { Transport } from '../../engine/drive/transport.js'
+import type { Plan } from '../../engine/plan.js'
 import { FrameTooLongError, InvalidFrameError, InvalidUtf8Error, TimeoutError } from '../../errors.js'
 import { formatDuration } from '../../options/format-duration.js'
 import type { Reason } from '../../outcome.js'
 import { closeCodeOf, NO_CODE } from './close-code.js'
 import { controlFrame, LENGTH_BYTES, OutputFrames } from './output-frames.js'
 import type { StreamRules } from './stream-rules.js'
+import type { Messages } from './websocket-options.js'
 
 const CLOSE = 0x8
 const PING = 0x9
@@ -58,10 +60,10 @@ export class WebSocketStream extends Duplex implements Watched, Transport {
   readonly isTraceable = false
   readonly #webSocket: ReadingWebSocket
   readonly #socket: Duplex
-  readonly #rules: StreamRules
-  readonly #output: OutputFrames
+  #rules: StreamRules
+  #output: OutputFrames
   readonly #onClosed: (stream: WebSocketStream) => void
-  /** The parts that this read has brought so far. */
+  /** The messages that wait to be handed on: those of this read, or of one before, where the stream was paused. */
   #received: Buffer[] = []
   /** The data of the last ping that is not answered. */
   #ping: Buffer | undefined
@@ -134,6 +136,14 @@ export class WebSocketStream extends Duplex implements Watched, Transport {
     this.#reason = reason
   }
 
+  follow(plan: Plan): void {
+    const before = this.#rules
+    this.#rules = before.of(plan)
+    if (this.#rules.messages === before.messages && this.#rules.isText === before.isText) return
+    super.write(this.#output.end())
+    this.#output = new OutputFrames(this.#rules)
+  }
+
   /** Whether a message has begun that is not complete. */
   get isUnfinished(): boolean {
     return this.#unfinishedBytes > 0
@@ -167,18 +177,25 @@ export class WebSocketStream extends Duplex implements Watched, Transport {
 
   override resume(): this {
     this.#webSocket.resume()
+    // The driver may be in the middle of something.
+    if (this.#received.length > 0) process.nextTick(() => this.#handOn())
     return super.resume()
   }
 
   /** The socket is paused and resumed with this stream. */
   override _read(): void {}
 
-  override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    this.#send(this.#output.write(chunk), callback)
+  /** Frames are made at once: when they leave, the connection may have another list. */
+  override write(bytes: Buffer, callback?: BufferEncoding | ((error?: Error | null) => void)): boolean {
+    return super.write(this.#output.write(bytes), callback as () => void)
+  }
+
+  override _write(frames: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    this.#send(frames, callback)
   }
 
   override _writev(chunks: { readonly chunk: Buffer }[], callback: (error?: Error | null) => void): void {
-    this.#send(Buffer.concat(chunks.map(({ chunk }) => this.#output.write(chunk))), callback)
+    this.#send(Buffer.concat(chunks.map(({ chunk }) => chunk)), callback)
   }
 
   override _final(callback: (error?: Error | null) => void): void {
@@ -215,29 +232,31 @@ export class WebSocketStream extends Duplex implements Watched, Transport {
   #onMessage(data: Buffer): void {
     this.#messageCount++
     this.#unfinishedBytes = -Infinity
-    const { messages } = this.#rules
-    if (messages === 'frames') this.#received.push(lengthOf(data), data)
-    else if (messages === 'bytes') this.#received.push(data)
-    else if (data[data.length - 1] === LINE_FEED[0]) this.#received.push(data)
-    else this.#received.push(data, LINE_FEED)
+    this.#received.push(data)
   }
 
   /** Hands on what has come of a read, and answers the last ping, as RFC 6455 §5.5.3 allows. */
   #onRead(chunk: Buffer): void {
     this.#reads++
     this.#unfinishedBytes = Math.max(0, this.#unfinishedBytes + chunk.length)
-    const received = this.#received
-    if (received.length > 0) {
-      this.#received = []
-      this.push(received.length === 1 ? received[0] : Buffer.concat(received))
-    }
-    if (this.#peerCode !== undefined) {
-      if (!this.readableEnded) this.push(null)
-      return
-    }
+    this.#handOn()
+    if (this.#peerCode !== undefined) return
     if (this.#ping === undefined || this.#isClosing || this.#socket.writableNeedDrain) return
     this.#socket.write(controlFrame(PONG, this.#ping))
     this.#ping = undefined
+  }
+
+  /** Hands on the messages, unless the stream is paused; each by itself where it may change how the next one is read. */
+  #handOn(): void {
+    const received = this.#received
+    while (received.length > 0 && !this.isPaused()) {
+      const { messages, mayChange } = this.#rules
+      const parts = received
+        .splice(0, mayChange ? 1 : received.length)
+        .flatMap(each => partsOf(each, messages))
+      this.push(parts.length === 1 ? parts[0] : Buffer.concat(parts))
+    }
+    if (received.length === 0 && this.#peerCode !== undefined && !this.readableEnded) this.push(null)
   }
 
   /** From now on a FIN of the peer means nothing, and ws would end the socket with it. */
@@ -259,6 +278,13 @@ export class WebSocketStream extends Duplex implements Watched, Transport {
   #fail(error: Error): void {
     if (!this.#isClosing) this.emit('error', error)
   }
+}
+
+/** What the stages get of a message. */
+function partsOf(message: Buffer, messages: Messages): Buffer[] {
+  if (messages === 'frames') return [lengthOf(message), message]
+  if (messages === 'bytes' || message[message.length - 1] === LINE_FEED[0]) return [message]
+  return [message, LINE_FEED]
 }
 
 /** The length in front of a frame. */

@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Clock } from '../../clock.js'
 import { Connection, shareCount } from '../../connection.js'
 import { BindError, InvalidOptionError } from '../../errors.js'
+import { publishListener } from '../../status/diagnostics.js'
 import type { Acceptor } from '../acceptor.js'
 import type { Dispatcher, OnGone } from '../dispatcher.js'
 import { freeName } from './listener-names.js'
@@ -110,6 +111,7 @@ export class PrimaryAcceptor implements Acceptor {
       case 'bound':
         this.#address = message.address
         if (message.tls !== undefined) this.#dispatcher?.setSecureContext(message.tls)
+        publishListener('open', this)
         this.#resolveBound()
         break
       case 'serve':

@@ -19,7 +19,7 @@ import { WorkerStatuses } from './worker-statuses.js'
 export abstract class PrimaryDispatcher implements Dispatcher, PoolUser {
   readonly name: string
   readonly servesAnyDuplex = false
-  /** What was opened and has ended; the rest is in the books of the workers. */
+  /** Connections that were opened and have ended; the rest is in the books of the workers. */
   abstract readonly book: Book
   isClosing = false
   /** Resolves when a worker is ready or the listener is closed; rejects when no worker can be started. */

@@ -28,9 +28,9 @@ import {
 import { StderrLines } from './stderr-lines.js'
 import { systemText } from './system-text.js'
 
-/** What the pipes of one connection keep: two reads and a mark to the program, and two reads from it; and a read of stderr. */
+/** The memory of the pipes of one connection: two reads and a mark to the program, and two reads from it; and a read of stderr. */
 const KEPT_BYTES = 393_216
-/** How long a program that has ended its output may take to exit, until its client hears of the end. */
+/** The time that a program that has ended its output may take to exit, until its client hears of the end. */
 const EXIT_WAIT_MS = 1_000
 
 /** The options; exported, so that an editor shows their help. */
@@ -51,7 +51,7 @@ export const EXEC_OPTIONS = {
 /** Options of `exec()`. Times are in milliseconds. */
 export interface ExecOptions extends OptionsOf<typeof EXEC_OPTIONS> {}
 
-/** What the connections of one stage share. */
+/** State that the connections of one stage share. */
 interface Shared {
   readonly command: readonly [string, ...string[]]
   readonly maxProcesses: number

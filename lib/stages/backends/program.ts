@@ -3,13 +3,13 @@ import type { Clock, Timer } from '../../clock.js'
 import { OPEN_FILES } from '../../open-files.js'
 import type { SideWrite, SideWrites } from '../../side-writes.js'
 
-/** How a program has ended. */
+/** The end of a program. */
 export interface Exit {
   readonly exitCode: number | undefined
   readonly signal: NodeJS.Signals | undefined
 }
 
-/** Who hears of a program. */
+/** The listener to the events of a program. */
 export interface ProgramOwner {
   /** It could not be started. */
   readonly failed: (cause: NodeJS.ErrnoException) => void

@@ -4,8 +4,8 @@ import { type Connection, resetDuplex } from '../../connection.js'
 import { defineStage } from '../../define-stage.js'
 import type { StageFactory } from '../../definition.js'
 import { type BywashError, UpstreamError } from '../../errors.js'
+import { confirmEnd } from '../../net/confirm-end.js'
 import { encodeProxyHeader } from '../../net/proxy-header.js'
-import { onTrueEnd } from '../../net/true-end.js'
 import { formatDuration } from '../../options/format-duration.js'
 import { choice, integer, orCode, text } from '../../options/option.js'
 import type { OptionsOf } from '../../options/option-values.js'
@@ -141,7 +141,7 @@ class Upstream implements Transformer<Buffer, Buffer> {
     this.#dial = new Dial(this.#settings, this.#header, this.#connection.clock, {
       connected: (socket, { name }: Server) => {
         const bridge = new Bridge(holding, socket, socket)
-        onTrueEnd(socket, () => bridge.end())
+        socket.on('end', () => confirmEnd(socket, () => bridge.end()))
         socket.on('error', cause => {
           const what = `lost ${name}: ${systemText(cause)}.`
           controller.error(new UpstreamError('upstream', what, true, { cause }))

@@ -23,35 +23,73 @@ export const toJsonLines = defineStage({
   // A number may be longer than it came: 1e20 has 4 characters, and is written with 21.
   memory: { perByte: 21 / 4 },
   examples: ['lines | json-lines | to-json-lines | to-lines'],
-  make: () =>
-    pureStage(map<unknown, string>('toJsonLines', encode, { accepts: 'value', emits: 'line', asks: false })),
+  make: () => {
+    const writer = new JsonWriter()
+    return pureStage(
+      map<unknown, string>('toJsonLines', value => writer.write(value), {
+        accepts: 'value',
+        emits: 'line',
+        asks: false,
+      }),
+    )
+  },
 })
 
-function encode(value: unknown): string {
-  const text = stringify(value)
-  if (text !== undefined && text !== 'null') return text
-  throw new StageError('toJsonLines', `was given what JSON Lines cannot say: ${text ?? typeof value}.`)
+/** Values that are written with the replacer behind one that has a BigInt: to find that out costs an error each time. */
+const VALUES_BEHIND_BIGINT = 64
+
+/** Writes the values of one stage. */
+class JsonWriter {
+  /** Values that are still written with the replacer from the first. */
+  #expectsBigInts = 0
+
+  write(value: unknown): string {
+    const text = this.#stringify(value)
+    if (text !== undefined && text !== 'null') return text
+    throw new StageError('toJsonLines', `was given what JSON Lines cannot say: ${text ?? typeof value}.`)
+  }
+
+  #stringify(value: unknown): string | undefined {
+    try {
+      const text = this.#expectsBigInts > 0 ? undefined : stringifyPlain(value)
+      return text ?? this.#stringifyMarked(value)
+    } catch (cause) {
+      if (cause instanceof StageError) throw cause
+      const reason = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause)
+      throw new StageError('toJsonLines', `was given what JSON cannot say: ${reason}.`, { cause })
+    }
+  }
+
+  #stringifyMarked(value: unknown): string | undefined {
+    const marked: string | undefined = JSON.stringify(value, markWhole)
+    const text = marked && unmarkBigInts(marked)
+    this.#expectsBigInts = text === marked ? Math.max(this.#expectsBigInts - 1, 0) : VALUES_BEHIND_BIGINT
+    return text
+  }
 }
 
-function stringify(value: unknown): string | undefined {
+/** The text of a value; undefined where the replacer has to write it, or find out what is wrong with it. */
+function stringifyPlain(value: unknown): string | undefined {
   try {
-    let text: string | undefined
-    try {
-      text = JSON.stringify(value)
-    } catch {
-      // It may have a BigInt, for which JSON.stringify throws.
-      const marked: string | undefined = JSON.stringify(value, markWhole)
-      return marked && unmarkBigInts(marked)
-    }
-    // JSON.stringify turns NaN, Infinity and some items of arrays into null. So where the text has a null, the value is
-    // written again, with a replacer that throws for them.
-    if (text?.includes('null')) JSON.stringify(value, markWhole)
-    return text
-  } catch (cause) {
-    if (cause instanceof StageError) throw cause
-    const reason = cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause)
-    throw new StageError('toJsonLines', `was given what JSON cannot say: ${reason}.`, { cause })
+    const text: string | undefined = JSON.stringify(value)
+    // JSON.stringify turns NaN, Infinity and some items of arrays into null.
+    return text === undefined || (text.includes('null') && !isWhole(value)) ? undefined : text
+  } catch {
+    // It may have a BigInt, for which JSON.stringify throws.
+    return undefined
   }
+}
+
+/** Whether a value is surely written without any null but its own. */
+function isWhole(value: unknown): boolean {
+  if (typeof value === 'number') return Number.isFinite(value)
+  if (typeof value !== 'object') return typeof value === 'string' || typeof value === 'boolean'
+  if (value === null) return true
+  if (Array.isArray(value)) return value.every(isWhole) && !value.includes(undefined)
+  const prototype = Object.getPrototypeOf(value)
+  if ((prototype !== Object.prototype && prototype !== null) || 'toJSON' in value) return false
+  // A property that is undefined is left out.
+  return Object.values(value).every(item => item === undefined || isWhole(item))
 }
 
 /**

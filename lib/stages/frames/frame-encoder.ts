@@ -1,7 +1,7 @@
 import type { Frame } from '../../kind.js'
 import { type Controller, internalStage, type Transformer, type TransformerStage } from '../../stage.js'
 
-/** How frames become bytes in one format. */
+/** The way in which frames become bytes in one format. */
 export interface FrameFormat {
   /**
    * The number of bytes that a frame becomes at most.

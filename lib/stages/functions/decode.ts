@@ -23,10 +23,14 @@ export const DECODE_OPTIONS = {
 /** Options of `decode()`. */
 export interface DecodeOptions extends StageOptions, OptionsOf<typeof DECODE_OPTIONS> {}
 
-/** A generator function that reads one frame, and returns it. */
+/**
+ * A generator function that reads one frame, and returns it. With the controller it may answer in the middle of a frame, as HTTP
+ * does with `100 Continue`, or report what it leaves out.
+ */
 export type FrameParser<Item> = (
   read: FrameReader,
   connection: Connection,
+  controller: Pick<Controller<unknown>, 'reply' | 'report'>,
 ) => Generator<undefined, Item | undefined, undefined>
 
 /**
@@ -75,28 +79,25 @@ export function decode<K extends Kind, Item extends ItemFrom<K>>(
         name,
         maxLength,
         partial,
-        read => parser(read, connection) as ReturnType<FrameParser<Given<K, Item>>>,
+        (read, controller) => parser(read, connection, controller) as ReturnType<FrameParser<Given<K, Item>>>,
       ),
   })
 }
+
+type Parse<Item> = (read: FrameReader, controller: Controller<unknown>) => ReturnType<FrameParser<Item>>
 
 /** Decodes the frames of one connection. */
 class Decoding<Item> implements Transformer<Buffer, Item> {
   readonly #name: string
   readonly #partial: 'error' | 'drop'
-  readonly #parse: (read: FrameReader) => ReturnType<FrameParser<Item>>
+  readonly #parse: Parse<Item>
   readonly #reader: BufferedReader
   /** The generator of the frame under way. */
   #parsing: ReturnType<FrameParser<Item>> | undefined
   /** Number of frames that have begun, so that each unfinished frame has a number of its own. */
   #frames = 0
 
-  constructor(
-    name: string,
-    maxLength: number,
-    partial: 'error' | 'drop',
-    parse: (read: FrameReader) => ReturnType<FrameParser<Item>>,
-  ) {
+  constructor(name: string, maxLength: number, partial: 'error' | 'drop', parse: Parse<Item>) {
     this.#name = name
     this.#partial = partial
     this.#parse = parse
@@ -136,7 +137,7 @@ class Decoding<Item> implements Transformer<Buffer, Item> {
   #decode(controller: Controller<Item>): void {
     const reader = this.#reader
     while (this.#parsing !== undefined || reader.hasMore) {
-      this.#parsing ??= this.#begin()
+      this.#parsing ??= this.#begin(controller)
       const { done, value } = this.#parsing.next()
       if (!done) {
         if (!reader.isAsked)
@@ -151,8 +152,8 @@ class Decoding<Item> implements Transformer<Buffer, Item> {
     reader.release()
   }
 
-  #begin(): ReturnType<FrameParser<Item>> {
-    const parsing = this.#parse(this.#reader)
+  #begin(controller: Controller<Item>): ReturnType<FrameParser<Item>> {
+    const parsing = this.#parse(this.#reader, controller as Controller<unknown>)
     this.#frames++
     if (typeof parsing?.[Symbol.iterator] === 'function' && typeof parsing.next === 'function') return parsing
     dropRejection(parsing)

@@ -8,7 +8,7 @@ import { givenOptions } from '../../options/option-values.js'
 /** How long an attempt to connect may take. */
 export const CONNECT_TIMEOUT_MS = 5_000
 
-/** How long a server may take to answer a ping. */
+/** The time that a server may take to answer a ping. */
 const ANSWER_TIMEOUT_MS = 5_000
 
 /** The reason when it takes longer. */

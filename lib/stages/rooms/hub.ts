@@ -155,10 +155,15 @@ export function hub<T = string>(options: HubOptions<T> = {}): Hub<T> {
   return new LocalHub<T>(options)
 }
 
+/** The bus that the hubs of a worker share. */
+let ofWorkers: Bus | undefined
+
 function busOf(via: Bus | string | undefined): Bus | undefined {
   if (typeof via === 'object') return via
   if (via !== undefined) return busAt(via)
-  return process.env.BYWASH_WORKER === undefined ? undefined : workerBus(ownThread()?.link ?? process)
+  if (process.env.BYWASH_WORKER === undefined) return undefined
+  ofWorkers ??= workerBus(ownThread()?.link ?? process)
+  return ofWorkers
 }
 
 /** The default item about missed messages: of the kind that the subscriber has been sent. */
@@ -200,6 +205,8 @@ class LocalHub<T> implements Hub<T> {
     this.#bus = busOf(options.via)
     // The room of the hub itself stays.
     this.#rooms.set('', new Room())
+    // Who joins first gets the history of the other workers, too.
+    if (options.via === undefined && this.#bus !== undefined) this.#connect(this.#bus)
   }
 
   get size(): number {
@@ -236,7 +243,7 @@ class LocalHub<T> implements Hub<T> {
     await connection?.close()
   }
 
-  /** What a status shows of it. */
+  /** Its part of a status. */
   readonly source: StatusSource = { of: this, hub: () => this.#status() }
 
   #status(): HubStatus {

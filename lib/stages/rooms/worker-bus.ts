@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events'
-import type { Bus } from './bus.js'
+import type { Bus, BusEvents } from './bus.js'
 
 /** How many characters of messages may wait for the primary before more are lost. */
 const MAX_WAITING = 1_048_576
@@ -16,15 +16,18 @@ interface RoomMessage {
   readonly message: string
 }
 
-/** The bus of the workers of a listener: their primary passes each message on to the others. */
+/** The bus of the workers of a listener: their primary passes each message on to the others. Hubs share one listener. */
 export function workerBus(worker: IpcProcess): Bus {
+  const receivers = new Set<BusEvents['receive']>()
+  let waiting = 0
+  const onMessage = (message: Partial<RoomMessage> | undefined) => {
+    if (message?.bywashRoom === undefined) return
+    for (const receive of receivers) receive(message.bywashRoom, message.message as string)
+  }
   return {
     connect: ({ receive }) => {
-      let waiting = 0
-      const onMessage = (message: Partial<RoomMessage> | undefined) => {
-        if (message?.bywashRoom !== undefined) receive(message.bywashRoom, message.message as string)
-      }
-      worker.on('message', onMessage)
+      if (receivers.size === 0) worker.on('message', onMessage)
+      receivers.add(receive)
       return {
         publish: (channel, message) => {
           if (!worker.connected || waiting + message.length > MAX_WAITING) return false
@@ -37,7 +40,8 @@ export function workerBus(worker: IpcProcess): Bus {
         subscribe: () => {},
         unsubscribe: () => {},
         close: async () => {
-          worker.off('message', onMessage)
+          receivers.delete(receive)
+          if (receivers.size === 0) worker.off('message', onMessage)
         },
       }
     },

@@ -54,7 +54,7 @@ function time(ms) {
 }
 const percent = share => Math.round(share * 100) + '\u00a0%'
 const sum = counts => Object.values(counts).reduce((all, count) => all + count, 0)
-/** What is counted in a second: over the last ten of them, or over the last. */
+/** Counts for one second: over the last ten of them, or over the last. */
 function perSecond(windows, pick, observedFor) {
   const seconds = Math.min(10, Math.max(1, observedFor / 1000))
   if (windows.last10s) return pick(windows.last10s) / seconds
@@ -164,7 +164,8 @@ function showStages({ stages, culprit, observedFor }) {
     write(tag, isCulprit ? 'slowest' : '')
     write(name, stage.name)
     write(runs, stage.runs || '')
-    const shares = stage.activeShares
+    // Without anything to do, the shares of all the time: it is starved.
+    const shares = stage.activeShares || stage.shares.last10s || stage.shares.last1s
     const text = shares ? ['busy', 'blocked', 'starved'].filter(key => shares[key] >= 0.005).map(key => percent(shares[key]) + '\u00a0' + key).join(', ') : 'not observed yet'
     ;['busy', 'blocked', 'starved'].forEach((key, index) => {
       bar.children[index].style.width = shares ? 100 * shares[key] + '%' : '0'

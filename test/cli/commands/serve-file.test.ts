@@ -16,6 +16,7 @@ import { main } from '../../../lib/cli/main.js'
 import { loadFile } from '../../../lib/config/file/load-file.js'
 import { pipeline } from '../../../lib/index.js'
 import { Listener } from '../../../lib/listener/listener.js'
+import { freePort } from '../../free-port.js'
 import { serveLocally } from '../../listener/local-listener.js'
 import { scriptPath } from '../../script-path.js'
 import { connectTcp, exchange, isBound } from '../../tcp-client.js'
@@ -77,13 +78,6 @@ async function serveAt(t: Test, path: string, ...flags: string[]): Promise<Serve
   }
   const [, port] = await logged(/a: listening on 127\.0\.0\.1:(\d+)(?:"\})?\n/)
   return { io, path, exited, logged, write, reload, port: Number(port) }
-}
-
-/** Finds a port that was free a moment ago, for files that have to name one. */
-async function freePort(t: Test): Promise<number> {
-  const { listener, port } = await serveLocally(t, pipeline())
-  await listener.close()
-  return port
 }
 
 async function refused(port: number): Promise<void> {
@@ -156,7 +150,7 @@ t.test('serve refuses a file with problems before it binds, prints them all, and
 
 t.test('when one listener cannot be bound, none is: one line, and exit code 1', async t => {
   const taken = await serveLocally(t, pipeline())
-  const port = await freePort(t)
+  const port = await freePort()
   const folder = t.testdir({
     'bywash.yaml': `listeners:
   - { name: a, listen: { host: 127.0.0.1, port: ${port} }, pipeline: echo }
@@ -323,7 +317,7 @@ t.test('--log json logs each connection with the name of its listener', async t 
 })
 
 t.test('--quiet prints errors only', async t => {
-  const port = await freePort(t)
+  const port = await freePort()
   const listen = `port: ${port}`
   const path = `${t.testdir({ 'bywash.yaml': oneListener('uppercase', listen) })}/bywash.yaml`
   const io = new FakeIo()

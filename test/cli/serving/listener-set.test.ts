@@ -6,6 +6,7 @@ import { ListenerSet } from '../../../lib/cli/serving/listener-set.js'
 import { readConfiguration } from '../../../lib/config/file/configuration.js'
 import { BindError, pipeline } from '../../../lib/index.js'
 import { Listener } from '../../../lib/listener/listener.js'
+import { freePorts } from '../../free-port.js'
 import { serveLocally } from '../../listener/local-listener.js'
 import { socketFolder } from '../../socket-folder.js'
 import { connectTcp, exchange } from '../../tcp-client.js'
@@ -37,14 +38,6 @@ function start(t: Test) {
   const apply = async (...listeners: (readonly [string, string, string])[]) =>
     set.apply(await entries(...listeners))
   return { set, apply }
-}
-
-/** Ports that were free a moment ago. */
-async function freePorts(t: Test, count: number): Promise<number[]> {
-  const served = []
-  for (let number = 0; number < count; number++) served.push(await serveLocally(t, pipeline()))
-  for (const { listener } of served) await listener.close()
-  return served.map(({ port }) => port)
 }
 
 const portIn = (line: string | undefined) => Number(/:(\d+)(?:;.*)?$/.exec(line ?? '')?.[1])
@@ -104,7 +97,7 @@ t.test('a listener that is added, removed or stays is told apart by its name', a
 
 t.test('a listener that moves leaves its connections where they are', async t => {
   const { set, apply } = start(t)
-  const [from, to] = (await freePorts(t, 2)) as [number, number]
+  const [from, to] = (await freePorts(2)) as [number, number]
   await apply(['a', `port: ${from}`, UPPER])
   const { client, say } = await talking(t, from)
   t.strictSame(await apply(['a', `port: ${to}`, LOWER]), [
@@ -120,7 +113,7 @@ t.test('a listener that moves leaves its connections where they are', async t =>
 
 t.test('two listeners change places', async t => {
   const { apply } = start(t)
-  const [one, other] = (await freePorts(t, 2)) as [number, number]
+  const [one, other] = (await freePorts(2)) as [number, number]
   await apply(['a', `port: ${one}`, UPPER], ['b', `port: ${other}`, LOWER])
   const { say } = await talking(t, one)
   t.match(await apply(['a', `port: ${other}`, UPPER], ['b', `port: ${one}`, LOWER]), [
@@ -192,7 +185,7 @@ t.test('no connection is lost while options change', async t => {
 
 t.test('what belongs to the socket is bound anew on the same port', async t => {
   const { apply } = start(t)
-  const [port] = (await freePorts(t, 1)) as [number]
+  const [port] = (await freePorts(1)) as [number]
   await apply(['a', `port: ${port}`, UPPER])
   const { say } = await talking(t, port)
   t.strictSame(await apply(['a', `port: ${port}, noDelay: false`, LOWER]), [
@@ -242,7 +235,7 @@ t.test('a listener moves from one unix socket to another', async t => {
 t.test('when one address cannot be bound, nothing has changed', async t => {
   const { apply } = start(t)
   const taken = await serveLocally(t, pipeline())
-  const [a, b, c] = (await freePorts(t, 3)) as [number, number, number]
+  const [a, b, c] = (await freePorts(3)) as [number, number, number]
   await apply(['a', `port: ${a}`, UPPER], ['b', `port: ${b}`, UPPER])
   await t.rejects(
     apply(
@@ -263,7 +256,7 @@ t.test('when one address cannot be bound, nothing has changed', async t => {
 t.test('a listener that could not take back its address has it again with the next change', async t => {
   const { apply } = start(t)
   const taken = await serveLocally(t, pipeline())
-  const [port] = (await freePorts(t, 1)) as [number]
+  const [port] = (await freePorts(1)) as [number]
   await apply(['a', `port: ${port}`, UPPER])
   const { resume } = Listener.prototype
   let isBroken = true

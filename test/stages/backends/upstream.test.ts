@@ -7,6 +7,8 @@ import t from 'tap'
 import { builtIn } from '../../../lib/config/registry.js'
 import { pipelineOfText } from '../../../lib/config/text/text-pipeline.js'
 import {
+  type Connection,
+  type Controller,
   delimited,
   InvalidOptionError,
   lines,
@@ -14,6 +16,7 @@ import {
   type Pipeline,
   pipeline,
   prefix,
+  stage,
   take,
   toDelimited,
   toLines,
@@ -22,8 +25,8 @@ import {
   uppercase,
   upstream,
 } from '../../../lib/index.js'
+import { confirmEnd } from '../../../lib/net/confirm-end.js'
 import { type ProxyHeader, parseProxyHeader } from '../../../lib/net/proxy-header.js'
-import { onTrueEnd } from '../../../lib/net/true-end.js'
 import { OPEN_FILES } from '../../../lib/open-files.js'
 import { Dial } from '../../../lib/stages/backends/dial.js'
 import { serversOf } from '../../../lib/stages/backends/server-list.js'
@@ -35,7 +38,7 @@ import { runs } from '../../runs.js'
 import { socketFolder } from '../../socket-folder.js'
 import { connectTcp } from '../../tcp-client.js'
 import { identity, pathOf, pem } from '../../transports/certificates.js'
-import { connectTls } from '../../transports/tls-client.js'
+import { connectTls, secure } from '../../transports/tls-client.js'
 import { serveBackend } from './backend.js'
 
 const brief = ({ reason, error }: Outcome) => [reason, error?.message]
@@ -46,6 +49,34 @@ const NOBODY = '127.0.0.1:1'
 /** An address as a client of the tests connects to it. */
 const proxyTo = (address: Parameters<typeof upstream>[0], options?: UpstreamOptions) =>
   pipeline().through(upstream(address, options))
+
+/** Answers the first line, and does what is asked for with the connection. */
+const answering = (transform: (controller: Controller<string>, connection: Connection) => void) =>
+  pipeline()
+    .through(lines())
+    .through(
+      stage<string, string>({
+        name: 'answering',
+        accepts: 'line',
+        emits: 'line',
+        upgrades: true,
+        open: connection => ({
+          transform(_, controller) {
+            controller.enqueue('ok')
+            return transform(controller, connection)
+          },
+        }),
+      }),
+    )
+    .through(toLines())
+
+const becoming = (address: string) => answering(controller => controller.become(proxyTo(address)))
+
+const secured = (address: string) =>
+  answering(async (controller, connection) => {
+    await connection.startTls(identity('server'))
+    controller.become(proxyTo(address))
+  })
 
 for (const plan of PLANS) {
   t.test(`${plan}: the end of each direction passes by itself`, async t => {
@@ -169,32 +200,58 @@ for (const plan of PLANS) {
     ])
   })
 
-  t.test(`${plan}: a client that resets behind its last bytes has not ended`, async t => {
-    const ends = new EventEmitter()
-    const backend = createServer({ allowHalfOpen: true }, socket => {
-      // A plain socket would take this reset for an end.
-      onTrueEnd(socket, () => ends.emit('over', 'end'))
-      socket.on('data', chunk => socket.write(chunk))
-      socket.on('error', ({ code }: NodeJS.ErrnoException) => ends.emit('over', code))
-      t.teardown(() => socket.destroy())
-    }).listen(0, '127.0.0.1')
-    await once(backend, 'listening')
-    t.teardown(() => backend.close())
-    const { port: behind } = backend.address() as AddressInfo
-    const { port, ended } = await serveLocally(t, proxyTo(`127.0.0.1:${behind}`), { plan })
-    for (const resets of [true, false]) {
-      const client = await connectTcp(t, port)
-      await client.send('whole')
-      t.equal((await client.receive(5)).toString(), 'whole')
-      const over = once(ends, 'over')
-      if (resets) {
-        // In one tick, so that both have come when the listener reads.
-        client.socket.write('half a requ')
-        client.reset()
-      } else client.end('a request')
-      t.strictSame(await over, [resets ? 'ECONNRESET' : 'end'])
-      if (resets) t.match((await ended(1))[0], { reason: 'client-reset' })
-    }
+  for (const [kind, list, hello, tls] of [
+    ['', proxyTo],
+    [', in a list that became the proxy', becoming, 'go\n'],
+    [' over TLS', proxyTo, undefined, 'all'],
+    [' over TLS, to which it went in mid-connection', secured, 'go\n', 'later'],
+  ] as const) {
+    t.test(`${plan}: a client that resets behind its last bytes has not ended${kind}`, async t => {
+      const ends = new EventEmitter()
+      const backend = createServer({ allowHalfOpen: true }, socket => {
+        // A plain socket would take this reset for an end.
+        socket.on('end', () => confirmEnd(socket, () => ends.emit('over', 'end')))
+        socket.on('data', chunk => socket.write(chunk))
+        socket.on('error', ({ code }: NodeJS.ErrnoException) => ends.emit('over', code))
+        t.teardown(() => socket.destroy())
+      }).listen(0, '127.0.0.1')
+      await once(backend, 'listening')
+      t.teardown(() => backend.close())
+      const { port: behind } = backend.address() as AddressInfo
+      const options = tls === 'all' ? { plan, tls: identity('server') } : { plan }
+      const { port, ended } = await serveLocally(t, list(`127.0.0.1:${behind}`), options)
+      for (const resets of [true, false]) {
+        let client = tls === 'all' ? await connectTls(t, port) : await connectTcp(t, port)
+        if (hello !== undefined) {
+          await client.send(hello)
+          t.equal((await client.receive(3)).toString(), 'ok\n')
+        }
+        if (tls === 'later') client = await secure(client)
+        await client.send('whole')
+        t.equal((await client.receive(5)).toString(), 'whole')
+        const over = once(ends, 'over')
+        if (resets) {
+          // In one tick, so that both have come when the listener reads.
+          client.socket.write('half a requ')
+          client.reset()
+        } else client.end('a request')
+        t.strictSame(await over, [resets ? 'ECONNRESET' : 'end'])
+        if (resets) t.match((await ended(1))[0], { reason: 'client-reset' })
+      }
+    })
+  }
+
+  t.test(`${plan}: a client that has reset before its list becomes a proxy has not ended`, async t => {
+    const backend = await serveBackend(t)
+    const late = answering(async controller => {
+      for (let turns = 0; turns < 10; turns++) await new Promise(setImmediate)
+      controller.become(proxyTo(backend.address))
+    })
+    const { port, ended } = await serveLocally(t, late, { plan })
+    const client = await connectTcp(t, port)
+    client.socket.write('go\nhalf a requ')
+    client.reset()
+    t.match((await ended(1))[0], { reason: 'client-reset' })
   })
 
   t.test(`${plan}: a client that goes away takes its connection to the server with it`, async t => {

@@ -182,6 +182,74 @@ for (const plan of PLANS) {
   })
 }
 
+/** A value as JSON.stringify writes it with a replacer for each item; undefined where it cannot be said. */
+function written(value: unknown): string | undefined {
+  const text = JSON.stringify(value, function (this: unknown, _key, item: unknown) {
+    if (typeof item === 'bigint') return `<${item}>`
+    const isLost = Array.isArray(this) && ['undefined', 'function', 'symbol'].includes(typeof item)
+    if (isLost || (typeof item === 'number' && !Number.isFinite(item))) throw new RangeError('lost')
+    return item
+  })
+  return text === 'null' ? undefined : text?.replace(/"<(-?\d+)>"/g, '$1')
+}
+
+t.test('values with BigInts between others are written as each is by itself', async t => {
+  class Point {
+    readonly x = Number.NaN
+  }
+  const odd = fc.constantFrom<unknown>(
+    ...[10n, Number.NaN, undefined, new Date(0), new Point(), Object.create(null)],
+    ...[new Array(1), { toJSON: () => [null] }, Object(Number.NaN)],
+  )
+  const item = fc.oneof(fc.jsonValue(), odd)
+  const all = fc.oneof(
+    item,
+    fc.array(item, { maxLength: 3 }),
+    fc.dictionary(fc.string({ maxLength: 2 }), item),
+  )
+  // These are no values between stages.
+  const value = all.filter(each => each !== undefined && each !== null)
+  await fc.assert(
+    fc.asyncProperty(fc.array(value, { maxLength: 8 }), async values => {
+      const texts: string[] = []
+      let isLost = false
+      for (const each of values) {
+        try {
+          const text = written(each)
+          if (text === undefined) isLost = true
+          else texts.push(text)
+        } catch {
+          isLost = true
+        }
+        if (isLost) break
+      }
+      const run = runStage(toJsonLines(), values)
+      if (isLost) t.match(await run.catch(error => error), { code: 'ERR_BYWASH_STAGE', output: texts })
+      else t.strictSame(await run, texts)
+    }),
+    { numRuns: runs(300) },
+  )
+})
+
+t.test('behind a BigInt no value costs an error of JSON.stringify', async t => {
+  const { stringify } = JSON
+  let thrown = 0
+  JSON.stringify = function (this: JSON, ...rest: Parameters<typeof stringify>) {
+    try {
+      return stringify.apply(this, rest)
+    } catch (error) {
+      thrown++
+      throw error
+    }
+  } as typeof stringify
+  t.teardown(() => {
+    JSON.stringify = stringify
+  })
+  const values = Array.from({ length: 1_000 }, (_, at) => (at % 50 === 0 ? BigInt(at) : [at]))
+  t.equal((await runStage(toJsonLines(), values)).length, 1_000)
+  t.equal(thrown, 1)
+})
+
 t.test('nothing of a refused line reaches a prototype', async t => {
   for (const [line] of BAD) await runStage(jsonLines({ invalid: 'skip' }), [line])
   t.equal(({} as { polluted?: boolean }).polluted, undefined)

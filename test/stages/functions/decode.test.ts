@@ -476,3 +476,30 @@ t.test('a wrong use is refused at once', async t => {
   t.throws(() => decode('x', 'frame', parser, { max: 1 } as never), { message: /no option 'max'/ })
   t.throws(() => decode('x', 'frame', parser, { maxLength: 0 }), { message: /'maxLength'/ })
 })
+
+for (const plan of PLANS) {
+  t.test(
+    `${plan}: a parser answers in the middle of a frame, behind the answers to those before`,
+    async t => {
+      const faults: string[] = []
+      const expecting = decode('expecting', 'frame', function* (read, { id }, controller) {
+        const length = yield* read.uint8()
+        const body = read.bytes(length % 128)
+        if (length >= 128) controller.reply(Buffer.from('go on,'))
+        if (length === 0) controller.report(new InvalidFrameError('expecting', `it is empty (${typeof id})`))
+        const bytes = yield* body
+        return length === 0 ? undefined : bytes
+      })
+      const list = pipeline().through(expecting).through(toDelimited(','))
+      const client = connect(list, { plan, onError: ({ message }) => faults.push(message) })
+      client.send(Buffer.of(1, 0x61, 0x82))
+      t.equal((await client.receive(8)).toString(), 'a,go on,', 'while the body has not come')
+      client.send('bc')
+      t.equal((await client.receive(3)).toString(), 'bc,')
+      client.send(Buffer.of(0, 1, 0x64))
+      client.end()
+      t.equal((await client.receive()).toString(), 'd,')
+      t.strictSame(faults, ["Stage 'expecting' received an invalid frame: it is empty (number)."])
+    },
+  )
+}

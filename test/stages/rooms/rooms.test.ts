@@ -668,10 +668,20 @@ t.test('an item of another kind fails the connection, and what comes behind an e
 
 t.test('in a worker, a hub talks to the others without being told', async t => {
   process.env.BYWASH_WORKER = '1'
-  const room = hub<string>()
+  const room = hub<string>({ history: 2 })
   delete process.env.BYWASH_WORKER
   room.publish('x')
   t.equal(room.losses, process.connected ? 0 : 1, 'lost, unless this process has somebody to send it to')
+  const message = encodeMessage({ origin: 'another', sequence: 1, item: 'from another worker' })
+  process.emit('message', { bywashRoom: room.name, message }, undefined)
+  const first = connect(pipeline().through(lines()).through(room.stage()).through(toLines()))
+  t.equal(
+    String(await first.receive(22)),
+    'x\nfrom another worker\n',
+    'who joins first gets the history of all',
+  )
+  first.end()
+  await first.outcome
   await room.close()
 })
 
@@ -706,7 +716,8 @@ t.test('workers talk through their primary, and lose what it cannot take', async
       void sent.push({ message: message as Sent, done }),
   })
   const received: string[] = []
-  const connection = workerBus(worker).connect({
+  const bus = workerBus(worker)
+  const connection = bus.connect({
     receive: (name, message) => received.push(`${name}: ${message}`),
     lose: () => {},
   })
@@ -724,6 +735,8 @@ t.test('workers talk through their primary, and lose what it cannot take', async
   sent[1]?.done()
   t.equal(connection.publish('r', 'x'), false)
   connection.unsubscribe('r')
-  await connection.close()
+  const others = Array.from({ length: 12 }, () => bus.connect({ receive: () => {}, lose: () => {} }))
+  t.equal(channel.listenerCount('message'), 1, 'hubs share a listener')
+  for (const each of [connection, ...others]) await each.close()
   t.equal(channel.listenerCount('message'), 0)
 })

@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import type { ListenOptions } from '../../../../lib/index.js'
+import { freePort } from '../../../free-port.js'
 import { runs } from '../../../runs.js'
 import { pause } from '../../../server-program.js'
 import { connectTcp, type TcpClient } from '../../../tcp-client.js'
@@ -295,7 +296,7 @@ t.test(
 
 t.test('whoever kills threads under load, the numbers are 1 to N, each once', { skip }, async t => {
   // Time goes on with each kill, so that nothing waits for the threads that take the place of dead ones.
-  const server = await spawnThreads(t, { count: 3, fakeTime: true })
+  const server = await spawnThreads(t, { count: 3, fakeTime: true, port: await freePort() })
   const kills = runs(50)
   const greeted: number[] = []
   let isOver = false
