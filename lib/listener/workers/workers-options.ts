@@ -20,7 +20,7 @@ const HELP = 'how many processes or threads serve; auto is one for each core'
 
 /** Every option of `workers`. */
 export const WORKERS_OPTIONS = {
-  count: workerCount('required'),
+  count: workerCount(),
   spread: choice(['primary', 'kernel'], {
     help: 'who gives connections to workers: primary, to processes; kernel, to threads that accept themselves',
     details:
@@ -38,40 +38,40 @@ export interface WorkersSettings {
   readonly spread: Spread
 }
 
-/** Makes the option for the number of workers. */
-function workerCount(presence: 'required'): Option<number | 'auto', 'required'> {
-  return writtenAs<number | 'auto', 'required'>(
-    { ...text({ help: HELP, required: true }), presence },
-    {
-      refusal: (name, count) =>
-        isAllowed(count)
-          ? undefined
-          : `'${name}' is a whole number, from 1 to ${MAX_WORKERS}, or 'auto'; got ${showValue(count)}`,
-    },
+/** The forms of a number of workers: code may give more, which `isMore` allows and `words` name. */
+function countForms<Value>(words: string, isMore: (value: unknown) => boolean) {
+  return {
+    refusal: (name: string, count: unknown) =>
+      isCount(count) || isMore(count)
+        ? undefined
+        : `'${name}' is a whole number, from 1 to ${MAX_WORKERS}, ${words}; got ${showValue(count)}`,
+    writtenRefusal: (name: string, count: unknown) =>
+      count === 'auto' || (/^\d+$/.test(String(count)) && isCount(Number(count)))
+        ? undefined
+        : `'${name}' must be a whole number, from 1 to ${MAX_WORKERS}, or auto`,
+    fromWritten: (count: unknown) => (count === 'auto' ? count : Number(count)) as Value,
+  }
+}
+
+/** The option `count` of `workers`. */
+function workerCount(): Option<number | 'auto', 'required'> {
+  return writtenAs(
+    text({ help: HELP, required: true }),
+    countForms<number | 'auto'>("or 'auto'", () => false),
   )
 }
 
 /** The option `workers` of `listen()`: their number, or an object of options. */
 export function workersOption(): Option<number | 'auto' | WorkersOptions, 'optional'> {
-  return writtenAs<number | 'auto' | WorkersOptions>(
+  return writtenAs(
     text({
       help: HELP,
       details:
         'Each runs this same script, and one that dies is started again, so that 1 has a use too. The limits are those of all together.',
       absent: 'this process alone',
     }),
-    {
-      // An object is checked, with its own names, in workersSettings().
-      refusal: (name, count) =>
-        isAllowed(count) || isObject(count)
-          ? undefined
-          : `'${name}' is a whole number, from 1 to ${MAX_WORKERS}, 'auto', or an object with 'count' and 'spread'; got ${showValue(count)}`,
-      writtenRefusal: (name, count) =>
-        count === 'auto' || (/^\d+$/.test(String(count)) && isAllowed(Number(count)))
-          ? undefined
-          : `'${name}' must be a whole number, from 1 to ${MAX_WORKERS}, or auto`,
-      fromWritten: count => (count === 'auto' ? count : Number(count)),
-    },
+    // An object is checked, with its own names, in workersSettings().
+    countForms<number | 'auto' | WorkersOptions>("'auto', or an object with 'count' and 'spread'", isObject),
   )
 }
 
@@ -108,6 +108,6 @@ function checkKernel(address: ListenAddress, node: string, platform: string): vo
   }
 }
 
-function isAllowed(count: unknown): boolean {
+function isCount(count: unknown): boolean {
   return count === 'auto' || (Number.isInteger(count) && Number(count) >= 1 && Number(count) <= MAX_WORKERS)
 }

@@ -9,6 +9,8 @@ t.test('workers are a number, or an object with their number and who spreads the
   t.equal(workersSettings(undefined, PORT), undefined)
   t.strictSame(workersSettings(3, PORT), { count: 3, spread: 'primary' })
   t.strictSame(workersSettings({ count: 3 }, PORT), { count: 3, spread: 'primary' })
+  const fromEnvironment = { count: '3' } as object as { count: number }
+  t.strictSame(workersSettings(fromEnvironment, PORT), { count: 3, spread: 'primary' })
   const all = { count: availableParallelism(), spread: 'kernel' }
   t.strictSame(workersSettings({ count: 'auto', spread: 'kernel' }, PORT, NEW), all)
   for (const [given, message] of [
