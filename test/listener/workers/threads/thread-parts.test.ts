@@ -227,7 +227,11 @@ t.test('what a thread had when it died is told, given back, and kept in the coun
   t.equal(dispatcher.connections, 3)
   t.equal(dispatcher.refused, 1)
   t.equal(dispatcher.book.sample().traffic.opened, 3)
+  // It dies with the lock of the addresses.
+  const words = new Int32Array(addresses)
+  words[0] = place.owner
   last().die(1)
+  t.equal(words[0], 0)
   t.match(outcomes, [
     [Number, { reason: 'worker-died', error: { message: /ended with exit code 1/ } }, '::ffff:192.0.2.1'],
     [Number, { reason: 'worker-died' }, undefined],
