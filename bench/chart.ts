@@ -17,8 +17,8 @@ const OWN_SERVERS = [
   ...['delimited', 'fixed', 'length2'],
 ]
 
-/** Workloads that are not drawn: one has no rate, and three are not compared with `raw`. */
-const NOT_DRAWN = ['burst', 'push', 'proxy-pp', 'proxy-bulk']
+/** Workloads that are not drawn: one has no rate, and the others are not compared with `raw`. */
+const NOT_DRAWN = ['burst', 'push', 'proxy-pp', 'proxy-pp16', 'proxy-bulk64', 'proxy-bulk']
 
 /** Draws the chart of docs/ as SVG: for each server a bar of its work per CPU time, and a dashed line for `raw`. */
 export function drawChart({ machine, workloads }: Results): string {

@@ -58,6 +58,9 @@ export function parseOptions(args: string[]): Options {
   if (unknown !== undefined) {
     throw new TypeError(`There is no workload '${unknown}'. There are: ${WORKLOADS.join(', ')}.`)
   }
+  if (values.growth && (values.workload !== undefined || values.server.length > 0)) {
+    throw new TypeError('--growth has servers and loads of its own: leave --workload and --server out.')
+  }
   return {
     ...values,
     workload: values.workload,

@@ -133,6 +133,20 @@ export function workloads(quick: boolean, many: number): readonly Workload[] {
     },
     {
       ...proxied,
+      name: 'proxy-pp16',
+      summary: 'in front of an echo: 50 connections, 64-byte lines, 16 in flight',
+      load: { kind: 'pingpong', connections: 50, depth: 16, size: 64 },
+      unit: 'msg',
+    },
+    {
+      ...proxied,
+      name: 'proxy-bulk64',
+      summary: 'in front of an echo: 8 connections, 64-byte lines as fast as they go',
+      load: { kind: 'bulk', connections: 8, size: 64 },
+      unit: 'MB',
+    },
+    {
+      ...proxied,
       name: 'proxy-bulk',
       summary: 'in front of an echo: 8 connections, 4,096-byte lines as fast as they go',
       load: { kind: 'bulk', connections: 8, size: 4_096 },

@@ -71,12 +71,28 @@ export interface IdleTimeout {
   readonly inputOnly: boolean
 }
 
+/** What a connection has held, and what it has waited for. */
+export interface ConnectionFigures {
+  /**
+   * The most bytes that have waited in its stages and for the client, when a stage or the client held it up; each item in a stage counts
+   * 128 more.
+   */
+  readonly heldAtMost: number
+  /**
+   * The stage, or `client`, that it has waited for most, and its share of the time in which there was something to do; undefined where
+   * it was not observed.
+   */
+  readonly slowest: { readonly name: string; readonly share: number } | undefined
+}
+
 /** The part of the engine that runs a connection. */
 interface Counter {
   /** What has passed each stage so far. */
   readonly counts: () => readonly StageCounts[]
   /** Fails the connection; once it is over, the error is only reported. */
   readonly failLater: (error: BywashError) => void
+  /** What the connection has held and waited for; absent where nobody finds out. */
+  readonly figures?: () => ConnectionFigures
   /** Sets the idle timeout of the connection; none where no time passes. */
   readonly setIdleTimeout?: (timeout: IdleTimeout) => void
   /** Goes over to TLS; absent where there is no socket. */
@@ -100,6 +116,9 @@ export let whenOver: (connection: Connection, callback: () => void) => void
 
 /** Gives a connection its counter, which `counts` reads. Only the engine calls it. */
 export let countWith: (connection: Connection, counter: Counter) => void
+
+/** What a connection has held and waited for, so far; undefined where nobody finds out. The log calls it. */
+export let figuresOf: (connection: Connection) => ConnectionFigures | undefined
 
 /** Fails a connection from outside of a call of its stages, for a promise of one that has rejected. */
 export let failConnection: (connection: Connection, error: BywashError) => void
@@ -207,6 +226,7 @@ export class Connection implements Endpoints {
       const idleTimeout = connection.#state && connection.state(IDLE_TIMEOUT)
       if (idleTimeout !== undefined) counter.setIdleTimeout?.(idleTimeout)
     }
+    figuresOf = connection => connection.#counter?.figures?.()
     secureWith = (connection, socket) => {
       connection.#tls = socket
     }

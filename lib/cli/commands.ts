@@ -7,6 +7,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry('Pipelines', 'pipe', 'run a pipeline from stdin to stdout', () => import('./commands/pipe.js')),
   entry('Pipelines', 'connect', 'connect to a server, as a client', () => import('./commands/connect.js')),
   entry('Pipelines', 'top', 'show what a server does, live', () => import('./commands/top.js')),
+  entry('Pipelines', 'tap', 'show what connections say, live', () => import('./commands/tap.js')),
   entry('Catalogue', 'explain', 'show how a pipeline will run', () => import('./commands/explain.js')),
   entry('Catalogue', 'stages', 'list the stages, or describe one', () => import('./commands/stages.js')),
   entry('Catalogue', 'presets', 'list the presets', () => import('./commands/presets.js')),

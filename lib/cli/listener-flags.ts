@@ -8,7 +8,12 @@ import { WORKERS_OPTIONS, type WorkersOptions } from '../listener/workers/worker
 import { boolean } from '../options/option.js'
 import { formatQuantity } from '../options/quantity.js'
 import { STATUS_ADDRESS } from '../status-server/status-address.js'
-import { type StatusServerOptions, statusSettings, TOKEN_VARIABLE } from '../status-server/status-options.js'
+import {
+  STATUS_OPTIONS,
+  type StatusServerOptions,
+  statusSettings,
+  TOKEN_VARIABLE,
+} from '../status-server/status-options.js'
 import { LOG_FORMATS, type LogSettings } from './log/log.js'
 import { addFlags, valuesFrom } from './option-flags.js'
 
@@ -110,20 +115,30 @@ function workersFrom({
 
 /** Adds the flag that says where the status is served. */
 export function statusFlag(command: Command): Command {
-  return addFlags(command.optionsGroup('Status:'), { status: STATUS_ADDRESS })
+  return addFlags(command.optionsGroup('Status:'), {
+    status: STATUS_ADDRESS,
+    allowTap: STATUS_OPTIONS.allowTap,
+  })
 }
 
 /**
  * Reads the flag that `statusFlag` added; the token comes from the environment.
  *
- * @throws InvalidOptionError for an address that other machines can reach without a token.
+ * @throws InvalidOptionError for an address that other machines can reach without a token, and for a tap without an address.
  */
 export function statusFrom(
-  { status }: Readonly<Record<string, unknown>>,
+  { status, allowTap }: Readonly<Record<string, unknown>>,
   env: NodeJS.ProcessEnv,
 ): StatusServerOptions | undefined {
-  if (status === undefined) return undefined
-  const options = { ...(status as StatusServerOptions), token: env[TOKEN_VARIABLE] || undefined }
+  if (status === undefined) {
+    if (allowTap === true)
+      throw new InvalidOptionError(
+        "--allow-tap needs --status. In a file, write 'allowTap: true' under 'status:'.",
+      )
+    return undefined
+  }
+  const token = env[TOKEN_VARIABLE] || undefined
+  const options = { ...(status as StatusServerOptions), token, ...(allowTap === true && { allowTap }) }
   statusSettings(options)
   return options
 }

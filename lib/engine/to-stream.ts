@@ -18,6 +18,7 @@ import { checkChoice, checkNames } from '../options/check-option.js'
 import { type OptionsOf, type SettingsOf, settingsFrom } from '../options/option-values.js'
 import type { Outcome, Reason } from '../outcome.js'
 import type { AnyStage, Stage } from '../stage.js'
+import type { Book } from '../status/book.js'
 import { abortSignal, CONNECTION_CALLBACKS, CONNECTION_LIMITS, time } from './connection-options.js'
 import { type Deadlines, DeadlineWatch, deadlines, type Watched } from './drive/deadlines.js'
 import { FaultReports } from './drive/fault-reports.js'
@@ -30,6 +31,7 @@ import { HIGH_WATER_MARK } from './flow/stream-marks.js'
 import { guarded } from './guarded.js'
 import { makePlan, type Plan, place, planOnce } from './plan.js'
 import { PLAN_MODES, type PlanMode } from './planned-stage.js'
+import { ProfiledRun } from './profiled-run.js'
 
 /** Bytes that may wait on the side that is read, as in a socket. */
 const BYTES_MARK = 65_536
@@ -66,6 +68,19 @@ export interface ToStreamOptions extends OptionsOf<typeof TO_STREAM_OPTIONS> {
  * for await (const line of createReadStream('in.txt').pipe(toStream(lines()))) console.log(line)
  */
 export function toStream<In, Out>(stage: Stage<In, Out>, options: ToStreamOptions = {}): Duplex {
+  return pipelineStream(stage, options)
+}
+
+/** As `toStream()`, with the books of the run, in which every turn is timed. */
+export function profiledStream<In, Out>(
+  stage: Stage<In, Out>,
+  options: ToStreamOptions,
+): { readonly stream: Duplex; readonly book: Book } {
+  const stream = pipelineStream(stage, options)
+  return { stream, book: stream.profile() }
+}
+
+function pipelineStream<In, Out>(stage: Stage<In, Out>, options: ToStreamOptions): PipelineStream {
   checkNames('toStream()', options, ['plan', 'connection', ...Object.keys(TO_STREAM_OPTIONS)])
   const { plan: mode = 'fused', connection = new Connection(nextId()) } = options
   checkChoice('toStream()', 'plan', mode, PLAN_MODES)
@@ -77,7 +92,8 @@ export function toStream<In, Out>(stage: Stage<In, Out>, options: ToStreamOption
   const kind = accepts === 'any' ? 'bytes' : accepts
   const plan = planOnce(stage, mode, () => makePlan(kind, place(kind, stages), mode))
   const stream = new PipelineStream(plan, connection, settings)
-  return settings.signal === undefined ? stream : addAbortSignal(settings.signal, stream)
+  if (settings.signal !== undefined) addAbortSignal(settings.signal, stream)
+  return stream
 }
 
 /**
@@ -128,6 +144,8 @@ class PipelineStream extends Duplex implements Watched {
   /** The error to destroy the stream with, behind the output from before it. */
   #failure: BywashError | undefined
   #bytesGiven = 0
+  /** Set where the run is profiled. */
+  #profiled: ProfiledRun | undefined
   #lastProgress = -1
   #quietTicks = 0
 
@@ -143,6 +161,12 @@ class PipelineStream extends Duplex implements Watched {
     this.#settings = settings
     this.#openedAt = Math.round(connection.clock.now())
     this.#watch = DeadlineWatch.shared(deadlines({ ...settings, drainTimeout: 0 }), connection.clock)
+  }
+
+  /** Begins a profile, before anything is written. */
+  profile(): Book {
+    this.#profiled = new ProfiledRun(this.#connection, this.#plan, () => this.#bytesGiven)
+    return this.#profiled.book
   }
 
   // Duplex
@@ -162,6 +186,7 @@ class PipelineStream extends Duplex implements Watched {
       })
       this.#watch.add(this)
       flow.open(connection, new AsyncResource('bywash.stream'))
+      this.#profiled?.begin(flow, this.#plan)
       callback()
     }, callback)
   }
@@ -215,6 +240,7 @@ class PipelineStream extends Duplex implements Watched {
     endConnection(this.#connection)
     const failure = flow?.close(outcome)
     this.#reports?.end()
+    this.#profiled?.end(outcome)
     callback(error ?? failure ?? null)
   }
 
@@ -278,6 +304,8 @@ class PipelineStream extends Duplex implements Watched {
         if (this.#plan.emits === 'bytes') this.#pending.push(bytes)
         else this.#abort(new StageError(stage, 'called reply() in a list that does not give bytes.'))
       },
+      countFault: stage => this.#profiled?.stageBook?.fail(stage),
+      listChanged: (next, counts) => this.#profiled?.change(next, counts),
       claimReport: () => this.#faultReports?.claim() ?? false,
       report: reported => this.#report(reported),
       fail: error => this.#fail(error),

@@ -5,6 +5,8 @@ import type { Reason } from '../outcome.js'
 import type { Pipeline } from '../pipeline.js'
 import type { Book } from '../status/book.js'
 import type { Status } from '../status/status.js'
+import type { Tap, TapEvent } from '../status/tap-event.js'
+import type { TapSettings } from '../status/tap-options.js'
 
 /** Serves the connections that an acceptor hands over, in this process or in workers. */
 export interface Dispatcher {
@@ -16,6 +18,8 @@ export interface Dispatcher {
   readonly book: Book
   /** Makes the status of the listener. */
   status: (facts: ListenerFacts) => Promise<Status>
+  /** Attaches a tap to the connections. */
+  tap: (settings: TapSettings, onEvent: (event: TapEvent) => void) => Promise<Tap>
   /** Serves a connection. `head` is what was read of it already, behind its PROXY header. */
   serve: (socket: Socket, connection: Connection, head?: Buffer) => void
   /** Whether it serves any Duplex; only sockets can be sent to another process. */

@@ -10,6 +10,8 @@ import type { TlsOptions } from '../options/tls-options.js'
 import type { Pipeline } from '../pipeline.js'
 import { publishListener } from '../status/diagnostics.js'
 import type { Status } from '../status/status.js'
+import type { Tap, TapEvent } from '../status/tap-event.js'
+import { type TapOptions, tapSettings } from '../status/tap-options.js'
 import type { Acceptor } from './acceptor.js'
 import type { Dispatcher } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
@@ -115,6 +117,22 @@ export class Listener {
             : 'suspended',
       worker: worker ?? null,
     })
+  }
+
+  /**
+   * Tells what connections say, stage by stage: those that are open, at once, and those that open later. It shows what clients send, so
+   * decide who may see it. Connections that nobody taps pay nothing. An event with `skipped` says how many of a second were
+   * left out. `onEvent` must not throw. With `workers`, in the primary the connections of all.
+   *
+   * @param options - One of `id`, `address` and `reason`, and how much is shown.
+   * @throws InvalidOptionError for a wrong option, and unless exactly one of the three is given.
+   * @example
+   * const tap = await listener.tap({ address: '10.0.0.7' }, event => console.error(JSON.stringify(event)))
+   * await setTimeout(10_000)
+   * tap.close()
+   */
+  async tap(options: TapOptions, onEvent: (event: TapEvent) => void): Promise<Tap> {
+    return this.#dispatcher.tap(tapSettings(options), onEvent)
   }
 
   /**

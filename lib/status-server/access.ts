@@ -4,7 +4,7 @@ import { isLoopback, type StatusServerSettings } from './status-options.js'
 
 /** An answer other than 200. */
 export interface Refusal {
-  readonly status: 401 | 403 | 404 | 405 | 503
+  readonly status: 400 | 401 | 403 | 404 | 405 | 503
   readonly text: string
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -14,7 +14,10 @@ export class Access {
   readonly #isOpenToBrowsers: boolean
   readonly #token: Buffer | undefined
 
-  constructor({ token, isOpenToBrowsers }: StatusServerSettings) {
+  readonly #allowsTap: boolean
+
+  constructor({ token, isOpenToBrowsers, allowTap }: StatusServerSettings) {
+    this.#allowsTap = allowTap
     this.#isOpenToBrowsers = isOpenToBrowsers
     this.#token = token === undefined ? undefined : digest(token)
   }
@@ -44,6 +47,17 @@ export class Access {
       status: 401,
       text: "Give the token of the status server: 'Authorization: Bearer TOKEN'.",
       headers: { 'WWW-Authenticate': 'Bearer realm="bywash status"' },
+    }
+  }
+
+  /** Why a request may not see what clients send. */
+  get tapRefusal(): Refusal | undefined {
+    if (this.#allowsTap) return undefined
+    return {
+      status: 403,
+      text:
+        "Taps are off, since they show what clients send. Start the server with --allow-tap, or give it 'allowTap: true' " +
+        "under 'status:' in its file, or in the options of serveStatus().",
     }
   }
 }

@@ -1,7 +1,7 @@
 import { InvalidOptionError } from '../errors.js'
 import { ADDRESS_OPTIONS, type ListenAddress, listenAddress } from '../listener/address/listen-address.js'
 import { ipBytes } from '../net/ip-address.js'
-import { type Option, text } from '../options/option.js'
+import { boolean, type Option, text } from '../options/option.js'
 import { givenOptions, type OptionsOf } from '../options/option-values.js'
 import { writtenAs } from '../options/written-as.js'
 
@@ -40,6 +40,10 @@ export const STATUS_OPTIONS = {
     }),
     { refusal: refuseToken, writtenRefusal: refuseToken },
   ),
+  allowTap: boolean({
+    help: 'lets `/tap`, and so `bywash tap`, show what connections say, which is what clients send',
+    default: false,
+  }),
 }
 
 /** Options of `serveStatus()`: a port, or the path of a unix socket. */
@@ -49,6 +53,8 @@ export interface StatusServerOptions extends OptionsOf<typeof STATUS_OPTIONS> {}
 export interface StatusServerSettings {
   readonly bind: ListenAddress
   readonly token: string | undefined
+  /** Whether `/tap` shows what clients send. */
+  readonly allowTap: boolean
   /** Whether a page of somebody else could reach the server, by a name that it lets point here. */
   readonly isOpenToBrowsers: boolean
 }
@@ -56,11 +62,15 @@ export interface StatusServerSettings {
 /** Checks the options and fills in their defaults. */
 export function statusSettings(options: StatusServerOptions): StatusServerSettings {
   const owner = 'serveStatus()'
-  const { token, ...given }: StatusServerOptions = givenOptions(owner, STATUS_OPTIONS, options)
+  const {
+    token,
+    allowTap = false,
+    ...given
+  }: StatusServerOptions = givenOptions(owner, STATUS_OPTIONS, options)
   const { host = '127.0.0.1', port, path, mode = DEFAULT_MODE } = given
   if (path !== undefined) {
     const bind = listenAddress(owner, { ...given, mode }, BACKLOG)
-    return { bind, token, isOpenToBrowsers: false }
+    return { bind, token, allowTap, isOpenToBrowsers: false }
   }
   if (port === undefined) {
     throw new InvalidOptionError(`${owner} needs an address: give it 'port', or the 'path' of a unix socket.`)
@@ -73,6 +83,7 @@ export function statusSettings(options: StatusServerOptions): StatusServerSettin
   return {
     bind: listenAddress(owner, { ...given, host }, BACKLOG),
     token,
+    allowTap,
     isOpenToBrowsers: token === undefined,
   }
 }

@@ -11,6 +11,7 @@ import { unreadiness } from './readiness.js'
 import { Snapshots } from './snapshots.js'
 import type { StatusServerSettings } from './status-options.js'
 import type { StatusSources } from './status-source.js'
+import { TapReaders } from './tap-readers.js'
 import { readUplot } from './uplot-files.js'
 import { Watchers } from './watchers.js'
 
@@ -38,6 +39,7 @@ const HEADERS = {
 }
 
 const TEXT = 'text/plain; charset=utf-8'
+const EVENTS = 'text/event-stream'
 
 /** An answer that is sent whole. */
 interface Answer {
@@ -57,12 +59,12 @@ interface Route {
 /** A running status server. `serveStatus()` returns it. */
 export class StatusServer {
   readonly #server: Server
-  readonly #watchers: Watchers
+  readonly #readers: readonly (Watchers | TapReaders)[]
   readonly #address: AddressInfo
 
-  constructor(server: Server, watchers: Watchers) {
+  constructor(server: Server, readers: readonly (Watchers | TapReaders)[]) {
     this.#server = server
-    this.#watchers = watchers
+    this.#readers = readers
     this.#address = boundAddress(server)
   }
 
@@ -82,7 +84,7 @@ export class StatusServer {
     if (!this.#server.listening) return
     const closed = once(this.#server, 'close')
     this.#server.close()
-    this.#watchers.close()
+    for (const readers of this.#readers) readers.close()
     this.#server.closeAllConnections()
     await closed
   }
@@ -97,7 +99,8 @@ export async function openStatusServer(
   const snapshots = new Snapshots(sources, clock)
   const watchers = new Watchers(snapshots, clock)
   const access = new Access(settings)
-  const routes = routesOf(snapshots, watchers)
+  const taps = new TapReaders(sources, clock)
+  const routes = routesOf(snapshots, watchers, taps, access)
   const server = createServer(LIMITS, (request, response) => {
     void respond(request, response, access, routes)
   })
@@ -107,10 +110,15 @@ export async function openStatusServer(
   server.on('connection', socket => socket.unref())
   await openServer(server, settings.bind)
   server.unref()
-  return new StatusServer(server, watchers)
+  return new StatusServer(server, [watchers, taps])
 }
 
-function routesOf(snapshots: Snapshots, watchers: Watchers): Readonly<Record<string, Route>> {
+function routesOf(
+  snapshots: Snapshots,
+  watchers: Watchers,
+  taps: TapReaders,
+  access: Access,
+): Readonly<Record<string, Route>> {
   const open = (answer: Route['answer']): Route => ({ isSecret: false, answer })
   const secret = (answer: Route['answer']): Route => ({ isSecret: true, answer })
   return {
@@ -139,12 +147,25 @@ function routesOf(snapshots: Snapshots, watchers: Watchers): Readonly<Record<str
           headers: { 'Retry-After': '10' },
         })
       }
-      response.writeHead(200, { ...HEADERS, 'Content-Type': 'text/event-stream', 'X-Accel-Buffering': 'no' })
+      beginEvents(response)
       if (method === 'HEAD') response.end()
       else await watchers.add(response)
       return undefined
     }),
+    '/tap': secret(async ({ method, url }, response) => {
+      const { tapRefusal } = access
+      if (tapRefusal !== undefined) return refused(tapRefusal)
+      if (method === 'HEAD') return { type: EVENTS, body: '' }
+      const query = new URLSearchParams((url as string).split('?').slice(1).join('?'))
+      const refusal = await taps.add(query, response, () => beginEvents(response))
+      return refusal && refused(refusal)
+    }),
   }
+}
+
+/** Writes the head of an answer that has no end. */
+function beginEvents(response: ServerResponse): void {
+  response.writeHead(200, { ...HEADERS, 'Content-Type': EVENTS, 'X-Accel-Buffering': 'no' })
 }
 
 async function respond(

@@ -7,6 +7,8 @@ import type { ListedStage } from './source.js'
 import { StageBook, type StageSample } from './stage-book.js'
 import type { Observe, RefusalReason, Traffic } from './status.js'
 import { LocalTally, type Tally } from './tally.js'
+import type { SeeItem, Tap, TapEvent } from './tap-event.js'
+import type { TapSettings } from './tap-options.js'
 
 /** Milliseconds that a look lasts after the last call of `status()`. */
 const LOOK_MS = 75_000
@@ -31,6 +33,18 @@ export interface Observed {
   counts: () => readonly StageCounts[]
   observe: (at: LookAt | undefined) => void
   charge: () => void
+  /** Shows from now on what comes, what each stage gives, and what goes; with undefined not any more. */
+  tap?: (see: SeeItem | undefined) => void
+}
+
+/** The taps at the connections of a book. */
+export interface TapHost {
+  add: (settings: TapSettings, onEvent: (event: TapEvent) => void) => Tap
+  /** Called when a connection has started. */
+  opened: (observed: Observed) => void
+  /** Called when the stages of a connection were opened, or are those of another list. */
+  reopened: (observed: Observed) => void
+  ended: (observed: Observed, outcome: Outcome) => void
 }
 
 /** The sums of a moment. */
@@ -68,6 +82,8 @@ export class Book {
   readonly #samples: Sample[] = []
   /** Called when the look ends. */
   readonly #lookEndCallbacks: (() => void)[] = []
+  /** Set while somebody taps a connection. */
+  taps: TapHost | undefined
 
   /**
    * @param open - Gives the connections that are open.
@@ -144,12 +160,14 @@ export class Book {
   }
 
   /** Counts a connection that is over; `observed` is undefined where it had no stages, as after a failed handshake. */
-  ended({ reason, bytesRead, bytesWritten }: Outcome, observed?: Observed): void {
+  ended(outcome: Outcome, observed?: Observed): void {
+    const { reason, bytesRead, bytesWritten } = outcome
     this.#tally.end(reason)
     this.#bytesIn += bytesRead
     this.#bytesOut += bytesWritten
     const { stageBook } = observed ?? {}
     if (observed === undefined || stageBook === undefined) return
+    this.taps?.ended(observed, outcome)
     const counts = observed.counts()
     stageBook.close(counts)
     this.#itemsIn += counts[0]?.in.items ?? 0

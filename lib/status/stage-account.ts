@@ -1,3 +1,4 @@
+import type { Passed } from '../stage-counts.js'
 import type { ItemTime } from './status.js'
 
 /** Buckets of the histogram: each reaches to 2^(1/4) times the one before, from a microsecond up to ten minutes. */
@@ -14,6 +15,8 @@ export class StageAccount {
   idle = 0
   /** The time in which it was the last busy stage, for which the client waited. */
   blamed = 0
+  /** The most items that have waited in front of it at the end of a turn, in one connection, and their bytes. */
+  heldAtMost: Passed = { items: 0, bytes: 0 }
   readonly #buckets = new Uint32Array(BUCKETS)
   #samples = 0
 

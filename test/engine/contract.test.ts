@@ -248,6 +248,26 @@ for (const plan of PLANS) {
     t.equal(outcome.reason, 'terminated')
   })
 
+  t.test(`${plan}: a stage that fails while the client may still end is the outcome`, async t => {
+    let fail = () => {}
+    const ending = noting('ending', [], {
+      transform: (line, controller) => {
+        controller.enqueue(line)
+        controller.terminate()
+        fail = () => controller.error(new Error('late'))
+      },
+    })
+    const client = connect(pipeline().through(lines()).through(ending).through(toLines()), { plan })
+    client.send('x\n')
+    t.equal(String(await client.receive()), 'x\n')
+    fail()
+    client.end()
+    t.match(await client.outcome, {
+      reason: 'stage-error',
+      error: { stage: 'ending', cause: { message: 'late' } },
+    })
+  })
+
   t.test(`${plan}: terminate in flush ends as terminated`, async t => {
     const last = noting('last', [], {
       flush: controller => {

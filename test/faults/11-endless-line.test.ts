@@ -12,7 +12,7 @@ const BOUND = 16 * MIB
 const CHUNK = Buffer.alloc(MIB, 'x')
 
 /** The length of the line, in MiB. */
-const LENGTH = RUNS_ALL ? 1024 : 64
+const LENGTH = RUNS_ALL ? 1024 : 32
 
 /** Sends the line as fast as it is taken, for as long as it is. */
 async function sendLine({ socket }: TcpClient, sample: () => Promise<void>): Promise<void> {

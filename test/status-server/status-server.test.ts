@@ -168,6 +168,7 @@ t.test('options that would open it to others, or are none, are refused', async t
   t.strictSame(open, {
     bind: { host: '0.0.0.0', port: 9000, backlog: 128 },
     token: TOKEN,
+    allowTap: false,
     isOpenToBrowsers: false,
   })
 })

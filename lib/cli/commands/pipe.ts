@@ -13,13 +13,16 @@ import { openStreams, type PipeFiles } from '../piping/pipe-files.js'
 import { Progress } from '../piping/progress.js'
 import { runPipelines } from '../piping/run-pipelines.js'
 
-type Flags = PipelineFlags & PipeFiles
+interface Flags extends PipelineFlags, PipeFiles {
+  readonly profile?: boolean
+}
 
 /** `bywash pipe '<pipeline>'` */
 export const configure: CommandModule['configure'] = (command, io, exit) => {
   planFlag(pipelineArgument(command))
     .option('--in <file>', 'read this file instead of stdin')
     .option('--out <file>', 'write this file instead of stdout; what it held before is lost')
+    .option('--profile', 'say on stderr, at the end, where the time went, stage by stage')
     .addHelpText('after', "\nExample:\n  $ printf 'a\\nb\\n' | bywash pipe 'lines | uppercase | to-lines'")
     .action(async (text: string, flags: Flags) => exit(await pipe(text, flags, io)))
 }

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { loadFile } from '../../config/file/load-file.js'
 import { escapeBytes } from '../../config/text/escapes.js'
-import { printable } from '../../config/text/printable.js'
+import { printable } from '../../options/printable.js'
 import type { CommandModule } from '../command.js'
 import type { Io } from '../io.js'
 import { jsonText } from '../json-text.js'

@@ -1,5 +1,4 @@
 import { type Clock, systemClock } from '../../clock.js'
-import { InvalidOptionError } from '../../errors.js'
 import type { Status } from '../../status/status.js'
 import type { CommandModule } from '../command.js'
 import type { Io } from '../io.js'
@@ -7,15 +6,13 @@ import { jsonText } from '../json-text.js'
 import { widthOf } from '../terminal/terminal.js'
 import { askStatus } from '../watching/ask-status.js'
 import { LiveStatus } from '../watching/live-status.js'
-import { statusAddress } from '../watching/status-address.js'
+import { DEFAULT_STATUS_ADDRESS, statusAddress, tokenFrom } from '../watching/status-address.js'
 import { drawStatuses } from '../watching/status-view.js'
 
 interface Flags {
   readonly json?: boolean
   readonly token?: string
 }
-
-const DEFAULT_ADDRESS = '127.0.0.1:9000'
 
 /** The time after the first look in which a server has counted its first whole second. */
 const FIRST_SECOND_MS = 1_100
@@ -29,7 +26,7 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
     .argument(
       '[address]',
       "the server's --status: host and port, such as 127.0.0.1:9000, http://localhost:9000, or the path of a unix socket",
-      DEFAULT_ADDRESS,
+      DEFAULT_STATUS_ADDRESS,
     )
     .option('--json', 'print the status once, as JSON: a list with one for each listener')
     .option('--token <token>', 'the token that the server asks for; also BYWASH_STATUS_TOKEN')
@@ -47,10 +44,7 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
 async function top(word: string, { json, token }: Flags, io: Io): Promise<void> {
   const address = statusAddress(word)
   const clock = io.clock ?? systemClock
-  const secret = token ?? io.env.BYWASH_STATUS_TOKEN
-  if (secret !== undefined && !/^[!-~]+$/.test(secret)) {
-    throw new InvalidOptionError('A token has only visible ASCII characters, and no space.')
-  }
+  const secret = tokenFrom({ token }, io.env)
   const ask = () => askStatus(address, secret, clock)
   const first = await ask()
   if (io.stdout.isTTY === true && !json) {

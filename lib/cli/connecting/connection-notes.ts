@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { formatAddress } from '../../address.js'
-import { printable } from '../../config/text/printable.js'
+import { printable } from '../../options/printable.js'
 import { systemErrorText } from '../system-error-text.js'
 
 /** Prints that a socket is connected and, later, by whom it was closed. */

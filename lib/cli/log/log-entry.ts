@@ -14,6 +14,14 @@ export interface LogEntry extends Partial<Omit<Outcome, 'error'>> {
   readonly listener?: string | undefined
   /** The connection's number. */
   readonly id?: number
+  /** Items that came to the first stage and left the last, at the end of a connection. */
+  readonly itemsIn?: number
+  readonly itemsOut?: number
+  /** The most bytes that have waited in the connection; missing where nothing had to. */
+  readonly heldAtMost?: number
+  /** The stage, or `client`, that the connection has waited for most, and its share; missing where it was not observed. */
+  readonly slowest?: string
+  readonly slowestShare?: number
   /** The client's address, with its port. */
   readonly address?: string
   readonly message?: string | undefined

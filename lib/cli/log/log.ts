@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream'
 import { formatAddress } from '../../address.js'
-import type { Connection } from '../../connection.js'
+import { type Connection, figuresOf } from '../../connection.js'
 import { StageError } from '../../errors.js'
 import type { ListenOptions } from '../../listener/listen-options.js'
 import type { Reason } from '../../outcome.js'
@@ -73,7 +73,15 @@ function connectionLog(
       const level = levelOf(outcome.reason)
       // Connection number 0 was never opened.
       const event = connection.id === 0 && outcome.reason === 'refused' ? 'refused' : 'closed'
-      if (isOn(level)) write({ level, event, ...about(connection), ...outcome, message: error?.message })
+      if (!isOn(level)) return
+      write({
+        level,
+        event,
+        ...about(connection),
+        ...outcome,
+        ...figures(connection),
+        message: error?.message,
+      })
     },
     onError: (error, connection) => {
       // onOutcome logs a stage error that ends the connection; this is for one that comes afterwards.
@@ -88,6 +96,21 @@ function identity({ id, remoteAddress, remotePort }: Connection): Pick<LogEntry,
   return {
     ...(id === 0 ? {} : { id }),
     ...(remoteAddress === undefined ? {} : { address: formatAddress(remoteAddress, remotePort) }),
+  }
+}
+
+/** What the status has of a connection, as it was at its end. One that had no stages, as after a refusal, has none of it. */
+function figures(
+  connection: Connection,
+): Pick<LogEntry, 'itemsIn' | 'itemsOut' | 'heldAtMost' | 'slowest' | 'slowestShare'> {
+  const { counts } = connection
+  const [first] = counts
+  const last = counts.at(-1)
+  const { heldAtMost = 0, slowest } = figuresOf(connection) ?? {}
+  return {
+    ...(first && last && { itemsIn: first.in.items, itemsOut: last.out.items }),
+    ...(heldAtMost > 0 && { heldAtMost }),
+    ...(slowest && { slowest: slowest.name, slowestShare: slowest.share }),
   }
 }
 

@@ -1,6 +1,6 @@
 import { type ClientRequest, type IncomingMessage, request as requestHttp } from 'node:http'
 import type { Clock } from '../../clock.js'
-import { printable } from '../../config/text/printable.js'
+import { printable } from '../../options/printable.js'
 import type { Status } from '../../status/status.js'
 import { CommandFailure } from '../command-failure.js'
 import { systemErrorText } from '../system-error-text.js'
@@ -23,14 +23,20 @@ export async function askStatus(
   token: string | undefined,
   clock: Clock,
 ): Promise<readonly Status[]> {
-  const { request, isTls, name } = address
+  const { name } = address
+  const request = await openRequest(address, 'application/json', token)
+  return statusesIn(await answer(request, name, token !== undefined, clock), name)
+}
+
+/** Makes a request to a server; it is not sent before its `end()`. */
+export async function openRequest(
+  { request, isTls }: Pick<StatusAddress, 'request' | 'isTls'>,
+  accept: string,
+  token: string | undefined,
+): Promise<ClientRequest> {
   const open = isTls ? (await import('node:https')).request : requestHttp
-  const headers = {
-    accept: 'application/json',
-    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-  }
-  const text = await answer(open({ ...request, headers, agent: false }), name, token !== undefined, clock)
-  return statusesIn(text, name)
+  const authorization = token === undefined ? {} : { authorization: `Bearer ${token}` }
+  return open({ ...request, headers: { accept, ...authorization }, agent: false })
 }
 
 function answer(request: ClientRequest, name: string, hasToken: boolean, clock: Clock): Promise<string> {
@@ -78,7 +84,8 @@ function refusalText({ statusCode }: IncomingMessage, name: string, hasToken: bo
   return `${name} answers with ${statusCode}, and not with a status. Write the address of the server's --status.`
 }
 
-function failureText(name: string, error: NodeJS.ErrnoException): string {
+/** Says in words why a server could not be asked. */
+export function failureText(name: string, error: NodeJS.ErrnoException): string {
   if (error.code?.startsWith('HPE_')) {
     return `${name} does not speak HTTP. Write the address of the server's --status, and not that of a listener.`
   }

@@ -1,5 +1,9 @@
 import { parseAddress } from '../../address.js'
 import { InvalidOptionError } from '../../errors.js'
+import { TOKEN_VARIABLE } from '../../status-server/status-options.js'
+
+/** The address in the examples of `--status`. */
+export const DEFAULT_STATUS_ADDRESS = '127.0.0.1:9000'
 
 /** The place of a status, as `request()` of node:http and node:https takes it. */
 export interface StatusAddress {
@@ -41,4 +45,18 @@ function noAddress(word: string): InvalidOptionError {
     `'${word}' is no address of a status. Write that of the server's --status: a host and a port, such as ` +
       '127.0.0.1:9000 or [::1]:9000, http://localhost:9000, or the path of a unix socket, such as ./status.sock.',
   )
+}
+
+/**
+ * The token of a command that asks a server: that of its flag, or of the environment.
+ *
+ * @throws InvalidOptionError for one that no server can ask for.
+ */
+export function tokenFrom(
+  { token }: { readonly token?: string | undefined },
+  env: NodeJS.ProcessEnv,
+): string | undefined {
+  const given = token ?? env[TOKEN_VARIABLE]
+  if (given === undefined || /^[!-~]+$/.test(given)) return given
+  throw new InvalidOptionError('A token has only visible ASCII characters, and no space.')
 }

@@ -1,4 +1,4 @@
-import { printable } from '../../config/text/printable.js'
+import { printable } from '../../options/printable.js'
 import type { ConnectionStatus, Shares, StageStatus, Status, Traffic } from '../../status/status.js'
 import { wrapped } from '../terminal/table.js'
 import { bytes, count, sparkline, time } from './figures.js'

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { escapeOf, printable } from './printable.js'
+import { escapeOf, printable } from '../../options/printable.js'
 
 /** The characters of the escapes of one letter. */
 const NAMED: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', 0: '\0', '\\': '\\' }

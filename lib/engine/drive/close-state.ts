@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../../clock.js'
+import type { ConnectionFigures } from '../../connection.js'
 import type { Reason } from '../../outcome.js'
 import type { StageCounts } from '../../stage-counts.js'
 
@@ -15,6 +16,8 @@ export class CloseState {
   flushedIn: number | undefined
   /** Final counts of the stages; set when the connection is closed and its flow is dropped. */
   counts: readonly StageCounts[] | undefined
+  /** What the connection has waited for, where somebody has looked. */
+  slowest: ConnectionFigures['slowest']
   readonly #clock: Clock
   #timer: Timer
   #discardedBytes = 0

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { nextTurn } from '../../clock.js'
 import {
   type Connection,
+  type ConnectionFigures,
   countWith,
   endConnection,
   type IdleTimeout,
@@ -31,6 +32,7 @@ import type { Book, Observed } from '../../status/book.js'
 import { publishStageError, STAGE_ERROR } from '../../status/diagnostics.js'
 import type { LookAt, Wait } from '../../status/look.js'
 import type { StageBook } from '../../status/stage-book.js'
+import type { SeeItem } from '../../status/tap-event.js'
 import type { ChunkUse } from '../flow/chunk-use.js'
 import type { DormantFlow } from '../flow/dormant-flow.js'
 import type { Flow, Sink } from '../flow/flow.js'
@@ -134,6 +136,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   #reports: FaultReports | undefined
   /** Made when a stage sets an idle timeout. */
   #idleLimit: IdleLimit | undefined
+  #heldAtMost = 0
   /** Made by `startTls()`. */
   #startTls: StartTls | undefined
   /** Made when the connection begins to end. */
@@ -165,6 +168,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     const duplex = this.duplex
     duplex.on('drain', onDrain).on('end', onEnd)
     countWith(this.connection, this)
+    this.#settings.book?.taps?.opened(this)
     if (plan.dormant === undefined) this.#open(plan)
     else this.#greet(plan.dormant)
     duplex.on('data', onData)
@@ -224,6 +228,24 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     return this.#closeState?.counts ?? (this.#flow ?? (this.#dormant as DormantFlow)).counts()
   }
 
+  /** What was held and waited for so far; called by the connection. */
+  figures(): ConnectionFigures {
+    return { heldAtMost: this.#heldAtMost, slowest: this.#closeState?.slowest ?? this.#slowest }
+  }
+
+  get #slowest(): ConnectionFigures['slowest'] {
+    const slowest = this.#flow?.slowest
+    if (slowest === undefined) return undefined
+    const name = slowest.for === 'client' ? 'client' : this.stageBook?.listed[slowest.for]?.stages.join(' | ')
+    return { name: String(name), share: slowest.share }
+  }
+
+  /** Remembers what waits where a stage or the client holds the connection up. */
+  #noteHeld(): void {
+    const held = this.waiting + (this.#flow?.heldSize ?? 0)
+    if (held > this.#heldAtMost) this.#heldAtMost = held
+  }
+
   /** Sets an idle timeout in place of the listener's; called by the connection. */
   setIdleTimeout(timeout: IdleTimeout): void {
     this.#idleLimit?.end()
@@ -262,6 +284,25 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   charge(): void {
     this.#flow?.charge()
+  }
+
+  /** Functions of this one driver stand in front of its methods, so that connections that nobody taps do not ask. */
+  tap(see: SeeItem | undefined): void {
+    if (see === undefined) {
+      Reflect.deleteProperty(this, 'onData')
+      Reflect.deleteProperty(this, 'send')
+    } else {
+      const { onData, send } = ConnectionDriver.prototype
+      this.onData = chunk => {
+        see('in', chunk)
+        onData.call(this, chunk)
+      }
+      this.send = bytes => {
+        see('out', bytes)
+        send.call(this, bytes)
+      }
+    }
+    this.#flow?.tap(see)
   }
 
   /** Goes over to TLS; called by the connection. */
@@ -347,6 +388,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.defers = false
     if (!isTaken) {
       this.#flowFull = true
+      this.#noteHeld()
       if (!this.#isDiscarding) this.duplex.pause()
     }
     if (this.#state === 'drain-waiting') this.#scheduleDrainCheck(MAX_DRAIN_CHECKS)
@@ -418,6 +460,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
       duration: Math.round(clock.now()) - this.openedAt,
     }
     endConnection(this.connection)
+    closing.slowest = this.#slowest
     const failure = this.#flow?.close(outcome)
     // This driver may be remembered for a while, but not with its socket, or with what its stages hold.
     this.dropDuplex()
@@ -610,6 +653,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   #observeFlow(): void {
+    this.#settings.book?.taps?.reopened(this)
     if (this.stageBook?.look !== undefined) this.observe(this.stageBook.look)
   }
 
@@ -631,6 +675,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   protected override pause(): void {
+    this.#noteHeld()
     if (!this.#isDiscarding && !this.#flow?.isDetached) this.duplex.pause()
   }
 

@@ -5,6 +5,7 @@ import type { Outcome } from '../../outcome.js'
 import type { Reply, Stage } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import type { LookAt, Wait } from '../../status/look.js'
+import type { SeeItem } from '../../status/tap-event.js'
 import type { Plan } from '../plan.js'
 import type { PlannedStage } from '../planned-stage.js'
 import type { ChunkUse } from './chunk-use.js'
@@ -49,6 +50,13 @@ export interface Sink {
   fail: (error: BywashError) => void
 }
 
+/** What a connection has waited for most, and its share of the time in which there was something to do. */
+export interface Slowest {
+  /** The index of a stage as it runs, or the client. */
+  readonly for: number | 'client'
+  readonly share: number
+}
+
 /** A plan at work for one connection: takes its input, and gives the output to a sink. */
 export interface Flow {
   /** Opens the stages and starts them. Stages that are called later are called in the scope. */
@@ -84,12 +92,18 @@ export interface Flow {
   counts: () => readonly StageCounts[]
   /** Finds out from now on what the stages do; with undefined not any more. */
   observe: (at: LookAt | undefined, connection: Connection) => void
+  /** Shows from now on what each stage gives, but for the last one; with undefined not any more. */
+  tap: (see: SeeItem | undefined) => void
   /** Enters the time since the last call in the accounts of the look. */
   charge: () => void
   /** The thing it waits for; undefined where that is not observed. */
   readonly wait: Wait | undefined
   /** The items that wait in front of each stage as it runs, and their bytes. */
   readonly held: readonly Passed[]
+  /** The bytes that wait in the stages, and 128 more for each item. It is cheaper than `held`, and has no part for each stage. */
+  readonly heldSize: number
+  /** What it has waited for most; undefined where that is not observed. */
+  readonly slowest: Slowest | undefined
   /** Closes every transformer, once; returns the first error that one threw. */
   close: (outcome: Outcome) => BywashError | undefined
 }

@@ -13,6 +13,7 @@ import type { Outcome } from '../../outcome.js'
 import { type Encoded, type InBand, Reply, type Stage, settle, unanswered } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import type { LookAt, Wait } from '../../status/look.js'
+import type { SeeItem } from '../../status/tap-event.js'
 import { isOverdue } from '../drive/frame-watch.js'
 import { noAnswer } from '../drive/timeout-errors.js'
 import type { PlannedStage } from '../planned-stage.js'
@@ -21,7 +22,7 @@ import { LoopTransformer } from '../rewrite/line-loop.js'
 import { RewrittenTransformer } from '../rewrite/rewritten.js'
 import type { TextOutput } from '../rewrite/text-output.js'
 import { type ChunkUse, chunkUse } from './chunk-use.js'
-import type { Flow, Sink } from './flow.js'
+import type { Flow, Sink, Slowest } from './flow.js'
 import { Link, type Owner, openTransformer, type Receiver } from './link.js'
 import { Probe, type Probed } from './probe.js'
 import { PIECE_BYTES } from './stream-marks.js'
@@ -107,7 +108,7 @@ export class FusedSegment implements Flow, Owner, Probed {
   /** The number of links that wait. */
   #waits = 0
   /** The rest of a chunk that has come while a link waits or the sink is full. */
-  #rest: unknown
+  rest: unknown
   sinkIsFull = false
   /** Whether the output does not come of the input, so that a full sink holds no input back. */
   readonly isDetached: boolean
@@ -235,14 +236,14 @@ export class FusedSegment implements Flow, Owner, Probed {
     this.#items++
     this.bytes += sizeOf(this.#stages[0]?.accepts ?? 'bytes', item)
     if (this.#inPieces) {
-      this.#rest = item
+      this.rest = item
       if (this.#waits === 0) this.endTurn()
     } else {
       this.#busy = true
       this.#hand(this.first, item)
       this.endTurn()
     }
-    this.#isFull = this.#waits > 0 || this.#rest !== undefined
+    this.#isFull = this.#waits > 0 || this.rest !== undefined
     return !this.#isFull
   }
 
@@ -263,21 +264,21 @@ export class FusedSegment implements Flow, Owner, Probed {
 
   resume(): void {
     this.sinkIsFull = false
-    if (this.#rest !== undefined) this.endTurn()
+    if (this.rest !== undefined) this.endTurn()
     else this.#probe?.turnEnded()
     this.tellReady()
   }
 
   /** Takes the rest of a chunk, in pieces, for as long as no link waits and the sink takes the output. */
   #takeRest(): void {
-    while (this.#rest !== undefined && this.#waits === 0 && (!this.sinkIsFull || this.isDetached)) {
-      const rest = this.#rest
+    while (this.rest !== undefined && this.#waits === 0 && (!this.sinkIsFull || this.isDetached)) {
+      const rest = this.rest
       const length = this.#stages[0]?.accepts === 'bytes' ? this.#pieceOf(rest as Buffer) : Infinity
       if ((rest as Buffer).length > length) {
-        this.#rest = (rest as Buffer).subarray(length)
+        this.rest = (rest as Buffer).subarray(length)
         this.#hand(this.first, (rest as Buffer).subarray(0, length))
       } else {
-        this.#rest = undefined
+        this.rest = undefined
         this.#hand(this.first, rest)
       }
       // A frame that was gathered must not wait until more was taken.
@@ -305,9 +306,9 @@ export class FusedSegment implements Flow, Owner, Probed {
     this.#waits++
     this.#isHeld = true
     this.#isFull = true
-    for (const dropped of [this.#rest, this.#residue])
+    for (const dropped of [this.rest, this.#residue])
       this.bytes -= (dropped as Buffer | undefined)?.length ?? 0
-    this.#rest = undefined
+    this.rest = undefined
     this.#residue = undefined
     this.#whenQuiet = whenQuiet
     if (!this.#busy) this.endTurnSoon()
@@ -351,7 +352,7 @@ export class FusedSegment implements Flow, Owner, Probed {
 
   abort(): void {
     this.#state = 'done'
-    this.#rest = undefined
+    this.rest = undefined
     for (let link = this.#head; link !== undefined; link = link.after) link.stop('stopped')
     this.tellReady()
   }
@@ -384,6 +385,15 @@ export class FusedSegment implements Flow, Owner, Probed {
     this.#probe = at && new Probe(this, clock, at, offset)
   }
 
+  /** @param isLast - Whether what the last stage gives leaves the flow. */
+  tap(see: SeeItem | undefined, offset = 0, isLast = true): void {
+    let index = offset
+    for (let link = this.#head; link !== undefined; link = link.after) {
+      const at = index++
+      if (link.after !== undefined || !isLast) link.tap(see && (item => see('stage', item, at)))
+    }
+  }
+
   charge(): void {
     this.#probe?.charge()
   }
@@ -392,13 +402,21 @@ export class FusedSegment implements Flow, Owner, Probed {
     return this.#probe?.wait
   }
 
+  get slowest(): Slowest | undefined {
+    return this.#probe?.slowest
+  }
+
+  get heldSize(): number {
+    return this.queuedSize + ((this.rest as Buffer | undefined)?.length ?? 0)
+  }
+
   /** The queue in front of each stage; the rest of a chunk waits for the first. */
   get held(): readonly Passed[] {
     const held: Passed[] = []
     for (let link = this.#head; link !== undefined; link = link.after) held.push(link.held)
     const [first, ...others] = held
-    if (first === undefined || this.#rest === undefined) return held
-    const size = sizeOf((this.#head as Link).planned.accepts, this.#rest)
+    if (first === undefined || this.rest === undefined) return held
+    const size = sizeOf((this.#head as Link).planned.accepts, this.rest)
     return [{ items: first.items + 1, bytes: first.bytes + size }, ...others]
   }
 
@@ -406,7 +424,7 @@ export class FusedSegment implements Flow, Owner, Probed {
     this.#probe?.end()
     this.#probe = undefined
     this.#state = 'done'
-    this.#rest = undefined
+    this.rest = undefined
     let failure: BywashError | undefined
     // What `close` enqueues is an error of its stage.
     this.#busy = true
@@ -680,7 +698,7 @@ export class FusedSegment implements Flow, Owner, Probed {
     }
     if (!this.#isSound) return
     this.#host.beginChange(next)
-    this.#residue = this.#rest
+    this.#residue = this.rest
     this.#becoming = link
     this.#stopThrough(link)
     link.stop('ended')
@@ -712,7 +730,7 @@ export class FusedSegment implements Flow, Owner, Probed {
   }
 
   #stopThrough(last: Link): void {
-    this.#rest = undefined
+    this.rest = undefined
     let link = this.#head
     while (link !== undefined && link !== last.after) {
       if (link.state === 'open') link.stop('stopped')
@@ -729,7 +747,7 @@ export class FusedSegment implements Flow, Owner, Probed {
     this.complete(this.#head)
     const outputEnded = this.#endsOutput && !this.#isHeld && this.#flushOutput()
     let flushed = false
-    while (this.#state !== 'open' && !flushed && this.#rest === undefined && this.#waits === 0) {
+    while (this.#state !== 'open' && !flushed && this.rest === undefined && this.#waits === 0) {
       flushed = this.#flush(this.#head)
       this.complete(this.#head)
     }
@@ -746,7 +764,7 @@ export class FusedSegment implements Flow, Owner, Probed {
       this.#finish()
     } else if (hasPushed && !this.#sink.hasRoom(this.queuedSize)) {
       this.#sink.overflow()
-    } else if (this.#isFull && this.#waits === 0 && this.#rest === undefined) {
+    } else if (this.#isFull && this.#waits === 0 && this.rest === undefined) {
       this.#isFull = false
       this.#sink.drained()
     }

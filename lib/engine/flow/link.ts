@@ -117,6 +117,11 @@ export class Link implements HoldingController<unknown>, Receiver {
     return this.#holds > 0 || this.transformer[working]?.() === true
   }
 
+  /** About how many items wait for the stage: reports among them count too. */
+  get queueLength(): number {
+    return this.#queue === undefined ? 0 : this.#queue.length - this.#queueStart
+  }
+
   /** The items that wait for the stage, and their bytes. */
   get held(): Passed {
     const items = this.#queue?.slice(this.#queueStart).filter(item => !(item instanceof QueuedReport)) ?? []
@@ -269,6 +274,26 @@ export class Link implements HoldingController<unknown>, Receiver {
     this.items++
     this.bytes += size
     segment.pass(this, item, size)
+  }
+
+  /**
+   * Shows each item that the transformer gives; with undefined not any more. A function of this one link stands in front of its
+   * `enqueue`, so that links that nobody taps do not ask.
+   */
+  tap(see: ((item: unknown) => void) | undefined): void {
+    if (this.outputEnded) return
+    if (see === undefined) {
+      Reflect.deleteProperty(this, 'enqueue')
+      Reflect.deleteProperty(this, 'encoders')
+      return
+    }
+    const { enqueue } = Link.prototype
+    this.enqueue = item => {
+      if (this.state === 'open' && sizeOf(this.planned.emits, item) !== -1) see(item)
+      enqueue.call(this, item)
+    }
+    // An item that was encoded for several connections at once could not be shown as it was given.
+    Object.defineProperty(this, 'encoders', { value: undefined, configurable: true })
   }
 
   answer(item: unknown): void {

@@ -1,6 +1,9 @@
 import type { Clock } from '../../clock.js'
+import type { Passed } from '../../stage-counts.js'
 import type { Look, LookAt, Wait } from '../../status/look.js'
 import type { StageAccount } from '../../status/stage-account.js'
+import { round } from '../../status/stage-account.js'
+import type { Slowest } from './flow.js'
 import type { Link, Receiver } from './link.js'
 
 /** Calls of a stage that are timed in one turn; they stand for the others of that turn. */
@@ -12,6 +15,8 @@ export interface Probed {
   /** The first link that takes items. */
   first: Receiver | undefined
   readonly sinkIsFull: boolean
+  readonly rest: unknown
+  readonly held: readonly Passed[]
 }
 
 /** Stands in front of a link in a turn that is timed. */
@@ -72,6 +77,9 @@ export class Probe {
   #chargedAt: number
   /** Time in turns, by the sample, that is part of the time since `#chargedAt`. */
   #inTurns = 0
+  /** The time for which this connection has waited for each stage, and for its client. */
+  readonly #blamed: number[]
+  #unread = 0
   /** Set while the next turn is to be timed. */
   #timed: readonly TimedLink[] | undefined
   #armedAt = 0
@@ -84,6 +92,7 @@ export class Probe {
     for (let link = segment.head; link !== undefined; link = link.after) links.push(link)
     this.#links = links
     this.#accounts = accounts.slice(offset, offset + links.length)
+    this.#blamed = links.map(() => 0)
     this.#chargedAt = clock.now()
     this.#changedAt = this.#chargedAt
     this.#working = this.#findWork()
@@ -94,6 +103,8 @@ export class Probe {
   turnEnded(): void {
     if (this.#timed !== undefined) this.#enterTurn(this.#timed)
     const working = this.#findWork()
+    // What is at work, or full, keeps items waiting.
+    if (working !== 0) this.#noteHeld()
     if (working !== this.#working) {
       this.charge()
       this.#working = working
@@ -131,6 +142,17 @@ export class Probe {
     return { for: this.#working === 0 ? 'input' : Math.floor(Math.log2(this.#working)), since }
   }
 
+  get slowest(): Slowest | undefined {
+    this.charge()
+    const all = this.#blamed.reduce((sum, time) => sum + time, this.#unread)
+    if (all === 0) return undefined
+    const most = Math.max(...this.#blamed, this.#unread)
+    return {
+      for: most === this.#unread ? 'client' : this.#blamed.indexOf(most),
+      share: round(most / all),
+    }
+  }
+
   /** Charges what is left, and lets go of the segment. */
   end(): void {
     this.charge()
@@ -148,13 +170,30 @@ export class Probe {
     return working
   }
 
+  /** Remembers what waits now where that is more than ever; it is measured only then. */
+  #noteHeld(): void {
+    let held: readonly Passed[] | undefined
+    for (const [index, account] of this.#accounts.entries()) {
+      const rest = index === 0 && this.#segment.rest !== undefined ? 1 : 0
+      if ((this.#links[index] as Link).queueLength + rest <= account.heldAtMost.items) continue
+      held ??= this.#segment.held
+      account.heldAtMost = held[index] as Passed
+    }
+  }
+
   #rest(time: number): void {
     const look = this.#look
     const working = this.#working
     const last = working <= 0 ? -1 : Math.floor(Math.log2(working))
-    if (working === -1) look.unread += time
-    else if (working === 0) look.idle += time
-    else (this.#accounts[last] as StageAccount).blamed += time
+    if (working === -1) {
+      look.unread += time
+      this.#unread += time
+    } else if (working === 0) {
+      look.idle += time
+    } else {
+      ;(this.#accounts[last] as StageAccount).blamed += time
+      this.#blamed[last] = (this.#blamed[last] as number) + time
+    }
     for (const [index, account] of this.#accounts.entries()) {
       if (working === -1) account.blocked += time
       else if (isIn(working, index)) account.busy += time
@@ -194,11 +233,19 @@ export class Probe {
   #enterTurn(timed: readonly TimedLink[]): void {
     this.#disarm()
     const { stride } = this.#look
-    const own = timed.map((each, index) => {
-      const behind = timed.slice(index + 1).find(({ link }) => link.transformer.transform !== undefined)
+    const takers = timed.filter(({ link }) => link.transformer.transform !== undefined)
+    const estimated = timed.map((each, index) => {
+      const behind = takers.find(({ link }) => timed.findIndex(other => other.link === link) > index)
       return Math.max(0, each.receiving + each.completing - (behind?.receiving ?? 0))
     })
-    const all = own.reduce((sum, time) => sum + time, 0)
+    const sum = estimated.reduce((sum, time) => sum + time, 0)
+    // Clocks cost more than short calls, of which a few stand for all. Where everything comes of what the first stage got, its
+    // call has the true sum.
+    const [first] = takers
+    const isOfFirst = first !== undefined && first.calls > 0 && this.#working <= 0
+    const completing = timed.reduce((time, each) => time + each.completing, 0)
+    const all = isOfFirst ? Math.min(sum, first.receiving + completing) : sum
+    const own = estimated.map(time => (sum === 0 ? 0 : (time * all) / sum))
     this.#look.running += all * stride
     this.#inTurns += all * stride
     const waited = this.#clock.now() - this.#armedAt - all
@@ -208,6 +255,7 @@ export class Probe {
       const { calls, link, itemsBefore } = timed[index] as TimedLink
       account.busy += time * stride
       account.blamed += time * stride
+      this.#blamed[index] = (this.#blamed[index] as number) + time * stride
       account.starved += before * stride
       account.blocked += (all - before - time) * stride
       before += time

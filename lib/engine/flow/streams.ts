@@ -7,11 +7,12 @@ import type { Outcome } from '../../outcome.js'
 import { type InBand, Reply } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import type { Wait } from '../../status/look.js'
+import type { SeeItem } from '../../status/tap-event.js'
 import { isOverdue } from '../drive/frame-watch.js'
 import { noAnswer } from '../drive/timeout-errors.js'
 import type { Plan } from '../plan.js'
 import type { PlannedStage, Segment } from '../planned-stage.js'
-import type { Flow, Sink } from './flow.js'
+import type { Flow, Sink, Slowest } from './flow.js'
 import { FusedSegment, needsUpgrades } from './fused.js'
 import { guardStream } from './guard-stream.js'
 import { ITEM_BYTES } from './link.js'
@@ -60,6 +61,8 @@ export class StreamChain implements Flow {
   #turnDue = false
   /** Size of the output of the turn, with that of the objects of its items. */
   #turnSize = 0
+  /** Functions that end a tap of the streams. */
+  readonly #tapped: (() => void)[] = []
 
   readonly isDetached: boolean
   get confirmsEnd(): boolean {
@@ -366,6 +369,23 @@ export class StreamChain implements Flow {
   /** Streams tell nothing of what they wait for. */
   observe(): void {}
 
+  tap(see: SeeItem | undefined): void {
+    for (const stop of this.#tapped.splice(0)) stop()
+    let offset = 0
+    for (const [index, { segment, stream }] of this.#parts.entries()) {
+      const first = offset
+      const isLast = index === this.#parts.length - 1
+      offset += this.#plan.segments[index]?.stages.length as number
+      if (segment !== undefined) {
+        segment.tap(see, first, isLast)
+      } else if (see !== undefined && !isLast) {
+        const onData = (item: unknown) => see('stage', item, first)
+        stream.prependListener('data', onData)
+        this.#tapped.push(() => stream.off('data', onData))
+      }
+    }
+  }
+
   charge(): void {}
 
   get wait(): Wait | undefined {
@@ -379,6 +399,14 @@ export class StreamChain implements Flow {
       if (!writableObjectMode) return { items: writableLength === 0 ? 0 : 1, bytes: writableLength }
       return { items: writableLength, bytes: 0 }
     })
+  }
+
+  get heldSize(): number {
+    return this.held.reduce((sum, { items, bytes }) => sum + bytes + ITEM_BYTES * items, 0)
+  }
+
+  get slowest(): Slowest | undefined {
+    return undefined
   }
 
   counts(): readonly StageCounts[] {

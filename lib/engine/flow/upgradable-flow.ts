@@ -6,9 +6,10 @@ import type { Outcome } from '../../outcome.js'
 import type { AnyStage, Stage } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import type { LookAt, Wait } from '../../status/look.js'
+import type { SeeItem } from '../../status/tap-event.js'
 import { makePlan, type Plan, place, planOnce } from '../plan.js'
 import { KIND_NAMES, type PlannedStage } from '../planned-stage.js'
-import type { Flow, Sink } from './flow.js'
+import type { Flow, Sink, Slowest } from './flow.js'
 import type { UpgradeHost } from './fused.js'
 
 /** The way in which flows of lists are made. */
@@ -238,6 +239,10 @@ export class UpgradableFlow implements Flow, UpgradeHost {
     this.#inner.observe(at, connection)
   }
 
+  tap(see: SeeItem | undefined): void {
+    this.#inner.tap(see)
+  }
+
   charge(): void {
     this.#inner.charge()
   }
@@ -248,6 +253,14 @@ export class UpgradableFlow implements Flow, UpgradeHost {
 
   get held(): readonly Passed[] {
     return this.#inner.held
+  }
+
+  get heldSize(): number {
+    return this.#inner.heldSize
+  }
+
+  get slowest(): Slowest | undefined {
+    return this.#inner.slowest
   }
 
   abort(): void {

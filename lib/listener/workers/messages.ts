@@ -3,6 +3,8 @@ import type { Endpoints } from '../../connection.js'
 import type { TlsOptions } from '../../options/tls-options.js'
 import type { Reason } from '../../outcome.js'
 import type { Status } from '../../status/status.js'
+import type { TapEvent } from '../../status/tap-event.js'
+import type { TapSettings } from '../../status/tap-options.js'
 import type { Place } from './threads/shared-listener.js'
 
 // The messages of the primary and its workers. Scripts may send messages of their own over the same channel, so each of
@@ -38,6 +40,10 @@ export type PrimaryListenerMessage =
   | (ForListener & { readonly bywash: 'secure'; readonly tls: TlsOptions })
   /** A request for the status of the listener in the worker. */
   | (ForListener & { readonly bywash: 'look' })
+  /** A tap to attach, by its number. */
+  | (ForListener & { readonly bywash: 'tap'; readonly tap: number; readonly settings: TapSettings })
+  /** The tap with this number ends. */
+  | (ForListener & { readonly bywash: 'untap'; readonly tap: number })
   /** The answer to `count`. */
   | (ForListener & { readonly bywash: 'total'; readonly total: number })
   | (ForListener & { readonly bywash: 'close'; readonly timeout: number })
@@ -63,6 +69,8 @@ export type WorkerListenerMessage =
   | (ForListener & { readonly bywash: 'count' })
   /** The answer to `look`. */
   | (ForListener & { readonly bywash: 'status'; readonly status: Status })
+  /** What a tap tells. */
+  | (ForListener & { readonly bywash: 'tapped'; readonly tap: number; readonly event: TapEvent })
   /** The worker takes no more connections, nor those that have been sent and not been taken yet. */
   | (ForListener & { readonly bywash: 'leaving' })
   /** All connections of the listener in this worker are closed; `forced` of them were destroyed. */

@@ -4,6 +4,7 @@ import type { Clock } from '../../clock.js'
 import { Connection, shareCount } from '../../connection.js'
 import { BindError, InvalidOptionError } from '../../errors.js'
 import { publishListener } from '../../status/diagnostics.js'
+import type { Tap } from '../../status/tap-event.js'
 import type { Acceptor } from '../acceptor.js'
 import type { Dispatcher, OnGone } from '../dispatcher.js'
 import { freeName } from './listener-names.js'
@@ -32,6 +33,8 @@ export class PrimaryAcceptor implements Acceptor {
   readonly #clock: Clock
   /** Callbacks of `count` requests in their order, which is also the order of the answers. */
   readonly #countCallbacks: ((total: number) => void)[] = []
+  /** The taps of the primary, by its numbers. */
+  readonly #taps = new Map<number, Promise<Tap>>()
   #address: AddressInfo | undefined
   #dispatcher: Dispatcher | undefined
   #closeListener: (options: { readonly timeout: number }) => void = ignore
@@ -123,6 +126,12 @@ export class PrimaryAcceptor implements Acceptor {
       case 'look':
         void this.#tellStatus()
         break
+      case 'tap':
+        this.#tap(message)
+        break
+      case 'untap':
+        void this.#untap(message.tap)
+        break
       case 'total':
         this.#countCallbacks.shift()?.(message.total)
         break
@@ -139,6 +148,20 @@ export class PrimaryAcceptor implements Acceptor {
     const { worker, address } = this
     const status = await this.#dispatcher?.status({ name: '', address, state: 'open', worker })
     if (status !== undefined) this.#send({ bywash: 'status', listener: this.#name, status })
+  }
+
+  #tap({ tap, settings }: Extract<PrimaryListenerMessage, { bywash: 'tap' }>): void {
+    const attached = this.#dispatcher?.tap(settings, event =>
+      this.#send({ bywash: 'tapped', listener: this.#name, tap, event }),
+    )
+    if (attached !== undefined) this.#taps.set(tap, attached)
+  }
+
+  async #untap(number: number): Promise<void> {
+    const attached = this.#taps.get(number)
+    this.#taps.delete(number)
+    const tap = await attached
+    tap?.close()
   }
 
   /** Sends `taken` before it serves: a client that has been sent something must never go to another worker. */

@@ -7,6 +7,8 @@ import type { TlsOptions } from '../../options/tls-options.js'
 import type { Reason } from '../../outcome.js'
 import type { Book } from '../../status/book.js'
 import type { Status } from '../../status/status.js'
+import type { Tap, TapEvent } from '../../status/tap-event.js'
+import type { TapSettings } from '../../status/tap-options.js'
 import type { Dispatcher, ListenerFacts } from '../dispatcher.js'
 import { type LocalSettings, withoutTls } from '../local-dispatcher.js'
 import { freeName } from './listener-names.js'
@@ -14,6 +16,7 @@ import type { WorkerListenerMessage } from './messages.js'
 import { EXIT_GRACE_MS, type PoolUser, type WorkerPool } from './pool.js'
 import type { WorkerProcess } from './worker-process.js'
 import { WorkerStatuses } from './worker-statuses.js'
+import { WorkerTaps } from './worker-taps.js'
 
 /** Dispatcher of the primary: its connections are served by workers, however they come to them. */
 export abstract class PrimaryDispatcher implements Dispatcher, PoolUser {
@@ -28,6 +31,7 @@ export abstract class PrimaryDispatcher implements Dispatcher, PoolUser {
   protected readonly local: LocalSettings
   readonly #address: AddressInfo
   readonly #statuses: WorkerStatuses
+  readonly #taps: WorkerTaps
   #forced = 0
   #replacedTls: TlsOptions | undefined
   #isReady = false
@@ -42,6 +46,7 @@ export abstract class PrimaryDispatcher implements Dispatcher, PoolUser {
     this.local = local
     this.#address = address
     this.#statuses = new WorkerStatuses(name, local.settings.clock)
+    this.#taps = new WorkerTaps(name, pool)
     this.ready = new Promise((resolve, reject) => {
       this.#resolveReady = resolve
       this.#rejectReady = reject
@@ -53,6 +58,9 @@ export abstract class PrimaryDispatcher implements Dispatcher, PoolUser {
   abstract get hasRoom(): boolean
 
   abstract serve(...connection: Parameters<Dispatcher['serve']>): void
+
+  /** The connections that workers serve now, as far as the primary knows them. */
+  protected abstract openConnections(): readonly Connection[]
 
   /** Called for a worker that serves from now on. */
   protected abstract onServing(worker: WorkerProcess): void
@@ -69,6 +77,12 @@ export abstract class PrimaryDispatcher implements Dispatcher, PoolUser {
     const connections = { open: this.connections, handshaking: 0, limit }
     const own = makeStatus(this.book, { ...facts, worker, connections, workers: [] })
     return this.#statuses.addTo(own, this.pool.workersOf(this.name))
+  }
+
+  async tap(settings: TapSettings, onEvent: (event: TapEvent) => void): Promise<Tap> {
+    const { isMeant } = await import('../../status/taps.js')
+    const open = this.openConnections().filter(connection => isMeant(settings, connection))
+    return this.#taps.add(settings, onEvent, open.length)
   }
 
   async replace(): Promise<never> {
@@ -112,6 +126,7 @@ export abstract class PrimaryDispatcher implements Dispatcher, PoolUser {
       address: this.#address,
       ...(this.#replacedTls && { tls: this.#replacedTls }),
     })
+    this.#taps.onReady(worker)
     if (this.isClosing) {
       // It came too late for the message to all workers, and has no connection to wait for.
       worker.send({ bywash: 'close', listener, timeout: 0 })
@@ -125,6 +140,8 @@ export abstract class PrimaryDispatcher implements Dispatcher, PoolUser {
   onMessage(worker: WorkerProcess, message: WorkerListenerMessage): void {
     if (message.bywash === 'status') {
       this.#statuses.onStatus(worker, message.status)
+    } else if (message.bywash === 'tapped') {
+      this.#taps.onEvent(message.tap, message.event)
     } else if (message.bywash === 'closed') {
       this.#forced += this.isClosing ? message.forced : 0
       worker.listeners.delete(this.name)

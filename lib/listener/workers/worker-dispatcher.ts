@@ -91,6 +91,10 @@ export class WorkerDispatcher extends PrimaryDispatcher {
     }
   }
 
+  protected openConnections(): readonly Connection[] {
+    return [...this.#open.values()].map(({ connection }) => connection)
+  }
+
   protected onServing(): void {
     for (const open of this.#open.values()) if (open.worker === undefined) this.#assign(open)
   }

@@ -304,7 +304,8 @@ export class PlainBlocks extends LineBlocks {
   #plain(block: Buffer): Buffer {
     const { delimiter } = this.rules
     const valid = this.#valid(block)
-    if (delimiter === '\n' || !valid.includes('\r\n')) return valid
+    // The search for a byte takes a tenth of the time of one for a text.
+    if (delimiter === '\n' || !valid.includes(CR) || !valid.includes('\r\n')) return valid
     return Buffer.from(valid.toString('latin1').replaceAll('\r\n', '\n'), 'latin1')
   }
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { closeSync, constants, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
@@ -290,4 +291,29 @@ t.test('a signal while the progress is shown leaves its line, and exits as a she
     t.match(io.logged, /^\r.* of 976\.6 KiB in 0s, .*\n$/)
     t.equal(io.listenerCount(signal), 0)
   }
+})
+
+t.test('--profile says on stderr where the time went, also of a run that fails or is stopped', async t => {
+  const list = 'lines --max-length 3 | grep a | to-lines'
+  const well = await runCommand(['pipe', list, '--profile'], 'a\nb\n')
+  t.match(well, { exitCode: 0, printed: 'a\n' })
+  t.match(
+    well.logged,
+    /^Ran [\d.]+ .*: 4 B in, 2 B out\nSlowest: .*\n\nSTAGE .* p99\nlines [\s\S]*\ngrep [\s\S]*held at most\n/,
+  )
+  const failed = await runCommand(['pipe', list, '--profile'], 'a\nabcd\n')
+  t.match(failed, {
+    exitCode: 1,
+    printed: 'a\n',
+    logged: /^Ran [\s\S]*\nStage 'lines' received a line longer/,
+  })
+  const untimed = await runCommand(['pipe', list, '--profile', '--plan', 'streams'], 'a\n')
+  t.match(untimed.logged, /nothing is timed/)
+  const io = new FakeIo()
+  const exited = main(['pipe', list, '--profile'], io)
+  io.stdin.write('a\n')
+  await once(io.stdout, 'data')
+  io.emit('SIGINT')
+  t.equal(await exited, 130)
+  t.match(io.logged, /^Ran [\s\S]*2 B in/)
 })

@@ -28,7 +28,14 @@ t.test('completes commands', async t => {
 })
 
 t.test('completes the flags of a command and their choices', async t => {
-  t.strictSame(await completed(['pipe', '--']), ['--import', '--plan', '--in', '--out', '--help'])
+  t.strictSame(await completed(['pipe', '--']), [
+    '--import',
+    '--plan',
+    '--in',
+    '--out',
+    '--profile',
+    '--help',
+  ])
   t.strictSame(await completed(['pipe', '--plan', '']), ['fused', 'streams'])
   t.strictSame(await completed(['pipe', '--plan=s']), ['--plan=streams'])
   t.strictSame(await completed(['uppercase', '--overflow', 't']), ['truncate'])

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import t from 'tap'
 import { type LogSettings, openLog } from '../../../lib/cli/log/log.js'
-import { Connection } from '../../../lib/connection.js'
+import { Connection, type ConnectionFigures, countWith } from '../../../lib/connection.js'
 import { InvalidFrameError, type Outcome, RefusedError, StageError } from '../../../lib/index.js'
 import { ANY_CHARACTER } from '../../any-character.js'
 
@@ -55,6 +55,11 @@ const LATE = "[conn #2] fault: [::1]:1: Stage 'shout' enqueued after its end."
 const REFUSED =
   "[conn] refused: 127.0.0.1:53012, 6 bytes in, 1 byte out, 12 ms: There were 2 connections already ('maxConnections')."
 const RESET = '[conn #3] closed: client-reset, 0 bytes in, 1 byte out, 12 ms'
+
+const COUNTED =
+  '[conn #4] closed: end, 127.0.0.1:53012, 6 bytes in, 1 byte out, 12 ms, 1 item in, 4 items out, held at most 131206 bytes, slowest: lookup 93 %'
+const COUNTED_QUICK =
+  '[conn #5] closed: end, 127.0.0.1:53012, 6 bytes in, 1 byte out, 12 ms, 2 items in, 4 items out'
 
 t.test('text logs every connection: one line when it opens, one with the reason when it ends', async t => {
   t.strictSame(await sayAll({ format: 'text' }), [
@@ -212,3 +217,36 @@ t.test(
     }
   },
 )
+
+t.test('the line of an end has what the status has of the connection', async t => {
+  const counted = (id: number, heldAtMost: number, slowest: ConnectionFigures['slowest'], items: number) => {
+    const connection = new Connection(id, ADDRESS)
+    const counts = [
+      { name: 'lines', in: { items, bytes: 6 }, out: { items: 2, bytes: 4 } },
+      { name: 'lookup', in: { items: 2, bytes: 4 }, out: { items: 4, bytes: 1 } },
+    ]
+    const figures = () => ({ heldAtMost, slowest })
+    countWith(connection, { counts: () => counts, failLater: () => {}, figures })
+    return connection
+  }
+  const slow = counted(4, 131_206, { name: 'lookup', share: 0.934 }, 1)
+  const quick = counted(5, 0, undefined, 2)
+  const said: string[][] = []
+  for (const format of ['text', 'json'] as const) {
+    const { log, lines } = await open({ format })
+    const { onOutcome } = log.connections()
+    for (const connection of [slow, quick]) onOutcome?.(ENDED, connection)
+    said.push(lines())
+  }
+  const [text = [], json = []] = said
+  t.strictSame(text, [COUNTED, COUNTED_QUICK])
+  const facts = { event: 'closed', reason: 'end', bytesRead: 6, bytesWritten: 1, duration: 12, itemsOut: 4 }
+  t.match(
+    json.map(line => JSON.parse(line)),
+    [
+      { ...facts, id: 4, itemsIn: 1, heldAtMost: 131_206, slowest: 'lookup', slowestShare: 0.934 },
+      { ...facts, id: 5, itemsIn: 2, heldAtMost: undefined, slowest: undefined, slowestShare: undefined },
+    ],
+  )
+  t.ok(readFileSync('docs/operations.md', 'utf8').includes(`\n${COUNTED}\n`))
+})

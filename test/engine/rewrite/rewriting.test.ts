@@ -33,6 +33,25 @@ function build(options: Parameters<typeof lines>[0], middle: readonly Transforme
 const names = (built: ReturnType<typeof build>) =>
   built.explain().segments.flatMap(({ stages }) => stages.map(({ rewrite }) => rewrite))
 
+t.test('blocks are searched for CR LF only if they have a CR', async t => {
+  let searches = 0
+  const { includes } = Buffer.prototype
+  t.teardown(() => {
+    Buffer.prototype.includes = includes
+  })
+  Buffer.prototype.includes = function (this: Buffer, ...parameters: Parameters<Buffer['includes']>) {
+    if (parameters[0] === '\r\n') searches++
+    return includes.apply(this, parameters)
+  }
+  const answer = async (text: string) =>
+    Buffer.concat(await runStage(build({}, [uppercase()]), [Buffer.from(text)])).toString()
+  t.equal(await answer('a\nb\n'), 'A\nB\n')
+  t.equal(searches, 0)
+  t.equal(await answer('a\rb\n'), 'A\rB\n')
+  t.equal(await answer('a\r\nb\r\n'), 'A\nB\n')
+  t.equal(searches, 2)
+})
+
 t.test('stages that declare themselves bytewise run on blocks, ours and yours alike', async t => {
   const whole = 'lines | uppercase | swap | toLines'
   const rewritten = build({}, [uppercase(), map('swap', swap, { bytewise })])

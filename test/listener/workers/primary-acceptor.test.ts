@@ -10,6 +10,8 @@ import type {
   WorkerMessage,
 } from '../../../lib/listener/workers/messages.js'
 import { type IpcProcess, PrimaryAcceptor } from '../../../lib/listener/workers/primary-acceptor.js'
+import type { TapEvent } from '../../../lib/status/tap-event.js'
+import { type TapSettings, tapSettings } from '../../../lib/status/tap-options.js'
 import { fakeClock } from '../../../lib/testing/index.js'
 import { sampleStatus } from '../../status/sample-status.js'
 import { identity } from '../../transports/certificates.js'
@@ -50,11 +52,17 @@ function joined(process = new FakeProcess()) {
   const lastSent: unknown[] = []
   const secured: unknown[] = []
   const closes: unknown[] = []
+  const taps: { settings: TapSettings; onEvent: (event: TapEvent) => void; closed: number }[] = []
   const dispatcher = {
     serve(_: Socket, connection: Connection, head?: Buffer) {
       served.push(connection)
       heads.push(head?.toString())
       lastSent.push(process.sent.at(-1)?.bywash)
+    },
+    tap: async (settings: TapSettings, onEvent: (event: TapEvent) => void) => {
+      const tap = { settings, onEvent, closed: 0 }
+      taps.push(tap)
+      return { connections: 0, close: () => void tap.closed++ }
     },
     setSecureContext: (tls: unknown) => void secured.push(tls),
     status: async ({ name, address, state, worker }: ListenerFacts) =>
@@ -65,7 +73,7 @@ function joined(process = new FakeProcess()) {
   const serve = (id: number, more: Partial<ServedConnection> = {}) => {
     process.receive({ bywash: 'serve', listener, id, number: id - 3, ...more }, socket as unknown as Socket)
   }
-  return { process, acceptor, listener, served, heads, lastSent, secured, closes, socket, serve }
+  return { process, acceptor, listener, served, heads, lastSent, secured, closes, taps, socket, serve }
 }
 
 t.test('a worker says that it is ready, and hears where its primary listens', async t => {
@@ -125,6 +133,21 @@ t.test('a worker that is asked for its status sends what its dispatcher makes', 
     listener,
     status: { name: '', address: ADDRESS, state: 'open', observedFor: 3 },
   })
+})
+
+t.test('a worker sends what a tap of the primary tells, until that ends', async t => {
+  const { process, listener, taps } = joined()
+  const settings = tapSettings({ id: 7 })
+  process.receive({ bywash: 'tap', listener, tap: 5, settings })
+  t.same(taps[0]?.settings, settings)
+  const event = { event: 'attached', at: 0, id: 7, address: null } as const
+  taps[0]?.onEvent(event)
+  t.strictSame(process.sent.at(-1), { bywash: 'tapped', listener, tap: 5, event })
+  process.receive({ bywash: 'untap', listener, tap: 5 })
+  process.receive({ bywash: 'untap', listener, tap: 5 })
+  process.receive({ bywash: 'untap', listener, tap: 6 })
+  await new Promise(setImmediate)
+  t.equal(taps[0]?.closed, 1)
 })
 
 t.test('a worker answers questions whether it lives', async t => {

@@ -12,6 +12,8 @@ import { WorkerDispatcher } from '../../../lib/listener/workers/worker-dispatche
 import { OPEN_FILES } from '../../../lib/open-files.js'
 import { planOf } from '../../../lib/pipeline.js'
 import type { Status } from '../../../lib/status/status.js'
+import type { TapEvent } from '../../../lib/status/tap-event.js'
+import { tapSettings } from '../../../lib/status/tap-options.js'
 import { fakeClock } from '../../../lib/testing/index.js'
 import { sampleStatus } from '../../status/sample-status.js'
 import { identity } from '../../transports/certificates.js'
@@ -354,4 +356,29 @@ t.test('a connection whose handshake fails in its worker is refused, and was not
   t.match(traffic.total, { opened: 0, refused: { handshake: 1 } })
   t.same(traffic.total.ended, {})
   t.strictSame(gone, [[1, 'refused']])
+})
+
+t.test('a tap is that of all workers, those that come later included', async t => {
+  const { dispatcher, children, serve, listener } = withFakeWorkers({}, 2)
+  const [one, two] = children as [FakeWorker, FakeWorker]
+  one.report({ bywash: 'ready', listener })
+  serve(7)
+  serve(8)
+  const events: TapEvent[] = []
+  const settings = tapSettings({ id: 7 })
+  const tap = await dispatcher.tap(settings, event => events.push(event))
+  t.equal(tap.connections, 1)
+  t.strictSame(one.heard.at(-1), { bywash: 'tap', listener, tap: 1, settings })
+  t.same(two.heard, [])
+  two.report({ bywash: 'ready', listener })
+  t.match(two.heard, [{ bywash: 'bound' }, { bywash: 'tap', tap: 1 }])
+  const event = { event: 'attached', at: 0, id: 7, address: null } as const
+  two.report({ bywash: 'tapped', listener, tap: 1, event })
+  t.strictSame(events, [event])
+  tap.close()
+  tap.close()
+  for (const each of [one, two]) t.strictSame(each.heard.at(-1), { bywash: 'untap', listener, tap: 1 })
+  two.report({ bywash: 'tapped', listener, tap: 1, event })
+  t.equal(events.length, 1, 'what was under way is dropped')
+  t.equal((await dispatcher.tap(tapSettings({ address: '127.0.0.1' }), () => {})).connections, 2)
 })

@@ -121,6 +121,13 @@ export class ThreadDispatcher extends PrimaryDispatcher {
     else super.onMessage(worker, message)
   }
 
+  protected openConnections(): readonly Connection[] {
+    const { clock } = this.local.settings
+    return [...this.#threads.values()].flatMap(({ table }) =>
+      [...table.entries()].map(({ id, ...ends }) => new Connection(id, ends, clock)),
+    )
+  }
+
   protected onServing(worker: WorkerProcess): void {
     this.#awaitOneLess()
     if (this.#isSuspended) worker.send({ bywash: 'suspend', listener: this.name })

@@ -17,6 +17,7 @@ import { ThreadAcceptor } from '../../../../lib/listener/workers/threads/thread-
 import { ThreadDispatcher } from '../../../../lib/listener/workers/threads/thread-dispatcher.js'
 import { WorkerThread } from '../../../../lib/listener/workers/threads/worker-thread.js'
 import { ownThread, ThreadLink } from '../../../../lib/net/thread-link.js'
+import { tapSettings } from '../../../../lib/status/tap-options.js'
 import { fakeClock } from '../../../../lib/testing/index.js'
 import { freePort } from '../../../free-port.js'
 import { SCRIPT_FLAGS, scriptPath } from '../../../script-path.js'
@@ -225,6 +226,9 @@ t.test('what a thread had when it died is told, given back, and kept in the coun
   table.open()
   table.end('end')
   t.equal(dispatcher.connections, 3)
+  const tap = await dispatcher.tap(tapSettings({ address: '192.0.2.1' }), () => {})
+  t.equal(tap.connections, 1)
+  tap.close()
   t.equal(dispatcher.refused, 1)
   t.equal(dispatcher.book.sample().traffic.opened, 3)
   // It dies with the lock of the addresses.

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { unescapeBytes } from '../../../lib/config/text/escapes.js'
-import { printable } from '../../../lib/config/text/printable.js'
+import { unescapeBytes } from '../../lib/config/text/escapes.js'
+import { printable } from '../../lib/options/printable.js'
 
 t.test('what is outside 0x20 to 0x7e comes out as an escape, and a backslash twice', t => {
   for (const [given, shown] of [
