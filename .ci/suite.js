@@ -26,6 +26,7 @@ const FIRST_FILES = [
   'test/cli/commands/serve-file.test.ts',
   'test/faults/11-endless-line.test.ts',
   'test/listener/workers/workers.test.ts',
+  'test/listener/workers/threads/threads.test.ts',
 ]
 
 /** Files that may take longer than the others, and why. */
@@ -34,6 +35,8 @@ const LONG_FILES = {
   'test/faults/37-exit-behind-the-last-byte.test.ts': 'it starts a process for each way to exit',
   'test/config/memory-bound.test.ts': 'it looks for the worst input of each stage',
   'test/listener/workers/workers.test.ts': 'it kills workers, and waits for those that take their place',
+  'test/listener/workers/threads/threads.test.ts':
+    'it starts a server with threads for each case, and kills them',
   'test/package/using.test.ts': 'it installs, bundles and runs the package as its users do',
   'test/stages/laws.test.ts': 'it checks every stage against every law',
   'test/status-server/page.test.ts': 'it starts a browser, and a server again under its page',

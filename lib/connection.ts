@@ -183,7 +183,7 @@ export function resetDuplex(duplex: ResettableDuplex, error?: Error): void {
 export class Connection implements Endpoints {
   /**
    * 1 for the first connection that a process serves, whichever listener it belongs to, then rising by one; 0 for one that is
-   * not served. With workers the primary process numbers.
+   * not served. With workers the primary process numbers, or a counter that threads share.
    */
   readonly id: number
   /** The clock for the timers of stages. */

@@ -4,6 +4,7 @@ import { asksForTls, TLS_FILE_OPTIONS, type TlsFiles } from '../config/tls-files
 import { InvalidOptionError } from '../errors.js'
 import type { ListenOption, ListenOptions } from '../listener/listen-options.js'
 import { WEBSOCKET_OPTIONS } from '../listener/websocket/websocket-options.js'
+import { WORKERS_OPTIONS, type WorkersOptions } from '../listener/workers/workers-options.js'
 import { boolean } from '../options/option.js'
 import { formatQuantity } from '../options/quantity.js'
 import { STATUS_ADDRESS } from '../status-server/status-address.js'
@@ -55,6 +56,7 @@ const FLAGS: ListenerOptions = {
     Object.entries(TLS_FILE_OPTIONS).map(([name, option]) => [tlsFlag(name), { ...option, group: 'TLS' }]),
   ),
   ...WEBSOCKET_FLAGS,
+  spread: { ...withDefaultInHelp(WORKERS_OPTIONS.spread), group: 'Process' },
 }
 
 /**
@@ -84,7 +86,7 @@ export function listenerSettings(
   const files = Object.keys(TLS_FILE_OPTIONS).map(name => [name, flags[tlsFlag(name)]])
   const tls: TlsFiles = Object.fromEntries(files)
   return {
-    listen: { ...valuesFrom(LISTENER_FLAGS, flags), ...websocketFrom(flags) },
+    listen: { ...valuesFrom(LISTENER_FLAGS, flags), ...websocketFrom(flags), ...workersFrom(flags) },
     tls: asksForTls(tls) ? tls : undefined,
     status: statusFrom(flags, env),
     log: logSettings(flags),
@@ -97,6 +99,18 @@ function websocketFrom(flags: Readonly<Record<string, unknown>>): Pick<ListenOpt
   if (websocket === undefined && Object.keys(given).length === 0) return {}
   const options = Object.keys(WEBSOCKET_OPTIONS).map(name => [name, given[websocketFlag(name)]])
   return { websocket: Object.fromEntries(options.filter(([, value]) => value !== undefined)) }
+}
+
+/** The option `workers`, where it says who spreads the connections. */
+function workersFrom({
+  workers: count,
+  spread,
+}: Readonly<Record<string, unknown>>): Pick<ListenOptions, 'workers'> {
+  if (spread === undefined) return {}
+  if (count === undefined) {
+    throw new InvalidOptionError("'--spread' is about workers; give '--workers' too, as in '--workers auto'.")
+  }
+  return { workers: { count, spread } as WorkersOptions }
 }
 
 /** Adds the flag that says where the status is served. */

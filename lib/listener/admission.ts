@@ -1,4 +1,5 @@
-import type { Endpoints } from '../connection.js'
+import type { Clock } from '../clock.js'
+import { Connection, type Endpoints, nextId } from '../connection.js'
 import { RefusedError } from '../errors.js'
 import { OPEN_FILES } from '../open-files.js'
 import { AddressList, plainAddress } from './address/address-list.js'
@@ -12,17 +13,42 @@ export interface AdmissionRules {
   readonly deny: readonly AddressRange[] | undefined
 }
 
-/** Decides which connections a listener serves, and counts them by address. */
+/** The admitted connections of each address. */
+export interface AddressCounts {
+  /** Counts one more; returns false, and does not, where there are `limit` already. */
+  take: (address: string, limit: number) => boolean
+  release: (address: string) => void
+}
+
+/** Counts of this process, or of this thread. */
+class LocalAddressCounts implements AddressCounts {
+  readonly #counts = new Map<string, number>()
+
+  take(address: string, limit: number): boolean {
+    const taken = this.#counts.get(address) ?? 0
+    if (taken >= limit) return false
+    this.#counts.set(address, taken + 1)
+    return true
+  }
+
+  release(address: string): void {
+    const taken = this.#counts.get(address) ?? 0
+    if (taken > 1) this.#counts.set(address, taken - 1)
+    else this.#counts.delete(address)
+  }
+}
+
+/** Decides which connections a listener serves, counts them by address, and numbers them. */
 export class Admission {
   readonly #rules: AdmissionRules
   readonly #allow: AddressList | undefined
   readonly #deny: AddressList | undefined
   readonly #hasAddressRules: boolean
-  /** Admitted connections of each address; empty without `maxConnectionsPerAddress`. */
-  readonly #connectionCounts = new Map<string, number>()
+  readonly #counts: AddressCounts
 
-  constructor(rules: AdmissionRules) {
+  constructor(rules: AdmissionRules, counts: AddressCounts = new LocalAddressCounts()) {
     this.#rules = rules
+    this.#counts = counts
     this.#allow = rules.allow && new AddressList(rules.allow)
     this.#deny = rules.deny && new AddressList(rules.deny)
     this.#hasAddressRules =
@@ -30,29 +56,19 @@ export class Admission {
   }
 
   /**
-   * Returns why one more connection is refused, whoever it comes from.
+   * Lets a connection enter, whoever it comes from, or returns why it is refused.
    *
    * @param open - How many are open already.
    * @param hasRoom - Whether there is a descriptor for it.
    */
-  full(open: number, hasRoom = true): RefusedError | undefined {
+  enter(open: number, hasRoom = true): RefusedError | undefined {
     const { maxConnections } = this.#rules
-    if (open >= maxConnections) {
-      return new RefusedError(
-        `There were ${maxConnections} connections already ('maxConnections').`,
-        'too many connections',
-        'max-connections',
-      )
-    }
-    if (!hasRoom) {
-      return new RefusedError(
-        `The limit of ${OPEN_FILES.limit} open files leaves no descriptor for another connection; raise it (ulimit -n).`,
-        'too many connections',
-        'open-files',
-      )
-    }
-    return undefined
+    if (open >= maxConnections) return tooManyConnections(maxConnections)
+    return hasRoom ? undefined : noDescriptor()
   }
+
+  /** Called for a connection that has entered and was not admitted. */
+  leave(): void {}
 
   /** Admits a connection by its address until its `release()`, or returns why it is refused. */
   admit(peer: Endpoints): RefusedError | undefined {
@@ -72,25 +88,41 @@ export class Admission {
       )
     }
     if (limit === Infinity) return undefined
-    const taken = this.#connectionCounts.get(address) ?? 0
-    if (taken >= limit) {
-      return new RefusedError(
-        `There were ${limit} connections from ${address} already ('maxConnectionsPerAddress').`,
-        'too many connections from your address',
-        'max-connections-per-address',
-      )
-    }
-    this.#connectionCounts.set(address, taken + 1)
-    return undefined
+    return this.#counts.take(address, limit) ? undefined : tooManyOfAddress(limit, address)
   }
 
-  /** Removes a connection that `admit()` has counted. */
-  release(peer: Endpoints): void {
-    const remoteAddress = this.#connectionCounts.size === 0 ? undefined : peer.remoteAddress
-    if (remoteAddress === undefined) return
-    const address = plainAddress(remoteAddress)
-    const taken = this.#connectionCounts.get(address) ?? 0
-    if (taken > 1) this.#connectionCounts.set(address, taken - 1)
-    else this.#connectionCounts.delete(address)
+  /** Makes the connection that was admitted last, with its number. */
+  connect(ends: Endpoints, clock: Clock): Connection {
+    return new Connection(nextId(), ends, clock)
   }
+
+  /** Removes a connection that was admitted. */
+  release(connection: Connection): void {
+    const address = this.#rules.maxConnectionsPerAddress === Infinity ? undefined : connection.remoteAddress
+    if (address !== undefined) this.#counts.release(plainAddress(address))
+  }
+}
+
+export function tooManyConnections(limit: number): RefusedError {
+  return new RefusedError(
+    `There were ${limit} connections already ('maxConnections').`,
+    'too many connections',
+    'max-connections',
+  )
+}
+
+export function noDescriptor(): RefusedError {
+  return new RefusedError(
+    `The limit of ${OPEN_FILES.limit} open files leaves no descriptor for another connection; raise it (ulimit -n).`,
+    'too many connections',
+    'open-files',
+  )
+}
+
+function tooManyOfAddress(limit: number, address: string): RefusedError {
+  return new RefusedError(
+    `There were ${limit} connections from ${address} already ('maxConnectionsPerAddress').`,
+    'too many connections from your address',
+    'max-connections-per-address',
+  )
 }

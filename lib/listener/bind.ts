@@ -14,6 +14,7 @@ import { loadReads } from './reads/reused-reads.js'
 import { ServerAcceptor } from './server-acceptor.js'
 import type { Upgrades } from './websocket/upgrades.js'
 import type { WebSocketSettings } from './websocket/websocket-options.js'
+import type { WorkersSettings } from './workers/workers-options.js'
 
 /** Acceptors of the listeners that takeOver() and stopAccepting() may be called with. */
 const acceptors = new WeakMap<Listener, ServerAcceptor>()
@@ -72,9 +73,9 @@ function localListener(local: LocalSettings, acceptor: ServerAcceptor): Listener
 }
 
 /** Loads the code for workers only when a listener has some. */
-async function bindInWorkers(local: LocalSettings, count: number): Promise<Listener> {
+async function bindInWorkers(local: LocalSettings, workers: WorkersSettings): Promise<Listener> {
   const { bindWorkers } = await import('./workers/bind-workers.js')
-  return bindWorkers(local, count, openAcceptor)
+  return bindWorkers(local, workers, openAcceptor)
 }
 
 async function openAcceptor({ settings, connections }: LocalSettings): Promise<ServerAcceptor> {

@@ -1,4 +1,3 @@
-import { availableParallelism } from 'node:os'
 import { type Clock, systemClock } from '../clock.js'
 import type { Connection } from '../connection.js'
 import {
@@ -34,12 +33,10 @@ import type { AdmissionRules } from './admission.js'
 import { type TrustedProxies, UNIX_PEERS } from './proxy-headers.js'
 import { UNCAUGHT_POLICIES, type UncaughtHandler, type UncaughtPolicy } from './uncaught.js'
 import { type WebSocketOptions, webSocketSettings } from './websocket/websocket-options.js'
+import { workersOption, workersSettings } from './workers/workers-options.js'
 
 /** A limit beyond the number of connections that any process can have. */
 const MAX_CONNECTIONS = 2_147_483_647
-
-/** A limit beyond the number of cores of any machine. */
-const MAX_WORKERS = 1024
 
 const OBSERVE: readonly Observe[] = ['always', 'sampled', 'off']
 
@@ -157,25 +154,7 @@ export const LISTEN_OPTIONS = {
   }),
   // No key of a file: listeners in several processes cannot be reloaded from one.
   ...group('Process', undefined, {
-    workers: writtenAs<number | 'auto'>(
-      text({
-        help: 'how many processes serve; auto is one for each core',
-        details:
-          'Each runs this same script, and one that dies is started again, so that 1 has a use too. The limits are those of all together.',
-        absent: 'this one alone',
-      }),
-      {
-        refusal: (name, count) =>
-          count === 'auto' || isWorkerCount(count)
-            ? undefined
-            : `'${name}' is a whole number, from 1 to ${MAX_WORKERS}, or 'auto'; got ${showValue(count)}`,
-        writtenRefusal: (name, count) =>
-          count === 'auto' || (/^\d+$/.test(String(count)) && isWorkerCount(Number(count)))
-            ? undefined
-            : `'${name}' must be a whole number, from 1 to ${MAX_WORKERS}, or auto`,
-        fromWritten: count => (count === 'auto' ? count : Number(count)),
-      },
-    ),
+    workers: workersOption(),
   }),
   signal: abortSignal('closes the listener when it is aborted'),
   onOpen: callback<(connection: Connection) => void>({
@@ -221,13 +200,15 @@ export function listenSettings(options: ListenOptions) {
     noDelay,
     keepAlive,
     keepAliveInitialDelay,
-    workers,
+    workers: givenWorkers,
     onOpen = () => {},
     onOutcome = () => {},
     clock = systemClock,
     ...settings
   } = settingsFrom(owner, LISTEN_OPTIONS, options)
-  const processes = workers === 'auto' ? availableParallelism() : workers
+  const bind = listenAddress(owner, options, settings.backlog)
+  const workers = workersSettings(givenWorkers, bind)
+  const processes = workers?.spread === 'primary' ? workers.count : 1
   const admission: AdmissionRules = {
     maxConnections,
     maxConnectionsPerAddress: maxConnectionsPerAddress || Infinity,
@@ -235,7 +216,7 @@ export function listenSettings(options: ListenOptions) {
     deny: parseRanges(settings.deny),
   }
   return {
-    bind: listenAddress(owner, options, settings.backlog),
+    bind,
     tls: settings.tls,
     websocket: webSocketSettings(`${owner}: websocket`, settings.websocket),
     socket: { noDelay, keepAlive, keepAliveInitialDelay },
@@ -245,9 +226,9 @@ export function listenSettings(options: ListenOptions) {
     plan: settings.plan,
     observe: settings.observe,
     uncaught: settings.uncaught,
-    workers: processes,
+    workers,
     /** The connections of one process that were asked for, and that its limit of open files has to allow. */
-    promised: Math.ceil((options.maxConnections === undefined ? 0 : maxConnections) / (processes ?? 1)),
+    promised: Math.ceil((options.maxConnections === undefined ? 0 : maxConnections) / processes),
     signal: settings.signal,
     onOpen,
     onOutcome,
@@ -268,10 +249,6 @@ function group<Options extends OptionTable>(
     Object.freeze({ ...option, ...facts }),
   ])
   return Object.fromEntries(entries)
-}
-
-function isWorkerCount(count: unknown): boolean {
-  return Number.isInteger(count) && Number(count) >= 1 && Number(count) <= MAX_WORKERS
 }
 
 /** An option that only code can give. */

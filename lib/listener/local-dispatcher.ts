@@ -17,6 +17,7 @@ import { finishAll, giveUpAll, type SideWrites } from '../side-writes.js'
 import { Book } from '../status/book.js'
 import { connectionsAreListenedTo, publishClose, publishOpen } from '../status/diagnostics.js'
 import type { Status } from '../status/status.js'
+import type { Tally } from '../status/tally.js'
 import type { Tap, TapEvent } from '../status/tap-event.js'
 import type { TapSettings } from '../status/tap-options.js'
 import type { Dispatcher, ListenerFacts, OnGone } from './dispatcher.js'
@@ -32,6 +33,8 @@ export interface LocalSettings {
   readonly connections: ConnectionSettings
   readonly handshakes: Handshakes | undefined
   readonly upgrades: Upgrades | undefined
+  /** Where connections are counted. @default in the book of the dispatcher */
+  readonly tally?: Tally
 }
 
 /**
@@ -57,11 +60,11 @@ export class LocalDispatcher implements Dispatcher {
   #closed: Promise<void> | undefined
   #resolveClosed: (() => void) | undefined
 
-  constructor({ plan, settings, connections, handshakes, upgrades }: LocalSettings, onGone: OnGone) {
+  constructor({ plan, settings, connections, handshakes, upgrades, tally }: LocalSettings, onGone: OnGone) {
     this.#plan = plan
     this.#settings = settings
     this.#watch = new DeadlineWatch(connections.deadlines, settings.clock)
-    this.book = new Book(settings.clock, settings.observe, () => this.#watch.items)
+    this.book = new Book(settings.clock, settings.observe, () => this.#watch.items, tally)
     this.book.serve(plan.listed)
     this.#driverSettings = {
       ...connections.drive,

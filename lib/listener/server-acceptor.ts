@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { boundAddress } from '../address.js'
-import { Connection, type Endpoints, keepAddresses, nextId } from '../connection.js'
+import { Connection, type Endpoints, keepAddresses } from '../connection.js'
 import type { ConnectionSettings } from '../engine/connection-options.js'
 import { ConnectionDriver, type DriverSettings } from '../engine/drive/driver.js'
 import { guarded } from '../engine/guarded.js'
@@ -42,19 +42,29 @@ export class ServerAcceptor implements Acceptor {
   /** Whether accepted sockets inherit their options from the listening socket. */
   #inherited: boolean
 
-  constructor(server: Server, settings: ListenSettings, connections: ConnectionSettings) {
+  constructor(
+    server: Server,
+    settings: ListenSettings,
+    connections: ConnectionSettings,
+    admission = new Admission(settings.admission),
+  ) {
     this.#server = server
     this.#settings = settings
     this.address = boundAddress(server)
     this.#inherited = setInheritedOptions(server, settings.socket)
-    this.#admission = new Admission(settings.admission)
+    this.#admission = admission
     this.#headers =
       settings.proxies &&
       new ProxyHeaders(settings.proxies, settings.clock, {
         onRead: (socket, ends, head) => this.#admit(socket, ends, head),
-        onRefused: (socket, refusal) =>
-          this.#refuse(socket, socket, refusal, OPEN_FILES.isLast(descriptorOf(socket))),
-        onGone: (socket, error, openedAt) => this.#leave(socket, error, openedAt),
+        onRefused: (socket, refusal) => {
+          admission.leave()
+          this.#refuse(socket, socket, refusal, OPEN_FILES.isLast(descriptorOf(socket)))
+        },
+        onGone: (socket, error, openedAt) => {
+          admission.leave()
+          this.#leave(socket, error, openedAt)
+        },
       })
     this.#refusalSettings = {
       ...connections.drive,
@@ -153,7 +163,7 @@ export class ServerAcceptor implements Acceptor {
   #accept(socket: Socket, dispatcher: Dispatcher): void {
     const isLast = OPEN_FILES.isLast(descriptorOf(socket))
     const open = dispatcher.connections + (this.#headers?.size ?? 0)
-    const refusal = this.#admission.full(open, dispatcher.hasRoom && !isLast)
+    const refusal = this.#admission.enter(open, dispatcher.hasRoom && !isLast)
     if (refusal !== undefined) this.#refuse(socket, socket, refusal, isLast)
     else if (this.#headers === undefined) this.#admit(socket, socket)
     else this.#headers.begin(socket)
@@ -164,8 +174,9 @@ export class ServerAcceptor implements Acceptor {
     const { clock } = this.#settings
     const refusal = this.#admission.admit(ends)
     if (refusal === undefined) {
-      ;(this.#dispatcher as Dispatcher).serve(socket, new Connection(nextId(), ends, clock), head)
+      ;(this.#dispatcher as Dispatcher).serve(socket, this.#admission.connect(ends, clock), head)
     } else {
+      this.#admission.leave()
       this.#refuse(socket, ends, refusal, false)
     }
   }

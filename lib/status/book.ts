@@ -1,11 +1,12 @@
 import { type Clock, type Timer, unref } from '../clock.js'
 import type { Connection } from '../connection.js'
-import type { Outcome, Reason } from '../outcome.js'
+import type { Outcome } from '../outcome.js'
 import type { Passed, StageCounts } from '../stage-counts.js'
 import { Look, type LookAt, type Wait } from './look.js'
 import type { ListedStage } from './source.js'
 import { StageBook, type StageSample } from './stage-book.js'
 import type { Observe, RefusalReason, Traffic } from './status.js'
+import { LocalTally, type Tally } from './tally.js'
 import type { SeeItem, Tap, TapEvent } from './tap-event.js'
 import type { TapSettings } from './tap-options.js'
 
@@ -67,9 +68,7 @@ export class Book {
   readonly #open: () => Iterable<Observed>
   /** By the list of stages: after a `replace()` connections of both lists may be open. */
   readonly #stageBooks = new WeakMap<readonly ListedStage[], StageBook>()
-  #opened = 0
-  readonly #refused: Partial<Record<RefusalReason, number>> = {}
-  readonly #ended: Partial<Record<Reason, number>> = {}
+  readonly #tally: Tally
   #bytesIn = 0
   #bytesOut = 0
   #itemsIn = 0
@@ -86,12 +85,21 @@ export class Book {
   /** Set while somebody taps a connection. */
   taps: TapHost | undefined
 
-  /** @param open - Gives the connections that are open. */
-  constructor(clock: Clock, observe: Observe, open: () => Iterable<Observed>) {
+  /**
+   * @param open - Gives the connections that are open.
+   * @param tally - Where connections are counted. @default in this book
+   */
+  constructor(
+    clock: Clock,
+    observe: Observe,
+    open: () => Iterable<Observed>,
+    tally: Tally = new LocalTally(),
+  ) {
     this.clock = clock
     this.observe = observe
     this.#openedAt = clock.now()
     this.#open = open
+    this.#tally = tally
     if (observe === 'always') this.#begin()
   }
 
@@ -139,23 +147,22 @@ export class Book {
   }
 
   opened(): void {
-    this.#opened++
+    this.#tally.open()
   }
 
   refused(reason: RefusalReason): void {
-    this.#refused[reason] = (this.#refused[reason] ?? 0) + 1
+    this.#tally.refuse(reason)
   }
 
   /** Counts a connection whose handshake has failed: it was not served. */
   turnedAway(): void {
-    this.#opened--
-    this.refused('handshake')
+    this.#tally.turnAway()
   }
 
   /** Counts a connection that is over; `observed` is undefined where it had no stages, as after a failed handshake. */
   ended(outcome: Outcome, observed?: Observed): void {
     const { reason, bytesRead, bytesWritten } = outcome
-    this.#ended[reason] = (this.#ended[reason] ?? 0) + 1
+    this.#tally.end(reason)
     this.#bytesIn += bytesRead
     this.#bytesOut += bytesWritten
     const { stageBook } = observed ?? {}
@@ -215,9 +222,9 @@ export class Book {
     return {
       at: this.clock.now(),
       traffic: {
-        opened: this.#opened,
-        refused: { ...this.#refused },
-        ended: { ...this.#ended },
+        opened: this.#tally.opened,
+        refused: { ...this.#tally.refused },
+        ended: { ...this.#tally.ended },
         bytesIn,
         bytesOut,
         itemsIn,

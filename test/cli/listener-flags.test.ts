@@ -203,3 +203,15 @@ t.test('who takes no output is closed, and logged once with the reason', async t
     t.equal(io.logged.match(/^\[conn/gm)?.length, 1, reason)
   }
 })
+
+t.test('workers are spread by the primary, unless a flag says otherwise', async t => {
+  t.equal(settingsOf('--workers', '2').listen.workers, 2)
+  t.strictSame(settingsOf('--workers', 'auto', '--spread', 'kernel').listen.workers, {
+    count: 'auto',
+    spread: 'kernel',
+  })
+  t.notOk('workers' in settingsOf().listen)
+  t.throws(() => settingsOf('--spread', 'kernel'), {
+    message: "'--spread' is about workers; give '--workers' too, as in '--workers auto'.",
+  })
+})

@@ -117,7 +117,7 @@ t.test('docs/errors.md shows each message as the code makes it', async t => {
       throw new MoreFaultsError(6_553, 10)
     },
     ERR_BYWASH_REFUSED: () => {
-      throw new Admission(listenSettings({ maxConnections: 1 }).admission).full(1)
+      throw new Admission(listenSettings({ maxConnections: 1 }).admission).enter(1)
     },
     ERR_BYWASH_SLOW_CONSUMER: () => {
       throw new SlowConsumerError(1_048_576)

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
+import { Connection } from '../../lib/connection.js'
 import { type AddressRange, parseAddressRange } from '../../lib/listener/address/address-range.js'
 import { Admission } from '../../lib/listener/admission.js'
 
@@ -26,15 +27,15 @@ const isServed = (limits: Limits, address: string | undefined) =>
 
 t.test('as many connections as the limit are served, and one more is told why not', async t => {
   const limits = admission({ maxConnections: 2 })
-  t.equal(limits.full(1), undefined)
-  t.match(limits.full(2), {
+  t.equal(limits.enter(1), undefined)
+  t.match(limits.enter(2), {
     code: 'ERR_BYWASH_REFUSED',
     reason: 'refused',
     message: "There were 2 connections already ('maxConnections').",
     farewell: 'too many connections',
   })
   t.equal(limits.admit({}), undefined, 'also where there are no addresses')
-  t.match(limits.full(1, false), {
+  t.match(limits.enter(1, false), {
     code: 'ERR_BYWASH_REFUSED',
     message: /^The limit of \S+ open files leaves no descriptor for another connection; raise it/,
   })
@@ -56,12 +57,12 @@ t.test('each address has its own count, and gets back what it left', async t => 
   t.match(limits.admit({ remoteAddress: '::ffff:192.0.2.1' }), full)
   t.equal(limits.admit({ remoteAddress: '192.0.2.2' }), undefined)
   t.equal(limits.admit({ remoteAddress: undefined }), undefined)
-  limits.release({ remoteAddress: '::ffff:192.0.2.1' })
-  limits.release({ remoteAddress: undefined })
+  limits.release(new Connection(1, { remoteAddress: '::ffff:192.0.2.1' }))
+  limits.release(new Connection(1))
   t.equal(limits.admit({ remoteAddress: '192.0.2.1' }), undefined)
-  limits.release({ remoteAddress: '192.0.2.1' })
-  limits.release({ remoteAddress: '192.0.2.1' })
-  limits.release({ remoteAddress: '192.0.2.1' })
+  limits.release(new Connection(1, { remoteAddress: '192.0.2.1' }))
+  limits.release(new Connection(1, { remoteAddress: '192.0.2.1' }))
+  limits.release(new Connection(1, { remoteAddress: '192.0.2.1' }))
   t.equal(
     limits.admit({ remoteAddress: '192.0.2.1' }),
     undefined,

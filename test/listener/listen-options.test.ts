@@ -21,10 +21,10 @@ t.test('flags and files say options of listen(), with its defaults but for idleT
 })
 
 t.test('workers is a number of processes, or auto for one on each core', async t => {
-  t.equal(listenSettings({ workers: 3 }).workers, 3)
-  t.equal(listenSettings({ workers: 'auto' }).workers, availableParallelism())
+  t.strictSame(listenSettings({ workers: 3 }).workers, { count: 3, spread: 'primary' })
+  t.equal(listenSettings({ workers: 'auto' }).workers?.count, availableParallelism())
   for (const workers of [0, 1025, 1.5, '3x', null]) {
-    const message = `listen(): 'workers' is a whole number, from 1 to 1024, or 'auto'; got ${JSON.stringify(workers)}.`
+    const message = `listen(): 'workers' is a whole number, from 1 to 1024, 'auto', or an object with 'count' and 'spread'; got ${JSON.stringify(workers)}.`
     t.throws(() => listenSettings({ workers } as object), { message })
   }
 })

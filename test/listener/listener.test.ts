@@ -164,7 +164,10 @@ t.test('every wrong option is refused at once with a message that says what is a
     [{ port: '70000' }, "listen(): 'port' is a whole number, from 0 to 65535; got 70000."],
     [{ idleTimeout: '5' }, `listen(): 'idleTimeout' is a time with a unit, such as 5s or 5ms; got "5".`],
     [{ idleTimeout: null }, "listen(): 'idleTimeout' is a whole number, from 0 to 2147483647; got null."],
-    [{ workers: 'many' }, `listen(): 'workers' is a whole number, from 1 to 1024, or 'auto'; got "many".`],
+    [
+      { workers: 'many' },
+      `listen(): 'workers' is a whole number, from 1 to 1024, 'auto', or an object with 'count' and 'spread'; got "many".`,
+    ],
     [{ port: null }, "listen(): 'port' is a whole number, from 0 to 65535; got null."],
     [{ backlog: 0 }, "listen(): 'backlog' is a whole number, from 1 to 65535; got 0."],
     [{ backlog: 0.5 }, "listen(): 'backlog' is a whole number, from 1 to 65535; got 0.5."],
@@ -244,7 +247,7 @@ t.test('a text may stand for a number, as in the environment or on the command l
     socket: { keepAliveInitialDelay: 300_000 },
     admission: { maxConnections: 10 },
     shutdownTimeout: 0,
-    workers: 2,
+    workers: { count: 2, spread: 'primary' },
   })
   t.match(listenSettings({ path: '/run/a', mode: '660' }).bind, { mode: 0o660 })
   t.match(listenSettings({ fd: '3' }).bind, { fd: 3 })

@@ -1,5 +1,7 @@
 import cluster from 'node:cluster'
+import { isMainThread } from 'node:worker_threads'
 import { InvalidOptionError } from '../../errors.js'
+import { ownThread } from '../../net/thread-link.js'
 import { Listener } from '../listener.js'
 import { LocalDispatcher, type LocalSettings } from '../local-dispatcher.js'
 import type { ServerAcceptor } from '../server-acceptor.js'
@@ -7,48 +9,70 @@ import { takeName } from './listener-names.js'
 import { WorkerPool } from './pool.js'
 import { type IpcProcess, PrimaryAcceptor } from './primary-acceptor.js'
 import { WorkerDispatcher } from './worker-dispatcher.js'
-
-/** Environment variable with the number of a worker. */
-const NUMBER_VARIABLE = 'BYWASH_WORKER'
+import { NUMBER_VARIABLE } from './worker-number.js'
+import type { WorkerHandle } from './worker-process.js'
+import type { Spread, WorkersSettings } from './workers-options.js'
 
 let pool: WorkerPool | undefined
+let poolSpread: Spread
 
-/** Opens a listener with workers: in the primary it accepts connections, in a worker it serves them. */
+/** Opens a listener with workers: in the primary it has them started, in a worker it serves. */
 export async function bindWorkers(
   local: LocalSettings,
-  count: number,
+  workers: WorkersSettings,
   openAcceptor: (local: LocalSettings) => Promise<ServerAcceptor>,
 ): Promise<Listener> {
-  if (cluster.isPrimary) return bindPrimary(local, count, await openAcceptor(local))
+  if (workers.spread === 'kernel') return bindInThreads(local, workers)
+  if (cluster.isPrimary && isMainThread) return bindPrimary(local, workers, openAcceptor)
   const number = process.env[NUMBER_VARIABLE]
-  if (number === undefined) {
-    throw new InvalidOptionError(
-      "listen(): 'workers' is for a program's own process, and this is a worker of node:cluster already; " +
-        "fork none yourself, or leave 'workers' out.",
-    )
-  }
+  if (number === undefined || !isMainThread) throw isWorkerAlready()
   return bindWorker(local, Number(number))
 }
 
-function poolOf({ settings }: LocalSettings, count: number): WorkerPool {
+async function bindInThreads(local: LocalSettings, workers: WorkersSettings): Promise<Listener> {
+  const { bindPrimary, bindThread, startThread } = await import('./threads/bind-threads.js')
+  const thread = ownThread()
+  if (thread !== undefined) return bindThread(local, thread)
+  if (!cluster.isPrimary || !isMainThread) throw isWorkerAlready()
+  return bindPrimary(local, () => poolOf(local, workers, startThread))
+}
+
+function isWorkerAlready(): InvalidOptionError {
+  return new InvalidOptionError(
+    "listen(): 'workers' is for a program's own process, and this is a thread of one, or a worker of node:cluster " +
+      "already; start none yourself, or leave 'workers' out.",
+  )
+}
+
+/** The workers of this process, which all its listeners share. Without waiting a listener is then added to them. */
+function poolOf(
+  { settings: { clock } }: LocalSettings,
+  { count, spread }: WorkersSettings,
+  fork: (number: number) => WorkerHandle,
+): WorkerPool {
   if (pool === undefined || pool.isEmpty) {
-    const fork = (number: number) => cluster.fork({ [NUMBER_VARIABLE]: number }).process
-    pool = new WorkerPool({ count, clock: settings.clock, fork })
+    pool = new WorkerPool({ count, clock, fork })
+    poolSpread = spread
+  }
+  if (pool.count !== count || poolSpread !== spread) {
+    const show = (count: number, spread: Spread) =>
+      spread === 'kernel' ? `${count} with 'spread' 'kernel'` : count
+    throw new InvalidOptionError(
+      `listen(): 'workers' is ${show(count, spread)} here and ${show(pool.count, poolSpread)} for another listener, but ` +
+        'all listeners of a program share its workers; give them the same number.',
+    )
   }
   return pool
 }
 
-async function bindPrimary(local: LocalSettings, count: number, acceptor: ServerAcceptor): Promise<Listener> {
+async function bindPrimary(
+  local: LocalSettings,
+  workers: WorkersSettings,
+  openAcceptor: (local: LocalSettings) => Promise<ServerAcceptor>,
+): Promise<Listener> {
   const { settings } = local
-  const pool = poolOf(local, count)
-  if (pool.count !== count) {
-    await acceptor.close(Promise.resolve(0))
-    throw new InvalidOptionError(
-      `listen(): 'workers' is ${count} here and ${pool.count} for another listener, but all listeners of a program ` +
-        'share its workers; give them the same number.',
-    )
-  }
-  const dispatcher = new WorkerDispatcher(takeName(settings.bind), pool, local, acceptor)
+  const acceptor = await openAcceptor(local)
+  const dispatcher = await makeDispatcher(local, workers, acceptor)
   const listener = new Listener(acceptor, dispatcher, settings)
   try {
     await dispatcher.ready
@@ -57,6 +81,21 @@ async function bindPrimary(local: LocalSettings, count: number, acceptor: Server
     throw error
   }
   return listener
+}
+
+async function makeDispatcher(
+  local: LocalSettings,
+  workers: WorkersSettings,
+  acceptor: ServerAcceptor,
+): Promise<WorkerDispatcher> {
+  try {
+    const fork = (number: number) => cluster.fork({ [NUMBER_VARIABLE]: number }).process
+    const pool = poolOf(local, workers, fork)
+    return new WorkerDispatcher(takeName(local.settings.bind), pool, local, acceptor)
+  } catch (error) {
+    await acceptor.close(Promise.resolve(0))
+    throw error
+  }
 }
 
 async function bindWorker(local: LocalSettings, worker: number): Promise<Listener> {

@@ -5,6 +5,7 @@ import type { Reason } from '../../outcome.js'
 import type { Status } from '../../status/status.js'
 import type { TapEvent } from '../../status/tap-event.js'
 import type { TapSettings } from '../../status/tap-options.js'
+import type { Place } from './threads/shared-listener.js'
 
 // The messages of the primary and its workers. Scripts may send messages of their own over the same channel, so each of
 // ours has the property `bywash`.
@@ -29,6 +30,10 @@ export interface ServedConnection {
 export type PrimaryListenerMessage =
   /** The answer to `ready`. `tls` is present if the certificate has been replaced since the primary started. */
   | (ForListener & { readonly bywash: 'bound'; readonly address: AddressInfo; readonly tls?: TlsOptions })
+  /** The answer to `join`: what a thread needs to open its server. */
+  | (ForListener & { readonly bywash: 'place'; readonly place: Place })
+  /** Orders to a thread: to accept nothing, and to accept again, which it answers with `resumed`. */
+  | (ForListener & { readonly bywash: 'suspend' | 'resume' })
   /** A connection to serve; its socket comes with the message. */
   | (ForListener & ServedConnection & { readonly bywash: 'serve' })
   /** New TLS options. */
@@ -50,6 +55,10 @@ export type PrimaryMessage = PrimaryListenerMessage | { readonly bywash: 'ping' 
 
 /** Message of a worker about one listener. */
 export type WorkerListenerMessage =
+  /** A thread asks for what it needs to open its server. */
+  | (ForListener & { readonly bywash: 'join' })
+  /** A thread accepts again, or cannot. */
+  | (ForListener & { readonly bywash: 'resumed'; readonly error: string | undefined })
   /** The script has called `listen()`: the worker can serve connections. */
   | (ForListener & { readonly bywash: 'ready' })
   /** The worker has received the socket of `serve`; the connection may not go to another worker any more. */

@@ -1,10 +1,9 @@
-import type { ChildProcess } from 'node:child_process'
 import type { Clock, Timer } from '../../clock.js'
 import type { WorkerError } from '../../errors.js'
 import { cpuTime as systemCpuTime } from './cpu-time.js'
 import type { PrimaryMessage, RoomMessage, WorkerListenerMessage } from './messages.js'
 import { WorkerSupervisor } from './supervisor.js'
-import { PING_INTERVAL_MS, WorkerProcess } from './worker-process.js'
+import { PING_INTERVAL_MS, type WorkerHandle, WorkerProcess } from './worker-process.js'
 
 /** Time that a worker has to end before it is killed. */
 export const EXIT_GRACE_MS = 1_000
@@ -23,8 +22,8 @@ export interface PoolUser {
 interface WorkerPoolSettings {
   readonly count: number
   readonly clock: Clock
-  /** Starts the process of the worker with that number. */
-  readonly fork: (number: number) => ChildProcess
+  /** Starts the process or the thread of the worker with that number. */
+  readonly fork: (number: number) => WorkerHandle
   /** See `WorkerEvents`. @default what the system says */
   readonly cpuTime?: (pid: number | undefined) => number | undefined
 }
@@ -54,6 +53,9 @@ export class WorkerPool {
     this.#users.set(user.name, user)
     if (this.#supervisors.length === 0) this.#start()
     else for (const worker of this.workersOf(user.name)) user.onReady(worker)
+    for (const worker of this.#workers) {
+      if (worker.joining.delete(user.name)) user.onMessage(worker, { bywash: 'join', listener: user.name })
+    }
   }
 
   /** Removes a listener. If it is the last, the workers are ended, and the promise resolves when they are gone. */
@@ -158,6 +160,7 @@ export class WorkerPool {
       user?.onReady(worker)
       return
     }
+    if (message.bywash === 'join' && user === undefined) worker.joining.add(message.listener)
     if (message.bywash === 'leaving') {
       worker.isLeaving = true
       this.#replace(worker)

@@ -1,26 +1,17 @@
-import type { AddressInfo, Socket } from 'node:net'
-import type { Timer } from '../../clock.js'
-import { MAX_TIMEOUT_MS } from '../../clock.js'
+import type { Socket } from 'node:net'
 import { Connection } from '../../connection.js'
-import { guarded } from '../../engine/guarded.js'
-import { InvalidOptionError, type WorkerError } from '../../errors.js'
+import type { WorkerError } from '../../errors.js'
 import { OPEN_FILES } from '../../open-files.js'
-import type { TlsOptions } from '../../options/tls-options.js'
 import type { Reason } from '../../outcome.js'
 import { Book } from '../../status/book.js'
-import type { Status } from '../../status/status.js'
-import type { Tap, TapEvent } from '../../status/tap-event.js'
-import type { TapSettings } from '../../status/tap-options.js'
-import type { Dispatcher, ListenerFacts, OnGone } from '../dispatcher.js'
-import { type LocalSettings, withoutTls } from '../local-dispatcher.js'
+import type { OnGone } from '../dispatcher.js'
+import type { LocalSettings } from '../local-dispatcher.js'
 import type { ServerAcceptor } from '../server-acceptor.js'
 import { stopReading } from '../socket-options.js'
-import { freeName } from './listener-names.js'
 import type { ServedConnection, WorkerListenerMessage } from './messages.js'
-import { EXIT_GRACE_MS, type PoolUser, type WorkerPool } from './pool.js'
+import type { WorkerPool } from './pool.js'
+import { PrimaryDispatcher } from './primary-dispatcher.js'
 import type { WorkerProcess } from './worker-process.js'
-import { WorkerStatuses } from './worker-statuses.js'
-import { WorkerTaps } from './worker-taps.js'
 
 /** An open connection, as the primary keeps it. */
 interface OpenConnection {
@@ -35,45 +26,18 @@ interface OpenConnection {
 }
 
 /** Dispatcher of the primary: sends sockets to workers, and keeps a list of the connections that they serve. */
-export class WorkerDispatcher implements Dispatcher, PoolUser {
-  readonly name: string
-  readonly servesAnyDuplex = false
-  /** Connections that were opened and have ended; the rest is in the books of the workers. */
+export class WorkerDispatcher extends PrimaryDispatcher {
   readonly book: Book
-  readonly #statuses: WorkerStatuses
-  readonly #taps: WorkerTaps
-  isClosing = false
-  /** Resolves when a worker is ready or the listener is closed; rejects when no worker can be started. */
-  readonly ready: Promise<void>
-  readonly #pool: WorkerPool
-  readonly #local: LocalSettings
-  readonly #address: AddressInfo
   readonly #onGone: OnGone
   readonly #open = new Map<number, OpenConnection>()
   #total = 0
-  #forced = 0
-  #replacedTls: TlsOptions | undefined
-  #isReady = false
-  #resolveReady!: () => void
-  #rejectReady!: (error: WorkerError) => void
-  #closed: Promise<void> | undefined
-  #resolveClosed: (() => void) | undefined
 
   constructor(name: string, pool: WorkerPool, local: LocalSettings, { address, onGone }: ServerAcceptor) {
-    this.name = name
-    this.#pool = pool
-    this.#local = local
+    super(name, pool, local, address)
     const { clock, observe } = local.settings
     this.book = new Book(clock, observe, () => [])
     this.book.serve(local.plan.listed)
-    this.#statuses = new WorkerStatuses(name, clock)
-    this.#taps = new WorkerTaps(name, pool)
-    this.#address = address
     this.#onGone = onGone
-    this.ready = new Promise((resolve, reject) => {
-      this.#resolveReady = resolve
-      this.#rejectReady = reject
-    })
     pool.add(this)
   }
 
@@ -82,7 +46,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
   }
 
   get hasRoom(): boolean {
-    const worker = this.#pool.leastLoaded(this.name)
+    const worker = this.pool.leastLoaded(this.name)
     // Without a worker, connections wait in this process.
     return (worker?.connections ?? this.#open.size) < OPEN_FILES.capacity
   }
@@ -98,7 +62,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     const open: OpenConnection = {
       connection,
       openedAt: clock.now(),
-      served: this.#local.settings.proxies === undefined ? { id, number } : withHeader(served, number, head),
+      served: this.local.settings.proxies === undefined ? { id, number } : withHeader(served, number, head),
       worker: undefined,
       socket,
     }
@@ -108,73 +72,7 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     this.#assign(open)
   }
 
-  async status({ worker, ...facts }: ListenerFacts): Promise<Status> {
-    const { makeStatus } = await import('../../status/make-status.js')
-    const limit = this.#local.settings.admission.maxConnections
-    const connections = { open: this.connections, handshaking: 0, limit }
-    const own = makeStatus(this.book, { ...facts, worker, connections, workers: [] })
-    return this.#statuses.addTo(own, this.#pool.workersOf(this.name))
-  }
-
-  async tap(settings: TapSettings, onEvent: (event: TapEvent) => void): Promise<Tap> {
-    const { isMeant } = await import('../../status/taps.js')
-    const open = [...this.#open.values()].filter(({ connection }) => isMeant(settings, connection))
-    return this.#taps.add(settings, onEvent, open.length)
-  }
-
-  async replace(): Promise<never> {
-    throw new InvalidOptionError(
-      'replace(): a pipeline cannot be sent to workers; change the script, and start it again.',
-    )
-  }
-
-  setSecureContext(options: TlsOptions): void {
-    if (this.#local.handshakes === undefined) throw withoutTls()
-    // The primary makes no handshakes, but it is its caller who has to hear of wrong options.
-    this.#local.handshakes.replace('setSecureContext()', options)
-    this.#replacedTls = withPemAsText(options)
-    this.#pool.broadcast(this.name, { bywash: 'secure', listener: this.name, tls: this.#replacedTls })
-  }
-
-  async close(timeout: number): Promise<number> {
-    const { clock } = this.#local.settings
-    this.#closed ??= this.#drain()
-    this.#pool.broadcast(this.name, { bywash: 'close', listener: this.name, timeout })
-    // A worker that hangs cannot destroy its connections itself.
-    const timer: Timer = clock.setTimeout(
-      () => this.#pool.kill(this.name),
-      Math.min(timeout + EXIT_GRACE_MS, MAX_TIMEOUT_MS),
-    )
-    await this.#closed
-    clock.clearTimeout(timer)
-    return this.#forced
-  }
-
-  /** Stages run in workers, so no connection fails in the primary. */
-  failConnection(): boolean {
-    return false
-  }
-
-  onReady(worker: WorkerProcess): void {
-    const { name: listener } = this
-    worker.send({
-      bywash: 'bound',
-      listener,
-      address: this.#address,
-      ...(this.#replacedTls && { tls: this.#replacedTls }),
-    })
-    this.#taps.onReady(worker)
-    if (this.isClosing) {
-      // It came too late for the message to all workers, and has no connection to wait for.
-      worker.send({ bywash: 'close', listener, timeout: 0 })
-      return
-    }
-    for (const open of this.#open.values()) if (open.worker === undefined) this.#assign(open)
-    this.#isReady = true
-    this.#resolveReady()
-  }
-
-  onMessage(worker: WorkerProcess, message: WorkerListenerMessage): void {
+  override onMessage(worker: WorkerProcess, message: WorkerListenerMessage): void {
     switch (message.bywash) {
       case 'taken':
         this.#onTaken(message.id)
@@ -182,65 +80,38 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
       case 'over':
         this.#end(message.id, message.reason)
         break
-      case 'status':
-        this.#statuses.onStatus(worker, message.status)
-        break
-      case 'tapped':
-        this.#taps.onEvent(message.tap, message.event)
-        break
       case 'count':
         worker.send({ bywash: 'total', listener: this.name, total: this.#total })
         break
       case 'leaving':
         this.#reassignUntaken(worker)
         break
-      case 'closed':
-        this.#forced += this.isClosing ? message.forced : 0
-        worker.listeners.delete(this.name)
-        worker.send({ bywash: 'dismissed', listener: this.name })
-        this.#finishIfEmpty()
+      default:
+        super.onMessage(worker, message)
     }
   }
 
-  onGone(worker: WorkerProcess, error: WorkerError): void {
-    this.#statuses.onGone(worker)
+  protected openConnections(): readonly Connection[] {
+    return [...this.#open.values()].map(({ connection }) => connection)
+  }
+
+  protected onServing(): void {
+    for (const open of this.#open.values()) if (open.worker === undefined) this.#assign(open)
+  }
+
+  protected onLost(worker: WorkerProcess, error: WorkerError): void {
     this.#reassignUntaken(worker)
     for (const open of this.#open.values()) {
       if (open.worker === worker) this.#cutOff(open, 'worker-died', error)
     }
-    this.#finishIfEmpty()
   }
 
-  onFailure(error: WorkerError): void {
-    this.#rejectReady(error)
-    // `listen()` has resolved already, so this becomes an uncaught error, with which the policy `uncaught` deals.
-    if (this.#isReady) {
-      process.nextTick(() => {
-        throw error
-      })
-    }
-  }
-
-  async #drain(): Promise<void> {
-    this.isClosing = true
-    this.#resolveReady()
-    const closed = new Promise<void>(resolve => {
-      this.#resolveClosed = resolve
-    })
+  protected onClosing(): void {
     for (const open of this.#open.values()) if (open.worker === undefined) this.#cutOff(open, 'shutdown')
-    this.#finishIfEmpty()
-    await closed
-    await this.#pool.remove(this)
-    freeName(this.name)
-    this.book.close()
-  }
-
-  #finishIfEmpty(): void {
-    if (this.#open.size === 0 && !this.#pool.isInUse(this.name)) this.#resolveClosed?.()
   }
 
   #assign(open: OpenConnection): void {
-    const worker = this.#pool.choose(this.name)
+    const worker = this.pool.choose(this.name)
     open.worker = worker
     if (worker !== undefined) {
       worker.connections++
@@ -270,11 +141,8 @@ export class WorkerDispatcher implements Dispatcher, PoolUser {
     const { connection, openedAt } = open
     const duration = Math.round(connection.clock.now() - openedAt)
     open.socket?.destroy()
-    if (this.isClosing) this.#forced++
     this.#end(connection.id, reason)
-    const outcome = { reason, error, bytesRead: 0, bytesWritten: 0, duration }
-    const { settings, connections } = this.#local
-    guarded('onOutcome', () => settings.onOutcome(outcome, connection), connection, connections.drive.onError)
+    this.tellLost(connection, reason, duration, error)
   }
 
   #end(id: number, reason: Reason): void {
@@ -292,13 +160,4 @@ function withHeader(connection: Connection, number: number, head: Buffer | undef
   const { id, remoteAddress, remotePort, localAddress, localPort } = connection
   const ends = { remoteAddress, remotePort, localAddress, localPort }
   return { id, number, ends, ...(head && { head: head.toString('base64') }) }
-}
-
-/** The options with PEM as text instead of bytes: messages between processes are JSON. */
-function withPemAsText(options: TlsOptions): TlsOptions {
-  const text = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(text)
-    return Buffer.isBuffer(value) ? value.toString('latin1') : value
-  }
-  return Object.fromEntries(Object.entries(options).map(([name, value]) => [name, text(value)])) as never
 }

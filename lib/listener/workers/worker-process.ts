@@ -1,4 +1,4 @@
-import type { ChildProcess } from 'node:child_process'
+import type { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
 import { WorkerError } from '../../errors.js'
 import type { PrimaryMessage, RoomMessage, WorkerListenerMessage, WorkerMessage } from './messages.js'
@@ -16,6 +16,23 @@ const MAX_BUSY_PINGS = 24
 /** The most characters of room messages that may be on their way to a worker. */
 const MAX_ROOM_SIZE = 4 * 1_048_576
 
+/** A worker as the system has it: a child process, or a thread that has the same members. */
+export interface WorkerHandle extends Pick<EventEmitter, 'on' | 'once'> {
+  /** Undefined for a thread, and for a process that could not be started. */
+  readonly pid?: number | undefined
+  /** The number of the thread; undefined for a process. */
+  readonly thread?: number
+  readonly connected: boolean
+  readonly send: (
+    message: object,
+    socket: Socket | undefined,
+    options: { readonly keepOpen?: boolean } | undefined,
+    sent: () => void,
+  ) => unknown
+  readonly disconnect: () => void
+  readonly kill: (signal: 'SIGKILL') => unknown
+}
+
 interface WorkerEvents {
   readonly onMessage: (worker: WorkerProcess, message: WorkerListenerMessage) => void
   readonly onRoomMessage: (worker: WorkerProcess, message: RoomMessage) => void
@@ -25,10 +42,12 @@ interface WorkerEvents {
   readonly cpuTime: (pid: number | undefined) => number | undefined
 }
 
-/** Process of a worker, seen from the primary. */
+/** Process or thread of a worker, seen from the primary. */
 export class WorkerProcess {
   /** Names of the listeners that are open in this worker. */
   readonly listeners = new Set<string>()
+  /** Names of the listeners that a thread has asked for. */
+  readonly joining = new Set<string>()
   /** Open connections of this worker, including those on their way to it. */
   connections = 0
   /** True when the worker takes no more connections. */
@@ -39,7 +58,7 @@ export class WorkerProcess {
   wasKilled = false
   /** Number of the worker, from 1 up; one that is started in its place has it again. */
   readonly number: number
-  readonly #child: ChildProcess
+  readonly #child: WorkerHandle
   readonly #name: string
   readonly #cpuTime: WorkerEvents['cpuTime']
   #unansweredPings = 0
@@ -52,12 +71,12 @@ export class WorkerProcess {
 
   constructor(
     number: number,
-    child: ChildProcess,
+    child: WorkerHandle,
     { onMessage, onRoomMessage, onGone, cpuTime }: WorkerEvents,
   ) {
     this.number = number
     this.#child = child
-    this.#name = `worker ${number} (process ${child.pid})`
+    this.#name = `worker ${number} (${child.thread === undefined ? `process ${child.pid}` : `thread ${child.thread}`})`
     this.#cpuTime = cpuTime
     child.on('message', (message: (Partial<WorkerMessage> & Partial<RoomMessage>) | undefined) => {
       if (message?.bywashRoom !== undefined) onRoomMessage(this, message as RoomMessage)
@@ -71,9 +90,10 @@ export class WorkerProcess {
       if (child.pid === undefined) onEnd(`could not be started: ${error.message}`)
       else process.emitWarning(error)
     })
-    child.on('exit', (code, signal) => {
+    child.on('exit', (code: number | null, signal: string | null, threadEnd?: string) => {
       this.wasKilled = signal === 'SIGKILL'
-      const end = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}${this.#verdict}`
+      const processEnd = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`
+      const end = `${threadEnd ?? processEnd}${this.#verdict}`
       // Its last messages may still be in the channel.
       if (child.connected) child.once('disconnect', () => onEnd(end))
       else onEnd(end)

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Connection, whenOver } from '../../connection.js'
 import { InvalidOptionError, TooManyTopicsError } from '../../errors.js'
+import { ownThread } from '../../net/thread-link.js'
 import { callback, choice, integer, orCode, text } from '../../options/option.js'
 import { givenOptions, type OptionsOf, settingsFrom } from '../../options/option-values.js'
 import {
@@ -161,7 +162,7 @@ function busOf(via: Bus | string | undefined): Bus | undefined {
   if (typeof via === 'object') return via
   if (via !== undefined) return busAt(via)
   if (process.env.BYWASH_WORKER === undefined) return undefined
-  ofWorkers ??= workerBus(process)
+  ofWorkers ??= workerBus(ownThread()?.link ?? process)
   return ofWorkers
 }
 

@@ -1,11 +1,17 @@
 // The server of test/listener/workers/: it greets with the process that serves and the number of the connection, and
 // echoes. It is JavaScript and uses the build, since each of its processes would need half a second for tsx.
+import { writeSync } from 'node:fs'
+import { isMainThread, threadId } from 'node:worker_threads'
 import { broadcast, counter, listen, pipeline, stage } from 'bywash'
 import { fakeClock } from 'bywash/testing'
 
+/** Stands for this process, or for this thread. */
+const self = isMainThread ? process.pid : threadId
+
 const { listeners = 1, fakeTime = false, room = false, ...options } = JSON.parse(process.argv[2])
 const clock = fakeTime ? fakeClock() : undefined
-const say = what => process.stdout.write(`${JSON.stringify(what)}\n`)
+// At once: what a thread has given to its stdout is lost when it ends. A line is shorter than what a pipe takes as a whole.
+const say = what => writeSync(1, `${JSON.stringify(what)}\n`)
 
 /** What a client can do to the process that serves it. */
 function obey(text) {
@@ -18,8 +24,13 @@ function obey(text) {
       }),
     )
   }
+  if (text === 'fill\n') {
+    // One object after the other: V8 ends the whole process where much is allocated at once, or a collection begins later.
+    let leaked
+    for (;;) leaked = { leaked }
+  }
   if (text === 'block\n') {
-    say({ blocked: process.pid })
+    say({ blocked: self })
     for (;;);
   }
 }
@@ -29,7 +40,7 @@ const greet = stage({
   accepts: 'bytes',
   emits: 'bytes',
   open: ({ id }) => ({
-    start: controller => controller.enqueue(Buffer.from(`${process.pid} ${id}\n`)),
+    start: controller => controller.enqueue(Buffer.from(`${self} ${id}\n`)),
     transform(chunk, controller) {
       controller.enqueue(chunk)
       obey(chunk.toString())
@@ -50,8 +61,8 @@ async function open() {
     ...(options.path === undefined && { host: '127.0.0.1', port: 0 }),
     ...options,
     ...(clock && { clock }),
-    onOutcome: ({ reason }, { id, remoteAddress }) =>
-      say({ outcome: reason, id, pid: process.pid, address: remoteAddress }),
+    onOutcome: ({ reason, error }, { id, remoteAddress }) =>
+      say({ outcome: reason, id, error: error?.message, pid: self, address: remoteAddress }),
   })
 }
 
@@ -60,7 +71,7 @@ const all = await Promise.all(Array.from({ length: listeners }, open)).catch(err
   process.exit(1)
 })
 const [listener] = all
-say({ worker: listener.worker ?? 0, pid: process.pid, ports: all.map(({ address }) => address.port) })
+say({ worker: listener.worker ?? 0, pid: self, ports: all.map(({ address }) => address.port) })
 
 const commands = {
   close: async ({ timeout }) => ({
@@ -73,6 +84,11 @@ const commands = {
   advance: ({ milliseconds }) => clock.advance(milliseconds),
   secure: ({ tls }) => listener.setSecureContext(tls),
   count: () => ({ connections: listener.connections, refused: listener.refused }),
+  status: async () => {
+    const { connections, traffic, workers } = await listener.status()
+    const states = workers.map(({ number, state }) => ({ number, state }))
+    return { status: { connections, traffic: { total: traffic.total }, workers: states } }
+  },
 }
 
 async function run(command) {

@@ -2,11 +2,17 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Test } from 'tap'
-import type { ListenOptions, TlsOptions } from '../../../lib/index.js'
+import type { ListenOptions, Status, TlsOptions } from '../../../lib/index.js'
+
+/** The Node that runs a server. */
+interface NodeOptions {
+  readonly execPath?: string
+  readonly execArgv?: readonly string[]
+}
 
 /** What a test asks of a server. */
 interface ServerOptions extends ListenOptions {
-  readonly workers: number
+  readonly workers: number | { readonly count: number; readonly spread: 'kernel' }
   /** How many listeners there are. @default 1 */
   readonly listeners?: number
   /** All connections hear what one of them sends. */
@@ -20,7 +26,7 @@ type Command =
   | { readonly do: 'close'; readonly timeout?: number }
   | { readonly do: 'advance'; readonly milliseconds: number }
   | { readonly do: 'secure'; readonly tls: TlsOptions }
-  | { readonly do: 'suspend' | 'resume' | 'replace' | 'count' }
+  | { readonly do: 'suspend' | 'resume' | 'replace' | 'count' | 'status' }
 
 /** What a process of a server says, a line of JSON at a time. */
 export interface Said {
@@ -29,7 +35,9 @@ export interface Said {
   readonly ports?: readonly number[]
   readonly outcome?: string
   readonly id?: number
+  readonly error?: string
   readonly address?: string
+  readonly status?: Status
   readonly did?: Command['do']
   readonly failure?: string
   readonly forced?: number
@@ -48,7 +56,7 @@ export interface SpawnedServer {
   readonly errors: () => string
   /** Resolves with the first that is said, before or later, and fits; `count` waits for so many. */
   readonly heard: (fits: (said: Said) => boolean, count?: number) => Promise<readonly Said[]>
-  /** The processes of the workers that have said that they are up. */
+  /** The processes or threads of the workers that have said that they are up. */
   readonly workers: () => readonly number[]
   readonly port: number
   readonly ports: readonly number[]
@@ -59,10 +67,15 @@ export interface SpawnedServer {
 }
 
 /** Starts test/listener/workers/server.js; resolves when its primary and all workers are up. */
-export async function spawnServer(t: Test, options: ServerOptions): Promise<SpawnedServer> {
-  const server = startServer(t, 'test/listener/workers/server.js', [JSON.stringify(options)])
+export async function spawnServer(
+  t: Test,
+  options: ServerOptions,
+  node: NodeOptions = {},
+): Promise<SpawnedServer> {
+  const server = startServer(t, 'test/listener/workers/server.js', [JSON.stringify(options)], node)
   const [up] = await server.heard(({ worker }) => worker === 0)
-  await server.heard(({ worker = 0 }) => worker > 0, options.workers)
+  const { workers } = options
+  await server.heard(({ worker = 0 }) => worker > 0, typeof workers === 'number' ? workers : workers.count)
   const ports = up?.ports ?? []
   return { ...server, ports, port: ports[0] ?? 0 }
 }
@@ -72,9 +85,11 @@ export function startServer(
   t: Test,
   script: string,
   args: readonly string[] = [],
+  { execPath = process.execPath, execArgv = [] }: NodeOptions = {},
 ): Omit<SpawnedServer, 'port' | 'ports'> {
   const primary = fork(script, args, {
-    execArgv: [],
+    execPath,
+    execArgv: [...execArgv],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     env: { ...process.env, NODE_V8_COVERAGE: undefined },
   })
@@ -120,7 +135,7 @@ export function startServer(
   }
 }
 
-/** A greeting, read: who serves, and the number. */
+/** A greeting, read: the process or the thread that serves, and the number. */
 export function readGreeting(greeting: Buffer): { readonly pid: number; readonly id: number } {
   const [pid, id] = greeting.toString().split(' ').map(Number)
   return { pid: pid ?? 0, id: id ?? 0 }

@@ -1,0 +1,113 @@
+import { availableParallelism } from 'node:os'
+import { InvalidOptionError } from '../../errors.js'
+import { checkNames, isObject } from '../../options/check-option.js'
+import { choice, type Option, text } from '../../options/option.js'
+import { type OptionsOf, settingsFrom } from '../../options/option-values.js'
+import { showValue } from '../../options/show-value.js'
+import { writtenAs } from '../../options/written-as.js'
+import type { ListenAddress } from '../address/listen-address.js'
+
+/** Who gives the connections to the workers. */
+export type Spread = 'primary' | 'kernel'
+
+/** A limit beyond the number of cores of any machine. */
+const MAX_WORKERS = 1024
+
+/** The systems on which `reusePort` spreads connections. */
+const PLATFORMS: readonly string[] = ['linux', 'freebsd', 'dragonfly', 'sunos', 'aix']
+
+const HELP = 'how many processes or threads serve; auto is one for each core'
+
+/** Every option of `workers`. */
+export const WORKERS_OPTIONS = {
+  count: workerCount(),
+  spread: choice(['primary', 'kernel'], {
+    help: 'who gives connections to workers: primary, to processes; kernel, to threads that accept themselves',
+    details:
+      'With `kernel` the primary has no part in a connection, and each thread has a listening socket of its own (`reusePort`: Node 22.12 or later, on Linux and some BSDs, on a port). What a thread has not accepted when it dies is reset.',
+    default: 'primary',
+  }),
+}
+
+/** Options of `workers`. */
+export interface WorkersOptions extends OptionsOf<typeof WORKERS_OPTIONS> {}
+
+/** The options of `workers`, checked, with their defaults filled in. */
+export interface WorkersSettings {
+  readonly count: number
+  readonly spread: Spread
+}
+
+/** The forms of a number of workers: code may give more, which `isMore` allows and `words` name. */
+function countForms<Value>(words: string, isMore: (value: unknown) => boolean) {
+  return {
+    refusal: (name: string, count: unknown) =>
+      isCount(count) || isMore(count)
+        ? undefined
+        : `'${name}' is a whole number, from 1 to ${MAX_WORKERS}, ${words}; got ${showValue(count)}`,
+    writtenRefusal: (name: string, count: unknown) =>
+      count === 'auto' || (/^\d+$/.test(String(count)) && isCount(Number(count)))
+        ? undefined
+        : `'${name}' must be a whole number, from 1 to ${MAX_WORKERS}, or auto`,
+    fromWritten: (count: unknown) => (count === 'auto' ? count : Number(count)) as Value,
+  }
+}
+
+/** The option `count` of `workers`. */
+function workerCount(): Option<number | 'auto', 'required'> {
+  return writtenAs(
+    text({ help: HELP, required: true }),
+    countForms<number | 'auto'>("or 'auto'", () => false),
+  )
+}
+
+/** The option `workers` of `listen()`: their number, or an object of options. */
+export function workersOption(): Option<number | 'auto' | WorkersOptions, 'optional'> {
+  return writtenAs(
+    text({
+      help: HELP,
+      details:
+        'Each runs this same script, and one that dies is started again, so that 1 has a use too. The limits are those of all together.',
+      absent: 'this process alone',
+    }),
+    // An object is checked, with its own names, in workersSettings().
+    countForms<number | 'auto' | WorkersOptions>("'auto', or an object with 'count' and 'spread'", isObject),
+  )
+}
+
+/** Checks the options and fills in their defaults; undefined where this process serves alone. */
+export function workersSettings(
+  given: number | 'auto' | WorkersOptions | undefined,
+  address: ListenAddress,
+  { node, platform } = { node: process.versions.node, platform: process.platform as string },
+): WorkersSettings | undefined {
+  if (given === undefined) return undefined
+  const owner = 'listen(): workers'
+  const options = typeof given === 'object' ? given : { count: given }
+  checkNames(owner, options, Object.keys(WORKERS_OPTIONS))
+  const { count, spread } = settingsFrom(owner, WORKERS_OPTIONS, options)
+  if (spread === 'kernel') checkKernel(address, node, platform)
+  return { count: count === 'auto' ? availableParallelism() : count, spread }
+}
+
+function checkKernel(address: ListenAddress, node: string, platform: string): void {
+  const refuse = (why: string) =>
+    new InvalidOptionError(
+      `listen(): 'spread' is 'kernel', ${why}; or leave 'spread' out, and the primary spreads the connections.`,
+    )
+  const [major = 0, minor = 0] = node.split('.').map(Number)
+  // It came with 22.12 and 23.1.
+  if (major < 22 || (major === 22 && minor < 12) || (major === 23 && minor < 1)) {
+    throw refuse(`which Node can do from 22.12 on, and this is ${node}: upgrade Node`)
+  }
+  if (!PLATFORMS.includes(platform)) {
+    throw refuse(`which this system (${platform}) cannot do: run it on Linux`)
+  }
+  if (!('port' in address)) {
+    throw refuse("which is for a port, and not for a 'path' or an 'fd': give 'port'")
+  }
+}
+
+function isCount(count: unknown): boolean {
+  return count === 'auto' || (Number.isInteger(count) && Number(count) >= 1 && Number(count) <= MAX_WORKERS)
+}

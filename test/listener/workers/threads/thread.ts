@@ -1,0 +1,15 @@
+import { bindWorkers } from '../../../../lib/listener/workers/bind-workers.js'
+import { localSettings } from './local-settings.js'
+
+// The script of a thread, whose primary is a test. With `reusePort` left out it serves alone on its port, in every Node.
+
+const [way, ...ports] = process.argv.slice(2)
+if (way === 'fail') process.exit(7)
+if (way === 'throw') throw new RangeError('nothing good')
+const spread = way === 'primary' ? 'primary' : 'kernel'
+await Promise.all(
+  ports.map(port => {
+    const local = localSettings({ host: '127.0.0.1', port: Number(port) })
+    return bindWorkers(local, { count: 1, spread }, () => Promise.reject())
+  }),
+)
