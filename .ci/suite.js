@@ -48,7 +48,6 @@ const LONG_FILES = {
 /** Files of which the coverage of lib/ says nothing new: they run what is built, or what other files test line by line. */
 const WITHOUT_COVERAGE = [
   'test/amplify/amplify.test.ts',
-  'test/config/memory-bound.test.ts',
   'test/package/using.test.ts',
   'test/soak/soak.test.ts',
   'test/stages/laws.test.ts',
