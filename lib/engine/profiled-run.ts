@@ -63,8 +63,9 @@ export class ProfiledRun implements Observed {
     return this.#bytesOut()
   }
 
+  /** Called only for one that has a `stageBook`. */
   counts(): readonly StageCounts[] {
-    return this.#flow?.counts() ?? []
+    return (this.#flow as Flow).counts()
   }
 
   observe(at: LookAt | undefined): void {
