@@ -112,8 +112,8 @@ export type {
   Windows,
   WorkerStatus,
 } from './status/status.js'
-export type { Tap, TapEvent, TapPoint } from './status/tap-event.js'
-export type { TapOptions } from './status/tap-options.js'
+export type { Tap, TapEvent, TapPoint } from './status/taps/tap-event.js'
+export type { TapOptions } from './status/taps/tap-options.js'
 
 export { serveStatus } from './status-server/serve-status.js'
 export type { StatusServerOptions } from './status-server/status-options.js'

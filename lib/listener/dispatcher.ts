@@ -5,8 +5,8 @@ import type { Reason } from '../outcome.js'
 import type { Pipeline } from '../pipeline.js'
 import type { Book } from '../status/book.js'
 import type { Status } from '../status/status.js'
-import type { Tap, TapEvent } from '../status/tap-event.js'
-import type { TapSettings } from '../status/tap-options.js'
+import type { Tap, TapEvent } from '../status/taps/tap-event.js'
+import type { TapSettings } from '../status/taps/tap-options.js'
 
 /** Serves the connections that an acceptor hands over, in this process or in workers. */
 export interface Dispatcher {

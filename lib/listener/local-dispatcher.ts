@@ -18,8 +18,8 @@ import { Book } from '../status/book.js'
 import { connectionsAreListenedTo, publishClose, publishOpen } from '../status/diagnostics.js'
 import type { Status } from '../status/status.js'
 import type { Tally } from '../status/tally.js'
-import type { Tap, TapEvent } from '../status/tap-event.js'
-import type { TapSettings } from '../status/tap-options.js'
+import type { Tap, TapEvent } from '../status/taps/tap-event.js'
+import type { TapSettings } from '../status/taps/tap-options.js'
 import type { Dispatcher, ListenerFacts, OnGone } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
 import { reuseReads } from './reads/reused-reads.js'
@@ -99,7 +99,7 @@ export class LocalDispatcher implements Dispatcher {
 
   async tap(settings: TapSettings, onEvent: (event: TapEvent) => void): Promise<Tap> {
     // Loaded by the first tap: most programs have none.
-    const { attachTap } = await import('../status/taps.js')
+    const { attachTap } = await import('../status/taps/taps.js')
     return attachTap(this.book, settings, onEvent)
   }
 

@@ -1,6 +1,6 @@
 import type { Status } from '../status/status.js'
-import type { Tap, TapEvent } from '../status/tap-event.js'
-import type { TapOptions } from '../status/tap-options.js'
+import type { Tap, TapEvent } from '../status/taps/tap-event.js'
+import type { TapOptions } from '../status/taps/tap-options.js'
 
 /** Anything that tells its status, such as a listener. */
 export interface StatusSource {

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { type Clock, type Timer, unref } from '../clock.js'
-import type { Tap, TapEvent } from '../status/tap-event.js'
-import { type TapOptions, type TapSettings, tapSettings } from '../status/tap-options.js'
+import type { Tap, TapEvent } from '../status/taps/tap-event.js'
+import { type TapOptions, type TapSettings, tapSettings } from '../status/taps/tap-options.js'
 import type { Refusal } from './access.js'
 import { type StatusSource, type StatusSources, sourcesIn } from './status-source.js'
 

@@ -7,8 +7,8 @@ import type { ListedStage } from './source.js'
 import { StageBook, type StageSample } from './stage-book.js'
 import type { Observe, RefusalReason, Traffic } from './status.js'
 import { LocalTally, type Tally } from './tally.js'
-import type { SeeItem, Tap, TapEvent } from './tap-event.js'
-import type { TapSettings } from './tap-options.js'
+import type { SeeItem, Tap, TapEvent } from './taps/tap-event.js'
+import type { TapSettings } from './taps/tap-options.js'
 
 /** Milliseconds that a look lasts after the last call of `status()`. */
 const LOOK_MS = 75_000

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { InvalidOptionError } from '../../errors.js'
-import { TAP_OPTIONS, tapSettings } from '../../status/tap-options.js'
+import { TAP_OPTIONS, tapSettings } from '../../status/taps/tap-options.js'
 import type { CommandModule } from '../command.js'
 import type { Io, Signal } from '../io.js'
 import { asciiJson } from '../json-text.js'

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { printable } from '../../options/printable.js'
-import type { TapEvent } from '../../status/tap-event.js'
+import type { TapEvent } from '../../status/taps/tap-event.js'
 import { CommandFailure } from '../command-failure.js'
 import { failureText, openRequest } from './ask-status.js'
 import type { StatusAddress } from './status-address.js'

@@ -1,5 +1,5 @@
 import { printable } from '../../options/printable.js'
-import type { TapEvent } from '../../status/tap-event.js'
+import type { TapEvent } from '../../status/taps/tap-event.js'
 import { bytes, time } from './figures.js'
 import { cell, numberCell } from './styled-line.js'
 

@@ -3,8 +3,8 @@ import type { Endpoints } from '../../connection.js'
 import type { TlsOptions } from '../../options/tls-options.js'
 import type { Reason } from '../../outcome.js'
 import type { Status } from '../../status/status.js'
-import type { TapEvent } from '../../status/tap-event.js'
-import type { TapSettings } from '../../status/tap-options.js'
+import type { TapEvent } from '../../status/taps/tap-event.js'
+import type { TapSettings } from '../../status/taps/tap-options.js'
 import type { Place } from './threads/shared-listener.js'
 
 // The messages of the primary and its workers. Scripts may send messages of their own over the same channel, so each of

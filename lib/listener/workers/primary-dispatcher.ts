@@ -7,8 +7,8 @@ import type { TlsOptions } from '../../options/tls-options.js'
 import type { Reason } from '../../outcome.js'
 import type { Book } from '../../status/book.js'
 import type { Status } from '../../status/status.js'
-import type { Tap, TapEvent } from '../../status/tap-event.js'
-import type { TapSettings } from '../../status/tap-options.js'
+import type { Tap, TapEvent } from '../../status/taps/tap-event.js'
+import type { TapSettings } from '../../status/taps/tap-options.js'
 import type { Dispatcher, ListenerFacts } from '../dispatcher.js'
 import { type LocalSettings, withoutTls } from '../local-dispatcher.js'
 import { freeName } from './listener-names.js'
@@ -80,7 +80,7 @@ export abstract class PrimaryDispatcher implements Dispatcher, PoolUser {
   }
 
   async tap(settings: TapSettings, onEvent: (event: TapEvent) => void): Promise<Tap> {
-    const { isMeant } = await import('../../status/taps.js')
+    const { isMeant } = await import('../../status/taps/taps.js')
     const open = this.openConnections().filter(connection => isMeant(settings, connection))
     return this.#taps.add(settings, onEvent, open.length)
   }

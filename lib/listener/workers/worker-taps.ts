@@ -1,5 +1,5 @@
-import type { Tap, TapEvent } from '../../status/tap-event.js'
-import type { TapSettings } from '../../status/tap-options.js'
+import type { Tap, TapEvent } from '../../status/taps/tap-event.js'
+import type { TapSettings } from '../../status/taps/tap-options.js'
 import type { WorkerPool } from './pool.js'
 import type { WorkerProcess } from './worker-process.js'
 

@@ -10,8 +10,8 @@ import type {
   WorkerMessage,
 } from '../../../lib/listener/workers/messages.js'
 import { type IpcProcess, PrimaryAcceptor } from '../../../lib/listener/workers/primary-acceptor.js'
-import type { TapEvent } from '../../../lib/status/tap-event.js'
-import { type TapSettings, tapSettings } from '../../../lib/status/tap-options.js'
+import type { TapEvent } from '../../../lib/status/taps/tap-event.js'
+import { type TapSettings, tapSettings } from '../../../lib/status/taps/tap-options.js'
 import { fakeClock } from '../../../lib/testing/index.js'
 import { sampleStatus } from '../../status/sample-status.js'
 import { identity } from '../../transports/certificates.js'

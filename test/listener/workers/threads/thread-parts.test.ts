@@ -17,7 +17,7 @@ import { ThreadAcceptor } from '../../../../lib/listener/workers/threads/thread-
 import { ThreadDispatcher } from '../../../../lib/listener/workers/threads/thread-dispatcher.js'
 import { WorkerThread } from '../../../../lib/listener/workers/threads/worker-thread.js'
 import { ownThread, ThreadLink } from '../../../../lib/net/thread-link.js'
-import { tapSettings } from '../../../../lib/status/tap-options.js'
+import { tapSettings } from '../../../../lib/status/taps/tap-options.js'
 import { fakeClock } from '../../../../lib/testing/index.js'
 import { freePort } from '../../../free-port.js'
 import { SCRIPT_FLAGS, scriptPath } from '../../../script-path.js'

@@ -1,9 +1,9 @@
 import { isIP } from 'node:net'
-import { InvalidOptionError } from '../errors.js'
-import { choice, integer, text } from '../options/option.js'
-import { defaultsOf, givenOptions, type OptionsOf, type SettingsOf } from '../options/option-values.js'
-import { writtenAs } from '../options/written-as.js'
-import type { Reason } from '../outcome.js'
+import { InvalidOptionError } from '../../errors.js'
+import { choice, integer, text } from '../../options/option.js'
+import { defaultsOf, givenOptions, type OptionsOf, type SettingsOf } from '../../options/option-values.js'
+import { writtenAs } from '../../options/written-as.js'
+import type { Reason } from '../../outcome.js'
 
 /** Why connections that were served have ended. */
 const REASONS = [

@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { PassThrough } from 'node:stream'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
-import { unescapeBytes } from '../../lib/config/text/escapes.js'
+import { unescapeBytes } from '../../../lib/config/text/escapes.js'
 import {
   broadcast,
   Connection,
@@ -21,15 +21,15 @@ import {
   toLines,
   uppercase,
   welcome,
-} from '../../lib/index.js'
-import { Book, type Observed } from '../../lib/status/book.js'
-import { showItem } from '../../lib/status/show-item.js'
-import type { SeeItem } from '../../lib/status/tap-event.js'
-import { tapSettings } from '../../lib/status/tap-options.js'
-import { attachTap } from '../../lib/status/taps.js'
-import { fakeClock } from '../../lib/testing/index.js'
-import { runs } from '../runs.js'
-import { connectTcp } from '../tcp-client.js'
+} from '../../../lib/index.js'
+import { Book, type Observed } from '../../../lib/status/book.js'
+import { showItem } from '../../../lib/status/taps/show-item.js'
+import type { SeeItem } from '../../../lib/status/taps/tap-event.js'
+import { tapSettings } from '../../../lib/status/taps/tap-options.js'
+import { attachTap } from '../../../lib/status/taps/taps.js'
+import { fakeClock } from '../../../lib/testing/index.js'
+import { runs } from '../../runs.js'
+import { connectTcp } from '../../tcp-client.js'
 
 async function serve(t: Test, list: Pipeline<Buffer, Buffer>, options: ListenOptions = {}) {
   const listener = await listen(list, { host: '127.0.0.1', port: 0, ...options })

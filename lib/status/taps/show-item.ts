@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { printable } from '../options/printable.js'
+import { printable } from '../../options/printable.js'
 
 /** Elements of a list, and levels below a value, that are shown. */
 const MAX_ELEMENTS = 20

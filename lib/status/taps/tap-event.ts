@@ -1,4 +1,4 @@
-import type { Reason } from '../outcome.js'
+import type { Reason } from '../../outcome.js'
 
 /** Where an item was seen. */
 export type TapPoint =
