@@ -125,6 +125,18 @@ t.test('a listener whose threads cannot start is none', { skip }, async t => {
   )
 })
 
+t.test('a room of a thread publishes through the primary', { skip }, async t => {
+  asScript(t, 'publish')
+  const thread = startThread(1)
+  const messages: unknown[] = []
+  thread.on('message', message => void messages.push(message))
+  await once(thread, 'message')
+  t.match(messages, [{ bywashRoom: 'room', message: /,"hello"\]$/ }])
+  const ended = once(thread, 'exit')
+  thread.kill()
+  await ended
+})
+
 t.test('how a thread has ended is said in words', { skip }, async t => {
   asScript(t, 'throw')
   const thrown = startThread(1)

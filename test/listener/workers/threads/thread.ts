@@ -1,3 +1,4 @@
+import { hub } from '../../../../lib/index.js'
 import { bindWorkers } from '../../../../lib/listener/workers/bind-workers.js'
 import { localSettings } from './local-settings.js'
 
@@ -13,3 +14,4 @@ await Promise.all(
     return bindWorkers(local, { count: 1, spread }, () => Promise.reject())
   }),
 )
+if (way === 'publish') hub({ name: 'room' }).publish('hello')
