@@ -133,7 +133,7 @@ t.test('a room of a thread publishes through the primary', { skip }, async t => 
   await once(thread, 'message')
   t.match(messages, [{ bywashRoom: 'room', message: /,"hello"\]$/ }])
   const ended = once(thread, 'exit')
-  thread.kill()
+  thread.disconnect()
   await ended
 })
 
