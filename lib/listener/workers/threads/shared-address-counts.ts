@@ -34,7 +34,8 @@ export class SharedAddressCounts implements AddressCounts {
   static allocate(connections: number): SharedArrayBuffer {
     const entries = Math.min(MAX_ENTRIES, 2 ** Math.ceil(Math.log2(4 * Math.max(connections, WINDOW))))
     const words = new Int32Array(new SharedArrayBuffer(4 * (HEAD + ENTRY * entries)))
-    for (const place of SEEDS) words[place] = Math.floor(Math.random() * 2 ** 32)
+    // A client that knew the seeds could find addresses that share a count.
+    words.set(crypto.getRandomValues(new Int32Array(SEEDS.length)), SEEDS[0])
     return words.buffer
   }
 
