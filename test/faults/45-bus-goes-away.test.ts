@@ -86,12 +86,17 @@ for (const { scheme, program, parameters, open, port: usual } of BUSES) {
       here.publish(`item ${++published}`)
       nearText += String(await near.receive('\n', PATIENT))
     }
-    /** Publishes until the other process hears of it. */
+    /** Publishes until the other process hears of it. It may not have read yet what came before the server was killed. */
     const reach = async () => {
+      const before = published
       let isReached = false
       const read = async () => {
-        let line = ''
-        while (!line.startsWith('item')) farText += line = String(await far.receive('\n', PATIENT))
+        let number = 0
+        while (number <= before) {
+          const line = String(await far.receive('\n', PATIENT))
+          farText += line
+          number = Number(/^item (\d+)/.exec(line)?.[1] ?? 0)
+        }
       }
       const reading = read().finally(() => {
         isReached = true
