@@ -71,7 +71,7 @@ export interface IdleTimeout {
   readonly inputOnly: boolean
 }
 
-/** What a connection has held, and what it has waited for. */
+/** Figures of a connection: the bytes that it has held, and the stage that it has waited for. */
 export interface ConnectionFigures {
   /**
    * The most bytes that have waited in its stages and for the client, when a stage or the client held it up; each item in a stage counts
@@ -91,7 +91,7 @@ interface Counter {
   readonly counts: () => readonly StageCounts[]
   /** Fails the connection; once it is over, the error is only reported. */
   readonly failLater: (error: BywashError) => void
-  /** What the connection has held and waited for; absent where nobody finds out. */
+  /** The figures of the connection; absent where nobody finds out. */
   readonly figures?: () => ConnectionFigures
   /** Sets the idle timeout of the connection; none where no time passes. */
   readonly setIdleTimeout?: (timeout: IdleTimeout) => void
@@ -117,7 +117,7 @@ export let whenOver: (connection: Connection, callback: () => void) => void
 /** Gives a connection its counter, which `counts` reads. Only the engine calls it. */
 export let countWith: (connection: Connection, counter: Counter) => void
 
-/** What a connection has held and waited for, so far; undefined where nobody finds out. The log calls it. */
+/** The figures of a connection so far; undefined where nobody finds out. The log calls it. */
 export let figuresOf: (connection: Connection) => ConnectionFigures | undefined
 
 /** Fails a connection from outside of a call of its stages, for a promise of one that has rejected. */

@@ -73,7 +73,7 @@ export class ThreadLink extends EventEmitter {
   }
 }
 
-/** What a thread of a listener with workers is started with. */
+/** The data that a thread of a listener with workers is started with. */
 export interface ThreadData {
   /** The number of the worker. */
   readonly number: number

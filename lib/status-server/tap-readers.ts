@@ -125,11 +125,11 @@ class TapReader {
   }
 
   tell(event: TapEvent): void {
+    if (this.#isOver) return
     if (this.#early !== undefined) {
       this.#early.push(event)
       return
     }
-    if (this.#isOver) return
     if (this.#hasRoom) this.#write(event)
     else this.#missed++
     // The one connection that was asked for is over.

@@ -71,7 +71,6 @@ t.test(
         await pause()
         samples = await query(port, expression)
       }
-      t.ok(samples.length > 0, expression)
     }
     const [connections] = await query(port, 'bywash_connections')
     t.equal(connections?.value[1], '1')

@@ -8,12 +8,12 @@ import {
   map,
   type Pipeline,
   pipeline,
-  stage,
   toLines,
   uppercase,
 } from '../../lib/index.js'
 import { makeProfile, type Profile } from '../../lib/status/profile.js'
 import { type FakeClock, fakeClock } from '../../lib/testing/index.js'
+import { chooser } from '../chooser.js'
 
 /** A stage of lines whose calls take so many milliseconds of the clock. */
 const slow = (name: string, clock: FakeClock, milliseconds: number) =>
@@ -144,14 +144,7 @@ t.test('stages that run as streams are counted, and not timed', async t => {
 t.test('a list that becomes another one is told as far as it went', async t => {
   const clock = fakeClock()
   const next = pipeline().through(lines()).through(uppercase()).through(toLines())
-  const chooser = stage<string, Buffer>({
-    name: 'chooser',
-    accepts: 'line',
-    emits: 'bytes',
-    upgrades: true,
-    open: () => ({ transform: (_line, controller) => controller.become(next) }),
-  })
-  const { output, profile } = await profileOf(pipeline().through(lines()).through(chooser), clock)
+  const { output, profile } = await profileOf(pipeline().through(lines()).through(chooser(next)), clock)
   t.equal(output, 'B\nC\nD\n')
   t.match(profile.stages, [
     { name: 'lines', out: { items: 1 } },

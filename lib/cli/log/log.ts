@@ -99,7 +99,7 @@ function identity({ id, remoteAddress, remotePort }: Connection): Pick<LogEntry,
   }
 }
 
-/** What the status has of a connection, as it was at its end. One that had no stages, as after a refusal, has none of it. */
+/** The figures that the status has of a connection, as they were at its end. One that had no stages, as after a refusal, has none of it. */
 function figures(
   connection: Connection,
 ): Pick<LogEntry, 'itemsIn' | 'itemsOut' | 'heldAtMost' | 'slowest' | 'slowestShare'> {

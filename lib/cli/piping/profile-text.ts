@@ -12,7 +12,7 @@ const TABLE_COLUMNS = 72
 const TIME_WIDTH = 9
 const AMOUNT_WIDTH = 18
 
-/** What slows a run down, where it is no stage. */
+/** The causes that slow a run down, apart from stages. */
 const CULPRITS: Readonly<Record<Exclude<Culprit['kind'], 'stage'>, string>> = {
   client: 'the output is not taken fast enough',
   input: 'the input does not come fast enough',

@@ -42,7 +42,7 @@ export async function followTap(
   return { events: eventsIn(response), stop: () => void response.destroy() }
 }
 
-/** What a server says to a request that it refuses: its own words, since they say what to change. */
+/** The answer to a request that was refused, in the server's own words, since they say what to change. */
 async function refusalOf(response: IncomingMessage, name: string): Promise<string> {
   let text = ''
   for await (const chunk of response.setEncoding('latin1')) {

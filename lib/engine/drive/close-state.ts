@@ -16,7 +16,7 @@ export class CloseState {
   flushedIn: number | undefined
   /** Final counts of the stages; set when the connection is closed and its flow is dropped. */
   counts: readonly StageCounts[] | undefined
-  /** What the connection has waited for, where somebody has looked. */
+  /** The stage that the connection has waited for most, where somebody has looked. */
   slowest: ConnectionFigures['slowest']
   readonly #clock: Clock
   #timer: Timer

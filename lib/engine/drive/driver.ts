@@ -228,7 +228,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     return this.#closeState?.counts ?? (this.#flow ?? (this.#dormant as DormantFlow)).counts()
   }
 
-  /** What was held and waited for so far; called by the connection. */
+  /** The figures so far; called by the connection. */
   figures(): ConnectionFigures {
     return { heldAtMost: this.#heldAtMost, slowest: this.#closeState?.slowest ?? this.#slowest }
   }

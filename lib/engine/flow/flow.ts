@@ -50,7 +50,7 @@ export interface Sink {
   fail: (error: BywashError) => void
 }
 
-/** What a connection has waited for most, and its share of the time in which there was something to do. */
+/** The stage, or the client, that a connection has waited for most, and its share of the time in which there was something to do. */
 export interface Slowest {
   /** The index of a stage as it runs, or the client. */
   readonly for: number | 'client'
@@ -102,7 +102,7 @@ export interface Flow {
   readonly held: readonly Passed[]
   /** The bytes that wait in the stages, and 128 more for each item. It is cheaper than `held`, and has no part for each stage. */
   readonly heldSize: number
-  /** What it has waited for most; undefined where that is not observed. */
+  /** The stage, or the client, that it has waited for most; undefined where that is not observed. */
   readonly slowest: Slowest | undefined
   /** Closes every transformer, once; returns the first error that one threw. */
   close: (outcome: Outcome) => BywashError | undefined

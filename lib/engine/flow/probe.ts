@@ -103,7 +103,7 @@ export class Probe {
   turnEnded(): void {
     if (this.#timed !== undefined) this.#enterTurn(this.#timed)
     const working = this.#findWork()
-    // What is at work, or full, keeps items waiting.
+    // A stage at work, or a full sink, keeps items waiting.
     if (working !== 0) this.#noteHeld()
     if (working !== this.#working) {
       this.charge()
@@ -233,15 +233,15 @@ export class Probe {
   #enterTurn(timed: readonly TimedLink[]): void {
     this.#disarm()
     const { stride } = this.#look
-    const takers = timed.filter(({ link }) => link.transformer.transform !== undefined)
+    const takesItems = ({ link }: TimedLink) => link.transformer.transform !== undefined
     const estimated = timed.map((each, index) => {
-      const behind = takers.find(({ link }) => timed.findIndex(other => other.link === link) > index)
+      const behind = timed.slice(index + 1).find(takesItems)
       return Math.max(0, each.receiving + each.completing - (behind?.receiving ?? 0))
     })
     const sum = estimated.reduce((sum, time) => sum + time, 0)
     // Clocks cost more than short calls, of which a few stand for all. Where everything comes of what the first stage got, its
     // call has the true sum.
-    const [first] = takers
+    const first = timed.find(takesItems)
     const isOfFirst = first !== undefined && first.calls > 0 && this.#working <= 0
     const completing = timed.reduce((time, each) => time + each.completing, 0)
     const all = isOfFirst ? Math.min(sum, first.receiving + completing) : sum

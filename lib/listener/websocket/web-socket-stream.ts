@@ -280,7 +280,7 @@ export class WebSocketStream extends Duplex implements Watched, Transport {
   }
 }
 
-/** What the stages get of a message. */
+/** The parts that the stages get of a message. */
 function partsOf(message: Buffer, messages: Messages): Buffer[] {
   if (messages === 'frames') return [lengthOf(message), message]
   if (messages === 'bytes' || message[message.length - 1] === LINE_FEED[0]) return [message]

@@ -69,7 +69,7 @@ export type WorkerListenerMessage =
   | (ForListener & { readonly bywash: 'count' })
   /** The answer to `look`. */
   | (ForListener & { readonly bywash: 'status'; readonly status: Status })
-  /** What a tap tells. */
+  /** An event of a tap. */
   | (ForListener & { readonly bywash: 'tapped'; readonly tap: number; readonly event: TapEvent })
   /** The worker takes no more connections, nor those that have been sent and not been taken yet. */
   | (ForListener & { readonly bywash: 'leaving' })

@@ -2,9 +2,9 @@ import type { Reason } from '../../outcome.js'
 
 /** Where an item was seen. */
 export type TapPoint =
-  /** What came from the client. */
+  /** Bytes that came from the client. */
   | 'in'
-  /** What a stage gave to the next one. */
+  /** An item that a stage gave to the next one. */
   | 'stage'
   /** What was written to the client: the output of a turn is one item. */
   | 'out'

@@ -7,11 +7,11 @@ import {
   map,
   type Pipeline,
   pipeline,
-  stage,
   toLines,
   uppercase,
 } from '../../../lib/index.js'
 import { connect, fakeClock } from '../../../lib/testing/index.js'
+import { chooser } from '../../chooser.js'
 
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise(resolve => setImmediate(resolve))
@@ -90,17 +90,7 @@ t.test('where nothing waits, nothing is told; streams are not observed', async t
 t.test('of a list that has become another one, the last is told', async t => {
   const clock = fakeClock()
   const next = pipeline().through(lines()).through(lookup(clock)).through(toLines())
-  const list = pipeline()
-    .through(lines())
-    .through(
-      stage<string, Buffer>({
-        name: 'chooser',
-        accepts: 'line',
-        emits: 'bytes',
-        upgrades: true,
-        open: () => ({ transform: (_line, controller) => controller.become(next) }),
-      }),
-    )
+  const list = pipeline().through(lines()).through(chooser(next))
   const { connection, client } = await begin(list, clock)
   client.send('go\na\nb\n')
   await settle()

@@ -28,6 +28,7 @@ import type { SeeItem } from '../../../lib/status/taps/tap-event.js'
 import { tapSettings } from '../../../lib/status/taps/tap-options.js'
 import { attachTap } from '../../../lib/status/taps/taps.js'
 import { fakeClock } from '../../../lib/testing/index.js'
+import { chooser } from '../../chooser.js'
 import { runs } from '../../runs.js'
 import { connectTcp } from '../../tcp-client.js'
 
@@ -171,17 +172,7 @@ t.test('shows lists with streams, lists that become others', async t => {
     )
     .through(toLines())
   const next = pipeline().through(lines()).through(apart('next')).through(toLines())
-  const becoming = pipeline()
-    .through(lines())
-    .through(
-      stage<string, Buffer>({
-        name: 'chooser',
-        accepts: 'line',
-        emits: 'bytes',
-        upgrades: true,
-        open: () => ({ transform: (_line, controller) => controller.become(next) }),
-      }),
-    )
+  const becoming = pipeline().through(lines()).through(chooser(next))
   for (const [list, sent, expected] of [
     [streams, 'x\n', ['in: x\\n', 'lines: x', 'pass: x', 'pass2: x', 'out: x\\n']],
     [becoming, 'go\nx\n', ['in: go\\nx\\n', 'lines: go', 'lines: x', 'next: x', 'out: x\\n']],

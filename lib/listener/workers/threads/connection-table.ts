@@ -160,7 +160,7 @@ export class ConnectionTable implements Tally {
     this.#free.push(place)
   }
 
-  /** What is open, or was when the thread died. */
+  /** The connections that are open, or were when the thread died. */
   *entries(): Generator<TableEntry> {
     for (let place = 0; place < this.#ids.length; place++) {
       if (this.#ids[place] === 0n) continue

@@ -1,7 +1,7 @@
 import type { ConnectionTable } from './connection-table.js'
 import { SharedAddressCounts } from './shared-address-counts.js'
 
-/** What the primary shares with a thread about one listener. */
+/** The memory that the primary shares with a thread about one listener. */
 export interface SharedMemory {
   /** The id of the next connection of all listeners. */
   readonly ids: SharedArrayBuffer
@@ -13,7 +13,7 @@ export interface SharedMemory {
   readonly addresses: SharedArrayBuffer | undefined
 }
 
-/** What a thread is told about a listener that it has asked for. */
+/** The answer to a thread that has asked for a listener. */
 export interface Place {
   readonly port: number
   readonly shared: SharedMemory

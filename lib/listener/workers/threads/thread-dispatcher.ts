@@ -13,7 +13,7 @@ import { ConnectionTable } from './connection-table.js'
 import { SharedAddressCounts } from './shared-address-counts.js'
 import { SharedListener } from './shared-listener.js'
 
-/** What the primary knows of a thread. */
+/** The facts that the primary knows of a thread. */
 interface KnownThread {
   readonly table: ConnectionTable
   readonly owner: number

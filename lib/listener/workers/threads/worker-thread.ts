@@ -8,7 +8,7 @@ export class WorkerThread extends ThreadLink implements WorkerHandle {
   readonly pid = undefined
   readonly thread: number
   readonly #worker: Worker
-  /** What it has thrown, and nobody caught. */
+  /** The error that it has thrown, and nobody caught. */
   #error: unknown
   #isTerminated = false
 
