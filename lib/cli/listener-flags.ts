@@ -1,5 +1,6 @@
 import { type Command, Option as Flag } from 'commander'
 import { LISTENER_FLAGS, type ListenerOptions } from '../config/listener-options.js'
+import { kebabCase } from '../config/registry.js'
 import { asksForTls, TLS_FILE_OPTIONS, type TlsFiles } from '../config/tls-files.js'
 import { InvalidOptionError } from '../errors.js'
 import type { ListenOption, ListenOptions } from '../listener/listen-options.js'
@@ -48,6 +49,12 @@ const WEBSOCKET_FLAGS: ListenerOptions = {
   ),
 }
 
+/** The options of `workers` beside their number. */
+const WORKERS_FLAGS: ListenerOptions = {
+  spread: { ...withDefaultInHelp(WORKERS_OPTIONS.spread), group: 'Process' },
+  maxHeapSize: { ...WORKERS_OPTIONS.maxHeapSize, group: 'Process' },
+}
+
 const FLAGS: ListenerOptions = {
   ...LISTENER_FLAGS,
   host: withDefaultInHelp(LISTENER_FLAGS.host),
@@ -56,7 +63,7 @@ const FLAGS: ListenerOptions = {
     Object.entries(TLS_FILE_OPTIONS).map(([name, option]) => [tlsFlag(name), { ...option, group: 'TLS' }]),
   ),
   ...WEBSOCKET_FLAGS,
-  spread: { ...withDefaultInHelp(WORKERS_OPTIONS.spread), group: 'Process' },
+  ...WORKERS_FLAGS,
 }
 
 /**
@@ -101,16 +108,18 @@ function websocketFrom(flags: Readonly<Record<string, unknown>>): Pick<ListenOpt
   return { websocket: Object.fromEntries(options.filter(([, value]) => value !== undefined)) }
 }
 
-/** The option `workers`, where it says who spreads the connections. */
-function workersFrom({
-  workers: count,
-  spread,
-}: Readonly<Record<string, unknown>>): Pick<ListenOptions, 'workers'> {
-  if (spread === undefined) return {}
+/** The option `workers`, where there is more to say than their number. */
+function workersFrom(flags: Readonly<Record<string, unknown>>): Pick<ListenOptions, 'workers'> {
+  const given = valuesFrom(WORKERS_FLAGS, flags)
+  const [name] = Object.keys(given)
+  if (name === undefined) return {}
+  const { workers: count } = flags
   if (count === undefined) {
-    throw new InvalidOptionError("'--spread' is about workers; give '--workers' too, as in '--workers auto'.")
+    throw new InvalidOptionError(
+      `'--${kebabCase(name)}' is about workers; give '--workers' too, as in '--workers auto'.`,
+    )
   }
-  return { workers: { count, spread } as WorkersOptions }
+  return { workers: { count, ...given } as WorkersOptions }
 }
 
 /** Adds the flag that says where the status is served. */
