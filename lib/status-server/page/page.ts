@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { pagePolicy } from '../../net/page-policy.js'
 import { SCRIPT } from './script.js'
 import { STYLE } from './style.js'
 
@@ -55,18 +55,5 @@ ${table('connections', ['*number', '*address', '*waits for', 'for', 'unread', 'h
 </html>
 `
 
-/** Nothing runs on the page, and nothing is loaded, but what stands in it, and uPlot. */
-export const PAGE_POLICY = [
-  "default-src 'none'",
-  `script-src 'self' ${hashOf(SCRIPT)}`,
-  `style-src 'self' ${hashOf(STYLE)}`,
-  'img-src data:',
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ')
-
-function hashOf(text: string): string {
-  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`
-}
+/** The policy of the page, beside which uPlot is served. */
+export const PAGE_POLICY = pagePolicy(SCRIPT, STYLE, ["'self'"])
