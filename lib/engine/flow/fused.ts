@@ -1,13 +1,5 @@
 import type { Connection } from '../../connection.js'
-import {
-  type BywashError,
-  blame,
-  InvalidOptionError,
-  isFault,
-  type Reported,
-  StageError,
-  UntoldFaults,
-} from '../../errors.js'
+import { type BywashError, blame, isFault, type Reported, StageError, UntoldFaults } from '../../errors.js'
 import { isThenable, sizeOf } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import { type Encoded, type InBand, Reply, type Stage, settle, unanswered } from '../../stage.js'
@@ -24,48 +16,12 @@ import type { TextOutput } from '../rewrite/text-output.js'
 import { type ChunkUse, chunkUse } from './chunk-use.js'
 import type { Flow, Sink, Slowest } from './flow.js'
 import { Link, type Owner, openTransformer, type Receiver } from './link.js'
+import { Pieces } from './pieces.js'
 import { Probe, type Probed } from './probe.js'
-import { PIECE_BYTES } from './stream-marks.js'
+import { needsUpgrades, Upgrade, type UpgradeHost } from './upgrade.js'
 
 /** The part of a sink that a fused segment calls. */
 type FusedSink = Omit<Sink, 'inputClosed'>
-
-/**
- * Whether connections of a list take their chunks in pieces, by the list: because a stage says that it waits, or has returned
- * a promise once. All others take a chunk as a whole, which is faster.
- */
-const listsInPieces = new WeakMap<readonly PlannedStage[], boolean>()
-
-/** Whether one of the stages makes items of bytes, and so many of a long chunk. */
-function hasDecoder(stages: readonly PlannedStage[]): boolean {
-  return stages.some(
-    ({ accepts, emits, rewrites }) => accepts === 'bytes' && (emits !== 'bytes' || rewrites !== undefined),
-  )
-}
-
-function isInPieces(stages: readonly PlannedStage[]): boolean {
-  let known = listsInPieces.get(stages)
-  if (known === undefined) {
-    known = stages.some(({ stage }) => stage.waits !== undefined || stage.upgrades)
-    listsInPieces.set(stages, known)
-  }
-  return known
-}
-
-/** The owner of a segment whose list may become another one. */
-export interface UpgradeHost {
-  /** Notes the next list, and keeps from now on what comes; throws for a list that does not fit. */
-  readonly beginChange: (next: Stage<Buffer, Buffer>) => void
-  /** Goes on with the next list: the segment has given all its output. `rest` is what it has not taken. */
-  readonly change: (rest: unknown, outputEnded: boolean) => void
-}
-
-/** The error of `startTls()` on a list of which no stage says that it changes the connection. */
-export function needsUpgrades(): InvalidOptionError {
-  return new InvalidOptionError(
-    "connection.startTls(): give the stage that calls it 'upgrades: true', so that nothing behind its frame is taken.",
-  )
-}
 
 /**
  * The segments to which encoded items were passed in this tick. One callback ends the turns of all: nothing that their stages do
@@ -79,6 +35,7 @@ let pushedSegments: FusedSegment[] = []
  */
 export class FusedSegment implements Flow, Owner, Probed {
   readonly #stages: readonly PlannedStage[]
+  readonly #pieces: Pieces
   readonly #sink: FusedSink
   readonly #ownsItems: boolean
   /** The output that lends its memory to the sink, where the last stage has one; it is told whether the memory is free again. */
@@ -105,8 +62,6 @@ export class FusedSegment implements Flow, Owner, Probed {
   #failure: BywashError | undefined
   /** Whether chunks are taken in pieces, since a stage may wait. */
   #inPieces: boolean
-  /** Bytes of the longest piece; known once a chunk was cut. */
-  #pieceBytes = 0
   /** The number of links that wait. */
   #waits = 0
   /** The rest of a chunk that has come while a link waits or the sink is full. */
@@ -135,17 +90,8 @@ export class FusedSegment implements Flow, Owner, Probed {
   #untold: Map<Link, UntoldFaults> | undefined
   /** The source was told to hold back. */
   #isFull = false
-  /** Set where a stage of the list may change the connection. */
-  readonly #host: UpgradeHost | undefined
-  /** The last stage that may. */
-  #upgrader: Link | undefined
-  /** The stage that has changed to another list, and what was not taken of a chunk then. */
-  #becoming: Link | undefined
-  #residue: unknown
-  /** Input is dropped, while the connection goes over to TLS. */
-  #isHeld = false
-  /** Called once everything from before that has left the last stage. */
-  #whenQuiet: (() => void) | undefined
+  /** Set where a stage may change the connection. */
+  readonly #upgrade: Upgrade | undefined
   /** Items and bytes that have come in. */
   #items = 0
   bytes = 0
@@ -157,11 +103,12 @@ export class FusedSegment implements Flow, Owner, Probed {
     ownsItems = false,
     host: UpgradeHost | undefined = undefined,
   ) {
-    this.#host = host
+    if (host !== undefined) this.#upgrade = new Upgrade(host)
     this.#stages = stages
+    this.#pieces = Pieces.of(stages)
     this.#sink = sink
     this.#ownsItems = ownsItems
-    this.#inPieces = isInPieces(stages)
+    this.#inPieces = this.#pieces.areNeeded
     this.isDetached = this.#inPieces && stages.some(({ stage }) => stage.detached)
   }
 
@@ -194,7 +141,7 @@ export class FusedSegment implements Flow, Owner, Probed {
         link.after = this.#head
         link.next = this.first
         this.#head = link
-        if (planned.stage.upgrades) this.#upgrader ??= link
+        if (this.#upgrade !== undefined && planned.stage.upgrades) this.#upgrade.upgrader ??= link
         if (link.transformer.transform !== undefined) this.first = link
         if (link.transformer.readComplete !== undefined) this.#completes = true
       } catch (cause) {
@@ -233,7 +180,7 @@ export class FusedSegment implements Flow, Owner, Probed {
   }
 
   write(item: unknown): boolean {
-    if (this.#isHeld) return false
+    if (this.#upgrade?.isHeld) return false
     if (this.#state !== 'open') return true
     this.#items++
     this.bytes += sizeOf(this.#stages[0]?.accepts ?? 'bytes', item)
@@ -275,7 +222,7 @@ export class FusedSegment implements Flow, Owner, Probed {
   #takeRest(): void {
     while (this.rest !== undefined && this.#waits === 0 && (!this.sinkIsFull || this.isDetached)) {
       const rest = this.rest
-      const length = this.#stages[0]?.accepts === 'bytes' ? this.#pieceOf(rest as Buffer) : Infinity
+      const length = this.#pieces.firstOf(rest)
       if ((rest as Buffer).length > length) {
         this.rest = (rest as Buffer).subarray(length)
         this.#hand(this.first, (rest as Buffer).subarray(0, length))
@@ -284,50 +231,32 @@ export class FusedSegment implements Flow, Owner, Probed {
         this.#hand(this.first, rest)
       }
       // A frame that was gathered must not wait until more was taken.
-      if (this.#host !== undefined) this.complete(this.#head, this.#upgrader)
+      if (this.#upgrade !== undefined) this.complete(this.#head, this.#upgrade.upgrader)
     }
   }
 
-  /** Bytes of the next piece of a chunk. */
-  #pieceOf(rest: Buffer): number {
-    if (this.#host === undefined) return this.#longestPiece
-    const frameEnd = this.#stages[0]?.stage.frameEnd
-    if (frameEnd === undefined) return 1
-    const end = rest.indexOf(frameEnd)
-    return end === -1 ? rest.length : end + 1
-  }
-
-  /** Bytes of the longest piece. Bytes that stay bytes are not cut: however many wait, they are one item. */
-  get #longestPiece(): number {
-    if (this.#pieceBytes === 0) this.#pieceBytes = hasDecoder(this.#stages) ? PIECE_BYTES : Infinity
-    return this.#pieceBytes
-  }
-
   holdInput(whenQuiet: () => void): string {
-    if (this.#upgrader === undefined || this.#state === 'done') throw needsUpgrades()
+    const upgrade = this.#upgrade
+    if (upgrade === undefined || this.#state === 'done') throw needsUpgrades()
+    upgrade.hold(whenQuiet)
     this.#waits++
-    this.#isHeld = true
     this.#isFull = true
-    for (const dropped of [this.rest, this.#residue])
-      this.bytes -= (dropped as Buffer | undefined)?.length ?? 0
+    this.#drop(this.rest as Buffer | undefined)
+    this.#drop(upgrade.takeResidue())
     this.rest = undefined
-    this.#residue = undefined
-    this.#whenQuiet = whenQuiet
     if (!this.#busy) this.endTurnSoon()
-    return this.#upgrader.planned.name
+    return upgrade.name
+  }
+
+  /** Counts bytes no more that were not taken. */
+  #drop(bytes: Buffer | undefined): void {
+    this.bytes -= bytes?.length ?? 0
   }
 
   releaseInput(): void {
     this.#waits--
-    this.#isHeld = false
+    if (this.#upgrade !== undefined) this.#upgrade.isHeld = false
     this.endTurn()
-  }
-
-  #callWhenQuiet(): void {
-    for (let link = this.#upgrader?.after; link !== undefined; link = link.after) if (link.waits) return
-    const whenQuiet = this.#whenQuiet
-    this.#whenQuiet = undefined
-    whenQuiet?.()
   }
 
   overdue(limit: number): PlannedStage | undefined {
@@ -339,7 +268,7 @@ export class FusedSegment implements Flow, Owner, Probed {
 
   unfinished(): boolean {
     for (let link = this.#head; link !== undefined; link = link.after) if (link.frame !== 0) return true
-    return this.#isHeld
+    return this.#upgrade?.isHeld === true
   }
 
   unanswered(time: number): BywashError | undefined {
@@ -450,8 +379,8 @@ export class FusedSegment implements Flow, Owner, Probed {
   }
 
   #tellLate(error: BywashError): void {
-    if (this.#becoming === undefined) this.#sink.fail(error)
-    else this.#sink.report(error)
+    if (this.#upgrade?.isBecoming) this.#sink.report(error)
+    else this.#sink.fail(error)
   }
 
   #hand(link: Receiver | undefined, item: unknown): void {
@@ -581,7 +510,7 @@ export class FusedSegment implements Flow, Owner, Probed {
     this.#waits++
     if (this.#inPieces) return
     this.#inPieces = true
-    listsInPieces.set(this.#stages, true)
+    this.#pieces.areNeeded = true
   }
 
   unhold(): void {
@@ -697,8 +626,7 @@ export class FusedSegment implements Flow, Owner, Probed {
   }
 
   #failBecoming(what: string): void {
-    const { planned } = this.#becoming as Link
-    this.#failure = new StageError(planned.name, `called become() ${what}`)
+    this.#failure = this.#upgrade?.refusal(what)
     this.#state = 'failing'
   }
 
@@ -714,16 +642,14 @@ export class FusedSegment implements Flow, Owner, Probed {
 
   become(link: Link, next: Stage<Buffer, Buffer>): void {
     const { name, stage } = link.planned
-    if (this.#host === undefined || !stage.upgrades) {
+    if (this.#upgrade === undefined || !stage.upgrades) {
       throw new StageError(
         name,
         "called become(), but does not say 'upgrades: true'. Add it to the options of the stage, so that nothing behind the frame is taken.",
       )
     }
     if (!this.#isSound) return
-    this.#host.beginChange(next)
-    this.#residue = this.rest
-    this.#becoming = link
+    this.#upgrade.begin(link, next, this.rest)
     this.#stopThrough(link)
     link.stop('ended')
     this.#state = 'becoming'
@@ -769,7 +695,7 @@ export class FusedSegment implements Flow, Owner, Probed {
     this.#busy = true
     this.#takeRest()
     this.complete(this.#head)
-    const outputEnded = this.#endsOutput && !this.#isHeld && this.#flushOutput()
+    const outputEnded = this.#endsOutput && !this.#upgrade?.isHeld && this.#flushOutput()
     let flushed = false
     while (this.#state !== 'open' && !flushed && this.rest === undefined && this.#waits === 0) {
       flushed = this.#flush(this.#head)
@@ -793,18 +719,13 @@ export class FusedSegment implements Flow, Owner, Probed {
       this.#sink.drained()
     }
     if (this.#readyCallbacks !== undefined) this.tellReady()
-    if (this.#whenQuiet !== undefined) this.#callWhenQuiet()
+    this.#upgrade?.callWhenQuiet()
   }
 
   #finish(): void {
     if (this.#state === 'becoming') this.#checkBorder()
     if (this.#state === 'becoming') {
-      this.#state = 'done'
-      const rest = this.#residue
-      this.#residue = undefined
-      if (rest !== undefined) this.bytes -= (rest as Buffer).length
-      if (this.#endsOutput) this.#sink.outputEnded()
-      this.#host?.change(rest, this.#endsOutput || this.#outputEnded)
+      this.#becomeNext(this.#upgrade as Upgrade)
       return
     }
     const terminated = this.#state === 'terminating'
@@ -818,16 +739,21 @@ export class FusedSegment implements Flow, Owner, Probed {
     }
   }
 
+  #becomeNext(upgrade: Upgrade): void {
+    this.#state = 'done'
+    const rest = upgrade.takeResidue()
+    this.#drop(rest)
+    if (this.#endsOutput) this.#sink.outputEnded()
+    upgrade.change(rest, this.#endsOutput || this.#outputEnded)
+  }
+
   /** Refuses to become another list inside of a frame, the beginning of which would be lost. */
   #checkBorder(): void {
-    for (let link = this.#head; link !== this.#becoming; link = link?.after) {
-      if (link?.frame !== 0) {
-        this.#failBecoming(
-          `inside a frame, of which '${link?.planned.name}' has the beginning. Call it in 'transform', or return a promise from there until it is called.`,
-        )
-        return
-      }
-    }
+    const stage = this.#upgrade?.unfinished(this.#head)
+    if (stage === undefined) return
+    this.#failBecoming(
+      `inside a frame, of which '${stage}' has the beginning. Call it in 'transform', or return a promise from there until it is called.`,
+    )
   }
 
   complete(first: Link | undefined, end: Link | undefined = undefined): void {

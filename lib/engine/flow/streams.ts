@@ -13,7 +13,7 @@ import { noAnswer } from '../drive/timeout-errors.js'
 import type { Plan } from '../plan.js'
 import type { PlannedStage, Segment } from '../planned-stage.js'
 import type { Flow, Sink, Slowest } from './flow.js'
-import { FusedSegment, needsUpgrades } from './fused.js'
+import { FusedSegment } from './fused.js'
 import { guardStream } from './guard-stream.js'
 import { ITEM_BYTES } from './link.js'
 import {
@@ -29,6 +29,7 @@ import {
 } from './part.js'
 import { HIGH_WATER_MARK, PIECE_BYTES } from './stream-marks.js'
 import { through } from './through.js'
+import { needsUpgrades } from './upgrade.js'
 
 /**
  * Runs segments as streams, each feeding the next. They are joined here and not with `stream.pipeline`, so that output from
