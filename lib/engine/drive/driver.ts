@@ -138,39 +138,20 @@ export class ConnectionDriver extends FlowOwner implements SocketEvents, Sink, W
     this.#abortFlow(strayFailure(this.connection.counts, cause))
   }
 
-  /** Ends the connection for a promise of one of its stages that has rejected; called by the connection. */
+  // Called by the connection
+
+  /** Ends the connection for a promise of one of its stages that has rejected. */
   failLater(error: BywashError): void {
     this.#abortFlow(error)
   }
 
-  /** Sets an idle timeout in place of the listener's; called by the connection. */
+  /** Sets an idle timeout in place of the listener's. */
   setIdleTimeout(timeout: IdleTimeout): void {
     this.#idleLimit?.end()
     if (this.#state !== 'closed') this.#idleLimit = new IdleLimit(this, timeout, this.connection.clock)
   }
 
-  // Observed: called by the book. The other members are those of FlowOwner.
-
-  /** Functions of this one driver stand in front of its methods, so that connections that nobody taps do not ask. */
-  tap(see: SeeItem | undefined): void {
-    if (see === undefined) {
-      Reflect.deleteProperty(this, 'onData')
-      Reflect.deleteProperty(this, 'send')
-    } else {
-      const { onData, send } = ConnectionDriver.prototype
-      this.onData = chunk => {
-        see('in', chunk)
-        onData.call(this, chunk)
-      }
-      this.send = bytes => {
-        see('out', bytes)
-        send.call(this, bytes)
-      }
-    }
-    this.flow?.tap(see)
-  }
-
-  /** Goes over to TLS; called by the connection. */
+  /** Goes over to TLS. */
   startTls(options: TlsOptions): Promise<void> {
     const { duplex } = this
     const what = this.#refusalOfTls()
@@ -234,6 +215,27 @@ export class ConnectionDriver extends FlowOwner implements SocketEvents, Sink, W
       closing.error = error
     }
     this.onClose()
+  }
+
+  // Observed: called by the book. The other members are those of FlowOwner.
+
+  /** Functions of this one driver stand in front of its methods, so that connections that nobody taps do not ask. */
+  tap(see: SeeItem | undefined): void {
+    if (see === undefined) {
+      Reflect.deleteProperty(this, 'onData')
+      Reflect.deleteProperty(this, 'send')
+    } else {
+      const { onData, send } = ConnectionDriver.prototype
+      this.onData = chunk => {
+        see('in', chunk)
+        onData.call(this, chunk)
+      }
+      this.send = bytes => {
+        see('out', bytes)
+        send.call(this, bytes)
+      }
+    }
+    this.flow?.tap(see)
   }
 
   // SocketEvents
