@@ -2,12 +2,9 @@ import type { Duplex } from 'node:stream'
 import { type Connection, resetDuplex } from '../../connection.js'
 import type { BywashError, StageError } from '../../errors.js'
 import type { Reason } from '../../outcome.js'
-import { CloseState } from './close-state.js'
+import { CloseState, LINGER_MS } from './close-state.js'
 import { onFinish } from './socket-events.js'
 import { TurnWriter } from './turn-writer.js'
-
-/** The time to wait for the peer's FIN after ours. */
-const LINGER_MS = 2_000
 
 const NOTHING = Buffer.alloc(0)
 

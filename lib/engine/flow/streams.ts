@@ -2,7 +2,7 @@ import type { AsyncResource } from 'node:async_hooks'
 import { nextTurn } from '../../clock.js'
 import type { Connection } from '../../connection.js'
 import { type BywashError, blame, isFault, type Reported, StageError, UntoldFaults } from '../../errors.js'
-import { asBuffer, sizeOf, wrongKind } from '../../kind.js'
+import { asBuffer, ITEM_BYTES, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import { type InBand, Reply } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
@@ -15,7 +15,6 @@ import type { PlannedStage, Segment } from '../planned-stage.js'
 import type { Flow, Sink, Slowest } from './flow.js'
 import { FusedSegment } from './fused.js'
 import { guardStream } from './guard-stream.js'
-import { ITEM_BYTES } from './link.js'
 import {
   addReport,
   flushUnlessFailed,
