@@ -43,7 +43,7 @@ const WEBSOCKET_FLAGS: ListenerOptions = {
   ...Object.fromEntries(
     Object.entries(WEBSOCKET_OPTIONS).map(([name, option]) => [
       websocketFlag(name),
-      // One that is not given must stay absent, since those that are ask for WebSockets.
+      // A flag that is not given must stay absent: any that is given asks for WebSockets.
       { ...withDefaultInHelp(option), group: 'WebSocket' },
     ]),
   ),

@@ -105,7 +105,7 @@ export async function openStatusServer(
   })
   server.maxConnections = MAX_SOCKETS
   server.timeout = IDLE_TIMEOUT_MS
-  // Somebody who looks is no reason for a process to live on.
+  // A reader of the status must not keep the process alive.
   server.on('connection', socket => socket.unref())
   await openServer(server, settings.bind)
   server.unref()

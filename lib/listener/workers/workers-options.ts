@@ -7,7 +7,7 @@ import { showValue } from '../../options/show-value.js'
 import { writtenAs } from '../../options/written-as.js'
 import type { ListenAddress } from '../address/listen-address.js'
 
-/** Who gives the connections to the workers. */
+/** The party that hands the connections to the workers. */
 export type Spread = 'primary' | 'kernel'
 
 /** A limit beyond the number of cores of any machine. */
@@ -32,7 +32,7 @@ export const WORKERS_OPTIONS = {
     details:
       'With `spread` `kernel` only. Of the heap it is the part for what lives long (the `maxOldGenerationSizeMb` of `node:worker_threads`); Buffers are outside of it. Where Node was started with `--max-old-space-size`, that is the limit.',
     absent: 'the limit that Node has for the machine',
-    // A thread with less has no room for the program itself.
+    // With less, a thread has no room for the program itself.
     minimum: 16_777_216,
     unit: 'bytes',
   }),
@@ -120,7 +120,7 @@ function checkKernel(address: ListenAddress, node: string, platform: string): vo
       `listen(): 'spread' is 'kernel', ${why}; or leave 'spread' out, and the primary spreads the connections.`,
     )
   const [major = 0, minor = 0] = node.split('.').map(Number)
-  // It came with 22.12 and 23.1.
+  // `reusePort` came with Node 22.12 and 23.1.
   if (major < 22 || (major === 22 && minor < 12) || (major === 23 && minor < 1)) {
     throw refuse(`which Node can do from 22.12 on, and this is ${node}: upgrade Node`)
   }
