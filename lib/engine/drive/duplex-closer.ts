@@ -60,7 +60,7 @@ export abstract class DuplexCloser extends TurnWriter {
   protected linger(reason: Reason, error: Error | undefined): void {
     this.uncork()
     const { duplex } = this
-    if (this.#beginToClose(reason, error)) return
+    if (this.beginToClose(reason, error)) return
     if (duplex.writableLength > 0 || !duplex.readableEnded) this.startHalfCloseTimer()
     if (duplex.writableFinished) this.onFinish()
     else duplex.on('finish', onFinish)
@@ -77,7 +77,7 @@ export abstract class DuplexCloser extends TurnWriter {
   protected reset(reason: Reason, error: StageError): void {
     this.uncork()
     const { duplex } = this
-    if (this.#beginToClose(reason, error)) return
+    if (this.beginToClose(reason, error)) return
     const reset = () => resetDuplex(duplex, error)
     if (duplex.writableLength === 0) {
       reset()
@@ -89,7 +89,7 @@ export abstract class DuplexCloser extends TurnWriter {
   }
 
   /** Notes why the connection ends, and discards input from now on; true where its duplex was closed before, so that this is the end. */
-  #beginToClose(reason: Reason, error: Error | undefined): boolean {
+  protected beginToClose(reason: Reason, error: Error | undefined): boolean {
     const { closing } = this
     closing.reason = reason
     closing.error = error

@@ -47,12 +47,12 @@ export abstract class FlowOwner extends DuplexCloser implements Observed {
 
   /** Opens the stages, or leaves that to the first chunk. */
   protected beginFlow(plan: Plan, sink: Sink): void {
-    if (plan.dormant === undefined) this.#open(plan, sink)
-    else this.#greet(plan.dormant)
+    if (plan.dormant === undefined) this.openFlow(plan, sink)
+    else this.greet(plan.dormant)
   }
 
   /** Opens the stages in a scope, so that their timers belong to this connection, and not to the listening socket. */
-  #open(plan: Plan, sink: Sink): void {
+  protected openFlow(plan: Plan, sink: Sink): void {
     const scope = newScope()
     this.#openedIn = scope.asyncId()
     this.noteSocket()
@@ -61,10 +61,10 @@ export abstract class FlowOwner extends DuplexCloser implements Observed {
     this.corked = true
     scope.runInAsyncScope(flow.open, flow, this.connection, scope)
     if (this.corked) this.uncorkSoon()
-    this.#observeFlow()
+    this.observeFlow()
   }
 
-  #greet(dormant: DormantFlow): void {
+  protected greet(dormant: DormantFlow): void {
     this.#dormant = dormant
     if (dormant.greeting === undefined) return
     this.write(dormant.greeting)
@@ -78,11 +78,11 @@ export abstract class FlowOwner extends DuplexCloser implements Observed {
     const flow = wakeFlow(dormant, sink, this.settings.ownsChunks, this.connection)
     this.flow = flow
     this.#dormant = undefined
-    this.#observeFlow()
+    this.observeFlow()
     return flow
   }
 
-  #observeFlow(): void {
+  protected observeFlow(): void {
     this.settings.book?.taps?.reopened(this)
     if (this.stageBook?.look !== undefined) this.observe(this.stageBook.look)
   }
@@ -92,7 +92,7 @@ export abstract class FlowOwner extends DuplexCloser implements Observed {
     this.settings.onList?.(plan)
     this.stageBook?.close(counts)
     this.stageBook = this.settings.book?.stageBook(plan.listed)
-    this.#observeFlow()
+    this.observeFlow()
   }
 
   /** Ends the input of the flow. What the stages start then belongs to this connection. */
