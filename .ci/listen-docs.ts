@@ -4,6 +4,7 @@ import { TLS_FILE_OPTIONS } from '../lib/config/tls-files.js'
 import { WEBSOCKET_OPTIONS } from '../lib/listener/websocket/websocket-options.js'
 import { WORKERS_OPTIONS } from '../lib/listener/workers/workers-options.js'
 import type { Option, OptionTable } from '../lib/options/option.js'
+import { formatQuantity } from '../lib/options/quantity.js'
 import { STATUS_OPTIONS } from '../lib/status-server/status-options.js'
 
 /** Renews the tables of the keys of `listen:`, `tls:`, `websocket:`, `status:` and `workers:`, from `<!-- listen -->` and the like to `<!-- end -->`. */
@@ -36,13 +37,13 @@ function tableOf(options: OptionTable): string {
 const MAX_TELLING = 1_000_000
 
 function valuesOf(option: Option): string {
-  const { type, unit, isList, choices = [], minimum, maximum = 0 } = option
+  const { type, unit, isList, choices = [], minimum = 0, maximum = 0 } = option
   if (isList) return 'a text, or a list of them'
   if (unit === 'ms') return 'a time'
   if (type === 'boolean') return '`true`, `false`'
   if (type === 'choice') return choices.map(choice => `\`${choice}\``).join(', ')
   if (type !== 'integer') return 'a text'
-  return maximum > MAX_TELLING ? `from ${minimum}` : valuesInWords(option)
+  return maximum > MAX_TELLING ? `from ${formatQuantity(minimum, unit)}` : valuesInWords(option)
 }
 
 function defaultOf(option: Option): string {

@@ -381,4 +381,7 @@ t.test('workers are the same for all listeners, and have to suit each of them', 
   t.match(await problemsOf(file('{ count: 2, spread: kernel }', '{ path: ./a.sock }')), [
     /^1:10: 'workers': 'spread' is 'kernel', which .*; or leave 'spread' out/,
   ])
+  t.match(await problemsOf(file('{ count: 2, maxHeapSize: 512MiB }', '{ port: 1 }')), [
+    /^1:10: 'workers': 'maxHeapSize' is for threads, .*: give 'spread' 'kernel', or start Node with/,
+  ])
 })
