@@ -106,5 +106,5 @@ function range({ unit, minimum = 0, maximum }: Option): string {
   if (unit === 'ms') {
     return `It must be a time such as 500ms, 15s or 5m, ${minimum === 0 ? '' : `from ${minimum}ms on, `}at most 24 days.`
   }
-  return `It must be a whole number, from ${minimum} to ${maximum}.`
+  return `It must be a whole number, from ${formatQuantity(minimum, unit)} to ${maximum}.`
 }

@@ -119,13 +119,15 @@ t.test('the help has every flag in a group, with what it does and its default', 
 })
 
 t.test('a wrong value says what is allowed, and exits 2', async t => {
-  const count = (least: number, most: number) => `It must be a whole number, from ${least} to ${most}.`
+  const count = (least: number | string, most: number) =>
+    `It must be a whole number, from ${least} to ${most}.`
   const time = 'It must be a time such as 500ms, 15s or 5m, at most 24 days.'
   const range = `It is a list of addresses and CIDR ranges, such as '10.0.0.0/8' and '2001:db8::/32'; got`
   for (const [flag, value, message] of [
     ['--host <host>', '', 'It is an address or a host name, such as \'127.0.0.1\'; got "".'],
     ['--max-connections <number>', '0', count(1, 2_147_483_647)],
     ['--max-connections-per-address <number>', '-1', count(0, 2_147_483_647)],
+    ['--max-heap-size <bytes>', '1MiB', count('16MiB', Number.MAX_SAFE_INTEGER)],
     ['--allow <range>', '10.0.0.0/99', `${range} "10.0.0.0/99".`],
     ['--deny <range>', 'localhost', `${range} "localhost".`],
     ['--idle-timeout <time>', '5x', time],
