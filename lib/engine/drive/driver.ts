@@ -24,6 +24,7 @@ import {
   UntoldFaults,
 } from '../../errors.js'
 import { confirmEnd } from '../../net/confirm-end.js'
+import type { ChunkUse } from '../../net/socket-reader.js'
 import type { TlsOptions } from '../../options/tls-options.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { Reply } from '../../stage.js'
@@ -33,7 +34,6 @@ import { publishStageError, STAGE_ERROR } from '../../status/diagnostics.js'
 import type { LookAt, Wait } from '../../status/look.js'
 import type { StageBook } from '../../status/stage-book.js'
 import type { SeeItem } from '../../status/taps/tap-event.js'
-import type { ChunkUse } from '../flow/chunk-use.js'
 import type { DormantFlow } from '../flow/dormant-flow.js'
 import type { Flow, Sink } from '../flow/flow.js'
 import { flowOf, wakeFlow } from '../flow/open-flow.js'
@@ -375,6 +375,10 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   get chunkUse(): ChunkUse {
     return this.#isDiscarding ? 'none' : (this.#flow ?? this.#wake()).chunkUse
+  }
+
+  get isChunkFree(): boolean {
+    return this.#flow?.isChunkFree ?? true
   }
 
   onData(chunk: Buffer): void {

@@ -9,8 +9,18 @@ import {
   UntoldFaults,
 } from '../../errors.js'
 import { isThenable, sizeOf } from '../../kind.js'
+import type { ChunkUse } from '../../net/socket-reader.js'
 import type { Outcome } from '../../outcome.js'
-import { type Encoded, type InBand, Reply, type Stage, settle, unanswered } from '../../stage.js'
+import {
+  type Encoded,
+  holdsChunk,
+  type InBand,
+  Reply,
+  type Stage,
+  settle,
+  type Transformer,
+  unanswered,
+} from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import type { LookAt, Wait } from '../../status/look.js'
 import type { SeeItem } from '../../status/taps/tap-event.js'
@@ -21,7 +31,7 @@ import { BlockTransformer } from '../rewrite/block-lines.js'
 import { LoopTransformer } from '../rewrite/line-loop.js'
 import { RewrittenTransformer } from '../rewrite/rewritten.js'
 import type { TextOutput } from '../rewrite/text-output.js'
-import { type ChunkUse, chunkUse } from './chunk-use.js'
+import { chunkUse } from './chunk-use.js'
 import type { Flow, Sink, Slowest } from './flow.js'
 import { Link, type Owner, openTransformer, type Receiver } from './link.js'
 import { Probe, type Probed } from './probe.js'
@@ -83,6 +93,8 @@ export class FusedSegment implements Flow, Owner, Probed {
   readonly #ownsItems: boolean
   /** The output that lends its memory to the sink, where the last stage has one; it is told whether the memory is free again. */
   #lender: TextOutput | undefined
+  /** Set where the first stage passes chunks on. */
+  #passer: Transformer<unknown, unknown> | undefined
   /** The first stage. */
   #head: Link | undefined
   /** The first stage that has a `transform`, or what times it. */
@@ -213,6 +225,7 @@ export class FusedSegment implements Flow, Owner, Probed {
     const { transformer, next } = link ?? {}
     if (transformer instanceof BlockTransformer) transformer.inPlace = true
     if (transformer instanceof LoopTransformer && next === undefined) this.#lender = transformer.lend()
+    if (link?.planned.stage.passesOn) this.#passer = transformer
   }
 
   /** Starts the stages, last to first. */
@@ -229,7 +242,23 @@ export class FusedSegment implements Flow, Owner, Probed {
   }
 
   get chunkUse(): ChunkUse {
-    return this.#inPieces ? 'any' : chunkUse(this.#stages)
+    // Where a stage waits, it keeps what comes.
+    if (this.#inPieces && (this.#passer === undefined || this.#waits > 0 || this.rest !== undefined))
+      return 'any'
+    return chunkUse(this.#stages)
+  }
+
+  get isChunkFree(): boolean {
+    if (this.#passer === undefined) return this.isFlushed
+    return this.rest === undefined && this.#passer[holdsChunk]?.() === false
+  }
+
+  get outputUse(): ChunkUse {
+    return this.#ownsItems ? 'sink' : 'any'
+  }
+
+  get isFlushed(): boolean {
+    return this.#sink.isFlushed
   }
 
   write(item: unknown): boolean {
@@ -762,8 +791,12 @@ export class FusedSegment implements Flow, Owner, Probed {
     }
   }
 
-  /** Ends a turn: gathered items go on, the stages are flushed if this is the end, and then the sink is told. */
-  endTurn(): void {
+  /**
+   * Ends a turn: gathered items go on, the stages are flushed if this is the end, and then the sink is told.
+   *
+   * @param isRead - Whether a stage has read what it gives from elsewhere.
+   */
+  endTurn(isRead = false): void {
     this.#turnDue = false
     if (this.#state === 'done') return
     this.#busy = true
@@ -777,7 +810,7 @@ export class FusedSegment implements Flow, Owner, Probed {
     }
     this.#passUntold()
     this.#busy = false
-    this.sinkIsFull = !this.#sink.endTurn()
+    this.sinkIsFull = !this.#sink.endTurn(isRead && this.#ownsItems)
     if (outputEnded && !flushed) this.#endSink()
     this.#probe?.turnEnded()
     const hasPushed = this.#hasPushed

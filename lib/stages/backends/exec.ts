@@ -10,6 +10,7 @@ import { SideWrites } from '../../side-writes.js'
 import {
   type Controller,
   type HoldingController,
+  holdsChunk,
   internalStage,
   type Transformer,
   type TransformerStage,
@@ -116,6 +117,7 @@ export const exec = defineStage({
       accepts: 'bytes',
       emits: 'bytes',
       detached: true,
+      passesOn: true,
       sideWrites,
       waits: 'for its program, until that takes more and when the client has ended',
       open: connection => new Exec(shared, connection),
@@ -209,6 +211,10 @@ class Exec implements Transformer<Buffer, Buffer>, ProgramOwner {
     ;(this.#bridge as Bridge).flush()
   }
 
+  [holdsChunk](): boolean {
+    return this.#bridge?.holdsChunk === true
+  }
+
   [unanswered](time: number): BywashError {
     const what = `has waited ${formatDuration(time)} for '${this.#name}', which neither takes nor gives anything.`
     return new ExecError('exec', what, this.#hasAnswered)
@@ -216,6 +222,7 @@ class Exec implements Transformer<Buffer, Buffer>, ProgramOwner {
 
   close(): void {
     this.#isClosed = true
+    this.#bridge?.writeNow()
     this.#connection.clock.clearTimeout(this.#timer)
     this.#program?.stop()
     this.#stderr?.end()

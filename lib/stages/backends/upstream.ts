@@ -13,6 +13,7 @@ import type { Outcome } from '../../outcome.js'
 import {
   type Controller,
   type HoldingController,
+  holdsChunk,
   internalStage,
   type Transformer,
   type TransformerStage,
@@ -100,6 +101,7 @@ export const upstream = defineStage({
       emits: 'bytes',
       asks: proxyProtocol !== undefined,
       detached: true,
+      passesOn: true,
       statusSource: { of: settings, upstreams: () => servers.map(({ counts }) => counts.status) },
       waits: 'for its server, until that takes more and when the client has ended',
       open: connection => new Upstream(settings, connection, proxyProtocol),
@@ -173,6 +175,10 @@ class Upstream implements Transformer<Buffer, Buffer> {
     return this.#open?.bridge.isAwaited === true
   }
 
+  [holdsChunk](): boolean {
+    return this.#open?.bridge.holdsChunk === true
+  }
+
   [unanswered](time: number): BywashError {
     const { name = 'a connection', bridge } = this.#open ?? {}
     const what = `has waited ${formatDuration(time)} for ${name}, which neither takes nor answers anything.`
@@ -186,7 +192,10 @@ class Upstream implements Transformer<Buffer, Buffer> {
     const isCutOff = !bridge.isComplete && reason !== 'terminated' && reason !== 'shutdown'
     // Half a request must not look complete, and nobody waits for the answer to a whole one.
     if (isCutOff) resetDuplex(socket)
-    else socket.destroy()
+    else {
+      bridge.writeNow()
+      socket.destroy()
+    }
   }
 }
 

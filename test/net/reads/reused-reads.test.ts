@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import { connect, createServer, type Server, Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { type SocketEvents, setDriver } from '../../../lib/engine/drive/socket-events.js'
-import type { ChunkUse } from '../../../lib/engine/flow/chunk-use.js'
+import { stopReadingAtPause } from '../../../lib/listener/socket-options.js'
 import {
   loadReads,
   MAX_SWEPT,
@@ -10,9 +10,9 @@ import {
   ReusedReads,
   readsFor,
   readsInUse,
-} from '../../../lib/listener/reads/reused-reads.js'
-import { findUserBuffers, proved, UserBuffers } from '../../../lib/listener/reads/user-buffers.js'
-import { stopReadingAtPause } from '../../../lib/listener/socket-options.js'
+} from '../../../lib/net/reads/reused-reads.js'
+import { findUserBuffers, proved, UserBuffers } from '../../../lib/net/reads/user-buffers.js'
+import type { ChunkUse } from '../../../lib/net/socket-reader.js'
 import { turn } from '../../../lib/testing/turns.js'
 
 const LONG = 'l'.repeat(20_000)
@@ -21,7 +21,7 @@ const isWindows = process.platform === 'win32'
 /** A driver that keeps every chunk as it was given. */
 class Keeper extends EventEmitter implements SocketEvents {
   chunkUse: ChunkUse = 'any'
-  isFlushed = true
+  isChunkFree = true
   readonly chunks: Buffer[] = []
   /** The text of each chunk when it came. */
   readonly texts: string[] = []
@@ -161,14 +161,14 @@ t.test('a socket whose reads are long is read into memory of its own', { skip: i
   const own = await send(LONG)
   const again = await send(LONG)
   t.equal(own.buffer, again.buffer, 'it is used again')
-  keeper.isFlushed = false
+  keeper.isChunkFree = false
   const written = await send(LONG)
   t.equal(written.buffer, own.buffer)
   const texts = String(written)
   const next = await send(LONG.toUpperCase())
   t.equal(String(written), texts, 'but not while the socket holds output')
   t.not(next.buffer, own.buffer, 'the next read has other memory')
-  keeper.isFlushed = true
+  keeper.isChunkFree = true
   const last = await send(LONG)
   for (let count = 0; count < 4; count++) {
     const short = await send('short')

@@ -1,6 +1,5 @@
 import { Socket } from 'node:net'
-import { driverOf } from '../../engine/drive/socket-events.js'
-import type { ChunkUse } from '../../engine/flow/chunk-use.js'
+import { type ChunkUse, readerOf } from '../socket-reader.js'
 import {
   findUserBuffers,
   handleOf,
@@ -76,13 +75,13 @@ export class ReusedReads {
     const bytes = length === memory.length ? memory : memory.subarray(0, length)
     // As without this: a socket that is paused reads once more, and keeps that until it goes on.
     if (!socket.readableFlowing || socket.readableLength > 0) return socket.push(copyOf(bytes, 'any'))
-    const driver = driverOf(socket)
-    const use = driver.chunkUse
+    const by = readerOf(socket)
+    const use = by.chunkUse
     const isLong = length >= MIN_LONG_READ
     const isShared = memory === this.#shared
     const isInPlace = use === 'none' || (use === 'sink' && isLong && !isShared)
-    driver.onData(isInPlace ? bytes : copyOf(bytes, use))
-    if (!isShared) this.#reuse(socket, isLong, !isInPlace || use === 'none' || driver.isFlushed)
+    by.onData(isInPlace ? bytes : copyOf(bytes, use))
+    if (!isShared) this.#reuse(socket, isLong, !isInPlace || use === 'none' || by.isChunkFree)
     else if (isLong && use === 'sink') this.#own(socket)
     return true
   }
