@@ -65,10 +65,10 @@ export abstract class TurnWriter {
     else this.#pending = [this.#pending, bytes]
   }
 
-  endTurn(isRead = this.defers): boolean {
+  endTurn(isRead = false): boolean {
     const pending = this.#pending
     if (pending !== undefined && !this.corked) {
-      if (isRead && this.#pendingBytes <= MAX_DUE_BYTES) {
+      if ((isRead || this.defers) && this.#pendingBytes <= MAX_DUE_BYTES) {
         this.#writeLater()
         return !this.outputFull
       }
