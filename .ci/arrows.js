@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 /** What each room may import besides itself. A file of lib/ that is not named here is of the room `contract`. */
 const MAY_IMPORT = {
   options: ['errors.ts'],
-  net: ['errors.ts'],
+  net: ['clock.ts', 'errors.ts'],
   status: ['contract', 'options'],
   contract: ['net/socket-reader.ts', 'options', 'status/source.ts'],
   engine: ['contract', 'net', 'options', 'status'],

@@ -249,8 +249,8 @@ export class FusedSegment implements Flow, Owner, Probed {
   }
 
   get isChunkFree(): boolean {
-    if (this.#passer === undefined) return this.isFlushed
-    return this.rest === undefined && this.#passer[holdsChunk]?.() === false
+    const passer = this.#passer
+    return passer === undefined ? this.isFlushed : this.rest === undefined && !passer[holdsChunk]?.()
   }
 
   get outputUse(): ChunkUse {

@@ -1,4 +1,5 @@
 import { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
 import { type ChunkUse, readerOf } from '../socket-reader.js'
 import {
   findUserBuffers,
@@ -58,8 +59,8 @@ export class ReusedReads {
     }
   }
 
-  /** Reads a socket, for its driver, from now on; does nothing where somebody else may read it, or where it was read already. */
-  begin(socket: Socket): void {
+  /** Reads a socket, for its reader, from now on; does nothing where somebody else may read it, or where it was read already. */
+  begin(socket: Readable): void {
     if (isPlain(socket)) this.#buffers.install(socket, this.#shared, this.#onRead, this.#takeNext)
   }
 
@@ -135,10 +136,10 @@ function copyOf(bytes: Buffer, use: ChunkUse): Buffer {
 }
 
 /** Whether a socket is one of TCP or of a unix socket, from which nobody reads and nothing was read. */
-function isPlain(socket: Socket): boolean {
+function isPlain(socket: Readable): socket is Socket {
   return (
     Object.getPrototypeOf(socket) === Socket.prototype &&
-    typeof handleOf(socket)?.useUserBuffer === 'function' &&
+    typeof handleOf(socket as Socket)?.useUserBuffer === 'function' &&
     socket.readableLength === 0 &&
     socket.readableEncoding === null &&
     socket.listenerCount('data') === 0 &&
@@ -168,8 +169,8 @@ export async function loadReads(): Promise<void> {
   reads = await loading
 }
 
-/** Reads a socket into memory that is used again, where that is possible. Called before its driver starts. */
-export function reuseReads(socket: Socket): void {
+/** Reads a socket into memory that is used again, where that is possible. Called when it has a reader, and before anybody listens to it. */
+export function reuseReads(socket: Readable): void {
   reads?.begin(socket)
 }
 

@@ -1,28 +1,15 @@
-import { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
-import { nextTurn } from '../../clock.js'
+import { type DueWriter, MAX_DUE_BYTES, writeLater } from '../../net/due-writes.js'
 import { reuseReads } from '../../net/reads/reused-reads.js'
 import { type ChunkUse, type SocketReader, setReader } from '../../net/socket-reader.js'
 import type { HoldingController } from '../../stage.js'
-
-/** Up to this many bytes leave in the check phase of this turn of the event loop, behind the reads of all sockets. */
-const MAX_DUE_BYTES = 4_096
-
-/** The bridges whose bytes leave in the check phase. */
-let due: Bridge[] = []
-
-function writeDue(): void {
-  const bridges = due
-  due = []
-  for (const bridge of bridges) bridge.writeNow()
-}
 
 /**
  * Joins a transformer to the two ends of something that works elsewhere, such as the socket of another server: what the
  * transformer takes is written to the one, and what comes from the other is enqueued. Both ways wait for a slow reader, and the
  * end of one direction leaves the other open.
  */
-export class Bridge implements SocketReader {
+export class Bridge implements SocketReader, DueWriter {
   readonly #controller: HoldingController<Buffer>
   readonly #writable: Writable
   readonly #readable: Readable
@@ -49,10 +36,8 @@ export class Bridge implements SocketReader {
     this.#writable = writable
     this.#readable = readable
     writable.on('finish', () => this.#finishFlush())
-    if (readable instanceof Socket) {
-      setReader(readable, this)
-      reuseReads(readable)
-    }
+    setReader(readable, this)
+    reuseReads(readable)
     readable.on('data', (chunk: Buffer) => this.onData(chunk))
   }
 
@@ -93,16 +78,19 @@ export class Bridge implements SocketReader {
   write(): void {
     if (this.#pending === undefined) return
     if (this.#pendingBytes > MAX_DUE_BYTES) {
-      this.writeNow()
-      return
+      this.#writeNow()
+    } else if (!this.#isDue) {
+      this.#isDue = true
+      writeLater(this)
     }
-    if (!this.#isDue && due.push(this) === 1) nextTurn(writeDue)
-    this.#isDue = true
   }
 
-  /** Writes what was taken. */
-  writeNow(): void {
+  writeDue(): void {
     this.#isDue = false
+    this.#writeNow()
+  }
+
+  #writeNow(): void {
     const pending = this.#pending
     const writable = this.#writable
     if (pending === undefined) return
@@ -121,7 +109,7 @@ export class Bridge implements SocketReader {
   flush(): void {
     this.#isFlushing = true
     this.#controller.hold()
-    this.writeNow()
+    this.#writeNow()
     this.#writable.end()
   }
 

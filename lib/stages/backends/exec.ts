@@ -222,7 +222,6 @@ class Exec implements Transformer<Buffer, Buffer>, ProgramOwner {
 
   close(): void {
     this.#isClosed = true
-    this.#bridge?.writeNow()
     this.#connection.clock.clearTimeout(this.#timer)
     this.#program?.stop()
     this.#stderr?.end()

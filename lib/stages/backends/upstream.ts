@@ -192,10 +192,7 @@ class Upstream implements Transformer<Buffer, Buffer> {
     const isCutOff = !bridge.isComplete && reason !== 'terminated' && reason !== 'shutdown'
     // Half a request must not look complete, and nobody waits for the answer to a whole one.
     if (isCutOff) resetDuplex(socket)
-    else {
-      bridge.writeNow()
-      socket.destroy()
-    }
+    else socket.destroy()
   }
 }
 

@@ -406,30 +406,6 @@ for (const reader of ['server', 'client']) {
   })
 }
 
-t.test('what was taken leaves before a later stage ends the connection', async t => {
-  const backend = await serveBackend(t)
-  let end = () => {}
-  const ending = stage<Buffer, Buffer>({
-    name: 'ending',
-    accepts: 'bytes',
-    emits: 'bytes',
-    open: () => ({
-      start: controller => {
-        end = () => controller.terminate()
-      },
-      transform: () => {},
-    }),
-  })
-  const client = connect(proxyTo(backend.address).through(ending))
-  const server = await backend.accept()
-  client.send('hello')
-  await server.receive(5)
-  client.send('quit')
-  end()
-  t.equal((await server.receive(4)).toString(), 'quit')
-  t.equal((await client.outcome).reason, 'terminated')
-})
-
 t.test('a server may be told who the client is, in front of everything', async t => {
   const backend = await serveBackend(t)
   for (const proxyProtocol of [1, 2] as const) {
