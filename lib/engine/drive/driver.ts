@@ -137,6 +137,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   /** Made when a stage sets an idle timeout. */
   #idleLimit: IdleLimit | undefined
   #heldAtMost = 0
+  /** Whether the duplex has been full once: most are never. */
+  #hearsDrain = false
   /** Made by `startTls()`. */
   #startTls: StartTls | undefined
   /** Made when the connection begins to end. */
@@ -166,7 +168,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.#state = 'open'
     this.stageBook = this.#settings.book?.stageBook(plan.listed)
     const duplex = this.duplex
-    duplex.on('drain', onDrain).on('end', onEnd)
+    duplex.on('end', onEnd)
     countWith(this.connection, this)
     this.#settings.book?.taps?.opened(this)
     if (plan.dormant === undefined) this.#open(plan)
@@ -354,8 +356,9 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (this.#socketId !== undefined) this.#socketId = this.duplex._handle?.getAsyncId?.()
     keepTls(this.connection)
     setDriver(socket, this)
-    socket.on('error', onError).on('close', onClose).on('drain', onDrain).on('end', onEnd)
+    socket.on('error', onError).on('close', onClose).on('end', onEnd)
     this.outputFull = false
+    this.#hearsDrain = false
     this.uncork()
     this.#flow?.releaseInput()
     socket.on('data', onData)
@@ -680,6 +683,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   protected override pause(): void {
     this.#noteHeld()
+    if (!this.#hearsDrain) this.duplex.on('drain', onDrain)
+    this.#hearsDrain = true
     if (!this.#isDiscarding && !this.#flow?.isDetached) this.duplex.pause()
   }
 
@@ -722,6 +727,11 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (this.#closeState?.reason === undefined) this.#startHalfCloseTimer()
   }
 
+  /** Whether the duplex is a socket of the listener, without TLS. */
+  get #isPlainSocket(): boolean {
+    return this.#settings.ownsChunks === true && !('encrypted' in this.duplex)
+  }
+
   /** Whether both sides of the duplex have ended in good order. */
   get #hasEnded(): boolean {
     return this.duplex.readableEnded && this.duplex.writableFinished
@@ -732,6 +742,11 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.uncork()
     const duplex = this.duplex
     if (this.#beginToClose(reason, error)) return
+    if (duplex.readableEnded && duplex.writableLength === 0 && this.#isPlainSocket) {
+      // Its close sends the FIN, too. Nothing is left to be read, so it sends no RST.
+      duplex.destroy()
+      return
+    }
     if (duplex.writableLength > 0 || !duplex.readableEnded) this.#startHalfCloseTimer()
     if (duplex.writableFinished) this.onFinish()
     else duplex.on('finish', onFinish)
