@@ -62,7 +62,7 @@ export interface Sample {
 /** The books of a listener, or of a pipeline: what its connections have counted, and what a look finds out. */
 export class Book {
   readonly clock: Clock
-  readonly observe: Observe
+  #observe: Observe
   readonly startedAt = Date.now()
   readonly #openedAt: number
   readonly #open: () => Iterable<Observed>
@@ -96,11 +96,23 @@ export class Book {
     tally: Tally = new LocalTally(),
   ) {
     this.clock = clock
-    this.observe = observe
+    this.#observe = observe
     this.#openedAt = clock.now()
     this.#open = open
     this.#tally = tally
     if (observe === 'always') this.#begin()
+  }
+
+  get observe(): Observe {
+    return this.#observe
+  }
+
+  /** Looks from now on as another value of the option says. */
+  change(observe: Observe): void {
+    if (observe === this.#observe) return
+    this.#observe = observe
+    if (this.#look !== undefined) this.#endLook()
+    if (observe === 'always' && !this.#isClosed) this.#begin()
   }
 
   /** The moment on the clock of the system. */

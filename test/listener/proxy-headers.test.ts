@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { type Connection, listen, pipeline, tap } from '../../lib/index.js'
-import { takeOver } from '../../lib/listener/bind.js'
+import { rebind } from '../../lib/listener/bind.js'
 import { encodeProxyHeader } from '../../lib/net/proxy-header.js'
 import { OPEN_FILES } from '../../lib/open-files.js'
 import { echo } from '../../lib/presets/index.js'
@@ -225,8 +225,8 @@ t.test('a close refuses connections whose header is still to come', async t => {
 
 t.test('a reload goes on with headers that are still to come', async t => {
   const options = { host: '127.0.0.1', port: 0, proxyProtocol: ['127.0.0.1'] }
-  const old = await listen(echo.pipeline(), options)
-  const { port } = old.address
+  const listener = await listen(echo.pipeline(), options)
+  const { port } = listener.address
   const clients: TcpClient[] = []
   for (const bytes of [V1, V2]) {
     const client = await connectTcp(t, port)
@@ -236,20 +236,18 @@ t.test('a reload goes on with headers that are still to come', async t => {
   const accepted = await connectTcp(t, port)
   t.equal(await answerTo(accepted, Buffer.concat([V1, Buffer.from('x')])), 'x')
   const outcomes: (string | undefined)[] = []
-  const next = await takeOver(old, echo.pipeline(), {
+  await rebind(listener, echo.pipeline(), {
     ...options,
     onOutcome: ({ reason }, { remoteAddress }) => outcomes.push(`${reason} ${remoteAddress}`),
   })
-  await old.close()
   const [first, second] = clients as [TcpClient, TcpClient]
   t.equal(await answerTo(first, Buffer.concat([V1.subarray(20), Buffer.from('one')])), 'one')
   t.equal(await answerTo(second, 'two'), 'error: PROXY header is not complete\n')
   while (outcomes.length < 2) await turn()
   t.strictSame(outcomes.sort(), ['end 192.0.2.1', 'refused 127.0.0.1'])
-  const last = await takeOver(next, echo.pipeline(), { ...options, proxyProtocol: undefined as never })
+  await rebind(listener, echo.pipeline(), { ...options, proxyProtocol: undefined as never })
   t.equal(await answerTo(await connectTcp(t, port), 'plain'), 'plain', 'and without headers from now on')
-  await next.close()
-  await last.close()
+  await listener.close()
 })
 
 t.test('with TLS the header comes in front of the handshake, in one chunk with it or not', async t => {

@@ -3,10 +3,10 @@ import { formatBound } from '../../address.js'
 import type { Configuration } from '../../config/file/configuration.js'
 import { overlap } from '../../config/file/listen.js'
 import { BindError } from '../../errors.js'
-import { stopAccepting, takeOver } from '../../listener/bind.js'
+import { rebind } from '../../listener/bind.js'
 import { listen } from '../../listener/listen.js'
 import { isLive, type ListenOptions } from '../../listener/listen-options.js'
-import type { Listener } from '../../listener/listener.js'
+import { type Listener, retireListener } from '../../listener/listener.js'
 import type { StatusSource } from '../../status-server/status-source.js'
 
 /** A listener as the configuration file describes it. */
@@ -102,12 +102,9 @@ export class ListenerSet {
   async #change(bound: BoundListener, entry: Entry, lines: string[]): Promise<BoundListener> {
     const { entry: old, listener } = bound
     if (!isDeepStrictEqual(old.listen, entry.listen)) {
-      const next = await this.#bind(entry, options => takeOver(listener, entry.pipeline, options))
+      await rebind(listener, entry.pipeline, this.#optionsOf(entry))
       lines.push(`${entry.name}: new options; ${openConnectionsText(listener)} with the old ones`)
-      this.#drain(listener)
-      return next
-    }
-    if (old.written !== entry.written) {
+    } else if (old.written !== entry.written) {
       await listener.replace(entry.pipeline)
       lines.push(`${entry.name}: new pipeline; ${openConnectionsText(listener)} on the old one`)
     }
@@ -134,7 +131,7 @@ export class ListenerSet {
       // A failed reload may have left one of them without its address; this binds it again.
       for (const { listener } of kept) await listener.resume()
       for (const entry of entries)
-        bound.set(entry, await this.#bind(entry, options => listen(entry.pipeline, options)))
+        bound.set(entry, { entry, listener: await listen(entry.pipeline, this.#optionsOf(entry)) })
       return bound
     } catch (error) {
       await Promise.all([...bound.values()].map(({ listener }) => listener.close({ timeout: 0 })))
@@ -142,29 +139,14 @@ export class ListenerSet {
     }
   }
 
-  async #bind(entry: Entry, open: (options: ListenOptions) => Promise<Listener>): Promise<BoundListener> {
-    const handlers = this.#handlersFor(entry)
-    const listener = await open({
-      ...entry.listen,
-      ...handlers,
-      onOutcome: (outcome, connection) => {
-        handlers.onOutcome?.(outcome, connection)
-        this.#closeIfDrained(listener)
-      },
-    })
-    return { entry, listener }
+  #optionsOf(entry: Entry): ListenOptions {
+    return { ...entry.listen, ...this.#handlersFor(entry) }
   }
 
+  /** It stays one of the set until it has closed: its stages may still be writing copies. */
   #drain(listener: Listener): void {
-    stopAccepting(listener)
     this.#draining.add(listener)
-    this.#closeIfDrained(listener)
-  }
-
-  #closeIfDrained(listener: Listener): void {
-    if (listener.connections > 0 || !this.#draining.has(listener)) return
-    // It stays one of the set until it has closed: its stages may still be writing copies.
-    void listener.close().then(() => this.#draining.delete(listener))
+    void retireListener(listener).then(() => this.#draining.delete(listener))
   }
 }
 

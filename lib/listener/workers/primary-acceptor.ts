@@ -77,6 +77,13 @@ export class PrimaryAcceptor implements Acceptor {
     throw new BindError("resume(): it is the primary that accepts; call its listener's resume() instead")
   }
 
+  /** It has no settings: those of the dispatcher are all that there are. */
+  change(): void {}
+
+  async retire(): Promise<void> {
+    throw new BindError('retire(): it is the primary that accepts')
+  }
+
   async close(served: Promise<number>): Promise<void> {
     const listener = this.#name
     if (this.#closing === 'no') {

@@ -10,7 +10,8 @@ import type { Status } from '../../status/status.js'
 import type { Tap, TapEvent } from '../../status/taps/tap-event.js'
 import type { TapSettings } from '../../status/taps/tap-options.js'
 import type { Dispatcher, ListenerFacts } from '../dispatcher.js'
-import { type LocalSettings, withoutTls } from '../local-dispatcher.js'
+import { withoutTls } from '../local-dispatcher.js'
+import type { LocalSettings } from '../local-settings.js'
 import { freeName } from './listener-names.js'
 import type { WorkerListenerMessage } from './messages.js'
 import { EXIT_GRACE_MS, type PoolUser, type WorkerPool } from './pool.js'
@@ -28,7 +29,7 @@ export abstract class PrimaryDispatcher implements Dispatcher, PoolUser {
   /** Resolves when a worker is ready or the listener is closed; rejects when no worker can be started. */
   readonly ready: Promise<void>
   protected readonly pool: WorkerPool
-  protected readonly local: LocalSettings
+  protected local: LocalSettings
   readonly #address: AddressInfo
   readonly #statuses: WorkerStatuses
   readonly #taps: WorkerTaps
@@ -90,6 +91,15 @@ export abstract class PrimaryDispatcher implements Dispatcher, PoolUser {
       'replace(): a pipeline cannot be sent to workers; change the script, and start it again.',
     )
   }
+
+  async change(local: LocalSettings): Promise<void> {
+    this.local = local
+    this.#replacedTls = undefined
+    this.book.change(local.settings.observe)
+    this.book.serve(local.plan.listed)
+  }
+
+  abstract empty(): Promise<void>
 
   setSecureContext(options: TlsOptions): void {
     if (this.local.handshakes === undefined) throw withoutTls()

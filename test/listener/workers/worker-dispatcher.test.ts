@@ -24,6 +24,7 @@ const ADDRESS = { address: '127.0.0.1', family: 'IPv4', port: 1 }
 /** A socket, as far as the primary goes: it can be sent and destroyed. */
 class FakeSocket extends EventEmitter {
   readonly remoteAddress = '127.0.0.1'
+  readonly bytesRead = 0
   destroyed = false
   destroy(): void {
     this.destroyed = true
@@ -121,7 +122,7 @@ t.test('a worker is told the ends of a connection and what came behind its PROXY
     [5, undefined],
   ] as const) {
     const handle = { reading: true, readStop: () => stopped.push(handle.reading) }
-    const socket = Object.assign(new FakeSocket(), { _handle: handle, _readableState: {} })
+    const socket = Object.assign(new FakeSocket(), { bytesRead: 1, _handle: handle, _readableState: {} })
     dispatcher.serve(socket as unknown as Socket, new Connection(id, ends, clock), head)
   }
   t.strictSame(worker.heard.slice(1), [

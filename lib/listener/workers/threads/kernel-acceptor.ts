@@ -15,8 +15,7 @@ export class KernelAcceptor implements Acceptor {
   constructor(address: AddressInfo, dispatcher: ThreadDispatcher, { promised }: ListenSettings) {
     this.address = address
     this.#dispatcher = dispatcher
-    const warning = OPEN_FILES.promise(this, promised)
-    if (warning !== undefined) process.emitWarning(`listen(): ${warning}`)
+    this.#promise(promised)
   }
 
   get refused(): number {
@@ -43,9 +42,24 @@ export class KernelAcceptor implements Acceptor {
     if (!this.#isClosed) await this.#dispatcher.resume()
   }
 
+  change({ promised }: ListenSettings): void {
+    this.#promise(promised)
+  }
+
+  async retire(): Promise<void> {
+    this.#isClosed = true
+    OPEN_FILES.withdraw(this)
+    this.#dispatcher.suspend()
+  }
+
   async close(served: Promise<number>): Promise<void> {
     this.#isClosed = true
     OPEN_FILES.withdraw(this)
     await served
+  }
+
+  #promise(connections: number): void {
+    const warning = OPEN_FILES.promise(this, connections)
+    if (warning !== undefined) process.emitWarning(`listen(): ${warning}`)
   }
 }

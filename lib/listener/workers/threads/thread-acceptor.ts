@@ -1,8 +1,10 @@
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { ConnectionSettings } from '../../../engine/connection-options.js'
 import type { ThreadLink } from '../../../net/thread-link.js'
 import type { Acceptor } from '../../acceptor.js'
 import type { Dispatcher } from '../../dispatcher.js'
+import type { ListenSettings } from '../../listen-options.js'
 import type { ServerAcceptor } from '../../server-acceptor.js'
 import type { PrimaryMessage } from '../messages.js'
 import type { PrimaryAcceptor } from '../primary-acceptor.js'
@@ -53,6 +55,14 @@ export class ThreadAcceptor implements Acceptor {
 
   resume(): Promise<void> {
     return this.#primary.resume()
+  }
+
+  change(settings: ListenSettings, connections: ConnectionSettings): void {
+    this.#server.change(settings, connections)
+  }
+
+  retire(): Promise<void> {
+    return this.#primary.retire()
   }
 
   async close(served: Promise<number>): Promise<void> {

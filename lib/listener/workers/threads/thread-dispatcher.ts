@@ -4,7 +4,7 @@ import { BindError, InvalidOptionError, type WorkerError } from '../../../errors
 import { Book } from '../../../status/book.js'
 import { addUp, LocalTally } from '../../../status/tally.js'
 import { plainAddress } from '../../address/address-list.js'
-import type { LocalSettings } from '../../local-dispatcher.js'
+import type { LocalSettings } from '../../local-settings.js'
 import type { WorkerListenerMessage } from '../messages.js'
 import type { WorkerPool } from '../pool.js'
 import { PrimaryDispatcher } from '../primary-dispatcher.js'
@@ -12,6 +12,9 @@ import type { WorkerProcess } from '../worker-process.js'
 import { ConnectionTable } from './connection-table.js'
 import { SharedAddressCounts } from './shared-address-counts.js'
 import { SharedListener } from './shared-listener.js'
+
+/** The interval at which a listener that only waits for its last connection looks whether that has ended. */
+const EMPTY_INTERVAL_MS = 100
 
 /** The facts that the primary knows of a thread. */
 interface KnownThread {
@@ -60,15 +63,12 @@ export class ThreadDispatcher extends PrimaryDispatcher {
 
   constructor(name: string, pool: WorkerPool, local: LocalSettings, address: AddressInfo) {
     super(name, pool, local, address)
-    const { clock, observe, admission } = local.settings
+    const { clock, observe } = local.settings
     this.#tally = new TallyOfThreads(() => [...this.#threads.values()].map(({ table }) => table))
     this.book = new Book(clock, observe, () => [], this.#tally)
     this.book.serve(local.plan.listed)
     this.#port = address.port
-    this.#shared = SharedListener.make(
-      admission.maxConnections,
-      admission.maxConnectionsPerAddress !== Infinity,
-    )
+    this.#shared = SharedListener.make()
     this.#awaited = pool.count
     this.complete = new Promise(resolve => {
       this.#resolveComplete = resolve
@@ -115,6 +115,13 @@ export class ThreadDispatcher extends PrimaryDispatcher {
     await resumed
   }
 
+  /** Looks now and then: no thread says that its last connection has ended, since only this asks. */
+  async empty(): Promise<void> {
+    const { clock } = this.local.settings
+    while (this.connections > 0)
+      await new Promise(resolve => clock.setTimeout(() => resolve(undefined), EMPTY_INTERVAL_MS))
+  }
+
   override onMessage(worker: WorkerProcess, message: WorkerListenerMessage): void {
     if (message.bywash === 'join') this.#join(worker)
     else if (message.bywash === 'resumed') this.#resumeWithout(worker, message.error)
@@ -142,12 +149,12 @@ export class ThreadDispatcher extends PrimaryDispatcher {
     this.#threads.delete(worker)
     this.#shared.forget(table)
     this.#tally.add(table)
-    const { addresses } = this.#shared.memory
-    const counts = addresses && new SharedAddressCounts(addresses, owner)
-    counts?.unlock(owner)
-    const { clock } = this.local.settings
+    const counts = new SharedAddressCounts(this.#shared.memory.addresses, owner)
+    counts.unlock(owner)
+    const { clock, admission } = this.local.settings
+    const isCounted = admission.maxConnectionsPerAddress !== Infinity
     for (const { id, openedAt, remoteAddress, remotePort } of table.entries()) {
-      if (remoteAddress !== undefined) counts?.release(plainAddress(remoteAddress))
+      if (isCounted && remoteAddress !== undefined) counts.release(plainAddress(remoteAddress))
       this.#tally.end('worker-died')
       const connection = new Connection(id, { remoteAddress, remotePort }, clock)
       this.tellLost(connection, 'worker-died', Date.now() - openedAt, error)
@@ -165,7 +172,7 @@ export class ThreadDispatcher extends PrimaryDispatcher {
   /** Tells a thread what it needs to open its server. */
   #join(worker: WorkerProcess): void {
     const owner = ++this.#lastOwner
-    const memory = ConnectionTable.allocate(this.local.settings.admission.maxConnections)
+    const memory = ConnectionTable.allocate()
     this.#threads.set(worker, { table: new ConnectionTable(memory), owner })
     const place = { port: this.#port, shared: this.#shared.memory, table: memory, owner }
     worker.send({ bywash: 'place', listener: this.name, place })
