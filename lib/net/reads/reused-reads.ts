@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { type ChunkUse, readerOf } from '../socket-reader.js'
+import { ownThread } from '../thread-link.js'
 import {
   findUserBuffers,
   handleOf,
@@ -152,11 +153,12 @@ export async function readsFor(
   environment: NodeJS.ProcessEnv,
   platform: NodeJS.Platform,
   example: object = new Socket(),
+  isProved = false,
 ): Promise<ReusedReads | undefined> {
   const found = findUserBuffers(example)
   // On Windows a read begins, with the memory of that moment, before anything has come.
   if (readMode(environment) === 'fresh' || platform === 'win32' || found === undefined) return undefined
-  const buffers = await proved(found)
+  const buffers = isProved ? found : await proved(found)
   return buffers && new ReusedReads(buffers)
 }
 
@@ -165,7 +167,8 @@ let loading: Promise<ReusedReads | undefined> | undefined
 
 /** Finds out, once, whether connections of this process can be read into memory that is used again. */
 export async function loadReads(): Promise<void> {
-  loading ??= readsFor(process.env, process.platform)
+  // A thread is started by a program that has tried it, and says in the environment what came of it.
+  loading ??= readsFor(process.env, process.platform, new Socket(), ownThread() !== undefined)
   reads = await loading
 }
 

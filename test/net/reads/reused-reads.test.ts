@@ -91,6 +91,7 @@ t.test('where Node has no such memory, or it works in another way, each read has
   t.equal(await readsFor({}, 'linux', {}), undefined)
   t.equal(await readsFor({}, 'win32'), undefined)
   t.equal(await readsFor({ BYWASH_READS: 'fresh' }, 'linux'), undefined)
+  t.ok(await readsFor({}, 'linux', new Socket(), true), 'a thread does not try what its program has tried')
   await t.rejects(readsFor({ BYWASH_READS: 'off' }, 'linux'), {
     code: 'ERR_BYWASH_INVALID_OPTION',
     message: /BYWASH_READS is 'off'; set it to 'fresh'/,
