@@ -16,6 +16,10 @@ import {
 const MEMORY_BYTES = 65_536
 /** From this many bytes of a read on, to write them without a copy saves more than memory of its own costs a socket. */
 const MIN_LONG_READ = 8_192
+/** Bytes of a read at most of a socket whose reads fill the memory that it has: a longer read and write save calls of the system. */
+const BULK_MEMORY_BYTES = 262_144
+/** The most memories of that size at a time, 16 MiB in all. */
+const MAX_BULK_MEMORIES = 64
 /** Short reads in a row after which a socket does without memory of its own. */
 const MAX_SHORT_READS = 4
 /** The interval at which memory is taken back from sockets that have not read since the last time. */
@@ -47,9 +51,16 @@ export class ReusedReads {
   /** The memory for the next read of the socket that is being read, where it is another one. */
   #next: Buffer | undefined
   #timer: NodeJS.Timeout | undefined
+  /** The number of bulk memories that there are. One of them may outlive its socket, for as long as output refers to it. */
+  #bulkMemories = 0
+  readonly #maxBulkMemories: number
+  readonly #onBulkFreed = new FinalizationRegistry(() => {
+    this.#bulkMemories--
+  })
 
-  constructor(buffers: UserBuffers) {
+  constructor(buffers: UserBuffers, maxBulkMemories = MAX_BULK_MEMORIES) {
     this.#buffers = buffers
+    this.#maxBulkMemories = maxBulkMemories
     // Shared by all sockets, which Node calls them with.
     const reads = this
     this.#onRead = function (length, memory) {
@@ -57,6 +68,7 @@ export class ReusedReads {
     }
     this.#onClose = function () {
       reads.#owners.delete(this)
+      reads.#buffers.forget(this)
     }
   }
 
@@ -83,7 +95,7 @@ export class ReusedReads {
     const isShared = memory === this.#shared
     const isInPlace = use === 'none' || (use === 'sink' && isLong && !isShared)
     by.onData(isInPlace ? bytes : copyOf(bytes, use))
-    if (!isShared) this.#reuse(socket, isLong, !isInPlace || use === 'none' || by.isChunkFree)
+    if (!isShared) this.#reuse(socket, length, memory.length, !isInPlace || use === 'none' || by.isChunkFree)
     else if (isLong && use === 'sink') this.#own(socket)
     return true
   }
@@ -96,12 +108,24 @@ export class ReusedReads {
     this.#next = Buffer.allocUnsafeSlow(MEMORY_BYTES)
   }
 
+  /** Memory for a socket that has filled its own, while there are few of them. */
+  #bulkMemory(): Buffer | undefined {
+    if (this.#bulkMemories === this.#maxBulkMemories) return undefined
+    const memory = Buffer.allocUnsafeSlow(BULK_MEMORY_BYTES)
+    this.#bulkMemories++
+    this.#onBulkFreed.register(memory.buffer, undefined)
+    return memory
+  }
+
   /** Decides where a socket is read next that was read into memory of its own. */
-  #reuse(socket: Socket, isLong: boolean, isFree: boolean): void {
+  #reuse(socket: Socket, length: number, size: number, isFree: boolean): void {
     const owner = this.#owners.get(socket) as Owner
     owner.isIdle = false
-    owner.shortReads = isLong ? 0 : owner.shortReads + 1
-    if (isFree && owner.shortReads < MAX_SHORT_READS) return
+    owner.shortReads = length >= MIN_LONG_READ ? 0 : owner.shortReads + 1
+    if (isFree && owner.shortReads < MAX_SHORT_READS) {
+      if (length === MEMORY_BYTES && size === MEMORY_BYTES) this.#next = this.#bulkMemory()
+      return
+    }
     // Output that waits keeps the memory; while it waits, a socket needs no other.
     this.#disown(socket)
     this.#next = this.#shared

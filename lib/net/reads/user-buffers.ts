@@ -51,6 +51,11 @@ export class UserBuffers {
     this.replace(socket, memory)
   }
 
+  /** Lets go of the memory of a socket that is closed: somebody may keep the socket. */
+  forget(socket: Socket): void {
+    ;(socket as unknown as Fields)[this.#symbols.kBuffer] = null
+  }
+
   /** Replaces the memory outside of a read. Node keeps a few bytes for each such call until the socket is closed. */
   replace(socket: Socket, memory: Buffer): void {
     ;(socket as unknown as Fields)[this.#symbols.kBuffer] = memory

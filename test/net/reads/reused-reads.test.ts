@@ -1,5 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import { connect, createServer, type Server, Socket } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import { type SocketEvents, setDriver } from '../../../lib/engine/drive/socket-events.js'
 import { stopReadingAtPause } from '../../../lib/listener/socket-options.js'
@@ -177,6 +179,37 @@ t.test('a socket whose reads are long is read into memory of its own', { skip: i
   }
   keeper.chunkUse = 'none'
   t.not((await send('short')).buffer, last.buffer, 'short reads go into the memory of all again')
+})
+
+t.test('a few sockets that fill their memory get more', { skip: isWindows }, async t => {
+  const buffers = findUserBuffers(new Socket()) as UserBuffers
+  const reads = new ReusedReads(buffers, 1)
+  const server = await openServer(t)
+  const open = async () => {
+    const pair = await pairOf(t, server, reads)
+    pair.keeper.chunkUse = 'sink'
+    return pair
+  }
+  /** Sends in bulk, and gives the size of the memory that was read into then. */
+  const sizeInBulk = async ({ keeper, send }: Pair) => {
+    for (let count = 0; count < 5; count++) await send('x'.repeat(1_000_000))
+    const size = Math.max(...keeper.chunks.map(chunk => chunk.buffer.byteLength))
+    keeper.chunks.length = 0
+    return size
+  }
+  const first = await open()
+  t.equal(await sizeInBulk(first), 262_144)
+  t.equal(await sizeInBulk(await open()), 65_536, 'others do not')
+  first.socket.destroy()
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  let size = 65_536
+  for (let tries = 0; tries < 50 && size === 65_536; tries++) {
+    collect()
+    await turn()
+    size = await sizeInBulk(await open())
+  }
+  t.equal(size, 262_144, 'until it is free again')
 })
 
 t.test(
