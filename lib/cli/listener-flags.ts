@@ -48,6 +48,11 @@ const WEBSOCKET_FLAGS: ListenerOptions = {
   ),
 }
 
+const WORKERS_FLAGS: ListenerOptions = {
+  workers: LISTENER_FLAGS.workers as ListenOption,
+  spread: { ...withDefaultInHelp(WORKERS_OPTIONS.spread), group: 'Process' },
+}
+
 const FLAGS: ListenerOptions = {
   ...LISTENER_FLAGS,
   host: withDefaultInHelp(LISTENER_FLAGS.host),
@@ -56,7 +61,7 @@ const FLAGS: ListenerOptions = {
     Object.entries(TLS_FILE_OPTIONS).map(([name, option]) => [tlsFlag(name), { ...option, group: 'TLS' }]),
   ),
   ...WEBSOCKET_FLAGS,
-  spread: { ...withDefaultInHelp(WORKERS_OPTIONS.spread), group: 'Process' },
+  ...WORKERS_FLAGS,
 }
 
 /**
@@ -83,10 +88,11 @@ export function listenerSettings(
   flags: Readonly<Record<string, unknown>>,
   env: NodeJS.ProcessEnv,
 ): ListenerSettings {
+  const workers = workersFrom(flags)
   const files = Object.keys(TLS_FILE_OPTIONS).map(name => [name, flags[tlsFlag(name)]])
   const tls: TlsFiles = Object.fromEntries(files)
   return {
-    listen: { ...valuesFrom(LISTENER_FLAGS, flags), ...websocketFrom(flags), ...workersFrom(flags) },
+    listen: { ...valuesFrom(LISTENER_FLAGS, flags), ...websocketFrom(flags), ...(workers && { workers }) },
     tls: asksForTls(tls) ? tls : undefined,
     status: statusFrom(flags, env),
     log: logSettings(flags),
@@ -101,16 +107,21 @@ function websocketFrom(flags: Readonly<Record<string, unknown>>): Pick<ListenOpt
   return { websocket: Object.fromEntries(options.filter(([, value]) => value !== undefined)) }
 }
 
-/** The option `workers`, where it says who spreads the connections. */
-function workersFrom({
+/** Adds the flags of workers, for a command whose other options of listeners stand in a file. */
+export function workersFlags(command: Command): Command {
+  return addFlags(command, WORKERS_FLAGS)
+}
+
+/** Reads the flags of workers; undefined without any. */
+export function workersFrom({
   workers: count,
   spread,
-}: Readonly<Record<string, unknown>>): Pick<ListenOptions, 'workers'> {
-  if (spread === undefined) return {}
+}: Readonly<Record<string, unknown>>): WorkersOptions | undefined {
+  if (spread === undefined && count === undefined) return undefined
   if (count === undefined) {
     throw new InvalidOptionError("'--spread' is about workers; give '--workers' too, as in '--workers auto'.")
   }
-  return { workers: { count, spread } as WorkersOptions }
+  return { count, ...(spread === undefined ? {} : { spread }) } as WorkersOptions
 }
 
 /** Adds the flag that says where the status is served. */

@@ -17,12 +17,14 @@ export interface Acceptor {
   open: (dispatcher: Dispatcher, close: (options: { readonly timeout: number }) => void) => void
   /** Hands over a connection that comes from elsewhere, or refuses it, as one of its own. */
   take: (duplex: Duplex) => void
-  suspend: () => void
+  suspend: () => Promise<void>
   resume: () => Promise<void>
   /** Goes on with other settings, of which those of the listening socket are the same. */
   change: (settings: ListenSettings, connections: ConnectionSettings) => void
-  /** Frees the address for good. Resolves when every connection that was accepted has been handed over or refused. */
+  /** Frees the address for good; resolves when it is free. */
   retire: () => Promise<void>
+  /** Resolves when every connection that was accepted has been handed over or refused. */
+  settled: () => Promise<void>
   /** Stops handing over connections. `served` is what the dispatcher's `close()` has returned. */
   close: (served: Promise<number>) => Promise<void>
 }

@@ -32,7 +32,7 @@ class LocalAddressCounts implements AddressCounts {
   }
 
   release(address: string): void {
-    const taken = this.#counts.get(address) ?? 0
+    const taken = this.#counts.get(address) as number
     if (taken > 1) this.#counts.set(address, taken - 1)
     else this.#counts.delete(address)
   }

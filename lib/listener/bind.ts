@@ -10,16 +10,20 @@ import { type Pipeline, planOf } from '../pipeline.js'
 import { type ListenOptions, listenSettings } from './listen-options.js'
 import { changeListener, Listener } from './listener.js'
 import { LocalDispatcher } from './local-dispatcher.js'
-import type { LocalSettings } from './local-settings.js'
+import type { LocalSettings, WorkerPart } from './local-settings.js'
 import { openServer } from './open-server.js'
 import { ServerAcceptor } from './server-acceptor.js'
 import type { Upgrades } from './websocket/upgrades.js'
 import type { WebSocketSettings } from './websocket/websocket-options.js'
 import type { WorkersSettings } from './workers/workers-options.js'
 
-/** Implementation of `listen()`, which loads this file when it is first called. */
-export async function bind(pipeline: Pipeline<Buffer, Buffer>, options: ListenOptions): Promise<Listener> {
-  const local = await loadSettings(pipeline, options)
+/** Implementation of `listen()`, which loads this file when it is first called; `workers` is set where a primary defines the listener. */
+export async function bind(
+  pipeline: Pipeline<Buffer, Buffer>,
+  options: ListenOptions,
+  workers?: WorkerPart,
+): Promise<Listener> {
+  const local = { ...(await loadSettings(pipeline, options)), workers }
   const { settings } = local
   const listener =
     settings.workers === undefined
@@ -34,7 +38,7 @@ export async function bind(pipeline: Pipeline<Buffer, Buffer>, options: ListenOp
  * Gives a listener another pipeline and other options, of which those of the listening socket must be the same: that stays
  * bound, and no connection that waits to be accepted is lost. Open connections finish with what they began with.
  */
-export async function rebind(
+export async function reconfigure(
   listener: Listener,
   pipeline: Pipeline<Buffer, Buffer>,
   options: ListenOptions,

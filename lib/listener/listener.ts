@@ -31,7 +31,7 @@ export const CLOSE_OPTIONS = {
 /** Serves with other settings from now on; open connections keep theirs. Those of the listening socket must be the same. */
 export let changeListener: (listener: Listener, local: LocalSettings) => Promise<void>
 
-/** Frees the address at once, and closes the listener when its last connection has ended by itself. */
+/** Frees the address, and closes the listener when its last connection has ended by itself. Resolves when the address is free. */
 export let retireListener: (listener: Listener) => Promise<void>
 
 /** A running server: accepts connections on one address and serves each. `listen()` returns it. */
@@ -184,13 +184,14 @@ export class Listener {
   }
 
   /**
-   * Stops accepting and frees the address until `resume()`; open connections go on.
+   * Stops accepting and frees the address until `resume()`; open connections go on. Resolves when the address is free: without
+   * threads that accept themselves, this is when `suspend()` returns.
    *
    * @throws BindError for an inherited descriptor, which could not be opened again once it is closed, and in a worker,
    * since its primary accepts.
    */
-  suspend(): void {
-    this.#acceptor.suspend()
+  suspend(): Promise<void> {
+    return this.#acceptor.suspend()
   }
 
   /**
@@ -236,6 +237,11 @@ export class Listener {
 
   async #retire(): Promise<void> {
     await this.#acceptor.retire()
+    void this.#closeWhenEmpty()
+  }
+
+  async #closeWhenEmpty(): Promise<void> {
+    await this.#acceptor.settled()
     await this.#dispatcher.empty()
     await this.close()
   }

@@ -99,6 +99,9 @@ export class ServerAcceptor implements Acceptor {
   async retire(): Promise<void> {
     OPEN_FILES.withdraw(this)
     this.#server.close()
+  }
+
+  async settled(): Promise<void> {
     await this.#headers?.settled()
   }
 
@@ -106,7 +109,7 @@ export class ServerAcceptor implements Acceptor {
     return this.#server.listening
   }
 
-  suspend(): void {
+  async suspend(): Promise<void> {
     if (!this.#server.listening) return
     if ('fd' in this.#settings.bind) {
       throw new BindError(

@@ -64,8 +64,8 @@ t.test('each flag gives its option of listen()', async t => {
     ['--delay --no-keep-alive', { noDelay: false, keepAlive: false }],
     ['--keep-alive-initial-delay 5m', { keepAliveInitialDelay: 300_000 }],
     ['--plan streams --uncaught isolate', { plan: 'streams', uncaught: 'isolate' }],
-    ['--workers 3', { workers: 3 }],
-    ['--workers auto', { workers: 'auto' }],
+    ['--workers 3', { workers: { count: 3 } }],
+    ['--workers auto', { workers: { count: 'auto' } }],
   ] as const) {
     t.strictSame(settingsOf(...argv.split(' ')).listen, { ...DEFAULTS.listen, ...listen }, argv)
   }
@@ -205,7 +205,7 @@ t.test('who takes no output is closed, and logged once with the reason', async t
 })
 
 t.test('workers are spread by the primary, unless a flag says otherwise', async t => {
-  t.equal(settingsOf('--workers', '2').listen.workers, 2)
+  t.strictSame(settingsOf('--workers', '2').listen.workers, { count: 2 })
   t.strictSame(settingsOf('--workers', 'auto', '--spread', 'kernel').listen.workers, {
     count: 'auto',
     spread: 'kernel',

@@ -101,7 +101,8 @@ async function makeDispatcher(
 
 async function bindWorker(local: LocalSettings, worker: number): Promise<Listener> {
   const { settings } = local
-  const acceptor = new PrimaryAcceptor(takeName(settings.bind), worker, process as IpcProcess, settings.clock)
+  const name = takeName(settings.bind, local.workers?.name)
+  const acceptor = new PrimaryAcceptor(name, worker, process as IpcProcess, settings.clock)
   const listener = new Listener(acceptor, new LocalDispatcher(local, acceptor.onGone), settings)
   await acceptor.bound
   return listener

@@ -11,7 +11,7 @@ import type { ListenAddress } from '../address/listen-address.js'
 export type Spread = 'primary' | 'kernel'
 
 /** A limit beyond the number of cores of any machine. */
-const MAX_WORKERS = 1024
+export const MAX_WORKERS = 1024
 
 /** The systems on which `reusePort` spreads connections. */
 const PLATFORMS: readonly string[] = ['linux', 'freebsd', 'dragonfly', 'sunos', 'aix']
@@ -80,20 +80,20 @@ export function workersSettings(
   given: number | 'auto' | WorkersOptions | undefined,
   address: ListenAddress,
   { node, platform } = { node: process.versions.node, platform: process.platform as string },
+  owner = 'listen()',
 ): WorkersSettings | undefined {
   if (given === undefined) return undefined
-  const owner = 'listen(): workers'
   const options = typeof given === 'object' ? given : { count: given }
-  checkNames(owner, options, Object.keys(WORKERS_OPTIONS))
-  const { count, spread } = settingsFrom(owner, WORKERS_OPTIONS, options)
-  if (spread === 'kernel') checkKernel(address, node, platform)
+  checkNames(`${owner}: workers`, options, Object.keys(WORKERS_OPTIONS))
+  const { count, spread } = settingsFrom(`${owner}: workers`, WORKERS_OPTIONS, options)
+  if (spread === 'kernel') checkKernel(owner, address, node, platform)
   return { count: count === 'auto' ? availableParallelism() : count, spread }
 }
 
-function checkKernel(address: ListenAddress, node: string, platform: string): void {
+function checkKernel(owner: string, address: ListenAddress, node: string, platform: string): void {
   const refuse = (why: string) =>
     new InvalidOptionError(
-      `listen(): 'spread' is 'kernel', ${why}; or leave 'spread' out, and the primary spreads the connections.`,
+      `${owner}: 'spread' is 'kernel', ${why}; or leave 'spread' out, and the primary spreads the connections.`,
     )
   const [major = 0, minor = 0] = node.split('.').map(Number)
   // It came with 22.12 and 23.1.

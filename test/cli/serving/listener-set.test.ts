@@ -36,7 +36,7 @@ function start(t: Test) {
   const set = new ListenerSet(() => ({}))
   t.teardown(() => set.close({ timeout: 0 }))
   const apply = async (...listeners: (readonly [string, string, string])[]) =>
-    set.apply(await entries(...listeners))
+    set.apply(await entries(...listeners), '')
   return { set, apply }
 }
 
@@ -154,7 +154,8 @@ t.test('connections go on being numbered when options change', async t => {
   }))
   t.teardown(() => set.close({ timeout: 0 }))
   const [entry] = await entries(['a', 'port: 0', 'echo'])
-  const apply = (idleTimeout: number) => set.apply([{ ...entry!, listen: { ...entry!.listen, idleTimeout } }])
+  const apply = (idleTimeout: number) =>
+    set.apply([{ ...entry!, listen: { ...entry!.listen, idleTimeout } }], '')
   const port = portIn((await apply(1000))[0])
   await answer(t, port)
   await apply(2000)
@@ -289,7 +290,7 @@ t.test(
       await client.send('unfinished')
     }
     await apply(['b', 'port: 0, idleTimeout: 1h', UPPER])
-    const applied = set.apply(await entries(['c', 'port: 0', UPPER]))
+    const applied = set.apply(await entries(['c', 'port: 0', UPPER]), '')
     const closed = set.close({ timeout: 0 })
     t.match(await applied, [/^c: listening on /, /^b: no longer on /])
     t.strictSame(await closed, { forced: 2 })

@@ -73,7 +73,7 @@ function close(server: Server): Promise<unknown> {
 /** Opens a listener in a thread, which has a listening socket of its own. */
 export async function bindThread(local: LocalSettings, { number, link }: OwnThread): Promise<Listener> {
   const { settings, connections } = local
-  const name = takeName(settings.bind)
+  const name = takeName(settings.bind, local.workers?.name)
   const { port, shared: memory, table: tableMemory, owner } = await join(name, link)
   const server = createServer({ allowHalfOpen: true })
   const bind = withReusePort({ ...(settings.bind as TcpAddress), port })

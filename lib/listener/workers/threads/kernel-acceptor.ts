@@ -34,8 +34,8 @@ export class KernelAcceptor implements Acceptor {
     )
   }
 
-  suspend(): void {
-    this.#dispatcher.suspend()
+  suspend(): Promise<void> {
+    return this.#dispatcher.suspend()
   }
 
   async resume(): Promise<void> {
@@ -49,8 +49,10 @@ export class KernelAcceptor implements Acceptor {
   async retire(): Promise<void> {
     this.#isClosed = true
     OPEN_FILES.withdraw(this)
-    this.#dispatcher.suspend()
+    await this.#dispatcher.suspend()
   }
+
+  async settled(): Promise<void> {}
 
   async close(served: Promise<number>): Promise<void> {
     this.#isClosed = true

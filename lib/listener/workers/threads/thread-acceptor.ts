@@ -49,8 +49,8 @@ export class ThreadAcceptor implements Acceptor {
     this.#server.take(duplex)
   }
 
-  suspend(): void {
-    this.#primary.suspend()
+  suspend(): Promise<void> {
+    return this.#primary.suspend()
   }
 
   resume(): Promise<void> {
@@ -62,7 +62,11 @@ export class ThreadAcceptor implements Acceptor {
   }
 
   retire(): Promise<void> {
-    return this.#primary.retire()
+    return this.#server.retire()
+  }
+
+  settled(): Promise<void> {
+    return this.#server.settled()
   }
 
   async close(served: Promise<number>): Promise<void> {
@@ -71,8 +75,13 @@ export class ThreadAcceptor implements Acceptor {
   }
 
   readonly #onMessage = (message: PrimaryMessage) => {
-    if (message.bywash === 'suspend' && message.listener === this.#name) this.#server.suspend()
+    if (message.bywash === 'suspend' && message.listener === this.#name) void this.#suspend()
     if (message.bywash === 'resume' && message.listener === this.#name) void this.#resume()
+  }
+
+  async #suspend(): Promise<void> {
+    await this.#server.suspend()
+    this.#link.send({ bywash: 'suspended', listener: this.#name }, undefined, undefined, () => {})
   }
 
   async #resume(): Promise<void> {

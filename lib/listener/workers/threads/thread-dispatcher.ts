@@ -5,6 +5,7 @@ import { Book } from '../../../status/book.js'
 import { addUp, LocalTally } from '../../../status/tally.js'
 import { plainAddress } from '../../address/address-list.js'
 import type { LocalSettings } from '../../local-settings.js'
+import { WorkerAnswers } from '../answers.js'
 import type { WorkerListenerMessage } from '../messages.js'
 import type { WorkerPool } from '../pool.js'
 import { PrimaryDispatcher } from '../primary-dispatcher.js'
@@ -57,9 +58,10 @@ export class ThreadDispatcher extends PrimaryDispatcher {
   #awaited: number
   #lastOwner = 0
   #isSuspended = false
-  /** Those that have not said yet that they accept again. */
-  readonly #resuming = new Set<WorkerProcess>()
-  #resumed: { readonly resolve: () => void; readonly reject: (error: BindError) => void } | undefined
+  readonly #suspended = new WorkerAnswers()
+  readonly #resumed = new WorkerAnswers()
+  /** The first error of a thread that could not accept again. */
+  #resumeError: string | undefined
 
   constructor(name: string, pool: WorkerPool, local: LocalSettings, address: AddressInfo) {
     super(name, pool, local, address)
@@ -97,22 +99,18 @@ export class ThreadDispatcher extends PrimaryDispatcher {
     throw new InvalidOptionError('serve(): the threads of this listener accept its connections themselves.')
   }
 
-  suspend(): void {
+  /** Resolves when no thread accepts any more. */
+  async suspend(): Promise<void> {
     this.#isSuspended = true
-    this.pool.broadcast(this.name, { bywash: 'suspend', listener: this.name })
+    await this.#suspended.ask(this.pool.workersOf(this.name), { bywash: 'suspend', listener: this.name })
   }
 
   /** Resolves when all threads accept again. */
   async resume(): Promise<void> {
     this.#isSuspended = false
-    const threads = this.pool.workersOf(this.name)
-    for (const worker of threads) this.#resuming.add(worker)
-    const resumed = new Promise<void>((resolve, reject) => {
-      this.#resumed = { resolve, reject }
-    })
-    this.pool.broadcast(this.name, { bywash: 'resume', listener: this.name })
-    this.#resumeWithout(undefined)
-    await resumed
+    this.#resumeError = undefined
+    await this.#resumed.ask(this.pool.workersOf(this.name), { bywash: 'resume', listener: this.name })
+    if (this.#resumeError !== undefined) throw new BindError(this.#resumeError)
   }
 
   /** Looks now and then: no thread says that its last connection has ended, since only this asks. */
@@ -124,7 +122,8 @@ export class ThreadDispatcher extends PrimaryDispatcher {
 
   override onMessage(worker: WorkerProcess, message: WorkerListenerMessage): void {
     if (message.bywash === 'join') this.#join(worker)
-    else if (message.bywash === 'resumed') this.#resumeWithout(worker, message.error)
+    else if (message.bywash === 'suspended') this.#suspended.goOnWithout(worker)
+    else if (message.bywash === 'resumed') this.#onResumed(worker, message.error)
     else super.onMessage(worker, message)
   }
 
@@ -142,7 +141,8 @@ export class ThreadDispatcher extends PrimaryDispatcher {
 
   protected onLost(worker: WorkerProcess, error: WorkerError): void {
     this.#awaitOneLess()
-    this.#resumeWithout(worker)
+    this.#suspended.goOnWithout(worker)
+    this.#resumed.goOnWithout(worker)
     const thread = this.#threads.get(worker)
     if (thread === undefined) return
     const { table, owner } = thread
@@ -178,9 +178,8 @@ export class ThreadDispatcher extends PrimaryDispatcher {
     worker.send({ bywash: 'place', listener: this.name, place })
   }
 
-  #resumeWithout(worker: WorkerProcess | undefined, error?: string): void {
-    if (worker !== undefined) this.#resuming.delete(worker)
-    if (error !== undefined) this.#resumed?.reject(new BindError(error))
-    if (this.#resuming.size === 0) this.#resumed?.resolve()
+  #onResumed(worker: WorkerProcess, error: string | undefined): void {
+    this.#resumeError ??= error
+    this.#resumed.goOnWithout(worker)
   }
 }

@@ -91,7 +91,7 @@ t.test('a thread serves, and ends with its listener', { skip }, async t => {
   const status = await listener.status()
   t.match(status, { state: 'open', connections: { open: 1 }, workers: [{ number: 1, state: 'serving' }] })
   t.equal(status.traffic.total.bytesIn, 6)
-  listener.suspend()
+  await listener.suspend()
   t.equal((await listener.status()).state, 'suspended')
   await listener.resume()
   const later = await connectTcp(t, port)
@@ -142,7 +142,7 @@ t.test('how a thread has ended is said in words', { skip }, async t => {
   const thrown = startThread(1)
   t.strictSame((await once(thrown, 'exit')).slice(1), [
     null,
-    'ended with an uncaught error: RangeError: nothing good',
+    'ended with an uncaught error: RangeError: nothing good in 1',
   ])
   const terminated = startThread(1)
   terminated.kill()
@@ -180,6 +180,9 @@ t.test('a thread accepts itself, and leaves to its primary when it does', async 
     refused: 3,
     isListening: true,
     take: (duplex: Duplex) => void taken.push(duplex),
+    change: () => void taken.push('changed'),
+    retire: async () => void taken.push('retired'),
+    settled: async () => void taken.push('settled'),
   }
   const primary = new PrimaryAcceptor('a', 2, thread as unknown as IpcProcess, fakeClock())
   const acceptor = new ThreadAcceptor('a', server as unknown as ServerAcceptor, primary, thread)
@@ -187,7 +190,12 @@ t.test('a thread accepts itself, and leaves to its primary when it does', async 
   const duplex = new PassThrough()
   acceptor.take(duplex)
   t.equal(taken[0], duplex)
-  t.throws(() => acceptor.suspend(), { message: /it is the primary that accepts/ })
+  const { settings, connections } = localSettings({})
+  acceptor.change(settings, connections)
+  await acceptor.retire()
+  await acceptor.settled()
+  t.strictSame(taken.splice(1), ['changed', 'retired', 'settled'])
+  await t.rejects(acceptor.suspend(), { message: /it is the primary that accepts/ })
   await t.rejects(acceptor.resume(), { message: /it is the primary that accepts/ })
 })
 
@@ -291,7 +299,7 @@ t.test('resume() waits for each thread, and says why one cannot', async t => {
   const { dispatcher, children, join, name } = withFakeThreads({}, 2)
   const [one, other] = children as [FakeWorker, FakeWorker]
   join(one)
-  dispatcher.suspend()
+  void dispatcher.suspend()
   join(other)
   t.match(other.heard.at(-1), { bywash: 'suspend' })
   const resumed = dispatcher.resume()
@@ -299,12 +307,44 @@ t.test('resume() waits for each thread, and says why one cannot', async t => {
   one.report({ bywash: 'resumed', listener: name, error: undefined })
   other.report({ bywash: 'resumed', listener: name, error: 'bind failed' })
   await t.rejects(resumed, { message: 'bind failed' })
-  dispatcher.suspend()
+  void dispatcher.suspend()
   const again = dispatcher.resume()
   one.report({ bywash: 'resumed', listener: name, error: undefined })
   other.die(1)
   await again
 })
+
+t.test(
+  'a listener that is retired accepts nothing, and is empty when its last connection has ended',
+  async t => {
+    const { dispatcher, children, join, clock, local, name } = withFakeThreads({}, 2)
+    const [one, other] = children as [FakeWorker, FakeWorker]
+    const { shared, table } = join(one)
+    shared.enter(10, table)
+    const acceptor = new KernelAcceptor(ADDRESS, dispatcher, local.settings)
+    acceptor.change(local.settings)
+    t.equal(acceptor.isListening, true)
+    const retired = acceptor.retire()
+    t.equal(acceptor.isListening, false)
+    t.match(one.heard.at(-1), { bywash: 'suspend' })
+    one.report({ bywash: 'suspended', listener: name })
+    await retired
+    await acceptor.settled()
+    let isEmpty = false
+    const emptied = dispatcher.empty().then(() => {
+      isEmpty = true
+    })
+    join(other)
+    t.match(other.heard.at(-1), { bywash: 'suspend' }, 'one that comes later accepts nothing either')
+    clock.advance(100)
+    await new Promise(setImmediate)
+    t.equal(isEmpty, false)
+    shared.leave(table)
+    clock.advance(100)
+    await emptied
+    await dispatcher.empty()
+  },
+)
 
 t.test('a listener that closes waits for no thread to start', async t => {
   const { dispatcher, last, clock, local } = withFakeThreads({ maxConnections: 1_000_000_000 })
