@@ -381,7 +381,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   }
 
   get isChunkFree(): boolean {
-    return this.#flow?.isChunkFree ?? true
+    return this.#flow?.isChunkFree === true
   }
 
   onData(chunk: Buffer): void {
