@@ -1,5 +1,6 @@
 import { type Command, Option as Flag } from 'commander'
 import { LISTENER_FLAGS, type ListenerOptions } from '../config/listener-options.js'
+import { kebabCase } from '../config/registry.js'
 import { asksForTls, TLS_FILE_OPTIONS, type TlsFiles } from '../config/tls-files.js'
 import { InvalidOptionError } from '../errors.js'
 import type { ListenOption, ListenOptions } from '../listener/listen-options.js'
@@ -42,15 +43,17 @@ const WEBSOCKET_FLAGS: ListenerOptions = {
   ...Object.fromEntries(
     Object.entries(WEBSOCKET_OPTIONS).map(([name, option]) => [
       websocketFlag(name),
-      // One that is not given must stay absent, since those that are ask for WebSockets.
+      // A flag that is not given must stay absent: any that is given asks for WebSockets.
       { ...withDefaultInHelp(option), group: 'WebSocket' },
     ]),
   ),
 }
 
+/** The number of workers, and the options that stand beside it. */
 const WORKERS_FLAGS: ListenerOptions = {
   workers: LISTENER_FLAGS.workers as ListenOption,
   spread: { ...withDefaultInHelp(WORKERS_OPTIONS.spread), group: 'Process' },
+  maxHeapSize: { ...WORKERS_OPTIONS.maxHeapSize, group: 'Process' },
 }
 
 const FLAGS: ListenerOptions = {
@@ -113,15 +116,16 @@ export function workersFlags(command: Command): Command {
 }
 
 /** Reads the flags of workers; undefined without any. */
-export function workersFrom({
-  workers: count,
-  spread,
-}: Readonly<Record<string, unknown>>): WorkersOptions | undefined {
-  if (spread === undefined && count === undefined) return undefined
+export function workersFrom(flags: Readonly<Record<string, unknown>>): WorkersOptions | undefined {
+  const { workers: count, ...given } = valuesFrom(WORKERS_FLAGS, flags)
+  const [name] = Object.keys(given)
+  if (name === undefined && count === undefined) return undefined
   if (count === undefined) {
-    throw new InvalidOptionError("'--spread' is about workers; give '--workers' too, as in '--workers auto'.")
+    throw new InvalidOptionError(
+      `'--${kebabCase(name as string)}' is about workers; give '--workers' too, as in '--workers auto'.`,
+    )
   }
-  return { count, ...(spread === undefined ? {} : { spread }) } as WorkersOptions
+  return { count, ...given } as WorkersOptions
 }
 
 /** Adds the flag that says where the status is served. */

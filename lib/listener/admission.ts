@@ -100,7 +100,7 @@ export class Admission {
 
   /** Admits a connection by its address until its `release()`, or returns why it is refused. */
   admit(peer: Endpoints): RefusedError | undefined {
-    // To read the address takes a system call and makes an object.
+    // Reading the address takes a system call and makes an object.
     const address = this.#checks.needsAddress ? peer.remoteAddress : undefined
     // Connections without an address, as on a unix socket, are not limited by address.
     return address === undefined ? undefined : this.#admitAddress(plainAddress(address))

@@ -17,7 +17,7 @@ export const UNIX_PEERS = 'unix'
 /** The senders that are trusted with the addresses of others. */
 export interface TrustedProxies {
   readonly ranges: readonly AddressRange[]
-  /** Whether those without an address are. */
+  /** Whether senders without an address, those of a unix socket, are trusted. */
   readonly unix: boolean
 }
 
@@ -34,7 +34,7 @@ export interface HeaderEvents {
 interface Pending {
   readonly openedAt: number
   readonly timer: Timer
-  /** Lets go of the socket, without having read more of it. */
+  /** Stops listening to the socket, and leaves in it what was not read. */
   readonly release: () => void
   /** The part of the header that has come. */
   bytes: Buffer

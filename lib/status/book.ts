@@ -150,7 +150,7 @@ export class Book {
     return this.#current
   }
 
-  /** New connections get another list of stages. */
+  /** Takes another list of stages for new connections. */
   serve(listed: readonly ListedStage[]): void {
     const current = this.stageBook(listed)
     if (current === this.#current) return
@@ -206,7 +206,7 @@ export class Book {
     for (const callback of this.#lookEndCallbacks.splice(0)) callback()
   }
 
-  /** One for each second of the look, oldest first. */
+  /** The samples of the look, one for each second, oldest first. */
   get samples(): readonly Sample[] {
     return this.#samples
   }
@@ -301,7 +301,7 @@ export class Book {
       }
       const time = now - Math.max(this.#chargedAt, each.openedAt)
       look.idle += time
-      // It has started, so its stages take part in the look.
+      // A dormant connection has started, so it has a stage book.
       const { accounts } = (each.stageBook as StageBook).look as LookAt
       for (const account of accounts) {
         account.starved += time

@@ -23,8 +23,10 @@ import { ThreadAcceptor } from './thread-acceptor.js'
 import { ThreadDispatcher } from './thread-dispatcher.js'
 import { WorkerThread } from './worker-thread.js'
 
+const MIB = 1_048_576
+
 /** Starts the script again in a thread, as the worker of that number. */
-export function startThread(number: number): WorkerThread {
+export function startThread(number: number, maxHeapSize?: number): WorkerThread {
   const { port1, port2 } = new MessageChannel()
   const handled = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT)
   const link: LinkEnd = { port: port2, handled }
@@ -34,6 +36,7 @@ export function startThread(number: number): WorkerThread {
     env: { ...process.env, [NUMBER_VARIABLE]: String(number), [READS_VARIABLE]: readsInUse() },
     workerData: { bywash },
     transferList: [port2],
+    ...(maxHeapSize !== undefined && { resourceLimits: { maxOldGenerationSizeMb: maxHeapSize / MIB } }),
   })
   return new WorkerThread(worker, { port: port1, handled })
 }

@@ -1,4 +1,4 @@
-import { EventEmitter, once } from 'node:events'
+import { once } from 'node:events'
 import { type Duplex, PassThrough } from 'node:stream'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
@@ -15,7 +15,6 @@ import { SharedAddressCounts } from '../../../../lib/listener/workers/threads/sh
 import { SharedListener } from '../../../../lib/listener/workers/threads/shared-listener.js'
 import { ThreadAcceptor } from '../../../../lib/listener/workers/threads/thread-acceptor.js'
 import { ThreadDispatcher } from '../../../../lib/listener/workers/threads/thread-dispatcher.js'
-import { WorkerThread } from '../../../../lib/listener/workers/threads/worker-thread.js'
 import { ownThread, ThreadLink } from '../../../../lib/net/thread-link.js'
 import { tapSettings } from '../../../../lib/status/taps/tap-options.js'
 import { fakeClock } from '../../../../lib/testing/index.js'
@@ -98,14 +97,18 @@ t.test('a thread serves, and ends with its listener', { skip }, async t => {
   await later.send('x\n')
   await later.receive('\n')
   t.throws(() => listener.serve(client.socket), { message: /serves only the connections that it accepts/ })
-  await t.rejects(
-    bindWorkers(localSettings({ host: '127.0.0.1', port: 0 }), { count: 2, spread: 'kernel' }, () =>
-      Promise.reject(),
-    ),
-    {
-      message: /'workers' is 2 with 'spread' 'kernel' here and 1 with 'spread' 'kernel' for another listener/,
-    },
-  )
+  for (const [more, words] of [
+    [{ count: 2 }, "2 with 'spread' 'kernel'"],
+    [{ maxHeapSize: 16_777_216 }, "1 with 'spread' 'kernel' and 'maxHeapSize' 16777216"],
+  ] as const) {
+    const local = localSettings({ host: '127.0.0.1', port: 0 })
+    await t.rejects(
+      bindWorkers(local, { ...KERNEL, ...more }, () => Promise.reject()),
+      {
+        message: `listen(): 'workers' is ${words} here and 1 with 'spread' 'kernel' for another listener, but all listeners of a program share its workers; give them the same.`,
+      },
+    )
+  }
   const closed = listener.close()
   for (const each of [client, later]) {
     await each.receive()
@@ -149,19 +152,10 @@ t.test('how a thread has ended is said in words', { skip }, async t => {
   t.equal((await once(terminated, 'exit'))[2], 'was terminated')
 })
 
-t.test('a thread whose heap was full is said to have run out of memory', async t => {
-  const { port1, port2 } = new MessageChannel()
-  t.teardown(() => port2.close())
-  const worker = Object.assign(new EventEmitter(), { threadId: 5 })
-  const thread = new WorkerThread(worker as unknown as Worker, {
-    port: port1,
-    handled: new SharedArrayBuffer(8),
-  })
-  t.equal(thread.thread, 5)
-  const ended = once(thread, 'exit')
-  worker.emit('error', Object.assign(new Error('full'), { code: 'ERR_WORKER_OUT_OF_MEMORY' }))
-  worker.emit('exit', 1)
-  t.strictSame(await ended, [1, null, 'ran out of memory: its heap was full'])
+t.test('a thread ends when its heap has grown to its limit', { skip }, async t => {
+  asScript(t, 'fill')
+  const [, , words] = await once(startThread(1, 16_777_216), 'exit')
+  t.equal(words, 'ran out of memory: its heap was full')
 })
 
 t.test("a thread of somebody else's has no workers", { skip }, async t => {

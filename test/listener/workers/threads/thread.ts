@@ -8,6 +8,14 @@ import { localSettings } from './local-settings.js'
 const [way, ...ports] = process.argv.slice(2)
 if (way === 'fail') process.exit(7)
 if (way === 'throw') throw new RangeError(`nothing good in ${ownWorker()?.number}`)
+if (way === 'fill') fill({})
+/** Fills the heap in steps, since V8 ends the whole process where a single loop does. */
+function fill(leaked: object): void {
+  let last = leaked
+  for (let count = 0; count < 10_000; count++) last = { last }
+  setImmediate(fill, last)
+}
+
 const spread = way === 'primary' ? 'primary' : 'kernel'
 await Promise.all(
   ports.map((port, index) => {
