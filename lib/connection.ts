@@ -136,16 +136,18 @@ interface SharedCount {
   readonly askTotal: AskTotal
 }
 
-const sharedCounts = new WeakMap<Connection, SharedCount>()
+/** The property of connections in workers that has their number: others do without the place for it. */
+const shared = Symbol('bywash.shared')
+type Counted = Connection & { [shared]?: SharedCount }
 
 /** Records the number of a connection of a listener with workers. The worker that serves the connection calls it. */
-export function shareCount(connection: Connection, count: SharedCount): void {
-  sharedCounts.set(connection, count)
+export function shareCount(connection: Counted, count: SharedCount): void {
+  connection[shared] = count
 }
 
 /** The number of a connection among those of all workers; undefined where this process serves all of them. */
-export function sharedCount(connection: Connection): SharedCount | undefined {
-  return sharedCounts.get(connection)
+export function sharedCount(connection: Counted): SharedCount | undefined {
+  return connection[shared]
 }
 
 /**

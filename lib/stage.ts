@@ -20,6 +20,7 @@ import {
   type KindOf,
   type NamedKinds,
 } from './kind.js'
+import type { ChunkUse } from './net/socket-reader.js'
 import { checkBoolean, checkNames } from './options/check-option.js'
 import type { Outcome } from './outcome.js'
 import type { SideWrites } from './side-writes.js'
@@ -118,6 +119,10 @@ export interface HoldingController<Out> extends Controller<Out> {
    * Not in a call of a stage.
    */
   give: (item: Out) => void
+  /** The user of the memory of the next chunk that is given. */
+  readonly givenUse: ChunkUse
+  /** Whether the output has left for the kernel. Asked after `give()`, where the `givenUse` before it was `sink`. */
+  readonly isFlushed: boolean
   /** Passes on a report of an earlier stage, behind what this stage and those behind it have made so far. */
   passReport: (fault: InBand) => void
   /** Whether a `hold()` has no `release()` yet; false once the stage was stopped. */
@@ -202,6 +207,8 @@ export interface Transformer<In, Out> {
   [reported]?: (fault: InBand, controller: Controller<Out>) => void
   /** @internal */
   [working]?: () => boolean
+  /** @internal */
+  [holdsChunk]?: () => boolean
 }
 
 /**
@@ -227,6 +234,14 @@ export const unanswered = Symbol('bywash.unanswered')
  * @internal
  */
 export const working = Symbol('bywash.working')
+
+/**
+ * The key of a function of a transformer that tells whether the memory of the last chunk is still in use, where its stage passes
+ * chunks on.
+ *
+ * @internal
+ */
+export const holdsChunk = Symbol('bywash.holdsChunk')
 
 /**
  * The key of a function of a transformer that takes a fault which an earlier stage has reported, and reports it behind the
@@ -367,6 +382,13 @@ export interface AnyStage extends StageTraits {
    */
   readonly consumes?: boolean
   /**
+   * True where a chunk is written elsewhere at the end of its turn, and nothing else refers to its memory. `[holdsChunk]` says
+   * whether that has not left yet.
+   *
+   * @internal
+   */
+  readonly passesOn?: boolean
+  /**
    * What the stage writes beside its output, where that may take longer than its connections.
    *
    * @internal
@@ -486,6 +508,7 @@ export function internalStage<In, Out>(
       | 'frameEnd'
       | 'pure'
       | 'consumes'
+      | 'passesOn'
       | 'sideWrites'
       | 'statusSource'
       | 'load'

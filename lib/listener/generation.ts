@@ -6,6 +6,7 @@ import { ConnectionDriver, type DriverSettings } from '../engine/drive/driver.js
 import { guarded } from '../engine/guarded.js'
 import type { Plan } from '../engine/plan.js'
 import type { HandshakeEvents, Handshakes } from '../engine/tls/handshakes.js'
+import { reuseReads } from '../net/reads/reused-reads.js'
 import { OPEN_FILES } from '../open-files.js'
 import type { Outcome } from '../outcome.js'
 import type { Book } from '../status/book.js'
@@ -13,7 +14,6 @@ import { connectionsAreListenedTo, publishClose, publishOpen } from '../status/d
 import type { OnGone } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
 import type { LocalSettings } from './local-settings.js'
-import { reuseReads } from './reads/reused-reads.js'
 import { stopReadingAtPause } from './socket-options.js'
 import type { UpgradeEvents, Upgrades } from './websocket/upgrades.js'
 

@@ -22,10 +22,12 @@ import {
   toDelimited,
   toLines,
   uppercase,
+  upstream,
   welcome,
 } from '../../lib/index.js'
 import { planOf } from '../../lib/pipeline.js'
 import type { AnyStage } from '../../lib/stage.js'
+import { exec } from '../../lib/stages/index.js'
 import { chunkings } from '../../lib/testing/index.js'
 import { turn } from '../../lib/testing/turns.js'
 import { runs } from '../runs.js'
@@ -79,6 +81,13 @@ t.test('what reads in place, and what gets a copy', async t => {
         .through(toDelimited('\n')),
       'copied',
     ],
+    [pipeline().through(upstream('127.0.0.1:1')), 'in place'],
+    [
+      pipeline().through(upstream('127.0.0.1:1')).through(LINES).through(own()).through(toLines()),
+      'in place',
+    ],
+    [LINES.through(uppercase()).through(toLines()).through(upstream('127.0.0.1:1')), 'copied'],
+    [pipeline().through(exec('cat')), 'in place'],
   ]
   for (const [list, reads] of lists) {
     t.equal(list.explain().reads, reads, list.name)

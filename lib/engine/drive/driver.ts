@@ -15,13 +15,13 @@ import {
   UntoldFaults,
 } from '../../errors.js'
 import { confirmEnd } from '../../net/confirm-end.js'
+import type { ChunkUse } from '../../net/socket-reader.js'
 import type { TlsOptions } from '../../options/tls-options.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { Reply } from '../../stage.js'
 import type { Observed } from '../../status/book.js'
 import { publishStageError, STAGE_ERROR } from '../../status/diagnostics.js'
 import type { SeeItem } from '../../status/taps/tap-event.js'
-import type { ChunkUse } from '../flow/chunk-use.js'
 import type { Flow, Sink } from '../flow/flow.js'
 import { guarded } from '../guarded.js'
 import type { Plan } from '../plan.js'
@@ -81,6 +81,8 @@ type State =
  */
 export class ConnectionDriver extends FlowOwner implements SocketEvents, Sink, Watched, IdleHost, Observed {
   protected readonly settings: DriverSettings
+  /** Whether the duplex has been full once: most are never. */
+  #hearsDrain = false
   /** The flow takes no more before it calls `drained`. */
   #flowFull = false
   #state: State = 'new'
@@ -110,7 +112,7 @@ export class ConnectionDriver extends FlowOwner implements SocketEvents, Sink, W
     this.#state = 'open'
     this.stageBook = this.settings.book?.stageBook(plan.listed)
     const duplex = this.duplex
-    duplex.on('drain', onDrain).on('end', onEnd)
+    duplex.on('end', onEnd)
     countWith(this.connection, this)
     this.settings.book?.taps?.opened(this)
     this.beginFlow(plan, this)
@@ -200,8 +202,9 @@ export class ConnectionDriver extends FlowOwner implements SocketEvents, Sink, W
     if (this.isTraceable) this.noteSocket()
     keepTls(this.connection)
     setDriver(socket, this)
-    socket.on('error', onError).on('close', onClose).on('drain', onDrain).on('end', onEnd)
+    socket.on('error', onError).on('close', onClose).on('end', onEnd)
     this.outputFull = false
+    this.#hearsDrain = false
     this.uncork()
     this.flow?.releaseInput()
     socket.on('data', onData)
@@ -242,6 +245,10 @@ export class ConnectionDriver extends FlowOwner implements SocketEvents, Sink, W
 
   get chunkUse(): ChunkUse {
     return this.#isDiscarding ? 'none' : (this.flow ?? this.wake(this)).chunkUse
+  }
+
+  get isChunkFree(): boolean {
+    return this.flow?.isChunkFree === true
   }
 
   onData(chunk: Buffer): void {
@@ -484,6 +491,8 @@ export class ConnectionDriver extends FlowOwner implements SocketEvents, Sink, W
 
   protected override pause(): void {
     this.noteHeld()
+    if (!this.#hearsDrain) this.duplex.on('drain', onDrain)
+    this.#hearsDrain = true
     if (!this.#isDiscarding && !this.flow?.isDetached) this.duplex.pause()
   }
 

@@ -11,6 +11,8 @@ const NOTHING = Buffer.alloc(0)
 export interface CloserSettings {
   /** The time that output may make no progress while the connection ends, in milliseconds. */
   readonly halfCloseTimeout: number
+  /** Whether nobody else holds the chunks that are read, as with those of a socket, so that stages may change them in place. */
+  readonly ownsChunks?: boolean
 }
 
 /** Writes to a duplex, and ends it: with a FIN behind the output, with a RST, or by a deadline. */
@@ -37,6 +39,11 @@ export abstract class DuplexCloser extends TurnWriter {
     return this.closeState
   }
 
+  /** Whether the duplex is a socket of the listener, without TLS. */
+  protected get isPlainSocket(): boolean {
+    return this.settings.ownsChunks === true && !('encrypted' in this.duplex)
+  }
+
   /** Whether both sides of the duplex have ended in good order. */
   protected get hasEnded(): boolean {
     return this.duplex.readableEnded && this.duplex.writableFinished
@@ -61,6 +68,11 @@ export abstract class DuplexCloser extends TurnWriter {
     this.uncork()
     const { duplex } = this
     if (this.beginToClose(reason, error)) return
+    if (duplex.readableEnded && duplex.writableLength === 0 && this.isPlainSocket) {
+      // Its close sends the FIN, too. Nothing is left to be read, so it sends no RST.
+      duplex.destroy()
+      return
+    }
     if (duplex.writableLength > 0 || !duplex.readableEnded) this.startHalfCloseTimer()
     if (duplex.writableFinished) this.onFinish()
     else duplex.on('finish', onFinish)

@@ -15,8 +15,6 @@ import { type CloserSettings, DuplexCloser } from './duplex-closer.js'
 export interface FlowSettings extends CloserSettings {
   /** The books of the listener, or of the pipeline. */
   readonly book?: Book
-  /** Whether nobody else holds the chunks that are read, as with those of a socket, so that stages may change them in place. */
-  readonly ownsChunks?: boolean
   /** Called when a connection goes on with another list. */
   readonly onList?: (plan: Plan) => void
 }

@@ -2,15 +2,10 @@
 // memory for each connection than six closures would.
 
 import type { Duplex } from 'node:stream'
-import type { ChunkUse } from '../flow/chunk-use.js'
+import { reader, type SocketReader, setReader } from '../../net/socket-reader.js'
 
 /** The events of a duplex, as its driver handles them. */
-export interface SocketEvents {
-  /** The user of the memory of the next chunk when `onData` has returned. */
-  readonly chunkUse: ChunkUse
-  /** Whether the socket holds no output any more. */
-  readonly isFlushed: boolean
-  onData: (chunk: Buffer) => void
+export interface SocketEvents extends SocketReader {
   /** The peer has sent FIN, and everything before it was read. */
   onEnd: () => void
   /** The duplex takes output again. */
@@ -21,40 +16,32 @@ export interface SocketEvents {
   onClose: () => void
 }
 
-type Driven = Duplex & { [driver]?: SocketEvents }
-
-const driver = Symbol('bywash.driver')
+type Driven = Duplex & { [reader]?: SocketEvents }
 
 export function setDriver(duplex: Duplex, by: SocketEvents): void {
-  const driven: Driven = duplex
-  driven[driver] = by
-}
-
-/** The driver of a duplex that has one. */
-export function driverOf(duplex: Duplex): SocketEvents {
-  return (duplex as Driven)[driver] as SocketEvents
+  setReader(duplex, by)
 }
 
 export function onData(this: Driven, chunk: Buffer): void {
-  this[driver]?.onData(chunk)
+  this[reader]?.onData(chunk)
 }
 
 export function onEnd(this: Driven): void {
-  this[driver]?.onEnd()
+  this[reader]?.onEnd()
 }
 
 export function onDrain(this: Driven): void {
-  this[driver]?.onDrain()
+  this[reader]?.onDrain()
 }
 
 export function onFinish(this: Driven): void {
-  this[driver]?.onFinish()
+  this[reader]?.onFinish()
 }
 
 export function onError(this: Driven, error: Error): void {
-  this[driver]?.onError(error)
+  this[reader]?.onError(error)
 }
 
 export function onClose(this: Driven): void {
-  this[driver]?.onClose()
+  this[reader]?.onClose()
 }

@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream'
 import { nextTurn } from '../../clock.js'
+import { type DueWriter, MAX_DUE_BYTES, writeLater } from '../../net/due-writes.js'
 import type { DrivenDuplex } from './transport.js'
 
 /** Up to this many pieces one gathering write (writev) costs less than copying them together, unless they are small. */
@@ -27,14 +28,8 @@ function writeDelayed(): void {
   for (const writer of due) writer.endTurn()
 }
 
-/** Up to this many bytes, the output of a turn leaves in the check phase. More is written while it is in the processor's cache. */
-const MAX_DUE_BYTES = 4_096
-
-/** The writers whose output leaves in the check phase of this turn of the event loop, behind the reads of all sockets. */
-let due: TurnWriter[] = []
-
 /** Writes to a duplex: gathers the output of a turn, and writes it as one. */
-export abstract class TurnWriter {
+export abstract class TurnWriter implements DueWriter {
   protected duplex: DrivenDuplex
   /** The output of this turn that is not written yet. */
   #pending: Buffer | Buffer[] | undefined
@@ -65,10 +60,10 @@ export abstract class TurnWriter {
     else this.#pending = [this.#pending, bytes]
   }
 
-  endTurn(): boolean {
+  endTurn(isRead = false): boolean {
     const pending = this.#pending
     if (pending !== undefined && !this.corked) {
-      if (this.defers && this.#pendingBytes <= MAX_DUE_BYTES) {
+      if ((isRead || this.defers) && this.#pendingBytes <= MAX_DUE_BYTES) {
         this.#writeLater()
         return !this.outputFull
       }
@@ -82,17 +77,14 @@ export abstract class TurnWriter {
   }
 
   #writeLater(): void {
-    if (!this.#isDue && due.push(this) === 1) nextTurn(TurnWriter.#writeDue)
+    if (this.#isDue) return
     this.#isDue = true
+    writeLater(this)
   }
 
-  static #writeDue(): void {
-    const writers = due
-    due = []
-    for (const writer of writers) {
-      writer.#isDue = false
-      writer.endTurn()
-    }
+  writeDue(): void {
+    this.#isDue = false
+    this.endTurn()
   }
 
   /**

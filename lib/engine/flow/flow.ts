@@ -1,6 +1,7 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { Connection } from '../../connection.js'
 import type { BywashError, Reported, UntoldFaults } from '../../errors.js'
+import type { ChunkUse } from '../../net/socket-reader.js'
 import type { Outcome } from '../../outcome.js'
 import type { Reply, Stage } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
@@ -8,14 +9,16 @@ import type { LookAt, Wait } from '../../status/look.js'
 import type { SeeItem } from '../../status/taps/tap-event.js'
 import type { Plan } from '../plan.js'
 import type { PlannedStage } from '../planned-stage.js'
-import type { ChunkUse } from './chunk-use.js'
 
 /** The receiver of a flow's output, and of how the flow ends. A connection's driver is one. */
 export interface Sink {
   /** Takes one item that left the last stage. */
   write: (item: unknown) => void
-  /** Ends a turn: what was written in it may go out as one. False asks the flow to hold back until its `resume()`. */
-  endTurn: () => boolean
+  /**
+   * Ends a turn: what was written in it may go out as one, and where the turn began with a read, behind the reads of all sockets.
+   * False asks the flow to hold back until its `resume()`.
+   */
+  endTurn: (isRead?: boolean) => boolean
   /** How many more bytes the sink takes before it is full; 0 or less once it is. */
   readonly desiredSize: number
   /** Whether the peer is fast enough for a push: `maxPending` allows for what waits in the sink, and `held` bytes in the flow. */
@@ -63,6 +66,8 @@ export interface Flow {
   open: (connection: Connection, scope: AsyncResource) => void
   /** The user of the memory of the next item when `write` has taken it. */
   readonly chunkUse: ChunkUse
+  /** Whether the output that refers to the last item has left for the kernel. Asked where the `chunkUse` before it was `sink`. */
+  readonly isChunkFree: boolean
   /** Takes one item. False asks the source to hold back until the sink's `drained()`. */
   write: (item: unknown) => boolean
   /** Ends the input: the stages are flushed, and then the sink is told to finish. */

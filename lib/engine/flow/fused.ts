@@ -1,12 +1,13 @@
 import type { Connection } from '../../connection.js'
 import { type BywashError, blame, type Reported, StageError } from '../../errors.js'
 import { sizeOf } from '../../kind.js'
+import type { ChunkUse } from '../../net/socket-reader.js'
 import type { Outcome } from '../../outcome.js'
-import { type Encoded, type InBand, Reply, type Stage, settle } from '../../stage.js'
+import { type Encoded, holdsChunk, type InBand, Reply, type Stage, settle } from '../../stage.js'
 import type { Passed } from '../../stage-counts.js'
 import type { LookAt, Wait } from '../../status/look.js'
 import type { PlannedStage } from '../planned-stage.js'
-import { type ChunkUse, chunkUse } from './chunk-use.js'
+import { chunkUse } from './chunk-use.js'
 import type { Flow, Sink, Slowest } from './flow.js'
 import { Link, type Owner, openTransformer, type Receiver } from './link.js'
 import { LinkRow } from './link-row.js'
@@ -130,7 +131,23 @@ export class FusedSegment extends LinkRow implements Flow, Owner, Probed {
   }
 
   get chunkUse(): ChunkUse {
-    return this.#inPieces ? 'any' : chunkUse(this.#stages)
+    // Where a stage waits, it keeps what comes.
+    if (this.#inPieces && (this.passer === undefined || this.#waits > 0 || this.rest !== undefined))
+      return 'any'
+    return chunkUse(this.#stages)
+  }
+
+  get isChunkFree(): boolean {
+    const passer = this.passer
+    return passer === undefined ? this.isFlushed : this.rest === undefined && !passer[holdsChunk]?.()
+  }
+
+  get outputUse(): ChunkUse {
+    return this.#ownsItems ? 'sink' : 'any'
+  }
+
+  get isFlushed(): boolean {
+    return this.#sink.isFlushed
   }
 
   write(item: unknown): boolean {
@@ -521,8 +538,12 @@ export class FusedSegment extends LinkRow implements Flow, Owner, Probed {
     }
   }
 
-  /** Ends a turn: gathered items go on, the stages are flushed if this is the end, and then the sink is told. */
-  endTurn(): void {
+  /**
+   * Ends a turn: gathered items go on, the stages are flushed if this is the end, and then the sink is told.
+   *
+   * @param isRead - Whether a stage has read what it gives from elsewhere.
+   */
+  endTurn(isRead = false): void {
     this.#turnDue = false
     if (this.#state === 'done') return
     this.#busy = true
@@ -536,7 +557,7 @@ export class FusedSegment extends LinkRow implements Flow, Owner, Probed {
     }
     this.#reports?.passUntold()
     this.#busy = false
-    this.sinkIsFull = !this.#sink.endTurn()
+    this.sinkIsFull = !this.#sink.endTurn(isRead && this.#ownsItems)
     if (outputEnded && !flushed) this.#endSink()
     this.#probe?.turnEnded()
     const hasPushed = this.#hasPushed

@@ -1,7 +1,7 @@
 import { type BywashError, blame } from '../../errors.js'
 import { isThenable, sizeOf } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
-import { unanswered } from '../../stage.js'
+import { type Transformer, unanswered } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
 import type { SeeItem } from '../../status/taps/tap-event.js'
 import { isOverdue } from '../drive/frame-watch.js'
@@ -23,6 +23,8 @@ export abstract class LinkRow {
   protected completes = false
   /** The output that lends its memory to the sink, where the last stage has one; it is told whether the memory is free again. */
   protected lender: TextOutput | undefined
+  /** Set where the first stage passes chunks on. */
+  protected passer: Transformer<unknown, unknown> | undefined
   /** Items and bytes that have come in. */
   protected items = 0
   bytes = 0
@@ -47,6 +49,7 @@ export abstract class LinkRow {
     const { transformer, next } = link ?? {}
     if (transformer instanceof BlockTransformer) transformer.inPlace = true
     if (transformer instanceof LoopTransformer && next === undefined) this.lender = transformer.lend()
+    if (link?.planned.stage.passesOn) this.passer = transformer
   }
 
   /** Starts the stages from a link on, last to first. */

@@ -1,6 +1,7 @@
 import type { Connection } from '../../connection.js'
 import { type Reported, StageError } from '../../errors.js'
 import { asBuffer, dropRejection, ITEM_BYTES, isThenable, resultOf, sizeOf, wrongKind } from '../../kind.js'
+import type { ChunkUse } from '../../net/socket-reader.js'
 import {
   type Encoded,
   type HoldingController,
@@ -32,6 +33,10 @@ export interface Owner {
   readonly isBusy: boolean
   /** How many more bytes are taken behind the last stage before it is slow. */
   readonly desiredSize: number
+  /** The user of the memory of what leaves the last stage. */
+  readonly outputUse: ChunkUse
+  /** Whether the output has left for the kernel. */
+  readonly isFlushed: boolean
   /** Hands an item to the stage behind a link. */
   pass: (from: Link, item: unknown, size: number) => void
   /** The output of the stages behind a link for an item. The sink does not get it; undefined where one of them fails. */
@@ -60,7 +65,8 @@ export interface Owner {
   /** Begins a turn that ends with this tick; false where one is under way. */
   enterTurn: () => boolean
   leaveTurn: () => void
-  endTurn: () => void
+  /** Ends the turn. `isRead` where the stage has read what it gives from elsewhere. */
+  endTurn: (isRead?: boolean) => void
   endTurnSoon: () => void
 }
 
@@ -310,7 +316,15 @@ export class Link implements HoldingController<unknown>, Receiver {
     const { segment } = this
     segment.enterTurn()
     this.enqueue(item)
-    segment.endTurn()
+    segment.endTurn(true)
+  }
+
+  get givenUse(): ChunkUse {
+    return this.next === undefined ? this.segment.outputUse : 'any'
+  }
+
+  get isFlushed(): boolean {
+    return this.segment.isFlushed
   }
 
   get isOver(): boolean {

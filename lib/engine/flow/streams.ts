@@ -304,6 +304,7 @@ export class StreamChain implements Flow {
   }
 
   readonly chunkUse = 'any'
+  readonly isChunkFree = false
 
   write(item: unknown): boolean {
     if (this.#stopped > 0) return true

@@ -55,6 +55,7 @@ export class UpgradableFlow implements Flow, UpgradeHost {
 
   /** Input may be kept for the next list. */
   readonly chunkUse = 'any'
+  readonly isChunkFree = false
 
   constructor(plan: Plan, sink: Sink, maker: FlowMaker) {
     this.#plan = plan

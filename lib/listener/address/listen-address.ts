@@ -124,15 +124,15 @@ function refuseHost(name: string, host: unknown): string | undefined {
     return `'${name}' is an address or a host name, such as '127.0.0.1'; got ${showValue(host)}`
   }
   const address = withoutBrackets(host)
-  return isIPv6(address) && LINK_LOCAL.test(address)
+  return LINK_LOCAL.test(address) && isIPv6(address)
     ? `'${name}' is a link-local address, which each network has, so it needs its interface, such as '${address}%eth0'; got ${showValue(host)}`
     : undefined
 }
 
-/** The address of `[::1]`, as it stands in a URL or before a port. */
+/** The address of `[::1]`, as it stands in a URL or before a port. The first `isIPv6()` of a process takes 3 ms. */
 function withoutBrackets(host: string): string {
-  const [, address = ''] = /^\[(.*)\]$/.exec(host) ?? []
-  return isIPv6(address) ? address : host
+  const [, address] = /^\[(.*)\]$/.exec(host) ?? []
+  return address !== undefined && isIPv6(address) ? address : host
 }
 
 function refusePath(name: string, path: unknown): string | undefined {

@@ -10,6 +10,7 @@ import { SideWrites } from '../../side-writes.js'
 import {
   type Controller,
   type HoldingController,
+  holdsChunk,
   internalStage,
   type Transformer,
   type TransformerStage,
@@ -116,6 +117,7 @@ export const exec = defineStage({
       accepts: 'bytes',
       emits: 'bytes',
       detached: true,
+      passesOn: true,
       sideWrites,
       waits: 'for its program, until that takes more and when the client has ended',
       open: connection => new Exec(shared, connection),
@@ -207,6 +209,10 @@ class Exec implements Transformer<Buffer, Buffer>, ProgramOwner {
   flush(): void {
     this.#isFlushing = true
     ;(this.#bridge as Bridge).flush()
+  }
+
+  [holdsChunk](): boolean {
+    return this.#bridge?.holdsChunk === true
   }
 
   [unanswered](time: number): BywashError {

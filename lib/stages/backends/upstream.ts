@@ -13,6 +13,7 @@ import type { Outcome } from '../../outcome.js'
 import {
   type Controller,
   type HoldingController,
+  holdsChunk,
   internalStage,
   type Transformer,
   type TransformerStage,
@@ -100,6 +101,7 @@ export const upstream = defineStage({
       emits: 'bytes',
       asks: proxyProtocol !== undefined,
       detached: true,
+      passesOn: true,
       statusSource: { of: settings, upstreams: () => servers.map(({ counts }) => counts.status) },
       waits: 'for its server, until that takes more and when the client has ended',
       open: connection => new Upstream(settings, connection, proxyProtocol),
@@ -171,6 +173,10 @@ class Upstream implements Transformer<Buffer, Buffer> {
 
   [working](): boolean {
     return this.#open?.bridge.isAwaited === true
+  }
+
+  [holdsChunk](): boolean {
+    return this.#open?.bridge.holdsChunk === true
   }
 
   [unanswered](time: number): BywashError {

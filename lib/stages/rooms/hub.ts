@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { type Connection, whenOver } from '../../connection.js'
 import { InvalidOptionError, TooManyTopicsError } from '../../errors.js'
 import { ownThread } from '../../net/thread-link.js'
@@ -184,7 +183,7 @@ class LocalHub<T> implements Hub<T> {
   #bus: Bus | undefined
   #connection: BusConnection | undefined
   /** The name of this process in messages. */
-  readonly #origin = randomUUID()
+  readonly #origin = crypto.randomUUID()
   /** How many messages were published to each channel. */
   readonly #sequences = new Map<string, number>()
   /** An item that was published: the default of `missed` makes its notice of the same kind. */

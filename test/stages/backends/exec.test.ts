@@ -42,6 +42,14 @@ const script = (text: string, options?: ExecOptions) => running('sh', ['-c', tex
 
 const text = async (whole: Pipeline<Buffer, Buffer>) => Buffer.concat(await runStage(whole, [])).toString()
 
+t.test('what a socket sends in bulk passes unchanged', async t => {
+  const { port } = await serveLocally(t, running('cat'))
+  const client = await connectTcp(t, port)
+  const bytes = Buffer.from(Uint32Array.from({ length: 2_000_000 }, (_, index) => index).buffer)
+  client.end(bytes)
+  t.ok((await client.receive()).equals(bytes))
+})
+
 for (const plan of PLANS) {
   t.test(`${plan}: bytes pass unchanged, however they are cut`, async () => {
     const list = running('cat')

@@ -32,11 +32,12 @@ import { Dial } from '../../../lib/stages/backends/dial.js'
 import { serversOf } from '../../../lib/stages/backends/server-list.js'
 import { systemText } from '../../../lib/stages/backends/system-text.js'
 import { connect, fakeClock } from '../../../lib/testing/index.js'
+import { turn } from '../../../lib/testing/turns.js'
 import { serveLocally } from '../../listener/local-listener.js'
 import { PLANS } from '../../plans.js'
 import { runs } from '../../runs.js'
 import { socketFolder } from '../../socket-folder.js'
-import { connectTcp } from '../../tcp-client.js'
+import { connectTcp, type TcpClient } from '../../tcp-client.js'
 import { identity, pathOf, pem } from '../../transports/certificates.js'
 import { connectTls, secure } from '../../transports/tls-client.js'
 import { serveBackend } from './backend.js'
@@ -368,6 +369,42 @@ t.test('a client that does not read is read from, for as long as the server take
   client.reset()
   await server.closed
 })
+
+/** Sends bytes in pieces, and resolves when the socket takes no more of them for many turns of the event loop. */
+async function sendUntilStuck({ socket }: TcpClient, bytes: Buffer): Promise<void> {
+  for (let at = 0; at < bytes.length; at += 100_000) socket.write(bytes.subarray(at, at + 100_000))
+  for (let turns = 0, waiting = 0; turns < 100; turns++) {
+    await turn()
+    if (socket.writableLength !== waiting) turns = 0
+    waiting = socket.writableLength
+  }
+}
+
+for (const reader of ['server', 'client']) {
+  t.test(`sockets whose ${reader} does not read get nothing of each other`, async t => {
+    const backend = await serveBackend(t)
+    const { port } = await serveLocally(t, proxyTo(backend.address))
+    const pairs = []
+    for (const first of [0, 1]) {
+      const client = await connectTcp(t, port)
+      client.send('hello')
+      const server = await backend.accept()
+      await server.receive(5)
+      const bytes = Buffer.from(
+        Uint32Array.from({ length: 3_000_000 }, (_, index) => 2 * index + first).buffer,
+      )
+      const [from, to] = reader === 'server' ? [client, server] : [server, client]
+      pairs.push({ from, to, bytes })
+    }
+    await Promise.all(pairs.map(({ from, bytes }) => sendUntilStuck(from, bytes)))
+    await Promise.all(
+      pairs.map(async ({ to, bytes }) => {
+        const received = await to.receive(bytes.length)
+        t.ok(received.equals(bytes), `${received.length} bytes`)
+      }),
+    )
+  })
+}
 
 t.test('a server may be told who the client is, in front of everything', async t => {
   const backend = await serveBackend(t)

@@ -1,6 +1,8 @@
 import { createServer, type Server } from 'node:net'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { boundAddress } from '../../../address.js'
+import { readsInUse } from '../../../net/reads/reused-reads.js'
+import { READS_VARIABLE } from '../../../net/reads/user-buffers.js'
 import type { LinkEnd, OwnThread, ThreadData } from '../../../net/thread-link.js'
 import type { TcpAddress } from '../../address/listen-address.js'
 import { Listener } from '../../listener.js'
@@ -31,7 +33,7 @@ export function startThread(number: number, maxHeapSize?: number): WorkerThread 
   const bywash: ThreadData = { number, link }
   const worker = new Worker(process.argv[1] as string, {
     argv: process.argv.slice(2),
-    env: { ...process.env, [NUMBER_VARIABLE]: String(number) },
+    env: { ...process.env, [NUMBER_VARIABLE]: String(number), [READS_VARIABLE]: readsInUse() },
     workerData: { bywash },
     transferList: [port2],
     ...(maxHeapSize !== undefined && { resourceLimits: { maxOldGenerationSizeMb: maxHeapSize / MIB } }),

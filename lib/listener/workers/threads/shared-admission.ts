@@ -50,10 +50,11 @@ export class SharedAdmission extends Admission {
     const id = place === -1 ? this.#shared.nextId() : this.#table.idAt(place)
     if (place !== -1) this.#places.set(id, place)
     const connection = new Connection(id, ends, clock)
-    const askTotal = (answer: (total: number) => void) => answer(this.#shared.total)
-    shareCount(connection, { number: this.#shared.nextNumber(), askTotal })
+    shareCount(connection, { number: this.#shared.nextNumber(), askTotal: this.#askTotal })
     return connection
   }
+
+  readonly #askTotal = (answer: (total: number) => void) => answer(this.#shared.total)
 
   override release(connection: Connection): void {
     super.release(connection)

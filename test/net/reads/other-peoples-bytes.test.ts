@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect as connectTls } from 'node:tls'
@@ -22,6 +22,7 @@ import {
   toLengthPrefixed,
   toLines,
   uppercase,
+  upstream,
   welcome,
 } from '../../../lib/index.js'
 import { runs } from '../../runs.js'
@@ -49,6 +50,15 @@ const late = stage<Buffer, Buffer>({
     }
   },
 })
+
+/** A server behind the proxies, which echoes. */
+const backend = createServer({ allowHalfOpen: true, noDelay: true }, socket => {
+  socket.on('error', () => {}).pipe(socket)
+})
+backend.listen(0, '127.0.0.1')
+await once(backend, 'listening')
+t.teardown(() => backend.close())
+const BACKEND = `127.0.0.1:${(backend.address() as AddressInfo).port}`
 
 /** Pipelines that use what they read in every way, and what they make of lines. */
 const SERVED: Record<string, readonly [Served, (text: string) => string]> = {
@@ -83,6 +93,15 @@ const SERVED: Record<string, readonly [Served, (text: string) => string]> = {
       .through(delimited({ delimiters: '\n' }))
       .through(toDelimited('\n')),
     same,
+  ],
+  proxy: [pipeline().through(upstream(BACKEND)), same],
+  'a proxy in front of blocks': [
+    pipeline().through(upstream(BACKEND)).through(lines()).through(uppercase()).through(toLines()),
+    upper,
+  ],
+  'a proxy behind lines': [
+    pipeline().through(lines()).through(map('own', upper)).through(toLines()).through(upstream(BACKEND)),
+    upper,
   ],
   throttled: [pipeline().through(throttle({ bytesPerSecond: 1_000_000_000 })), same],
   prefixed: [

@@ -1,8 +1,10 @@
 import { EventEmitter, once } from 'node:events'
 import { connect, createServer, type Server, Socket } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import { type SocketEvents, setDriver } from '../../../lib/engine/drive/socket-events.js'
-import type { ChunkUse } from '../../../lib/engine/flow/chunk-use.js'
+import { stopReadingAtPause } from '../../../lib/listener/socket-options.js'
 import {
   loadReads,
   MAX_SWEPT,
@@ -10,9 +12,9 @@ import {
   ReusedReads,
   readsFor,
   readsInUse,
-} from '../../../lib/listener/reads/reused-reads.js'
-import { findUserBuffers, proved, UserBuffers } from '../../../lib/listener/reads/user-buffers.js'
-import { stopReadingAtPause } from '../../../lib/listener/socket-options.js'
+} from '../../../lib/net/reads/reused-reads.js'
+import { findUserBuffers, proved, UserBuffers } from '../../../lib/net/reads/user-buffers.js'
+import type { ChunkUse } from '../../../lib/net/socket-reader.js'
 import { turn } from '../../../lib/testing/turns.js'
 
 const LONG = 'l'.repeat(20_000)
@@ -21,7 +23,7 @@ const isWindows = process.platform === 'win32'
 /** A driver that keeps every chunk as it was given. */
 class Keeper extends EventEmitter implements SocketEvents {
   chunkUse: ChunkUse = 'any'
-  isFlushed = true
+  isChunkFree = true
   readonly chunks: Buffer[] = []
   /** The text of each chunk when it came. */
   readonly texts: string[] = []
@@ -91,6 +93,7 @@ t.test('where Node has no such memory, or it works in another way, each read has
   t.equal(await readsFor({}, 'linux', {}), undefined)
   t.equal(await readsFor({}, 'win32'), undefined)
   t.equal(await readsFor({ BYWASH_READS: 'fresh' }, 'linux'), undefined)
+  t.ok(await readsFor({}, 'linux', new Socket(), true), 'a thread does not try what its program has tried')
   await t.rejects(readsFor({ BYWASH_READS: 'off' }, 'linux'), {
     code: 'ERR_BYWASH_INVALID_OPTION',
     message: /BYWASH_READS is 'off'; set it to 'fresh'/,
@@ -161,14 +164,14 @@ t.test('a socket whose reads are long is read into memory of its own', { skip: i
   const own = await send(LONG)
   const again = await send(LONG)
   t.equal(own.buffer, again.buffer, 'it is used again')
-  keeper.isFlushed = false
+  keeper.isChunkFree = false
   const written = await send(LONG)
   t.equal(written.buffer, own.buffer)
   const texts = String(written)
   const next = await send(LONG.toUpperCase())
   t.equal(String(written), texts, 'but not while the socket holds output')
   t.not(next.buffer, own.buffer, 'the next read has other memory')
-  keeper.isFlushed = true
+  keeper.isChunkFree = true
   const last = await send(LONG)
   for (let count = 0; count < 4; count++) {
     const short = await send('short')
@@ -176,6 +179,37 @@ t.test('a socket whose reads are long is read into memory of its own', { skip: i
   }
   keeper.chunkUse = 'none'
   t.not((await send('short')).buffer, last.buffer, 'short reads go into the memory of all again')
+})
+
+t.test('a few sockets that fill their memory get more', { skip: isWindows }, async t => {
+  const buffers = findUserBuffers(new Socket()) as UserBuffers
+  const reads = new ReusedReads(buffers, 1)
+  const server = await openServer(t)
+  const open = async () => {
+    const pair = await pairOf(t, server, reads)
+    pair.keeper.chunkUse = 'sink'
+    return pair
+  }
+  /** Sends in bulk, and gives the size of the memory that was read into then. */
+  const sizeInBulk = async ({ keeper, send }: Pair) => {
+    for (let count = 0; count < 5; count++) await send('x'.repeat(1_000_000))
+    const size = Math.max(...keeper.chunks.map(chunk => chunk.buffer.byteLength))
+    keeper.chunks.length = 0
+    return size
+  }
+  const first = await open()
+  t.equal(await sizeInBulk(first), 262_144)
+  t.equal(await sizeInBulk(await open()), 65_536, 'others do not')
+  first.socket.destroy()
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  let size = 65_536
+  for (let tries = 0; tries < 50 && size === 65_536; tries++) {
+    collect()
+    await turn()
+    size = await sizeInBulk(await open())
+  }
+  t.equal(size, 262_144, 'until it is free again')
 })
 
 t.test(

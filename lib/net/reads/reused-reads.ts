@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
-import { driverOf } from '../../engine/drive/socket-events.js'
-import type { ChunkUse } from '../../engine/flow/chunk-use.js'
+import type { Readable } from 'node:stream'
+import { type ChunkUse, readerOf } from '../socket-reader.js'
+import { ownThread } from '../thread-link.js'
 import {
   findUserBuffers,
   handleOf,
@@ -15,6 +16,10 @@ import {
 const MEMORY_BYTES = 65_536
 /** From this many bytes of a read on, to write them without a copy saves more than memory of its own costs a socket. */
 const MIN_LONG_READ = 8_192
+/** Bytes of a read at most of a socket whose reads fill the memory that it has: a longer read and write save calls of the system. */
+const BULK_MEMORY_BYTES = 262_144
+/** The most memories of that size at a time, 16 MiB in all. */
+const MAX_BULK_MEMORIES = 64
 /** Short reads in a row after which a socket does without memory of its own. */
 const MAX_SHORT_READS = 4
 /** The interval at which memory is taken back from sockets that have not read since the last time. */
@@ -46,9 +51,16 @@ export class ReusedReads {
   /** The memory for the next read of the socket that is being read, where it is another one. */
   #next: Buffer | undefined
   #timer: NodeJS.Timeout | undefined
+  /** The number of bulk memories that there are. One of them may outlive its socket, for as long as output refers to it. */
+  #bulkMemories = 0
+  readonly #maxBulkMemories: number
+  readonly #onBulkFreed = new FinalizationRegistry(() => {
+    this.#bulkMemories--
+  })
 
-  constructor(buffers: UserBuffers) {
+  constructor(buffers: UserBuffers, maxBulkMemories = MAX_BULK_MEMORIES) {
     this.#buffers = buffers
+    this.#maxBulkMemories = maxBulkMemories
     // Shared by all sockets, which Node calls them with.
     const reads = this
     this.#onRead = function (length, memory) {
@@ -56,11 +68,12 @@ export class ReusedReads {
     }
     this.#onClose = function () {
       reads.#owners.delete(this)
+      reads.#buffers.forget(this)
     }
   }
 
-  /** Reads a socket, for its driver, from now on; does nothing where somebody else may read it, or where it was read already. */
-  begin(socket: Socket): void {
+  /** Reads a socket, for its reader, from now on; does nothing where somebody else may read it, or where it was read already. */
+  begin(socket: Readable): void {
     if (isPlain(socket)) this.#buffers.install(socket, this.#shared, this.#onRead, this.#takeNext)
   }
 
@@ -76,13 +89,13 @@ export class ReusedReads {
     const bytes = length === memory.length ? memory : memory.subarray(0, length)
     // As without this: a socket that is paused reads once more, and keeps that until it goes on.
     if (!socket.readableFlowing || socket.readableLength > 0) return socket.push(copyOf(bytes, 'any'))
-    const driver = driverOf(socket)
-    const use = driver.chunkUse
+    const by = readerOf(socket)
+    const use = by.chunkUse
     const isLong = length >= MIN_LONG_READ
     const isShared = memory === this.#shared
     const isInPlace = use === 'none' || (use === 'sink' && isLong && !isShared)
-    driver.onData(isInPlace ? bytes : copyOf(bytes, use))
-    if (!isShared) this.#reuse(socket, isLong, !isInPlace || use === 'none' || driver.isFlushed)
+    by.onData(isInPlace ? bytes : copyOf(bytes, use))
+    if (!isShared) this.#reuse(socket, length, memory.length, !isInPlace || use === 'none' || by.isChunkFree)
     else if (isLong && use === 'sink') this.#own(socket)
     return true
   }
@@ -95,12 +108,24 @@ export class ReusedReads {
     this.#next = Buffer.allocUnsafeSlow(MEMORY_BYTES)
   }
 
+  /** Memory for a socket that has filled its own, while there are few of them. */
+  #bulkMemory(): Buffer | undefined {
+    if (this.#bulkMemories === this.#maxBulkMemories) return undefined
+    const memory = Buffer.allocUnsafeSlow(BULK_MEMORY_BYTES)
+    this.#bulkMemories++
+    this.#onBulkFreed.register(memory.buffer, undefined)
+    return memory
+  }
+
   /** Decides where a socket is read next that was read into memory of its own. */
-  #reuse(socket: Socket, isLong: boolean, isFree: boolean): void {
+  #reuse(socket: Socket, length: number, size: number, isFree: boolean): void {
     const owner = this.#owners.get(socket) as Owner
     owner.isIdle = false
-    owner.shortReads = isLong ? 0 : owner.shortReads + 1
-    if (isFree && owner.shortReads < MAX_SHORT_READS) return
+    owner.shortReads = length >= MIN_LONG_READ ? 0 : owner.shortReads + 1
+    if (isFree && owner.shortReads < MAX_SHORT_READS) {
+      if (length === MEMORY_BYTES && size === MEMORY_BYTES) this.#next = this.#bulkMemory()
+      return
+    }
     // Output that waits keeps the memory; while it waits, a socket needs no other.
     this.#disown(socket)
     this.#next = this.#shared
@@ -136,10 +161,10 @@ function copyOf(bytes: Buffer, use: ChunkUse): Buffer {
 }
 
 /** Whether a socket is one of TCP or of a unix socket, from which nobody reads and nothing was read. */
-function isPlain(socket: Socket): boolean {
+function isPlain(socket: Readable): socket is Socket {
   return (
     Object.getPrototypeOf(socket) === Socket.prototype &&
-    typeof handleOf(socket)?.useUserBuffer === 'function' &&
+    typeof handleOf(socket as Socket)?.useUserBuffer === 'function' &&
     socket.readableLength === 0 &&
     socket.readableEncoding === null &&
     socket.listenerCount('data') === 0 &&
@@ -152,11 +177,12 @@ export async function readsFor(
   environment: NodeJS.ProcessEnv,
   platform: NodeJS.Platform,
   example: object = new Socket(),
+  isProved = false,
 ): Promise<ReusedReads | undefined> {
   const found = findUserBuffers(example)
   // On Windows a read begins, with the memory of that moment, before anything has come.
   if (readMode(environment) === 'fresh' || platform === 'win32' || found === undefined) return undefined
-  const buffers = await proved(found)
+  const buffers = isProved ? found : await proved(found)
   return buffers && new ReusedReads(buffers)
 }
 
@@ -165,12 +191,13 @@ let loading: Promise<ReusedReads | undefined> | undefined
 
 /** Finds out, once, whether connections of this process can be read into memory that is used again. */
 export async function loadReads(): Promise<void> {
-  loading ??= readsFor(process.env, process.platform)
+  // A thread is started by a program that has tried it, and says in the environment what came of it.
+  loading ??= readsFor(process.env, process.platform, new Socket(), ownThread() !== undefined)
   reads = await loading
 }
 
-/** Reads a socket into memory that is used again, where that is possible. Called before its driver starts. */
-export function reuseReads(socket: Socket): void {
+/** Reads a socket into memory that is used again, where that is possible. Called when it has a reader, and before anybody listens to it. */
+export function reuseReads(socket: Readable): void {
   reads?.begin(socket)
 }
 

@@ -11,7 +11,7 @@ import { InvalidOptionError } from '../../errors.js'
 export type ReadMode = 'reused' | 'fresh'
 
 /** The environment variable that may say `fresh`. */
-const VARIABLE = 'BYWASH_READS'
+export const READS_VARIABLE = 'BYWASH_READS'
 /** The time that the trial may take. It needs a millisecond or two. */
 const TRIAL_MS = 2_000
 
@@ -51,6 +51,11 @@ export class UserBuffers {
     this.replace(socket, memory)
   }
 
+  /** Lets go of the memory of a socket that is closed: somebody may keep the socket. */
+  forget(socket: Socket): void {
+    ;(socket as unknown as Fields)[this.#symbols.kBuffer] = null
+  }
+
   /** Replaces the memory outside of a read. Node keeps a few bytes for each such call until the socket is closed. */
   replace(socket: Socket, memory: Buffer): void {
     ;(socket as unknown as Fields)[this.#symbols.kBuffer] = memory
@@ -75,10 +80,10 @@ export function findUserBuffers(example: object): UserBuffers | undefined {
 
 /** The wish of an environment. */
 export function readMode(environment: NodeJS.ProcessEnv): ReadMode {
-  const mode = environment[VARIABLE] ?? 'reused'
+  const mode = environment[READS_VARIABLE] ?? 'reused'
   if (mode === 'reused' || mode === 'fresh') return mode
   throw new InvalidOptionError(
-    `The environment variable ${VARIABLE} is '${mode}'; set it to 'fresh', or leave it out.`,
+    `The environment variable ${READS_VARIABLE} is '${mode}'; set it to 'fresh', or leave it out.`,
   )
 }
 
