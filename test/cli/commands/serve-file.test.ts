@@ -15,7 +15,7 @@ import t, { type Test } from 'tap'
 import { main } from '../../../lib/cli/main.js'
 import { loadFile } from '../../../lib/config/file/load-file.js'
 import { pipeline } from '../../../lib/index.js'
-import { Listener } from '../../../lib/listener/listener.js'
+import { LocalDispatcher } from '../../../lib/listener/local-dispatcher.js'
 import { freePort } from '../../free-port.js'
 import { serveLocally } from '../../listener/local-listener.js'
 import { scriptPath } from '../../script-path.js'
@@ -218,14 +218,14 @@ t.test('a reload of the same file says that nothing has changed, and changes not
 
 t.test('several signals at once are done one after the other, and the last file wins', async t => {
   const { path, port, logged, reload } = await serve(t, oneListener('uppercase'))
-  const { replace } = Listener.prototype
+  const { change } = LocalDispatcher.prototype
   let count = 0
-  t.intercept(Listener.prototype, 'replace', {
-    async value(this: Listener, next: Parameters<typeof replace>[0]) {
+  t.intercept(LocalDispatcher.prototype, 'change', {
+    async value(this: LocalDispatcher, next: Parameters<typeof change>[0]) {
       count++
       // As long as another reload would take to come here.
       for (let time = 1; time <= 5; time++) await loadFile(path, { environment: {} })
-      await replace.call(this, next)
+      await change.call(this, next)
     },
   })
   reload(oneListener('trim'))
@@ -324,7 +324,7 @@ t.test('--quiet prints errors only', async t => {
   const exited = main(['serve', path, '--quiet'], io)
   while (!(await isBound(port))) {}
   const replaced = new Promise<void>(resolve => {
-    t.intercept(Listener.prototype, 'replace', { value: async () => resolve() })
+    t.intercept(LocalDispatcher.prototype, 'change', { value: async () => resolve() })
   })
   writeFileSync(path, 'x: 1')
   io.emit('SIGHUP')
