@@ -30,7 +30,7 @@ import { serveLocally } from '../../listener/local-listener.js'
 import { PLANS } from '../../plans.js'
 import { runs } from '../../runs.js'
 import { connectTcp } from '../../tcp-client.js'
-import { childrenOf, descriptors, isAlive, until, untilAsleep } from './programs.js'
+import { childrenOf, descriptors, isAlive, until, untilAsleep, untilStopped } from './programs.js'
 
 const brief = ({ reason, error }: Outcome) => [reason, error?.message]
 
@@ -97,6 +97,7 @@ for (const plan of PLANS) {
     client.end()
     const { waiting } = await client.stalled()
     t.ok(waiting > size / 2, `${waiting} bytes wait with the client`)
+    await untilStopped(pid)
     process.kill(pid, 'SIGCONT')
     t.equal((await client.receive()).length, size)
   })
@@ -214,6 +215,7 @@ for (const plan of PLANS) {
     client.end('the last')
     while ((await client.stalled()).waiting > 0) {}
     t.pass('what it does not want is dropped')
+    await untilStopped(pid)
     process.kill(pid, 'SIGCONT')
     t.equal((await client.receive()).toString(), 'done\n')
     t.strictSame(brief(await client.outcome), ['end', undefined])
