@@ -17,6 +17,7 @@ import { checkCoverage } from './suite-coverage.js'
 
 /** The longest files, for the first run: they begin first, or its end would wait for them alone. */
 const FIRST_FILES = [
+  'test/amplify/amplify.test.ts',
   'test/soak/soak.test.ts',
   'test/config/memory-bound.test.ts',
   'test/package/using.test.ts',
