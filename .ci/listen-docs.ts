@@ -2,16 +2,18 @@ import { LISTENER_OPTIONS } from '../lib/config/listener-options.js'
 import { defaultInWords, valuesInWords } from '../lib/config/text/option-words.js'
 import { TLS_FILE_OPTIONS } from '../lib/config/tls-files.js'
 import { WEBSOCKET_OPTIONS } from '../lib/listener/websocket/websocket-options.js'
+import { WORKERS_OPTIONS } from '../lib/listener/workers/workers-options.js'
 import type { Option, OptionTable } from '../lib/options/option.js'
 import { STATUS_OPTIONS } from '../lib/status-server/status-options.js'
 
-/** Renews the tables of the keys of `listen:`, `tls:`, `websocket:` and `status:`, from `<!-- listen -->` and the like to `<!-- end -->`. */
+/** Renews the tables of the keys of `listen:`, `tls:`, `websocket:`, `status:` and `workers:`, from `<!-- listen -->` and the like to `<!-- end -->`. */
 export function listenDocs(page: string): string {
   return [
     { name: 'listen', options: LISTENER_OPTIONS },
     { name: 'tls', options: TLS_FILE_OPTIONS },
     { name: 'websocket', options: WEBSOCKET_OPTIONS },
     { name: 'status', options: STATUS_OPTIONS },
+    { name: 'workers', options: WORKERS_OPTIONS },
   ].reduce(
     (text, { name, options }) =>
       text.replace(

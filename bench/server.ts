@@ -1,8 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { type AddressInfo, connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
+import { freePort } from '../test/free-port.js'
 import { startChild, stopChild } from './children.js'
 import { keepOn } from './cores.js'
 import type { Target } from './load/job.js'
@@ -35,8 +36,9 @@ export class Server {
 
   static async start(entry: ServerEntry, { env, flags }: Conditions): Promise<Server> {
     const { name, command, file = name } = entry
-    const freePort = command === undefined ? 0 : await findPort()
-    const program = command?.(freePort, env?.BENCH_UPSTREAM ?? '') ?? nodeCommand(`servers/${file}.ts`, flags)
+    const givenPort = command === undefined ? 0 : await freePort()
+    const program =
+      command?.(givenPort, env?.BENCH_UPSTREAM ?? '') ?? nodeCommand(`servers/${file}.ts`, flags)
     const child = startChild(program, command === undefined, { ...env, ...entry.env })
     const over = new AbortController()
     const { signal } = over
@@ -46,7 +48,7 @@ export class Server {
     const late = delay(START_TIMEOUT_MS, undefined, { signal }).then(() => {
       throw new Error(`${name}: the server did not listen within ${START_TIMEOUT_MS / 1e3} s`)
     })
-    const listening = command === undefined ? printedPort(child) : untilListening(freePort, signal)
+    const listening = command === undefined ? printedPort(child) : untilListening(givenPort, signal)
     const port = await Promise.race([listening, ended, late]).finally(() => over.abort())
     const isUpper = entry.answers === 'unknown' && (await shouts(port))
     return new Server(isUpper ? { ...entry, upper: true } : entry, child, port)
@@ -72,15 +74,6 @@ async function printedPort({ stdout }: ChildProcess): Promise<number> {
   if (stdout === null) throw new Error('unreachable: the server has no stdout')
   const [line] = await once(createInterface(stdout), 'line')
   return Number(line)
-}
-
-async function findPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** Whether a server answers in upper case. */

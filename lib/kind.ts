@@ -62,6 +62,9 @@ export function sizeOf(kind: Kind, item: unknown): number {
   return Buffer.isBuffer(item) ? item.length : -1
 }
 
+/** The memory that an item takes beside its bytes or characters: about that of a Buffer. */
+export const ITEM_BYTES = 128
+
 const ITEM_NOUNS: Record<Kind, string> = {
   bytes: 'a Buffer',
   line: 'a string',

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module'
 
-// An older Node stops at something that it does not have, with a message that does not say so: the rest is loaded late.
+// The rest is loaded behind this check: an older Node would stop at something that it lacks, with a message that does not say so.
 const { engines } = createRequire(import.meta.url)('bywash/package.json')
 const needed: string = engines.node.replace('>=', '')
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)

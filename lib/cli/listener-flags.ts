@@ -1,5 +1,6 @@
 import { type Command, Option as Flag } from 'commander'
 import { LISTENER_FLAGS, type ListenerOptions } from '../config/listener-options.js'
+import { kebabCase } from '../config/registry.js'
 import { asksForTls, TLS_FILE_OPTIONS, type TlsFiles } from '../config/tls-files.js'
 import { InvalidOptionError } from '../errors.js'
 import type { ListenOption, ListenOptions } from '../listener/listen-options.js'
@@ -42,10 +43,17 @@ const WEBSOCKET_FLAGS: ListenerOptions = {
   ...Object.fromEntries(
     Object.entries(WEBSOCKET_OPTIONS).map(([name, option]) => [
       websocketFlag(name),
-      // One that is not given must stay absent, since those that are ask for WebSockets.
+      // A flag that is not given must stay absent: any that is given asks for WebSockets.
       { ...withDefaultInHelp(option), group: 'WebSocket' },
     ]),
   ),
+}
+
+/** The number of workers, and the options that stand beside it. */
+const WORKERS_FLAGS: ListenerOptions = {
+  workers: LISTENER_FLAGS.workers as ListenOption,
+  spread: { ...withDefaultInHelp(WORKERS_OPTIONS.spread), group: 'Process' },
+  maxHeapSize: { ...WORKERS_OPTIONS.maxHeapSize, group: 'Process' },
 }
 
 const FLAGS: ListenerOptions = {
@@ -56,7 +64,7 @@ const FLAGS: ListenerOptions = {
     Object.entries(TLS_FILE_OPTIONS).map(([name, option]) => [tlsFlag(name), { ...option, group: 'TLS' }]),
   ),
   ...WEBSOCKET_FLAGS,
-  spread: { ...withDefaultInHelp(WORKERS_OPTIONS.spread), group: 'Process' },
+  ...WORKERS_FLAGS,
 }
 
 /**
@@ -83,10 +91,11 @@ export function listenerSettings(
   flags: Readonly<Record<string, unknown>>,
   env: NodeJS.ProcessEnv,
 ): ListenerSettings {
+  const workers = workersFrom(flags)
   const files = Object.keys(TLS_FILE_OPTIONS).map(name => [name, flags[tlsFlag(name)]])
   const tls: TlsFiles = Object.fromEntries(files)
   return {
-    listen: { ...valuesFrom(LISTENER_FLAGS, flags), ...websocketFrom(flags), ...workersFrom(flags) },
+    listen: { ...valuesFrom(LISTENER_FLAGS, flags), ...websocketFrom(flags), ...(workers && { workers }) },
     tls: asksForTls(tls) ? tls : undefined,
     status: statusFrom(flags, env),
     log: logSettings(flags),
@@ -101,16 +110,22 @@ function websocketFrom(flags: Readonly<Record<string, unknown>>): Pick<ListenOpt
   return { websocket: Object.fromEntries(options.filter(([, value]) => value !== undefined)) }
 }
 
-/** The option `workers`, where it says who spreads the connections. */
-function workersFrom({
-  workers: count,
-  spread,
-}: Readonly<Record<string, unknown>>): Pick<ListenOptions, 'workers'> {
-  if (spread === undefined) return {}
+/** Adds the flags of workers, for a command whose other options of listeners stand in a file. */
+export function workersFlags(command: Command): Command {
+  return addFlags(command, WORKERS_FLAGS)
+}
+
+/** Reads the flags of workers; undefined without any. */
+export function workersFrom(flags: Readonly<Record<string, unknown>>): WorkersOptions | undefined {
+  const { workers: count, ...given } = valuesFrom(WORKERS_FLAGS, flags)
+  const [name] = Object.keys(given)
+  if (name === undefined && count === undefined) return undefined
   if (count === undefined) {
-    throw new InvalidOptionError("'--spread' is about workers; give '--workers' too, as in '--workers auto'.")
+    throw new InvalidOptionError(
+      `'--${kebabCase(name as string)}' is about workers; give '--workers' too, as in '--workers auto'.`,
+    )
   }
-  return { workers: { count, spread } as WorkersOptions }
+  return { count, ...given } as WorkersOptions
 }
 
 /** Adds the flag that says where the status is served. */

@@ -13,7 +13,7 @@ import {
   StageError,
   UntoldFaults,
 } from '../errors.js'
-import { asBuffer, sizeOf, wrongInput } from '../kind.js'
+import { asBuffer, ITEM_BYTES, sizeOf, wrongInput } from '../kind.js'
 import { checkChoice, checkNames } from '../options/check-option.js'
 import { type OptionsOf, type SettingsOf, settingsFrom } from '../options/option-values.js'
 import type { Outcome, Reason } from '../outcome.js'
@@ -25,7 +25,6 @@ import { FaultReports } from './drive/fault-reports.js'
 import { type IdleHost, IdleLimit } from './drive/idle-limit.js'
 import { frameTimedOut, idleTimedOut, ownIdleTimedOut } from './drive/timeout-errors.js'
 import type { Flow, Sink } from './flow/flow.js'
-import { ITEM_BYTES } from './flow/link.js'
 import { flowOf, load } from './flow/open-flow.js'
 import { HIGH_WATER_MARK } from './flow/stream-marks.js'
 import { guarded } from './guarded.js'

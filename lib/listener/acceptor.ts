@@ -1,6 +1,8 @@
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { ConnectionSettings } from '../engine/connection-options.js'
 import type { Dispatcher } from './dispatcher.js'
+import type { ListenSettings } from './listen-options.js'
 
 /** Source of a listener's connections: a server of this process or, in a worker, the primary. */
 export interface Acceptor {
@@ -15,8 +17,14 @@ export interface Acceptor {
   open: (dispatcher: Dispatcher, close: (options: { readonly timeout: number }) => void) => void
   /** Hands over a connection that comes from elsewhere, or refuses it, as one of its own. */
   take: (duplex: Duplex) => void
-  suspend: () => void
+  suspend: () => Promise<void>
   resume: () => Promise<void>
+  /** Goes on with other settings, of which those of the listening socket are the same. */
+  change: (settings: ListenSettings, connections: ConnectionSettings) => void
+  /** Frees the address for good; resolves when it is free. */
+  retire: () => Promise<void>
+  /** Resolves when every connection that was accepted has been handed over or refused. */
+  settled: () => Promise<void>
   /** Stops handing over connections. `served` is what the dispatcher's `close()` has returned. */
   close: (served: Promise<number>) => Promise<void>
 }

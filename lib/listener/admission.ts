@@ -32,27 +32,55 @@ class LocalAddressCounts implements AddressCounts {
   }
 
   release(address: string): void {
-    const taken = this.#counts.get(address) ?? 0
+    const taken = this.#counts.get(address) as number
     if (taken > 1) this.#counts.set(address, taken - 1)
     else this.#counts.delete(address)
   }
 }
 
+/** The rules, in the form in which they are checked. */
+interface Checks extends Pick<AdmissionRules, 'maxConnections' | 'maxConnectionsPerAddress'> {
+  readonly allow: AddressList | undefined
+  readonly deny: AddressList | undefined
+  readonly needsAddress: boolean
+}
+
+function checksOf({ maxConnections, maxConnectionsPerAddress, allow, deny }: AdmissionRules): Checks {
+  return {
+    maxConnections,
+    maxConnectionsPerAddress,
+    allow: allow && new AddressList(allow),
+    deny: deny && new AddressList(deny),
+    needsAddress: maxConnectionsPerAddress !== Infinity || allow !== undefined || deny !== undefined,
+  }
+}
+
 /** Decides which connections a listener serves, counts them by address, and numbers them. */
 export class Admission {
-  readonly #rules: AdmissionRules
-  readonly #allow: AddressList | undefined
-  readonly #deny: AddressList | undefined
-  readonly #hasAddressRules: boolean
+  #checks: Checks
   readonly #counts: AddressCounts
+  /** The ids of the connections that are counted by address. */
+  readonly #counted = new Set<number>()
 
   constructor(rules: AdmissionRules, counts: AddressCounts = new LocalAddressCounts()) {
-    this.#rules = rules
+    this.#checks = checksOf(rules)
     this.#counts = counts
-    this.#allow = rules.allow && new AddressList(rules.allow)
-    this.#deny = rules.deny && new AddressList(rules.deny)
-    this.#hasAddressRules =
-      rules.maxConnectionsPerAddress !== Infinity || rules.allow !== undefined || rules.deny !== undefined
+  }
+
+  /**
+   * Connections that enter from now on are subject to other rules. Those that are open count for them as they did before: none
+   * counts for its address where there was no such limit.
+   */
+  change(rules: AdmissionRules): void {
+    this.#checks = checksOf(rules)
+  }
+
+  protected get maxConnections(): number {
+    return this.#checks.maxConnections
+  }
+
+  protected get limitsAddresses(): boolean {
+    return this.#checks.maxConnectionsPerAddress !== Infinity
   }
 
   /**
@@ -62,7 +90,7 @@ export class Admission {
    * @param hasRoom - Whether there is a descriptor for it.
    */
   enter(open: number, hasRoom = true): RefusedError | undefined {
-    const { maxConnections } = this.#rules
+    const { maxConnections } = this
     if (open >= maxConnections) return tooManyConnections(maxConnections)
     return hasRoom ? undefined : noDescriptor()
   }
@@ -72,15 +100,15 @@ export class Admission {
 
   /** Admits a connection by its address until its `release()`, or returns why it is refused. */
   admit(peer: Endpoints): RefusedError | undefined {
-    // To read the address takes a system call and makes an object.
-    const address = this.#hasAddressRules ? peer.remoteAddress : undefined
+    // Reading the address takes a system call and makes an object.
+    const address = this.#checks.needsAddress ? peer.remoteAddress : undefined
     // Connections without an address, as on a unix socket, are not limited by address.
     return address === undefined ? undefined : this.#admitAddress(plainAddress(address))
   }
 
   #admitAddress(address: string): RefusedError | undefined {
-    const limit = this.#rules.maxConnectionsPerAddress
-    if (this.#deny?.has(address) || this.#allow?.has(address) === false) {
+    const { maxConnectionsPerAddress: limit, allow, deny } = this.#checks
+    if (deny?.has(address) || allow?.has(address) === false) {
       return new RefusedError(
         `Connections from ${address} are not allowed.`,
         'address not allowed',
@@ -93,12 +121,19 @@ export class Admission {
 
   /** Makes the connection that was admitted last, with its number. */
   connect(ends: Endpoints, clock: Clock): Connection {
+    const connection = this.number(ends, clock)
+    if (this.limitsAddresses) this.#counted.add(connection.id)
+    return connection
+  }
+
+  protected number(ends: Endpoints, clock: Clock): Connection {
     return new Connection(nextId(), ends, clock)
   }
 
   /** Removes a connection that was admitted. */
   release(connection: Connection): void {
-    const address = this.#rules.maxConnectionsPerAddress === Infinity ? undefined : connection.remoteAddress
+    const isCounted = this.#counted.size > 0 && this.#counted.delete(connection.id)
+    const address = isCounted ? connection.remoteAddress : undefined
     if (address !== undefined) this.#counts.release(plainAddress(address))
   }
 }

@@ -7,8 +7,9 @@ import type { Handshakes } from '../engine/tls/handshakes.js'
 import type { TlsOptions } from '../options/tls-options.js'
 import { type Pipeline, planOf } from '../pipeline.js'
 import { type ListenOptions, listenSettings } from './listen-options.js'
-import { Listener } from './listener.js'
-import { LocalDispatcher, type LocalSettings } from './local-dispatcher.js'
+import { changeListener, Listener } from './listener.js'
+import { LocalDispatcher } from './local-dispatcher.js'
+import type { LocalSettings, WorkerPart } from './local-settings.js'
 import { openServer } from './open-server.js'
 import { loadReads } from './reads/reused-reads.js'
 import { ServerAcceptor } from './server-acceptor.js'
@@ -16,12 +17,13 @@ import type { Upgrades } from './websocket/upgrades.js'
 import type { WebSocketSettings } from './websocket/websocket-options.js'
 import type { WorkersSettings } from './workers/workers-options.js'
 
-/** Acceptors of the listeners that takeOver() and stopAccepting() may be called with. */
-const acceptors = new WeakMap<Listener, ServerAcceptor>()
-
-/** Implementation of `listen()`, which loads this file when it is first called. */
-export async function bind(pipeline: Pipeline<Buffer, Buffer>, options: ListenOptions): Promise<Listener> {
-  const local = await loadSettings(pipeline, options)
+/** Implementation of `listen()`, which loads this file when it is first called; `workers` is set where a primary defines the listener. */
+export async function bind(
+  pipeline: Pipeline<Buffer, Buffer>,
+  options: ListenOptions,
+  workers?: WorkerPart,
+): Promise<Listener> {
+  const local = { ...(await loadSettings(pipeline, options)), workers }
   const { settings } = local
   const listener =
     settings.workers === undefined
@@ -33,22 +35,15 @@ export async function bind(pipeline: Pipeline<Buffer, Buffer>, options: ListenOp
 }
 
 /**
- * Moves the listening socket of a listener to a new one with other options. To close it and bind the same address again
- * would lose the connections that wait to be accepted. The old listener accepts nothing more, and keeps its connections.
+ * Gives a listener another pipeline and other options, of which those of the listening socket must be the same: that stays
+ * bound, and no connection that waits to be accepted is lost. Open connections finish with what they began with.
  */
-export async function takeOver(
-  old: Listener,
+export async function reconfigure(
+  listener: Listener,
   pipeline: Pipeline<Buffer, Buffer>,
   options: ListenOptions,
-): Promise<Listener> {
-  const local = await loadSettings(pipeline, options)
-  const acceptor = (acceptors.get(old) as ServerAcceptor).handOver(local.settings, local.connections)
-  return localListener(local, acceptor)
-}
-
-/** Stops accepting for good and frees the address. Open connections go on. */
-export function stopAccepting(listener: Listener): void {
-  ;(acceptors.get(listener) as ServerAcceptor).detachServer().close()
+): Promise<void> {
+  await changeListener(listener, await loadSettings(pipeline, options))
 }
 
 async function loadSettings(
@@ -67,9 +62,7 @@ async function loadSettings(
 }
 
 function localListener(local: LocalSettings, acceptor: ServerAcceptor): Listener {
-  const listener = new Listener(acceptor, new LocalDispatcher(local, acceptor.onGone), local.settings)
-  acceptors.set(listener, acceptor)
-  return listener
+  return new Listener(acceptor, new LocalDispatcher(local, acceptor.onGone), local.settings)
 }
 
 /** Loads the code for workers only when a listener has some. */

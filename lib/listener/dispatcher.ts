@@ -7,6 +7,7 @@ import type { Book } from '../status/book.js'
 import type { Status } from '../status/status.js'
 import type { Tap, TapEvent } from '../status/taps/tap-event.js'
 import type { TapSettings } from '../status/taps/tap-options.js'
+import type { LocalSettings } from './local-settings.js'
 
 /** Serves the connections that an acceptor hands over, in this process or in workers. */
 export interface Dispatcher {
@@ -26,6 +27,10 @@ export interface Dispatcher {
   readonly servesAnyDuplex: boolean
   /** Replaces the pipeline for connections that are accepted from now on. */
   replace: (pipeline: Pipeline<Buffer, Buffer>) => Promise<void>
+  /** Serves connections that are accepted from now on with other settings. */
+  change: (local: LocalSettings) => Promise<void>
+  /** Resolves when no connection is open: at once, or when the last has ended by itself. */
+  empty: () => Promise<void>
   /** Replaces the TLS options for handshakes that start from now on. */
   setSecureContext: (options: TlsOptions) => void
   /**

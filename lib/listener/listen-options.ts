@@ -152,7 +152,7 @@ export const LISTEN_OPTIONS = {
       default: 'sampled',
     }),
   }),
-  // No key of a file: listeners in several processes cannot be reloaded from one.
+  // A file has them for all of its listeners, and not for one.
   ...group('Process', undefined, {
     workers: workersOption(),
   }),

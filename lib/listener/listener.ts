@@ -15,6 +15,7 @@ import { type TapOptions, tapSettings } from '../status/taps/tap-options.js'
 import type { Acceptor } from './acceptor.js'
 import type { Dispatcher } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
+import type { LocalSettings } from './local-settings.js'
 import { type UncaughtOwner, unwatchUncaught, watchUncaught } from './uncaught.js'
 
 /** The options of `close()`, exported, so that an editor shows their help. */
@@ -27,11 +28,18 @@ export const CLOSE_OPTIONS = {
   }),
 }
 
+/** Serves with other settings from now on; open connections keep theirs. Those of the listening socket must be the same. */
+export let changeListener: (listener: Listener, local: LocalSettings) => Promise<void>
+
+/** Frees the address, and closes the listener when its last connection has ended by itself. Resolves when the address is free. */
+export let retireListener: (listener: Listener) => Promise<void>
+
 /** A running server: accepts connections on one address and serves each. `listen()` returns it. */
 export class Listener {
   readonly #acceptor: Acceptor
   readonly #dispatcher: Dispatcher
-  readonly #settings: ListenSettings
+  #settings: ListenSettings
+  readonly #signal: AbortSignal | undefined
   readonly #uncaught: UncaughtOwner
   #closed: Promise<void> | undefined
   #isOver = false
@@ -42,15 +50,16 @@ export class Listener {
     this.#acceptor = acceptor
     this.#dispatcher = dispatcher
     this.#settings = settings
+    this.#signal = settings.signal
     this.#uncaught = {
-      uncaught: settings.uncaught,
+      uncaught: () => this.#settings.uncaught,
       failConnection: (asyncId, error) => dispatcher.failConnection(asyncId, error),
       close: () => this.close(),
     }
     this.#whenClosed = new Promise(resolve => {
       this.#resolveClosed = resolve
     })
-    settings.signal?.addEventListener('abort', this.#onAbort)
+    this.#signal?.addEventListener('abort', this.#onAbort)
     watchUncaught(this.#uncaught)
     acceptor.open(dispatcher, options => void this.close(options))
     // In a worker the acceptor does it, when the primary has said the address.
@@ -175,13 +184,14 @@ export class Listener {
   }
 
   /**
-   * Stops accepting and frees the address until `resume()`; open connections go on.
+   * Stops accepting and frees the address until `resume()`; open connections go on. Resolves when the address is free: without
+   * threads that accept themselves, this is when `suspend()` returns.
    *
    * @throws BindError for an inherited descriptor, which could not be opened again once it is closed, and in a worker,
    * since its primary accepts.
    */
-  suspend(): void {
-    this.#acceptor.suspend()
+  suspend(): Promise<void> {
+    return this.#acceptor.suspend()
   }
 
   /**
@@ -205,7 +215,7 @@ export class Listener {
   async close(options: OptionsOf<typeof CLOSE_OPTIONS> = {}): Promise<{ readonly forced: number }> {
     checkNames('close()', options, ['timeout'])
     const { timeout = this.#settings.shutdownTimeout } = settingsFrom('close()', CLOSE_OPTIONS, options)
-    this.#settings.signal?.removeEventListener('abort', this.#onAbort)
+    this.#signal?.removeEventListener('abort', this.#onAbort)
     const served = this.#dispatcher.close(timeout)
     this.#closed ??= this.#acceptor.close(served)
     await this.#closed
@@ -218,4 +228,26 @@ export class Listener {
   }
 
   readonly #onAbort = () => void this.close()
+
+  async #change(local: LocalSettings): Promise<void> {
+    this.#settings = local.settings
+    this.#acceptor.change(local.settings, local.connections)
+    await this.#dispatcher.change(local)
+  }
+
+  async #retire(): Promise<void> {
+    await this.#acceptor.retire()
+    void this.#closeWhenEmpty()
+  }
+
+  async #closeWhenEmpty(): Promise<void> {
+    await this.#acceptor.settled()
+    await this.#dispatcher.empty()
+    await this.close()
+  }
+
+  static {
+    changeListener = (listener, local) => listener.#change(local)
+    retireListener = listener => listener.#retire()
+  }
 }

@@ -1,41 +1,20 @@
-import { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
-import { type Connection, keepAddresses, keepTls } from '../connection.js'
-import type { ConnectionSettings } from '../engine/connection-options.js'
-import { DeadlineWatch } from '../engine/drive/deadlines.js'
-import { ConnectionDriver, type DriverSettings } from '../engine/drive/driver.js'
+import type { Socket } from 'node:net'
+import type { Connection } from '../connection.js'
+import type { ConnectionDriver } from '../engine/drive/driver.js'
 import { load } from '../engine/flow/open-flow.js'
-import { guarded } from '../engine/guarded.js'
 import type { Plan } from '../engine/plan.js'
-import type { HandshakeEvents, Handshakes } from '../engine/tls/handshakes.js'
 import { InvalidOptionError } from '../errors.js'
 import { OPEN_FILES } from '../open-files.js'
 import type { TlsOptions } from '../options/tls-options.js'
-import type { Outcome } from '../outcome.js'
 import { type Pipeline, planOf } from '../pipeline.js'
 import { finishAll, giveUpAll, type SideWrites } from '../side-writes.js'
 import { Book } from '../status/book.js'
-import { connectionsAreListenedTo, publishClose, publishOpen } from '../status/diagnostics.js'
 import type { Status } from '../status/status.js'
-import type { Tally } from '../status/tally.js'
 import type { Tap, TapEvent } from '../status/taps/tap-event.js'
 import type { TapSettings } from '../status/taps/tap-options.js'
 import type { Dispatcher, ListenerFacts, OnGone } from './dispatcher.js'
-import type { ListenSettings } from './listen-options.js'
-import { reuseReads } from './reads/reused-reads.js'
-import { stopReadingAtPause } from './socket-options.js'
-import type { UpgradeEvents, Upgrades } from './websocket/upgrades.js'
-
-/** Checked and loaded settings with which a process serves the connections of a listener. */
-export interface LocalSettings {
-  readonly plan: Plan
-  readonly settings: ListenSettings
-  readonly connections: ConnectionSettings
-  readonly handshakes: Handshakes | undefined
-  readonly upgrades: Upgrades | undefined
-  /** Where connections are counted. @default in the book of the dispatcher */
-  readonly tally?: Tally
-}
+import { Generation, type GenerationHost } from './generation.js'
+import type { LocalSettings } from './local-settings.js'
 
 /**
  * Time that copies which are not written yet get, beyond that of the connections. A disk needs milliseconds, and a FIFO
@@ -47,40 +26,27 @@ const SIDE_WRITES_GRACE_MS = 500
 export class LocalDispatcher implements Dispatcher {
   readonly servesAnyDuplex = true
   readonly book: Book
-  #plan: Plan
-  readonly #settings: ListenSettings
-  readonly #driverSettings: DriverSettings
-  readonly #watch: DeadlineWatch<ConnectionDriver>
-  readonly #handshakes: Handshakes | undefined
-  readonly #upgrades: Upgrades | undefined
-  readonly #onGone: OnGone
+  readonly #host: GenerationHost
+  /** The last of them is that of new connections; those before it have open ones. */
+  #generations: readonly Generation[] = []
   /** Those of the stages of all pipelines that it has served. */
-  readonly #sideWrites: Set<SideWrites>
+  readonly #sideWrites = new Set<SideWrites>()
   #forced = 0
   #closed: Promise<void> | undefined
-  #resolveClosed: (() => void) | undefined
+  readonly #emptyCallbacks: (() => void)[] = []
 
-  constructor({ plan, settings, connections, handshakes, upgrades, tally }: LocalSettings, onGone: OnGone) {
-    this.#plan = plan
-    this.#settings = settings
-    this.#watch = new DeadlineWatch(connections.deadlines, settings.clock)
-    this.book = new Book(settings.clock, settings.observe, () => this.#watch.items, tally)
-    this.book.serve(plan.listed)
-    this.#driverSettings = {
-      ...connections.drive,
-      onDone: this.#onDone,
-      onList: this.#noteSideWrites,
-      ownsChunks: true,
-      book: this.book,
-    }
-    this.#handshakes = handshakes
-    this.#upgrades = upgrades
-    this.#onGone = onGone
-    this.#sideWrites = new Set(plan.sideWrites)
+  constructor(local: LocalSettings, onGone: OnGone) {
+    const { plan, settings, tally } = local
+    this.book = new Book(settings.clock, settings.observe, () => this.#drivers, tally)
+    this.#host = { book: this.book, onList: this.#noteSideWrites, onGone, onEnd: this.#onEnd }
+    this.#generations = [new Generation(local, this.#host)]
+    this.#serveList(plan)
   }
 
   get connections(): number {
-    return this.#watch.items.size + (this.#handshakes?.size ?? 0) + (this.#upgrades?.size ?? 0)
+    let sum = 0
+    for (const { connections } of this.#generations) sum += connections
+    return sum
   }
 
   get hasRoom(): boolean {
@@ -89,12 +55,15 @@ export class LocalDispatcher implements Dispatcher {
 
   async status({ worker, ...facts }: ListenerFacts): Promise<Status> {
     const { makeStatus } = await import('../status/make-status.js')
-    const connections = {
-      open: this.connections,
-      handshaking: this.connections - this.#watch.items.size,
-      limit: this.#settings.admission.maxConnections,
-    }
-    return makeStatus(this.book, { ...facts, worker, connections, workers: [] })
+    const open = this.connections
+    const handshaking = this.#generations.reduce((left, { drivers }) => left - drivers.size, open)
+    const limit = this.#current.settings.admission.maxConnections
+    return makeStatus(this.book, {
+      ...facts,
+      worker,
+      connections: { open, handshaking, limit },
+      workers: [],
+    })
   }
 
   async tap(settings: TapSettings, onEvent: (event: TapEvent) => void): Promise<Tap> {
@@ -104,39 +73,38 @@ export class LocalDispatcher implements Dispatcher {
   }
 
   serve(socket: Socket, connection: Connection, head?: Buffer): void {
-    OPEN_FILES.hold()
-    this.book.opened()
-    if (head !== undefined) socket.unshift(head)
-    if (this.#isAskedFor) keepAddresses(connection)
-    publishOpen(connection)
-    guarded('onOpen', () => this.#settings.onOpen(connection), connection, this.#driverSettings.onError)
-    if (this.#handshakes === undefined) this.#enter(socket, connection)
-    else this.#handshakes.begin(socket, connection, this.#handshakeEvents)
+    this.#current.serve(socket, connection, head)
   }
 
   async replace(pipeline: Pipeline<Buffer, Buffer>): Promise<void> {
-    const plan = planOf(pipeline, 'replace()', this.#settings.plan)
+    const plan = planOf(pipeline, 'replace()', this.#current.settings.plan)
     await load(plan)
-    this.#plan = plan
-    this.book.serve(plan.listed)
-    this.#upgrades?.follow(plan)
-    this.#noteSideWrites(plan)
+    this.#current.replace(plan)
+    this.#serveList(plan)
   }
 
-  readonly #noteSideWrites = ({ sideWrites }: Plan) => {
-    for (const each of sideWrites) this.#sideWrites.add(each)
+  async change(local: LocalSettings): Promise<void> {
+    this.#generations = [...this.#generations, new Generation(local, this.#host)]
+    this.#forgetEmpty()
+    this.book.change(local.settings.observe)
+    this.#serveList(local.plan)
   }
 
   setSecureContext(options: TlsOptions): void {
-    if (this.#handshakes === undefined) throw withoutTls()
-    this.#handshakes.replace('setSecureContext()', options)
+    const { handshakes } = this.#current
+    if (handshakes === undefined) throw withoutTls()
+    handshakes.replace('setSecureContext()', options)
+  }
+
+  async empty(): Promise<void> {
+    if (this.connections > 0) await new Promise<void>(resolve => this.#emptyCallbacks.push(resolve))
   }
 
   async close(timeout: number): Promise<number> {
-    const { clock } = this.#settings
+    const { clock } = this.book
     this.#closed ??= this.#drain()
     let timer = clock.setTimeout(() => {
-      this.#destroyAll()
+      for (const generation of this.#generations) this.#forced += generation.destroyAll()
       timer = clock.setTimeout(() => giveUpAll(this.#sideWrites), SIDE_WRITES_GRACE_MS)
     }, timeout)
     await this.#closed
@@ -145,84 +113,42 @@ export class LocalDispatcher implements Dispatcher {
   }
 
   failConnection(asyncId: number, error: unknown): boolean {
-    for (const driver of this.#watch.traceable) {
-      if (!driver.started(asyncId)) continue
-      driver.onUncaught(error)
-      return true
-    }
-    return false
+    return this.#generations.some(generation => generation.failConnection(asyncId, error))
   }
 
-  /** Whether somebody may look at a connection, also when its peer has gone. */
-  get #isAskedFor(): boolean {
-    return this.#settings.tells || this.#plan.asks || connectionsAreListenedTo()
+  get #current(): Generation {
+    return this.#generations.at(-1) as Generation
   }
 
-  /** Takes a socket whose TLS handshake is over, if it has one. */
-  readonly #enter = (socket: Socket, connection: Connection) => {
-    if (this.#handshakes !== undefined && this.#isAskedFor) keepTls(connection)
-    if (socket instanceof Socket) stopReadingAtPause(socket)
-    if (this.#upgrades === undefined) this.#begin(socket, connection)
-    else this.#upgrades.begin(socket, connection, this.#upgradeEvents)
+  get #drivers(): readonly ConnectionDriver[] {
+    return this.#generations.flatMap(({ drivers }) => [...drivers])
   }
 
-  readonly #begin = (socket: Duplex, connection: Connection) => {
-    const isOwn = socket instanceof Socket
-    // Others may hold the chunks of any other Duplex.
-    const settings = isOwn ? this.#driverSettings : { ...this.#driverSettings, ownsChunks: false }
-    const driver = new ConnectionDriver(socket, connection, settings)
-    this.#watch.add(driver)
-    if (isOwn) reuseReads(socket)
-    driver.start(this.#plan)
-    // The listener was closed during the handshake of this connection.
-    if (this.#closed !== undefined) driver.drain()
+  #serveList(plan: Plan): void {
+    this.book.serve(plan.listed)
+    this.#noteSideWrites(plan)
+  }
+
+  readonly #noteSideWrites = ({ sideWrites }: Plan) => {
+    for (const each of sideWrites) this.#sideWrites.add(each)
   }
 
   async #drain(): Promise<void> {
-    this.#handshakes?.dismiss()
-    this.#upgrades?.drain()
-    for (const driver of this.#watch.items) driver.drain()
-    if (this.connections > 0) {
-      await new Promise<void>(resolve => {
-        this.#resolveClosed = resolve
-      })
-    }
+    for (const generation of this.#generations) generation.drain()
+    await this.empty()
     await finishAll(this.#sideWrites)
     this.book.close()
   }
 
-  #destroyAll(): void {
-    for (const driver of this.#watch.items) if (driver.abort('shutdown')) this.#forced++
-    this.#forced += (this.#handshakes?.abort() ?? 0) + (this.#upgrades?.abort() ?? 0)
+  #forgetEmpty(): void {
+    const current = this.#current
+    this.#generations = this.#generations.filter(each => each === current || each.connections > 0)
   }
 
-  readonly #onDone = (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => {
-    this.#watch.delete(driver)
-    this.#end(outcome, connection, driver)
-  }
-
-  readonly #end = (outcome: Outcome, connection: Connection, driver?: ConnectionDriver) => {
-    OPEN_FILES.release()
-    if (outcome.reason === 'refused') this.book.turnedAway()
-    else this.book.ended(outcome, driver)
-    this.#onGone(connection, outcome.reason)
-    publishClose(connection, outcome)
-    guarded(
-      'onOutcome',
-      () => this.#settings.onOutcome(outcome, connection),
-      connection,
-      this.#driverSettings.onError,
-    )
-    if (this.connections === 0) this.#resolveClosed?.()
-  }
-
-  readonly #handshakeEvents: HandshakeEvents = {
-    onSecure: this.#enter,
-    onFailed: (outcome, connection) => this.#end(outcome, connection),
-  }
-  readonly #upgradeEvents: UpgradeEvents = {
-    onOpen: this.#begin,
-    onFailed: (outcome, connection) => this.#end(outcome, connection),
+  readonly #onEnd = () => {
+    if (this.#generations.length > 1) this.#forgetEmpty()
+    if (this.#emptyCallbacks.length === 0 || this.connections > 0) return
+    for (const callback of this.#emptyCallbacks.splice(0)) callback()
   }
 }
 

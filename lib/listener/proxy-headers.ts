@@ -17,7 +17,7 @@ export const UNIX_PEERS = 'unix'
 /** The senders that are trusted with the addresses of others. */
 export interface TrustedProxies {
   readonly ranges: readonly AddressRange[]
-  /** Whether those without an address are. */
+  /** Whether senders without an address, those of a unix socket, are trusted. */
   readonly unix: boolean
 }
 
@@ -34,21 +34,20 @@ export interface HeaderEvents {
 interface Pending {
   readonly openedAt: number
   readonly timer: Timer
-  /** Lets go of the socket, without having read more of it. */
+  /** Stops listening to the socket, and leaves in it what was not read. */
   readonly release: () => void
-  /** The reader of the header; another one when another acceptor takes over the listening socket. */
-  reader: ProxyHeaders
   /** The part of the header that has come. */
   bytes: Buffer
 }
 
 /** Reads the PROXY header of each connection of a listener, before anything else is done with it. */
 export class ProxyHeaders {
-  readonly #trusted: AddressList
-  readonly #trustsUnix: boolean
+  #trusted: AddressList
+  #trustsUnix: boolean
   readonly #clock: Clock
   readonly #events: HeaderEvents
   readonly #pending = new Map<Socket, Pending>()
+  #resolveSettled = () => {}
 
   constructor({ ranges, unix }: TrustedProxies, clock: Clock, events: HeaderEvents) {
     this.#trusted = new AddressList(ranges)
@@ -60,6 +59,20 @@ export class ProxyHeaders {
   /** Number of connections whose header has not come yet. */
   get size(): number {
     return this.#pending.size
+  }
+
+  /** Takes headers of other senders, for connections that begin from now on. */
+  trust({ ranges, unix }: TrustedProxies): void {
+    this.#trusted = new AddressList(ranges)
+    this.#trustsUnix = unix
+  }
+
+  /** Resolves when no header is awaited any more. */
+  async settled(): Promise<void> {
+    if (this.size === 0) return
+    await new Promise<void>(resolve => {
+      this.#resolveSettled = resolve
+    })
   }
 
   /** Waits for the header of a connection, or refuses the connection. */
@@ -77,35 +90,26 @@ export class ProxyHeaders {
       this.#events.onRefused(socket, strangerRefused(remoteAddress))
       return
     }
-    const onReadable = () => pending.reader.#onReadable(socket, pending)
+    const onReadable = () => this.#onReadable(socket, pending)
     const onEnd = () => {
-      if (pending.bytes.length > 0) pending.reader.#refuse(socket, 'is not complete')
+      if (pending.bytes.length > 0) this.#refuse(socket, 'is not complete')
       else onGone()
     }
-    const onGone = (error?: Error) => pending.reader.#leave(socket, pending, error)
+    const onGone = (error?: Error) => this.#leave(socket, pending, error)
     const onClose = () => onGone()
     const timer = this.#clock.setTimeout(
-      () => pending.reader.#refuse(socket, `took longer than ${formatDuration(HEADER_TIMEOUT_MS)}`),
+      () => this.#refuse(socket, `took longer than ${formatDuration(HEADER_TIMEOUT_MS)}`),
       HEADER_TIMEOUT_MS,
     )
     const release = () => {
       socket.off('readable', onReadable).off('end', onEnd).off('error', onGone).off('close', onClose)
     }
-    const pending: Pending = { openedAt, timer, release, reader: this, bytes: Buffer.alloc(0) }
+    const pending: Pending = { openedAt, timer, release, bytes: Buffer.alloc(0) }
     OPEN_FILES.hold()
     this.#pending.set(socket, pending)
     socket.on('readable', onReadable).on('end', onEnd).on('error', onGone).on('close', onClose)
     // A socket that was used before may have ended or closed already, which it says only once.
     if (socket.readableEnded || socket.closed) onGone()
-  }
-
-  /** Goes on with the headers of another acceptor, which has handed over its listening socket. */
-  adopt(other: ProxyHeaders): void {
-    for (const [socket, pending] of other.#pending) {
-      pending.reader = this
-      this.#pending.set(socket, pending)
-    }
-    other.#pending.clear()
   }
 
   /** Refuses the connections whose header has not come yet. */
@@ -162,6 +166,8 @@ export class ProxyHeaders {
     this.#clock.clearTimeout(timer)
     release()
     OPEN_FILES.release()
+    // What is done with the connection now comes first.
+    if (this.size === 0) queueMicrotask(this.#resolveSettled)
   }
 }
 

@@ -1,6 +1,7 @@
-import { type AddressInfo, createServer, type Server, Socket } from 'node:net'
+import { type AddressInfo, type Server, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { boundAddress } from '../address.js'
+import type { Clock } from '../clock.js'
 import { Connection, type Endpoints, keepAddresses } from '../connection.js'
 import type { ConnectionSettings } from '../engine/connection-options.js'
 import { ConnectionDriver, type DriverSettings } from '../engine/drive/driver.js'
@@ -15,7 +16,7 @@ import { Admission } from './admission.js'
 import type { Dispatcher, OnGone } from './dispatcher.js'
 import type { ListenSettings } from './listen-options.js'
 import { openServer } from './open-server.js'
-import { ProxyHeaders } from './proxy-headers.js'
+import { ProxyHeaders, type TrustedProxies } from './proxy-headers.js'
 import { setInheritedOptions, setOptions } from './socket-options.js'
 import { httpRefusal } from './websocket/http-answer.js'
 
@@ -29,12 +30,12 @@ const ACCESS_DENIED_ALERT = '\x15\x03\x03\x00\x02\x02\x31'
 export class ServerAcceptor implements Acceptor {
   readonly address: AddressInfo
   readonly worker = undefined
-  #server: Server
-  readonly #settings: ListenSettings
-  readonly #refusalSettings: DriverSettings
+  readonly #server: Server
+  #settings: ListenSettings
+  #refusalSettings: DriverSettings
   readonly #admission: Admission
-  /** Only where connections begin with a PROXY header. */
-  readonly #headers: ProxyHeaders | undefined
+  /** Made when the settings first say that connections begin with a PROXY header. */
+  #headers: ProxyHeaders | undefined
   readonly #lingering = new Set<ConnectionDriver>()
   #refused = 0
   #isClosed = false
@@ -53,27 +54,8 @@ export class ServerAcceptor implements Acceptor {
     this.address = boundAddress(server)
     this.#inherited = setInheritedOptions(server, settings.socket)
     this.#admission = admission
-    this.#headers =
-      settings.proxies &&
-      new ProxyHeaders(settings.proxies, settings.clock, {
-        onRead: (socket, ends, head) => this.#admit(socket, ends, head),
-        onRefused: (socket, refusal) => {
-          admission.leave()
-          this.#refuse(socket, socket, refusal, OPEN_FILES.isLast(descriptorOf(socket)))
-        },
-        onGone: (socket, error, openedAt) => {
-          admission.leave()
-          this.#leave(socket, error, openedAt)
-        },
-      })
-    this.#refusalSettings = {
-      ...connections.drive,
-      onDone: this.#onRefused,
-      ...(settings.websocket === undefined ? {} : { farewell: httpRefusal }),
-      ...(settings.tls === undefined ? {} : { farewell: () => ACCESS_DENIED_ALERT }),
-    }
-    const warning = OPEN_FILES.promise(this, settings.promised)
-    if (warning !== undefined) process.emitWarning(`listen(): ${warning}`)
+    this.#refusalSettings = this.#refusalSettingsOf(settings, connections)
+    this.#follow(settings)
     // A failed accept, for want of a descriptor for example, must not end the other connections.
     server.on('error', error => {
       if (server.listening) process.emitWarning(error)
@@ -107,26 +89,27 @@ export class ServerAcceptor implements Acceptor {
     else this.#accept(socket, dispatcher)
   }
 
-  /** Returns the server, still listening: this acceptor no longer accepts from it and will not close it. */
-  detachServer(): Server {
-    OPEN_FILES.withdraw(this)
-    const server = this.#server.removeAllListeners('connection').removeAllListeners('error')
-    this.#server = createServer()
-    return server
+  change(settings: ListenSettings, connections: ConnectionSettings): void {
+    this.#settings = settings
+    this.#refusalSettings = this.#refusalSettingsOf(settings, connections)
+    this.#admission.change(settings.admission)
+    this.#follow(settings)
   }
 
-  /** Returns a new acceptor for the same server, with other settings. */
-  handOver(settings: ListenSettings, connections: ConnectionSettings): ServerAcceptor {
-    const next = new ServerAcceptor(this.detachServer(), settings, connections)
-    if (this.#headers !== undefined) next.#headers?.adopt(this.#headers)
-    return next
+  async retire(): Promise<void> {
+    OPEN_FILES.withdraw(this)
+    this.#server.close()
+  }
+
+  async settled(): Promise<void> {
+    await this.#headers?.settled()
   }
 
   get isListening(): boolean {
     return this.#server.listening
   }
 
-  suspend(): void {
+  async suspend(): Promise<void> {
     if (!this.#server.listening) return
     if ('fd' in this.#settings.bind) {
       throw new BindError(
@@ -160,13 +143,46 @@ export class ServerAcceptor implements Acceptor {
     this.#admission.release(connection)
   }
 
+  #refusalSettingsOf(settings: ListenSettings, connections: ConnectionSettings): DriverSettings {
+    return {
+      ...connections.drive,
+      onDone: this.#onRefused,
+      ...(settings.websocket === undefined ? {} : { farewell: httpRefusal }),
+      ...(settings.tls === undefined ? {} : { farewell: () => ACCESS_DENIED_ALERT }),
+    }
+  }
+
+  /** Reads PROXY headers, and asks for descriptors, as the settings say. */
+  #follow({ proxies, clock, promised }: ListenSettings): void {
+    if (proxies !== undefined) {
+      this.#headers ??= this.#readHeaders(proxies, clock)
+      this.#headers.trust(proxies)
+    }
+    const warning = OPEN_FILES.promise(this, promised)
+    if (warning !== undefined) process.emitWarning(`listen(): ${warning}`)
+  }
+
+  #readHeaders(proxies: TrustedProxies, clock: Clock): ProxyHeaders {
+    return new ProxyHeaders(proxies, clock, {
+      onRead: (socket, ends, head) => this.#admit(socket, ends, head),
+      onRefused: (socket, refusal) => {
+        this.#admission.leave()
+        this.#refuse(socket, socket, refusal, OPEN_FILES.isLast(descriptorOf(socket)))
+      },
+      onGone: (socket, error, openedAt) => {
+        this.#admission.leave()
+        this.#leave(socket, error, openedAt)
+      },
+    })
+  }
+
   #accept(socket: Socket, dispatcher: Dispatcher): void {
     const isLast = OPEN_FILES.isLast(descriptorOf(socket))
     const open = dispatcher.connections + (this.#headers?.size ?? 0)
     const refusal = this.#admission.enter(open, dispatcher.hasRoom && !isLast)
     if (refusal !== undefined) this.#refuse(socket, socket, refusal, isLast)
-    else if (this.#headers === undefined) this.#admit(socket, socket)
-    else this.#headers.begin(socket)
+    else if (this.#settings.proxies === undefined) this.#admit(socket, socket)
+    else this.#headers?.begin(socket)
   }
 
   /** Serves a connection, or refuses it by its address. `head` is what was read of it already. */

@@ -10,7 +10,7 @@ export type UncaughtHandler = (error: unknown) => void
 
 /** The part of a listener that deals with uncaught errors. */
 export interface UncaughtOwner {
-  readonly uncaught: UncaughtPolicy | UncaughtHandler
+  readonly uncaught: () => UncaughtPolicy | UncaughtHandler
   /** Fails the connection whose stages ran under this async id; returns false if there is none. */
   failConnection: (asyncId: number, error: unknown) => boolean
   close: () => Promise<unknown>
@@ -38,10 +38,10 @@ function onUncaught(error: unknown): void {
   for (const owner of owners) if (owner.failConnection(asyncId, error)) return
   // The program has a handler of its own, which then decides.
   if (process.listenerCount('uncaughtException') > 1) return
-  const exiting = [...owners].filter(({ uncaught }) => uncaught === 'exit')
+  const exiting = [...owners].filter(({ uncaught }) => uncaught() === 'exit')
   // A handler that several listeners share is called once.
   const handlers = new Set(
-    [...owners].map(({ uncaught }) => uncaught).filter(one => typeof one === 'function'),
+    [...owners].map(({ uncaught }) => uncaught()).filter(one => typeof one === 'function'),
   )
   for (const handle of handlers) {
     const result: unknown = handle(error)

@@ -25,7 +25,7 @@ export const chat = preset({
     history: integer({
       default: 10,
       maximum: 1_000,
-      help: 'how many of the last lines who joins is sent first',
+      help: 'how many of the last lines a client is sent when it joins',
     }),
   },
   make: ({ maxLength, history }) =>

@@ -12,7 +12,7 @@ export interface PresetOptions {
   readonly maxLength?: number | string
   /** The handling of a longer line. @default 'error' */
   readonly overflow?: NonNullable<LinesOptions['overflow']>
-  /** How many of the last lines who joins a chat is sent first. */
+  /** How many of the last lines a client of a chat is sent when it joins. */
   readonly history?: number
   /** Gets the lines that the preset prints, such as those of `counter`. @default nobody */
   readonly log?: (line: string) => void

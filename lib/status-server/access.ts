@@ -30,7 +30,7 @@ export class Access {
     if (this.#isOpenToBrowsers && !namesThisMachine(headers.host)) {
       return { status: 403, text: 'The Host of the request is not localhost, 127.0.0.1 or [::1].' }
     }
-    // A script of another page could not read the answer, but keep a place of a watcher.
+    // A script of another page could not read the answer, but could take up the place of a reader.
     const { 'sec-fetch-site': site = 'none', 'sec-fetch-mode': mode } = headers
     if (site !== 'none' && site !== 'same-origin' && mode !== 'navigate') {
       return { status: 403, text: 'Requests of other pages are not answered.' }

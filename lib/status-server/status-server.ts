@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { boundAddress, formatAddress } from '../address.js'
 import { type Clock, systemClock } from '../clock.js'
 import { openServer } from '../listener/open-server.js'
+import { BROWSER_HEADERS } from '../net/page-policy.js'
 import { Access, type Refusal } from './access.js'
 import { METRICS_TYPE, metricsText } from './metrics.js'
 import { PAGE, PAGE_POLICY } from './page/page.js'
@@ -31,9 +32,7 @@ const IDLE_TIMEOUT_MS = 30_000
 
 /** Headers of every answer. */
 const HEADERS = {
-  'Cache-Control': 'no-store',
-  'X-Content-Type-Options': 'nosniff',
-  'Referrer-Policy': 'no-referrer',
+  ...BROWSER_HEADERS,
   'Cross-Origin-Resource-Policy': 'same-origin',
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
 }
@@ -106,7 +105,7 @@ export async function openStatusServer(
   })
   server.maxConnections = MAX_SOCKETS
   server.timeout = IDLE_TIMEOUT_MS
-  // Somebody who looks is no reason for a process to live on.
+  // A reader of the status must not keep the process alive.
   server.on('connection', socket => socket.unref())
   await openServer(server, settings.bind)
   server.unref()

@@ -11,7 +11,7 @@ const MAX_READERS = 4
 /** Bytes that may wait for a reader; while there are more, its events are counted instead of written. */
 const MAX_WAITING_BYTES = 65_536
 
-/** A comment is written so often, since a socket that is silent for 30 s is closed. */
+/** The interval of the comments that keep a socket open: one that is silent for 30 s is closed. */
 const HEARTBEAT_MS = 10_000
 
 /** The readers of `/tap`. */

@@ -62,7 +62,7 @@ export interface Sample {
 /** The books of a listener, or of a pipeline: what its connections have counted, and what a look finds out. */
 export class Book {
   readonly clock: Clock
-  readonly observe: Observe
+  #observe: Observe
   readonly startedAt = Date.now()
   readonly #openedAt: number
   readonly #open: () => Iterable<Observed>
@@ -96,11 +96,23 @@ export class Book {
     tally: Tally = new LocalTally(),
   ) {
     this.clock = clock
-    this.observe = observe
+    this.#observe = observe
     this.#openedAt = clock.now()
     this.#open = open
     this.#tally = tally
     if (observe === 'always') this.#begin()
+  }
+
+  get observe(): Observe {
+    return this.#observe
+  }
+
+  /** Looks from now on as another value of the option says. */
+  change(observe: Observe): void {
+    if (observe === this.#observe) return
+    this.#observe = observe
+    if (this.#look !== undefined) this.#endLook()
+    if (observe === 'always' && !this.#isClosed) this.#begin()
   }
 
   /** The moment on the clock of the system. */
@@ -138,7 +150,7 @@ export class Book {
     return this.#current
   }
 
-  /** New connections get another list of stages. */
+  /** Takes another list of stages for new connections. */
   serve(listed: readonly ListedStage[]): void {
     const current = this.stageBook(listed)
     if (current === this.#current) return
@@ -194,7 +206,7 @@ export class Book {
     for (const callback of this.#lookEndCallbacks.splice(0)) callback()
   }
 
-  /** One for each second of the look, oldest first. */
+  /** The samples of the look, one for each second, oldest first. */
   get samples(): readonly Sample[] {
     return this.#samples
   }
@@ -289,7 +301,7 @@ export class Book {
       }
       const time = now - Math.max(this.#chargedAt, each.openedAt)
       look.idle += time
-      // It has started, so its stages take part in the look.
+      // A dormant connection has started, so it has a stage book.
       const { accounts } = (each.stageBook as StageBook).look as LookAt
       for (const account of accounts) {
         account.starved += time

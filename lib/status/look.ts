@@ -1,6 +1,6 @@
 import type { StageAccount } from './stage-account.js'
 
-/** Of so many turns one is timed. */
+/** One turn in so many is timed. */
 const SAMPLED_TURNS = 64
 /** The distances from one timed turn to the next, which go round: an even one would meet only every other turn of a call. */
 const DISTANCES = [61, 67, 63, 65]
@@ -39,7 +39,7 @@ export interface LookAt {
 
 /** The thing that a connection waits for now, and since when on its clock. */
 export interface Wait {
-  /** The index of a stage, or who it waits for. */
+  /** The index of a stage, the client, or more input. */
   readonly for: number | 'client' | 'input'
   readonly since: number
 }

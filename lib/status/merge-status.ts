@@ -123,7 +123,7 @@ function add(amounts: readonly Amount[]): Amount {
   return { items: sum(amounts.map(({ items }) => items)), bytes: sum(amounts.map(({ bytes }) => bytes)) }
 }
 
-/** The mean of shares, where a worker counts as often as it has connections, and one without any as one that has one. */
+/** The mean of shares, weighted by the connections of each worker; a worker without any counts as one with one. */
 function mean(weighted: readonly (readonly [Shares | null, number])[]): Shares | null {
   const found = weighted.flatMap(([shares, open]) =>
     shares === null ? [] : [{ shares, weight: Math.max(1, open) }],
@@ -139,7 +139,7 @@ function mean(weighted: readonly (readonly [Shares | null, number])[]): Shares |
   }
 }
 
-/** The median is the mean of those of the workers by their samples; of the 99th percentile the worst is told. */
+/** The times of an item: the mean of the workers' medians, weighted by their samples, and the worst of their 99th percentiles. */
 function mergeTimes(times: readonly ItemTime[]): ItemTime | null {
   const samples = sum(times.map(time => time.samples))
   if (samples === 0) return null
@@ -150,7 +150,7 @@ function mergeTimes(times: readonly ItemTime[]): ItemTime | null {
   }
 }
 
-/** That of the worker with the most connections, of those whose connections wait for something else than input. */
+/** The culprit of the worker with the most connections, among those whose connections wait for anything but input. */
 function worst(live: readonly Status[]): Culprit {
   const rank = ({ culprit, connections }: Status) =>
     culprit.kind === 'unknown' ? -2 : culprit.kind === 'input' ? -1 : connections.open

@@ -3,9 +3,9 @@ import { OPEN_FILES } from '../open-files.js'
 import { round } from './stage-account.js'
 import type { ProcessStatus } from './status.js'
 
-/** A timer looks so often how late it is. */
+/** The interval of the timer that measures how late it is. */
 const RESOLUTION_MS = 20
-/** Several who ask at the same time get the same answer. */
+/** The age up to which an answer serves others who ask. */
 const SHARED_MS = 900
 const NANOSECONDS = 1e6
 
@@ -36,7 +36,7 @@ function release(): void {
 function eventLoop(): EventLoop {
   if (delay === undefined || delay.count === 0) return { eventLoopDelay: null, eventLoopUtilization: null }
   if (known !== undefined && performance.now() - known.at < SHARED_MS) return known.eventLoop
-  // The histogram has the whole time from call to call of its timer.
+  // The histogram has the whole time from one call of its timer to the next.
   const late = (time: number) => round(Math.max(0, time / NANOSECONDS - RESOLUTION_MS))
   const now = performance.eventLoopUtilization()
   const { utilization } = performance.eventLoopUtilization(now, lastUtilization)

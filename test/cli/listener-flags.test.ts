@@ -64,8 +64,8 @@ t.test('each flag gives its option of listen()', async t => {
     ['--delay --no-keep-alive', { noDelay: false, keepAlive: false }],
     ['--keep-alive-initial-delay 5m', { keepAliveInitialDelay: 300_000 }],
     ['--plan streams --uncaught isolate', { plan: 'streams', uncaught: 'isolate' }],
-    ['--workers 3', { workers: 3 }],
-    ['--workers auto', { workers: 'auto' }],
+    ['--workers 3', { workers: { count: 3 } }],
+    ['--workers auto', { workers: { count: 'auto' } }],
   ] as const) {
     t.strictSame(settingsOf(...argv.split(' ')).listen, { ...DEFAULTS.listen, ...listen }, argv)
   }
@@ -204,14 +204,30 @@ t.test('who takes no output is closed, and logged once with the reason', async t
   }
 })
 
-t.test('workers are spread by the primary, unless a flag says otherwise', async t => {
-  t.equal(settingsOf('--workers', '2').listen.workers, 2)
-  t.strictSame(settingsOf('--workers', 'auto', '--spread', 'kernel').listen.workers, {
-    count: 'auto',
-    spread: 'kernel',
-  })
-  t.notOk('workers' in settingsOf().listen)
-  t.throws(() => settingsOf('--spread', 'kernel'), {
-    message: "'--spread' is about workers; give '--workers' too, as in '--workers auto'.",
-  })
-})
+t.test(
+  'workers are spread by the primary, and their heaps have no limit, unless a flag says otherwise',
+  async t => {
+    t.strictSame(settingsOf('--workers', '2').listen.workers, { count: 2 })
+    t.strictSame(settingsOf('--workers', 'auto', '--spread', 'kernel').listen.workers, {
+      count: 'auto',
+      spread: 'kernel',
+    })
+    t.strictSame(
+      settingsOf('--workers', '2', '--spread', 'kernel', '--max-heap-size', '512MiB').listen.workers,
+      {
+        count: 2,
+        spread: 'kernel',
+        maxHeapSize: 536_870_912,
+      },
+    )
+    t.notOk('workers' in settingsOf().listen)
+    for (const flag of [
+      ['--spread', 'kernel'],
+      ['--max-heap-size', '512MiB'],
+    ]) {
+      t.throws(() => settingsOf(...flag), {
+        message: `'${flag[0]}' is about workers; give '--workers' too, as in '--workers auto'.`,
+      })
+    }
+  },
+)

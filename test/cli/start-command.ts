@@ -2,6 +2,7 @@ import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { readdirSync, readlinkSync } from 'node:fs'
 import type { Test } from 'tap'
+import { SCRIPT_FLAGS, scriptPath } from '../script-path.js'
 
 /** The command as it is installed: `npm run build` makes it. */
 export const BIN = 'dist/cli/bin.js'
@@ -28,6 +29,10 @@ interface StartOptions extends Pick<SpawnOptions, 'uid' | 'gid' | 'cwd'> {
   readonly through?: readonly string[]
   /** A module that each of its processes runs first. */
   readonly preload?: string
+  /** Another Node. */
+  readonly execPath?: string
+  /** Whether it runs from lib/, so that what it and its workers do counts as covered. */
+  readonly isCovered?: boolean
 }
 
 /** The descriptors of a process; none where it has ended, or the system does not say. */
@@ -43,10 +48,12 @@ function descriptorsIn(folder: string): readonly string[] {
 export function startCommand(
   t: Test,
   argv: readonly string[],
-  { through = [], preload, ...options }: StartOptions = {},
+  { through = [], preload, execPath = process.execPath, isCovered = false, ...options }: StartOptions = {},
 ): StartedCommand {
   const flags = preload === undefined ? [] : ['--import', preload]
-  const [program = '', ...words] = [...through, 'env', ...BARE, process.execPath, ...flags, BIN, ...argv]
+  const bin = isCovered ? [...SCRIPT_FLAGS, scriptPath('lib/cli/bin')] : [BIN]
+  const environment = isCovered ? [] : ['env', ...BARE]
+  const [program = '', ...words] = [...through, ...environment, execPath, ...flags, ...bin, ...argv]
   const child = spawn(program, words, {
     ...options,
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { Connection } from '../../lib/connection.js'
+import { systemClock } from '../../lib/clock.js'
+import type { Endpoints } from '../../lib/connection.js'
 import { type AddressRange, parseAddressRange } from '../../lib/listener/address/address-range.js'
 import { Admission } from '../../lib/listener/admission.js'
 
@@ -43,31 +44,55 @@ t.test('as many connections as the limit are served, and one more is told why no
 
 t.test('each address has its own count, and gets back what it left', async t => {
   const limits = admission({ maxConnectionsPerAddress: 2 })
+  const refused = (ends: Endpoints) => limits.admit(ends)
+  const connect = (ends: Endpoints) => {
+    t.equal(limits.admit(ends), undefined)
+    return limits.connect(ends, systemClock)
+  }
   const full = {
     message: "There were 2 connections from 192.0.2.1 already ('maxConnectionsPerAddress').",
     farewell: 'too many connections from your address',
   }
-  t.equal(limits.admit({ remoteAddress: '192.0.2.1' }), undefined)
-  t.equal(
-    limits.admit({ remoteAddress: '::ffff:192.0.2.1' }),
-    undefined,
-    'the same address on a dual-stack socket',
+  const first = connect({ remoteAddress: '192.0.2.1' })
+  // The same address on a dual-stack socket.
+  const second = connect({ remoteAddress: '::ffff:192.0.2.1' })
+  t.match(refused({ remoteAddress: '192.0.2.1' }), full)
+  t.match(refused({ remoteAddress: '::ffff:192.0.2.1' }), full)
+  connect({ remoteAddress: '192.0.2.2' })
+  const nowhere = connect({ remoteAddress: undefined })
+  limits.release(second)
+  limits.release(nowhere)
+  const third = connect({ remoteAddress: '192.0.2.1' })
+  for (const connection of [first, first, third]) limits.release(connection)
+  connect({ remoteAddress: '192.0.2.1' })
+  connect({ remoteAddress: '192.0.2.1' })
+  t.match(refused({ remoteAddress: '192.0.2.1' }), full, 'what was given back twice counts once')
+})
+
+t.test('rules that change are those of connections that enter from then on', async t => {
+  const any = { maxConnections: 1, maxConnectionsPerAddress: Infinity, allow: undefined, deny: undefined }
+  const limits = new Admission(any)
+  const ends = { remoteAddress: '192.0.2.1' }
+  const uncounted = limits.connect(ends, systemClock)
+  t.match(limits.enter(1), { rule: 'max-connections' })
+  limits.change({ ...any, maxConnections: 2, maxConnectionsPerAddress: 1 })
+  t.equal(limits.enter(1), undefined)
+  t.equal(limits.admit(ends), undefined)
+  const counted = limits.connect(ends, systemClock)
+  limits.release(uncounted)
+  t.match(
+    limits.admit(ends),
+    { rule: 'max-connections-per-address' },
+    'who was not counted gives nothing back',
   )
-  t.match(limits.admit({ remoteAddress: '192.0.2.1' }), full)
-  t.match(limits.admit({ remoteAddress: '::ffff:192.0.2.1' }), full)
-  t.equal(limits.admit({ remoteAddress: '192.0.2.2' }), undefined)
-  t.equal(limits.admit({ remoteAddress: undefined }), undefined)
-  limits.release(new Connection(1, { remoteAddress: '::ffff:192.0.2.1' }))
-  limits.release(new Connection(1))
-  t.equal(limits.admit({ remoteAddress: '192.0.2.1' }), undefined)
-  limits.release(new Connection(1, { remoteAddress: '192.0.2.1' }))
-  limits.release(new Connection(1, { remoteAddress: '192.0.2.1' }))
-  limits.release(new Connection(1, { remoteAddress: '192.0.2.1' }))
-  t.equal(
-    limits.admit({ remoteAddress: '192.0.2.1' }),
-    undefined,
-    'one too many does not count below nothing',
-  )
+  limits.change(any)
+  t.equal(limits.admit(ends), undefined)
+  limits.change({ ...any, maxConnectionsPerAddress: 1 })
+  t.match(limits.admit(ends), { rule: 'max-connections-per-address' }, 'who was counted still is')
+  limits.release(counted)
+  t.equal(limits.admit(ends), undefined)
+  limits.change({ ...any, deny: [parseAddressRange('192.0.2.0/24')!] })
+  t.match(limits.admit(ends), { rule: 'address' })
 })
 
 t.test('who is denied is refused, also where it is allowed; who is not allowed is refused', async t => {

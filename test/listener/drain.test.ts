@@ -122,8 +122,8 @@ function flushFails() {
 t.test('suspend() refuses new clients and frees the address; resume() takes the same again', async t => {
   const { listener, port, outcomes } = await serveLocally(t, echo.pipeline())
   const open = await served(t, port)
-  listener.suspend()
-  listener.suspend()
+  await listener.suspend()
+  await listener.suspend()
   t.equal(await refusal(port), 'ECONNREFUSED')
   await open.send('still here')
   await open.receive('still here')
@@ -145,7 +145,7 @@ t.test('suspend() refuses new clients and frees the address; resume() takes the 
 t.test('a listener that is suspended closes as any other, and does not resume', async t => {
   const { listener, port } = await serveLocally(t, echo.pipeline())
   const client = await served(t, port)
-  listener.suspend()
+  await listener.suspend()
   const closed = listener.close()
   t.equal((await client.receive()).toString(), '')
   client.end()

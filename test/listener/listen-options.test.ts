@@ -24,7 +24,7 @@ t.test('workers is a number of processes, or auto for one on each core', async t
   t.strictSame(listenSettings({ workers: 3 }).workers, { count: 3, spread: 'primary' })
   t.equal(listenSettings({ workers: 'auto' }).workers?.count, availableParallelism())
   for (const workers of [0, 1025, 1.5, '3x', null]) {
-    const message = `listen(): 'workers' is a whole number, from 1 to 1024, 'auto', or an object with 'count' and 'spread'; got ${JSON.stringify(workers)}.`
+    const message = `listen(): 'workers' is a whole number, from 1 to 1024, 'auto', or an object with 'count', 'spread' and 'maxHeapSize'; got ${JSON.stringify(workers)}.`
     t.throws(() => listenSettings({ workers } as object), { message })
   }
 })

@@ -166,7 +166,7 @@ t.test('every wrong option is refused at once with a message that says what is a
     [{ idleTimeout: null }, "listen(): 'idleTimeout' is a whole number, from 0 to 2147483647; got null."],
     [
       { workers: 'many' },
-      `listen(): 'workers' is a whole number, from 1 to 1024, 'auto', or an object with 'count' and 'spread'; got "many".`,
+      `listen(): 'workers' is a whole number, from 1 to 1024, 'auto', or an object with 'count', 'spread' and 'maxHeapSize'; got "many".`,
     ],
     [{ port: null }, "listen(): 'port' is a whole number, from 0 to 65535; got null."],
     [{ backlog: 0 }, "listen(): 'backlog' is a whole number, from 1 to 65535; got 0."],

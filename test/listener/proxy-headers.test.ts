@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { type Connection, listen, pipeline, tap } from '../../lib/index.js'
-import { takeOver } from '../../lib/listener/bind.js'
+import { reconfigure } from '../../lib/listener/bind.js'
+import { retireListener } from '../../lib/listener/listener.js'
 import { encodeProxyHeader } from '../../lib/net/proxy-header.js'
 import { OPEN_FILES } from '../../lib/open-files.js'
 import { echo } from '../../lib/presets/index.js'
@@ -13,7 +14,7 @@ import { fakeClock } from '../../lib/testing/index.js'
 import { turn } from '../../lib/testing/turns.js'
 import { runs } from '../runs.js'
 import { socketFolder } from '../socket-folder.js'
-import { clientOf, connectTcp, type TcpClient } from '../tcp-client.js'
+import { clientOf, connectTcp, isBound, type TcpClient } from '../tcp-client.js'
 import { identity } from '../transports/certificates.js'
 import { secure } from '../transports/tls-client.js'
 import { serveLocally } from './local-listener.js'
@@ -225,8 +226,8 @@ t.test('a close refuses connections whose header is still to come', async t => {
 
 t.test('a reload goes on with headers that are still to come', async t => {
   const options = { host: '127.0.0.1', port: 0, proxyProtocol: ['127.0.0.1'] }
-  const old = await listen(echo.pipeline(), options)
-  const { port } = old.address
+  const listener = await listen(echo.pipeline(), options)
+  const { port } = listener.address
   const clients: TcpClient[] = []
   for (const bytes of [V1, V2]) {
     const client = await connectTcp(t, port)
@@ -236,20 +237,18 @@ t.test('a reload goes on with headers that are still to come', async t => {
   const accepted = await connectTcp(t, port)
   t.equal(await answerTo(accepted, Buffer.concat([V1, Buffer.from('x')])), 'x')
   const outcomes: (string | undefined)[] = []
-  const next = await takeOver(old, echo.pipeline(), {
+  await reconfigure(listener, echo.pipeline(), {
     ...options,
     onOutcome: ({ reason }, { remoteAddress }) => outcomes.push(`${reason} ${remoteAddress}`),
   })
-  await old.close()
   const [first, second] = clients as [TcpClient, TcpClient]
   t.equal(await answerTo(first, Buffer.concat([V1.subarray(20), Buffer.from('one')])), 'one')
   t.equal(await answerTo(second, 'two'), 'error: PROXY header is not complete\n')
   while (outcomes.length < 2) await turn()
   t.strictSame(outcomes.sort(), ['end 192.0.2.1', 'refused 127.0.0.1'])
-  const last = await takeOver(next, echo.pipeline(), { ...options, proxyProtocol: undefined as never })
+  await reconfigure(listener, echo.pipeline(), { ...options, proxyProtocol: undefined as never })
   t.equal(await answerTo(await connectTcp(t, port), 'plain'), 'plain', 'and without headers from now on')
-  await next.close()
-  await last.close()
+  await listener.close()
 })
 
 t.test('with TLS the header comes in front of the handshake, in one chunk with it or not', async t => {
@@ -389,4 +388,17 @@ t.test('what is no list of ranges is refused', async t => {
         /'proxyProtocol' is a list of addresses and CIDR ranges, such as '10.0.0.0\/8', '2001:db8::\/32' and 'unix'; got /,
     })
   }
+})
+
+t.test('a listener that is retired serves a connection whose header comes later', async t => {
+  const listener = await listen(echo.pipeline(), { host: '127.0.0.1', port: 0, proxyProtocol: ['127.0.0.1'] })
+  const { port } = listener.address
+  const clients = [await connectTcp(t, port), await connectTcp(t, port)]
+  for (const client of clients) await client.send(V1.subarray(0, 20))
+  await retireListener(listener)
+  t.equal(await isBound(port), false, 'the address is free')
+  for (const client of clients) {
+    t.equal(await answerTo(client, Buffer.concat([V1.subarray(20), Buffer.from('late')])), 'late')
+  }
+  await listener.closed
 })

@@ -42,7 +42,7 @@ t.test(
       })
       for (const again of [false, true]) {
         if (again) {
-          listener.suspend()
+          await listener.suspend()
           await listener.resume()
         }
         const client = await connectTcp(t, port)

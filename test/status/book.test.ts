@@ -131,3 +131,23 @@ t.test('a connection that holds bytes tells what it waits for', async t => {
     [4, 5],
   )
 })
+
+t.test('a reload may change when a book looks', async t => {
+  const { book, clock } = bookOf({})
+  book.change('sampled')
+  clock.advance(3_000)
+  t.equal(book.samples.length, 0, 'nobody looks')
+  book.change('always')
+  clock.advance(3_000)
+  t.equal(book.observedFor, 3_000)
+  book.change('off')
+  book.lookOn()
+  t.equal(book.observedFor, 0)
+  book.change('sampled')
+  book.lookOn()
+  clock.advance(1_000)
+  t.equal(book.observedFor, 1_000)
+  book.close()
+  book.change('always')
+  t.equal(book.observedFor, 0, 'it is closed')
+})

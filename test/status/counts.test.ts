@@ -116,7 +116,7 @@ t.test('stages that run as one are shown as one', async t => {
 
 t.test('a listener tells whether it is open', async t => {
   const { listener } = await serve(t, shout)
-  listener.suspend()
+  await listener.suspend()
   t.equal((await listener.status()).state, 'suspended')
   await listener.resume()
   const closed = listener.close()

@@ -13,6 +13,8 @@ const SECOND_MS = 1_000
 const STARTED_AT = 1_750_000_000_000
 const BUSY: Culprit = { kind: 'stage', stage: 2, text: "stage 'lookup' is busy 93 % of the time" }
 const CLIENT: Culprit = { kind: 'client', stage: null, text: 'the client does not read' }
+/** The windows of what nobody looks at yet. */
+const UNOBSERVED = { last1s: null, last10s: null, last60s: null }
 const INPUT: Culprit = { kind: 'input', stage: null, text: 'nothing comes' }
 
 const PROCESS: ProcessStatus = {
@@ -97,7 +99,7 @@ const TRAFFIC: Windows<Traffic> = {
   },
 }
 
-function sampleConnection(id: number, more: Partial<ConnectionStatus> = {}): ConnectionStatus {
+export function sampleConnection(id: number, more: Partial<ConnectionStatus> = {}): ConnectionStatus {
   return {
     id,
     address: `10.0.0.${id % 256}`,
@@ -196,13 +198,13 @@ export function sampleStatuses(): readonly Status[] {
       address: { address: '/run/shout.sock', family: 'unix', port: 0 },
       observedFor: 0,
       connections: { open: 0, handshaking: 0, limit: 10_000 },
-      traffic: { total: nothing, last1s: null, last10s: null, last60s: null },
+      traffic: { total: nothing, ...UNOBSERVED },
       stages: [
         sampleStage(0, ['lines', 'uppercase', 'to-lines'], 0, 0, {
-          in: { ...amounts(0, 0), last1s: null, last10s: null, last60s: null },
-          out: { ...amounts(0, 0), last1s: null, last10s: null, last60s: null },
+          in: { ...amounts(0, 0), ...UNOBSERVED },
+          out: { ...amounts(0, 0), ...UNOBSERVED },
           runs: 'on whole blocks of lines',
-          shares: { last1s: null, last10s: null, last60s: null },
+          shares: UNOBSERVED,
           activeShares: null,
           itemTime: null,
         }),
@@ -228,4 +230,76 @@ export function sampleStatuses(): readonly Status[] {
       })),
     }),
   ]
+}
+
+/** A status in which nothing was observed yet, and every list has something in it. */
+export function firstStatus(): Status {
+  const counts = { ...TRAFFIC.total, refused: { 'max-connections': 120, address: 4 }, ended: {} }
+  const amount = { total: { items: 1, bytes: 1 }, ...UNOBSERVED }
+  return sampleStatus({
+    state: 'closing',
+    observedFor: 0,
+    connections: { open: 2, handshaking: 1, limit: null },
+    traffic: { total: counts, ...UNOBSERVED },
+    stages: [
+      sampleStage(0, ['echo'], 0, 0, {
+        in: amount,
+        out: amount,
+        shares: UNOBSERVED,
+        activeShares: null,
+        itemTime: null,
+        errors: 3,
+        dropped: 20_000_000,
+      }),
+    ],
+    culprit: { kind: 'unknown', stage: null, text: 'nothing was observed' },
+    slowest: [
+      sampleConnection(1, { address: null, port: null, worker: 2 }),
+      sampleConnection(2, { port: null }),
+    ],
+    largest: [],
+    hubs: [
+      {
+        name: 'room',
+        topics: 0,
+        subscribers: 5,
+        lagging: 1,
+        heldBytes: 1,
+        maxHeldBytes: 1,
+        published: 9,
+        losses: 2,
+      },
+      {
+        name: 'calm',
+        topics: 0,
+        subscribers: 5,
+        lagging: 0,
+        heldBytes: 0,
+        maxHeldBytes: 0,
+        published: 9,
+        losses: 0,
+      },
+    ],
+    upstreams: [
+      {
+        address: 'db:1',
+        open: 1,
+        connecting: 0,
+        connects: 4,
+        failures: 3,
+        losses: 0,
+        lastFailure: 'refused',
+      },
+      { address: 'db:2', open: 1, connecting: 0, connects: 4, failures: 0, losses: 0, lastFailure: null },
+    ],
+    workers: [
+      { number: 1, state: 'dead', connections: 0, traffic: counts, culprit: INPUT, process: null },
+      { number: 2, state: 'serving', connections: 2, traffic: counts, culprit: INPUT, process: null },
+    ],
+    process: {
+      ...PROCESS,
+      eventLoopDelay: null,
+      descriptors: { held: 3, capacity: null, limit: null },
+    },
+  })
 }

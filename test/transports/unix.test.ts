@@ -227,7 +227,7 @@ t.test('suspend() takes the file away, and resume() puts it back with its mode',
   const path = fresh(t)
   const { listener } = await serve(t, path, { mode: 0o640 })
   const open = await client(t, path)
-  listener.suspend()
+  await listener.suspend()
   t.strictSame(filesBeside(path), [])
   await listener.resume()
   t.equal(modeOf(path), 0o640)

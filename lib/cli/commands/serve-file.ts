@@ -1,19 +1,26 @@
 import { unwatchFile, watchFile } from 'node:fs'
-import type { StatusServerOptions } from '../../status-server/status-options.js'
+import { NUMBER_VARIABLE } from '../../listener/workers/worker-number.js'
 import type { CommandModule } from '../command.js'
 import type { Io } from '../io.js'
-import { logFlags, logSettings, statusFlag, statusFrom } from '../listener-flags.js'
+import {
+  logFlags,
+  logSettings,
+  statusFlag,
+  statusFrom,
+  workersFlags,
+  workersFrom,
+} from '../listener-flags.js'
 import { type LogSettings, openLog } from '../log/log.js'
 import { logProcessWarnings } from '../log/process-warnings.js'
+import { uncaughtLog } from '../log/uncaught-log.js'
+import type { HandlersFor } from '../serving/listener-set.js'
 import { serveUntilSignal } from '../serving/serve-until-signal.js'
-import { ServedFile } from '../serving/served-file.js'
+import { ServedFile, type ServedFlags } from '../serving/served-file.js'
 
 /** The values of the flags of `bywash serve`. */
-export interface ServeFileSettings {
+export interface ServeFileSettings extends ServedFlags {
   /** Whether to reload when the file changes, and not only at SIGHUP. */
   readonly watch: boolean
-  /** The address at which the status is served, whatever the file says. */
-  readonly status: StatusServerOptions | undefined
   readonly log: LogSettings
 }
 
@@ -24,9 +31,11 @@ const WATCH_INTERVAL_MS = 250
 export const configure: CommandModule['configure'] = (command, io, exit) => {
   logFlags(
     statusFlag(
-      command
-        .argument('<file>', 'YAML or JSON')
-        .option('--watch', 'reload when the file changes, and not only at SIGHUP'),
+      workersFlags(
+        command
+          .argument('<file>', 'YAML or JSON')
+          .option('--watch', 'reload when the file changes, and not only at SIGHUP'),
+      ),
     ),
   )
     .addHelpText('after', '\nExample:\n  $ bywash serve bywash.yaml --watch')
@@ -34,6 +43,7 @@ export const configure: CommandModule['configure'] = (command, io, exit) => {
       const settings = {
         watch: flags.watch === true,
         status: statusFrom(flags, io.env),
+        workers: workersFrom(flags),
         log: logSettings(flags),
       }
       exit(await serveFile(file, settings, io))
@@ -51,7 +61,17 @@ export async function serveFile(path: string, settings: ServeFileSettings, io: I
   const start = async () => {
     const log = await openLog(settings.log, io.stderr)
     stopLogging = logProcessWarnings(log)
-    served = new ServedFile(path, log, io.env, failure, settings.status)
+    const uncaught = uncaughtLog(log, failure)
+    const handlersFor: HandlersFor = ({ name, listen }) => ({
+      ...log.connections(name),
+      uncaught: uncaught(listen.uncaught),
+    })
+    if (process.env[NUMBER_VARIABLE] !== undefined) {
+      const { serveInWorker } = await import('../serving/serve-in-worker.js')
+      const inWorker = serveInWorker(path, { environment: io.env, log: log.info, handlersFor })
+      if (inWorker !== undefined) return inWorker
+    }
+    served = new ServedFile(path, log, io.env, handlersFor, settings)
     // Polls the path: fs.watch() would not see that a symbolic link, or a mounted volume, has a new target.
     if (watch) watchFile(path, { interval: WATCH_INTERVAL_MS }, reloadChanged)
     const problems = await served.start()

@@ -3,11 +3,11 @@ import { formatBound } from '../../address.js'
 import type { Configuration } from '../../config/file/configuration.js'
 import { overlap } from '../../config/file/listen.js'
 import { BindError } from '../../errors.js'
-import { stopAccepting, takeOver } from '../../listener/bind.js'
-import { listen } from '../../listener/listen.js'
+import { bind, reconfigure } from '../../listener/bind.js'
 import { isLive, type ListenOptions } from '../../listener/listen-options.js'
-import type { Listener } from '../../listener/listener.js'
+import { type Listener, retireListener } from '../../listener/listener.js'
 import type { StatusSource } from '../../status-server/status-source.js'
+import { workerDefinition } from './worker-definition.js'
 
 /** A listener as the configuration file describes it. */
 type Entry = Configuration['listeners'][number]
@@ -16,10 +16,14 @@ type Entry = Configuration['listeners'][number]
 interface BoundListener {
   readonly entry: Entry
   readonly listener: Listener
+  /** What its workers make it of, where it has some. */
+  readonly definition: { current: unknown }
 }
 
 /** Returns the handlers that log the connections and the uncaught errors of an entry's listener. */
-type HandlersFor = (entry: Entry) => Pick<ListenOptions, 'onOpen' | 'onOutcome' | 'onError' | 'uncaught'>
+export type HandlersFor = (
+  entry: Entry,
+) => Pick<ListenOptions, 'onOpen' | 'onOutcome' | 'onError' | 'uncaught'>
 
 /** The listeners of a configuration file. `apply()` changes them to a new version of it, and no connection is lost. */
 export class ListenerSet {
@@ -49,11 +53,12 @@ export class ListenerSet {
    * as they are. Open connections finish on the pipeline that they began with. Must not be called again before the
    * last call is done.
    *
+   * @param text - The file that they stand in.
    * @returns A line for each listener that has changed.
    * @throws BindError when an address cannot be bound.
    */
-  apply(entries: readonly Entry[]): Promise<readonly string[]> {
-    const applied = this.#apply(entries)
+  apply(entries: readonly Entry[], text: string): Promise<readonly string[]> {
+    const applied = this.#apply(entries, text)
     this.#lastApply = applied.catch(() => {})
     return applied
   }
@@ -67,13 +72,13 @@ export class ListenerSet {
     return { forced: closed.reduce((sum, { forced }) => sum + forced, 0) }
   }
 
-  async #apply(entries: readonly Entry[]): Promise<readonly string[]> {
+  async #apply(entries: readonly Entry[], text: string): Promise<readonly string[]> {
     const before = this.#bound
     const kept = before.filter(({ entry }) => entries.some(other => keepsSocket(entry, other)))
     const removed = before.filter(bound => !kept.includes(bound))
     const added = await this.#bindAll(
       entries.filter(entry => !kept.some(bound => keepsSocket(bound.entry, entry))),
-      { kept, removed },
+      { kept, removed, text },
     )
     const lines: string[] = []
     const after: BoundListener[] = []
@@ -84,6 +89,7 @@ export class ListenerSet {
         lines.push(additionText(bound, removed))
         after.push(bound)
       } else {
+        existing.definition.current = workerDefinition(text, entry)
         after.push(await this.#change(existing, entry, lines))
       }
     }
@@ -93,7 +99,7 @@ export class ListenerSet {
       if (!entries.some(entry => entry.name === name)) {
         lines.push(`${name}: no longer on ${addressOf(bound)}; ${openConnectionsText(bound.listener)}`)
       }
-      this.#drain(bound.listener)
+      await this.#retire(bound.listener)
     }
     return lines
   }
@@ -101,17 +107,17 @@ export class ListenerSet {
   /** Changes a listener that keeps its socket to a new entry: its options, its pipeline, or neither. */
   async #change(bound: BoundListener, entry: Entry, lines: string[]): Promise<BoundListener> {
     const { entry: old, listener } = bound
-    if (!isDeepStrictEqual(old.listen, entry.listen)) {
-      const next = await this.#bind(entry, options => takeOver(listener, entry.pipeline, options))
-      lines.push(`${entry.name}: new options; ${openConnectionsText(listener)} with the old ones`)
-      this.#drain(listener)
-      return next
+    const hasNewOptions = !isDeepStrictEqual(old.listen, entry.listen)
+    if (hasNewOptions || old.written !== entry.written) {
+      await reconfigure(listener, entry.pipeline, this.#optionsOf(entry))
+      const open = openConnectionsText(listener)
+      lines.push(
+        hasNewOptions
+          ? `${entry.name}: new options; ${open} with the old ones`
+          : `${entry.name}: new pipeline; ${open} on the old one`,
+      )
     }
-    if (old.written !== entry.written) {
-      await listener.replace(entry.pipeline)
-      lines.push(`${entry.name}: new pipeline; ${openConnectionsText(listener)} on the old one`)
-    }
-    return { entry, listener }
+    return { ...bound, entry }
   }
 
   /**
@@ -123,18 +129,22 @@ export class ListenerSet {
     {
       kept,
       removed,
-    }: { readonly kept: readonly BoundListener[]; readonly removed: readonly BoundListener[] },
+      text,
+    }: {
+      readonly kept: readonly BoundListener[]
+      readonly removed: readonly BoundListener[]
+      readonly text: string
+    },
   ): Promise<ReadonlyMap<Entry, BoundListener>> {
     const overlapping = removed.filter(({ entry }) =>
       entries.some(({ listen }) => overlap(listen, entry.listen)),
     )
     const bound = new Map<Entry, BoundListener>()
     try {
-      for (const { listener } of overlapping) listener.suspend()
+      await Promise.all(overlapping.map(({ listener }) => listener.suspend()))
       // A failed reload may have left one of them without its address; this binds it again.
       for (const { listener } of kept) await listener.resume()
-      for (const entry of entries)
-        bound.set(entry, await this.#bind(entry, options => listen(entry.pipeline, options)))
+      for (const entry of entries) bound.set(entry, await this.#bind(entry, text))
       return bound
     } catch (error) {
       await Promise.all([...bound.values()].map(({ listener }) => listener.close({ timeout: 0 })))
@@ -142,29 +152,25 @@ export class ListenerSet {
     }
   }
 
-  async #bind(entry: Entry, open: (options: ListenOptions) => Promise<Listener>): Promise<BoundListener> {
-    const handlers = this.#handlersFor(entry)
-    const listener = await open({
-      ...entry.listen,
-      ...handlers,
-      onOutcome: (outcome, connection) => {
-        handlers.onOutcome?.(outcome, connection)
-        this.#closeIfDrained(listener)
-      },
-    })
-    return { entry, listener }
+  async #bind(entry: Entry, text: string): Promise<BoundListener> {
+    const definition = { current: workerDefinition(text, entry) }
+    const define = () => definition.current
+    return {
+      entry,
+      definition,
+      listener: await bind(entry.pipeline, this.#optionsOf(entry), { define }),
+    }
   }
 
-  #drain(listener: Listener): void {
-    stopAccepting(listener)
+  #optionsOf(entry: Entry): ListenOptions {
+    return { ...entry.listen, ...this.#handlersFor(entry) }
+  }
+
+  /** It stays one of the set until it has closed: its stages may still be writing copies. */
+  async #retire(listener: Listener): Promise<void> {
     this.#draining.add(listener)
-    this.#closeIfDrained(listener)
-  }
-
-  #closeIfDrained(listener: Listener): void {
-    if (listener.connections > 0 || !this.#draining.has(listener)) return
-    // It stays one of the set until it has closed: its stages may still be writing copies.
-    void listener.close().then(() => this.#draining.delete(listener))
+    void listener.closed.then(() => this.#draining.delete(listener))
+    await retireListener(listener)
   }
 }
 

@@ -1,18 +1,28 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Configuration } from '../../config/file/configuration.js'
 import type { Environment } from '../../config/file/environment.js'
 import { type LoadedFile, loadFile } from '../../config/file/load-file.js'
+import { InvalidOptionError } from '../../errors.js'
+import type { WorkersOptions } from '../../listener/workers/workers-options.js'
 import type { StatusServerOptions } from '../../status-server/status-options.js'
 import type { Log } from '../log/log.js'
-import { uncaughtLog } from '../log/uncaught-log.js'
-import { ListenerSet } from './listener-set.js'
+import { type HandlersFor, ListenerSet } from './listener-set.js'
 import { ServedStatus } from './served-status.js'
+
+/** The flags that stand above what the file says. */
+export interface ServedFlags {
+  /** The address at which the status is served. */
+  readonly status: StatusServerOptions | undefined
+  readonly workers: WorkersOptions | undefined
+}
 
 /** A configuration file that is being served: binds its listeners, and applies its changes at a reload. */
 export class ServedFile {
   readonly listeners: ListenerSet
   readonly #status: ServedStatus
-  /** The value of `--status`, which stands above that of the file. */
-  readonly #statusFlag: StatusServerOptions | undefined
+  readonly #flags: ServedFlags
+  /** Those that serve; other ones need a start. */
+  #workers: WorkersOptions | undefined
   readonly #path: string
   readonly #log: Log
   readonly #load: () => Promise<LoadedFile>
@@ -22,26 +32,21 @@ export class ServedFile {
   #lastLoad: Promise<unknown> = Promise.resolve()
 
   /**
-   * @param status - Where the status is served, whatever the file says.
-   * @param failure - Is aborted by an uncaught error, unless the listener's policy for those is `isolate`.
+   * @param flags - What is so, whatever the file says.
    */
   constructor(
     path: string,
     log: Log,
     environment: Environment,
-    failure: AbortController,
-    status: StatusServerOptions | undefined,
+    handlersFor: HandlersFor,
+    flags: ServedFlags,
   ) {
     this.#path = path
     this.#log = log
     this.#load = () => loadFile(path, { environment, log: log.info, readsCertificates: true })
-    const uncaught = uncaughtLog(log, failure)
-    this.listeners = new ListenerSet(({ name, listen }) => ({
-      ...log.connections(name),
-      uncaught: uncaught(listen.uncaught),
-    }))
+    this.listeners = new ListenerSet(handlersFor)
     this.#status = new ServedStatus(this.listeners)
-    this.#statusFlag = status
+    this.#flags = flags
   }
 
   /**
@@ -71,7 +76,8 @@ export class ServedFile {
     this.#text = text
     if (configuration === undefined) return problems
     warnings.forEach(this.#log.warn)
-    const lines = await this.listeners.apply(configuration.listeners)
+    this.#workers = this.#workersOf(configuration)
+    const lines = await this.#applyListeners(configuration)
     const statusLines = await this.#applyStatus(configuration).catch(async (error: unknown) => {
       await this.listeners.close({ timeout: 0 })
       throw error
@@ -96,7 +102,9 @@ export class ServedFile {
     }
     warnings.forEach(warn)
     try {
-      const lines = await this.listeners.apply(configuration.listeners)
+      if (!isDeepStrictEqual(this.#workersOf(configuration), this.#workers))
+        throw new InvalidOptionError("'workers' has changed, for which the server has to be started again")
+      const lines = await this.#applyListeners(configuration)
       info(`${this.#path} was reloaded${lines.length === 0 ? '; nothing has changed' : ''}`)
       lines.forEach(info)
       const statusLines = await this.#applyStatus(configuration)
@@ -111,7 +119,20 @@ export class ServedFile {
     return this.#status.close()
   }
 
+  #applyListeners({ listeners }: Configuration): Promise<readonly string[]> {
+    const workers = this.#workers
+    const entries =
+      workers === undefined
+        ? listeners
+        : listeners.map(entry => ({ ...entry, listen: { ...entry.listen, workers } }))
+    return this.listeners.apply(entries, this.#text as string)
+  }
+
+  #workersOf({ workers }: Configuration): WorkersOptions | undefined {
+    return this.#flags.workers ?? workers
+  }
+
   #applyStatus({ status }: Configuration): Promise<readonly string[]> {
-    return this.#status.apply(this.#statusFlag ?? status)
+    return this.#status.apply(this.#flags.status ?? status)
   }
 }

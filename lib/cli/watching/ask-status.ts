@@ -10,7 +10,7 @@ import { isStatus, versionOf } from './status-shape.js'
 /** The time for a whole answer. */
 const DEADLINE_MS = 5_000
 
-/** A status of a hundred listeners with all of their connections is smaller. */
+/** The longest answer that is read; the status of a hundred listeners is shorter. */
 const MAX_ANSWER_BYTES = 16_777_216
 
 /**

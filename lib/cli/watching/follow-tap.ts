@@ -5,8 +5,8 @@ import { CommandFailure } from '../command-failure.js'
 import { failureText, openRequest } from './ask-status.js'
 import type { StatusAddress } from './status-address.js'
 
-/** Characters of a refusal that are shown. */
-const MAX_REFUSAL_BYTES = 2_048
+/** The most characters of a refusal that are shown. */
+const MAX_REFUSAL_CHARACTERS = 2_048
 
 /** The longest line that is taken; that of an event of 4,096 bytes is shorter. */
 const MAX_LINE_LENGTH = 262_144
@@ -47,9 +47,9 @@ async function refusalOf(response: IncomingMessage, name: string): Promise<strin
   let text = ''
   for await (const chunk of response.setEncoding('latin1')) {
     text += chunk
-    if (text.length > MAX_REFUSAL_BYTES) break
+    if (text.length > MAX_REFUSAL_CHARACTERS) break
   }
-  const words = printable(text.slice(0, MAX_REFUSAL_BYTES).trim())
+  const words = printable(text.slice(0, MAX_REFUSAL_CHARACTERS).trim())
   return `${name} answers with ${response.statusCode}: ${words}`
 }
 
@@ -74,7 +74,7 @@ function parsed(json: string): TapEvent | undefined {
   try {
     return JSON.parse(json)
   } catch {
-    // Of a server that is not bywash.
+    // The server is not bywash.
     return undefined
   }
 }

@@ -206,7 +206,7 @@ function connectionLine(connection: ConnectionStatus, width: number): StyledLine
         : '',
     ],
     [numberCell(time(waitedFor), isWide ? 10 : 6)],
-    // The word that tells the cases apart, for want of room.
+    // Without room for the whole sentence, the kind alone.
     [
       `  ${isWide ? printable(waitsFor.text) : printable(waitsFor.kind)}`,
       waitsFor.kind === 'input' ? 'dim' : undefined,

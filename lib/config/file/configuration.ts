@@ -1,3 +1,4 @@
+import type { WorkersOptions } from '../../listener/workers/workers-options.js'
 import type { StatusServerOptions } from '../../status-server/status-options.js'
 import { withImports } from '../import-stages.js'
 import type { Problem } from '../problem.js'
@@ -10,6 +11,7 @@ import type { Reading } from './reading.js'
 import { readStatusNode } from './status.js'
 import { readTests, type TestEntry } from './tests.js'
 import { type Node, parseTree } from './tree.js'
+import { readWorkersNode } from './workers.js'
 
 /** The content of a file without problems. */
 export interface Configuration {
@@ -17,6 +19,8 @@ export interface Configuration {
   readonly tests: readonly Complete<TestEntry>[]
   /** The address at which the status is served; undefined without one. */
   readonly status: StatusServerOptions | undefined
+  /** The workers that serve all listeners; undefined where the process does itself. */
+  readonly workers: WorkersOptions | undefined
 }
 
 /** A part of a file without problems, which has its pipeline. */
@@ -44,7 +48,7 @@ export interface ReadFile {
   readonly warnings: readonly Problem[]
 }
 
-const KEYS = { $schema: false, import: false, status: false, listeners: true, tests: false }
+const KEYS = { $schema: false, import: false, status: false, workers: false, listeners: true, tests: false }
 
 /**
  * Reads the text of a file: YAML, of which JSON is a subset. All problems are collected; the promise rejects for none of
@@ -69,7 +73,7 @@ async function readRoot(
   const problems: Problem[] = []
   const warnings: Problem[] = []
   const found = fields(root, 'The file', KEYS, problems)
-  const [, imported, statusNode, listenersNode, testsNode] = Object.keys(KEYS).map(
+  const [, imported, statusNode, workersNode, listenersNode, testsNode] = Object.keys(KEYS).map(
     key => found?.get(key)?.value,
   )
   const registry = { ...builtIn(), log }
@@ -77,6 +81,7 @@ async function readRoot(
   const reading = { ...start, registry: await readImports(imported, start) }
   const status = statusNode && readStatusNode(statusNode, reading)
   const listeners = listenersNode === undefined ? [] : await readListeners(listenersNode, reading)
+  const workers = workersNode && readWorkersNode(workersNode, listeners, reading)
   const tests = testsNode === undefined ? [] : readTests(testsNode, listeners, reading)
   if (problems.length > 0) {
     return {
@@ -85,7 +90,7 @@ async function readRoot(
       warnings,
     }
   }
-  return { configuration: { listeners, tests, status } as Configuration, problems, warnings }
+  return { configuration: { listeners, tests, status, workers } as Configuration, problems, warnings }
 }
 
 async function readImports(node: Node | undefined, reading: Reading): Promise<Registry> {

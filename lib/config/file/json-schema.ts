@@ -1,5 +1,6 @@
 import type { Definition, StageFactory } from '../../definition.js'
 import { WEBSOCKET_OPTIONS } from '../../listener/websocket/websocket-options.js'
+import { MAX_WORKERS, WORKERS_OPTIONS } from '../../listener/workers/workers-options.js'
 import type { Option, OptionTable } from '../../options/option.js'
 import { formatQuantity, type Unit } from '../../options/quantity.js'
 import { STATUS_ADDRESS } from '../../status-server/status-address.js'
@@ -39,6 +40,10 @@ export function fileSchema(registry: Registry): JsonSchema {
         status: {
           description: sentence(STATUS_ADDRESS.help),
           anyOf: [{ type: ['string', 'integer'] }, options(STATUS_OPTIONS)],
+        },
+        workers: {
+          description: sentence(WORKERS_OPTIONS.count.help),
+          anyOf: [WORKER_COUNT, mapping({ ...properties(WORKERS_OPTIONS), count: WORKER_COUNT }, ['count'])],
         },
         listeners: list(reference('listener')),
         tests: list(reference('test')),
@@ -100,6 +105,8 @@ function listen(): JsonSchema {
 }
 
 const TEXT = { type: 'string', minLength: 1 }
+
+const WORKER_COUNT = orText({ type: 'integer', minimum: 1, maximum: MAX_WORKERS }, '^(auto|\\d+)$')
 
 function reference(name: string): JsonSchema {
   // Draft 7 ignores every key beside a $ref.

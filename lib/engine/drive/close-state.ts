@@ -4,7 +4,9 @@ import type { Reason } from '../../outcome.js'
 import type { StageCounts } from '../../stage-counts.js'
 
 /** Bytes to read and discard after our FIN: closing with unread bytes makes the kernel send a RST, which can erase a farewell. */
-const LINGER_BYTES = 65_536
+export const LINGER_BYTES = 65_536
+/** The time to wait for the peer's FIN after ours. */
+export const LINGER_MS = 2_000
 
 /** State that a connection needs only when it ends: why it ends, and the one timer that may run then. */
 export class CloseState {

@@ -1,15 +1,6 @@
-import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { nextTurn } from '../../clock.js'
-import {
-  type Connection,
-  type ConnectionFigures,
-  countWith,
-  endConnection,
-  type IdleTimeout,
-  keepTls,
-  resetDuplex,
-} from '../../connection.js'
+import { type Connection, countWith, endConnection, type IdleTimeout, keepTls } from '../../connection.js'
 import {
   BywashError,
   blame,
@@ -27,33 +18,19 @@ import { confirmEnd } from '../../net/confirm-end.js'
 import type { TlsOptions } from '../../options/tls-options.js'
 import type { Outcome, Reason } from '../../outcome.js'
 import type { Reply } from '../../stage.js'
-import type { Passed, StageCounts } from '../../stage-counts.js'
-import type { Book, Observed } from '../../status/book.js'
+import type { Observed } from '../../status/book.js'
 import { publishStageError, STAGE_ERROR } from '../../status/diagnostics.js'
-import type { LookAt, Wait } from '../../status/look.js'
-import type { StageBook } from '../../status/stage-book.js'
 import type { SeeItem } from '../../status/taps/tap-event.js'
 import type { ChunkUse } from '../flow/chunk-use.js'
-import type { DormantFlow } from '../flow/dormant-flow.js'
 import type { Flow, Sink } from '../flow/flow.js'
-import { flowOf, wakeFlow } from '../flow/open-flow.js'
 import { guarded } from '../guarded.js'
 import type { Plan } from '../plan.js'
-import { CloseState } from './close-state.js'
 import type { Deadlines, Watched } from './deadlines.js'
 import { farewellBytes } from './farewell.js'
 import { FaultReports } from './fault-reports.js'
+import { FlowOwner, type FlowSettings } from './flow-owner.js'
 import { type IdleHost, IdleLimit } from './idle-limit.js'
-import {
-  onClose,
-  onData,
-  onDrain,
-  onEnd,
-  onError,
-  onFinish,
-  type SocketEvents,
-  setDriver,
-} from './socket-events.js'
+import { onClose, onData, onDrain, onEnd, onError, type SocketEvents, setDriver } from './socket-events.js'
 import { StartTls } from './start-tls.js'
 import {
   drainTimedOut,
@@ -62,31 +39,18 @@ import {
   ownIdleTimedOut,
   strayFailure,
 } from './timeout-errors.js'
-import { TurnWriter } from './turn-writer.js'
-
-/** The time to wait for the peer's FIN after ours. */
-const LINGER_MS = 2_000
-
-const NOTHING = Buffer.alloc(0)
 
 /** Checks in a row that may find new input before a connection that drains is ended in spite of it. */
 const MAX_DRAIN_CHECKS = 10
 
 /** The settings that all connections of a listener share. */
-export interface DriverSettings {
-  readonly halfCloseTimeout: number
+export interface DriverSettings extends FlowSettings {
   readonly maxPending: number
   /** The most faults of the peer that `onError` is told of in a second; 0 is any number. */
   readonly maxReports: number
   readonly farewell: (error: BywashError, connection: Connection) => string | Uint8Array | undefined
   readonly onError: ((error: BywashError, connection: Connection) => void) | undefined
-  /** The books of the listener, or of the pipeline. */
-  readonly book?: Book
   readonly onDone: (outcome: Outcome, connection: Connection, driver: ConnectionDriver) => void
-  /** Whether nobody else holds the chunks that are read, as with those of a socket, so that stages may change them in place. */
-  readonly ownsChunks?: boolean
-  /** Called when a connection goes on with another list. */
-  readonly onList?: (plan: Plan) => void
 }
 
 /**
@@ -111,24 +75,12 @@ type State =
   | 'lingering'
   | 'closed'
 
-/** Makes a scope for calls of stages. Its async id tells later which connection has started a timer or a callback. */
-function newScope(): AsyncResource {
-  return new AsyncResource('bywash.connection', { requireManualDestroy: true })
-}
-
 /**
  * Drives one duplex through a flow, from the first byte to the outcome: reads with backpressure, writes once for each
  * turn, and ends both sides itself (`stream.pipeline` destroys at the first error, which loses the output from before).
  */
-export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, Watched, IdleHost, Observed {
-  readonly connection: Connection
-  stageBook: StageBook | undefined
-  readonly #settings: DriverSettings
-  readonly openedAt: number
-  /** Made at the start, or by the first chunk where the plan has a dormant flow. */
-  #flow: Flow | undefined
-  /** Stands in for the flow until the first chunk. */
-  #dormant: DormantFlow | undefined
+export class ConnectionDriver extends FlowOwner implements SocketEvents, Sink, Watched, IdleHost, Observed {
+  protected readonly settings: DriverSettings
   /** The flow takes no more before it calls `drained`. */
   #flowFull = false
   #state: State = 'new'
@@ -136,23 +88,15 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   #reports: FaultReports | undefined
   /** Made when a stage sets an idle timeout. */
   #idleLimit: IdleLimit | undefined
-  #heldAtMost = 0
   /** Made by `startTls()`. */
   #startTls: StartTls | undefined
-  /** Made when the connection begins to end. */
-  #closeState: CloseState | undefined
   /** Progress at the last tick, and the number of ticks in a row without any more. */
   #lastProgress = -1
   #quietTicks = 0
-  /** Async ids of the socket and of the scope in which the stages were opened; set where they may start something. */
-  #socketId: number | undefined
-  #openedIn: number | undefined
 
   constructor(duplex: Duplex, connection: Connection, settings: DriverSettings) {
-    super(duplex)
-    this.connection = connection
-    this.#settings = settings
-    this.openedAt = Math.round(connection.clock.now())
+    super(duplex, connection)
+    this.settings = settings
     setDriver(duplex, this)
     duplex.on('error', onError).on('close', onClose)
   }
@@ -164,13 +108,12 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (this.duplex.destroyed) this.onClose()
     if (this.#state === 'closed') return
     this.#state = 'open'
-    this.stageBook = this.#settings.book?.stageBook(plan.listed)
+    this.stageBook = this.settings.book?.stageBook(plan.listed)
     const duplex = this.duplex
     duplex.on('drain', onDrain).on('end', onEnd)
     countWith(this.connection, this)
-    this.#settings.book?.taps?.opened(this)
-    if (plan.dormant === undefined) this.#open(plan)
-    else this.#greet(plan.dormant)
+    this.settings.book?.taps?.opened(this)
+    this.beginFlow(plan, this)
     duplex.on('data', onData)
     // A duplex that was used before may be paused, or have ended, which it says only once.
     if (duplex.readableFlowing === false && !this.outputFull) duplex.resume()
@@ -190,127 +133,30 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (this.#state === 'open') this.#scheduleDrainCheck(MAX_DRAIN_CHECKS)
   }
 
-  /** Destroys the connection; false if that has happened already. An earlier failure stays the reason. */
-  abort(reason: Reason, error?: BywashError): boolean {
-    const closing = this.#closing
-    if (this.duplex.destroyed && !closing.outlivesDuplex) return false
-    if (closing.error === undefined) {
-      closing.reason = reason
-      closing.error = error
-      this.duplex.setReason?.(reason)
-    }
-    if (closing.outlivesDuplex) this.onClose()
-    else this.duplex.destroy()
-    return true
-  }
-
-  get isTraceable(): boolean {
-    return this.#socketId !== undefined || this.#openedIn !== undefined
-  }
-
-  /** Whether `asyncId`, the id of what triggered a callback, belongs to this connection: then one of its stages started it. */
-  started(asyncId: number): boolean {
-    return asyncId === this.#openedIn || asyncId === this.#socketId || asyncId === this.#closeState?.flushedIn
-  }
-
   /** Ends the connection for an error that nobody caught, in something that one of its stages had started. */
   onUncaught(cause: unknown): void {
     this.#abortFlow(strayFailure(this.connection.counts, cause))
   }
 
-  /** Ends the connection for a promise of one of its stages that has rejected; called by the connection. */
+  // Called by the connection
+
+  /** Ends the connection for a promise of one of its stages that has rejected. */
   failLater(error: BywashError): void {
     this.#abortFlow(error)
   }
 
-  /** The counts of each stage so far; called by the connection. */
-  counts(): readonly StageCounts[] {
-    return this.#closeState?.counts ?? (this.#flow ?? (this.#dormant as DormantFlow)).counts()
-  }
-
-  /** The figures so far; called by the connection. */
-  figures(): ConnectionFigures {
-    return { heldAtMost: this.#heldAtMost, slowest: this.#closeState?.slowest ?? this.#slowest }
-  }
-
-  get #slowest(): ConnectionFigures['slowest'] {
-    const slowest = this.#flow?.slowest
-    if (slowest === undefined) return undefined
-    const name = slowest.for === 'client' ? 'client' : this.stageBook?.listed[slowest.for]?.stages.join(' | ')
-    return { name: String(name), share: slowest.share }
-  }
-
-  /** Remembers what waits where a stage or the client holds the connection up. */
-  #noteHeld(): void {
-    const held = this.waiting + (this.#flow?.heldSize ?? 0)
-    if (held > this.#heldAtMost) this.#heldAtMost = held
-  }
-
-  /** Sets an idle timeout in place of the listener's; called by the connection. */
+  /** Sets an idle timeout in place of the listener's. */
   setIdleTimeout(timeout: IdleTimeout): void {
     this.#idleLimit?.end()
     if (this.#state !== 'closed') this.#idleLimit = new IdleLimit(this, timeout, this.connection.clock)
   }
 
-  // Observed: called by the book
-
-  get bytesIn(): number {
-    return this.#bytesRead
-  }
-
-  get bytesOut(): number {
-    return this.bytesWritten
-  }
-
-  get pendingBytes(): number {
-    return this.waiting
-  }
-
-  get isDormant(): boolean {
-    return this.#flow === undefined && this.#dormant !== undefined
-  }
-
-  get wait(): Wait | undefined {
-    return this.#flow?.wait
-  }
-
-  get held(): readonly Passed[] {
-    return this.#flow?.held ?? []
-  }
-
-  observe(at: LookAt | undefined): void {
-    this.#flow?.observe(at, this.connection)
-  }
-
-  charge(): void {
-    this.#flow?.charge()
-  }
-
-  /** Functions of this one driver stand in front of its methods, so that connections that nobody taps do not ask. */
-  tap(see: SeeItem | undefined): void {
-    if (see === undefined) {
-      Reflect.deleteProperty(this, 'onData')
-      Reflect.deleteProperty(this, 'send')
-    } else {
-      const { onData, send } = ConnectionDriver.prototype
-      this.onData = chunk => {
-        see('in', chunk)
-        onData.call(this, chunk)
-      }
-      this.send = bytes => {
-        see('out', bytes)
-        send.call(this, bytes)
-      }
-    }
-    this.#flow?.tap(see)
-  }
-
-  /** Goes over to TLS; called by the connection. */
+  /** Goes over to TLS. */
   startTls(options: TlsOptions): Promise<void> {
     const { duplex } = this
     const what = this.#refusalOfTls()
     if (what !== undefined) throw new InvalidOptionError(`connection.startTls(): ${what}.`)
-    const flow = this.#flow as Flow
+    const flow = this.flow as Flow
     const startTls = new StartTls(duplex, this.connection, options)
     const stage = flow.holdInput(() => {
       this.uncork()
@@ -351,19 +197,19 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   /** Goes on with the socket of TLS, whose handshake is over. */
   #goOnWith(socket: Duplex): void {
     this.duplex = socket
-    if (this.#socketId !== undefined) this.#socketId = this.duplex._handle?.getAsyncId?.()
+    if (this.isTraceable) this.noteSocket()
     keepTls(this.connection)
     setDriver(socket, this)
     socket.on('error', onError).on('close', onClose).on('drain', onDrain).on('end', onEnd)
     this.outputFull = false
     this.uncork()
-    this.#flow?.releaseInput()
+    this.flow?.releaseInput()
     socket.on('data', onData)
   }
 
   /** Ends the connection, whose handshake has failed; what has ended it before stays the reason. */
   #endHandshake(reason: Reason, error: Error | undefined): void {
-    const closing = this.#closing
+    const { closing } = this
     if (closing.reason === undefined) {
       closing.reason = reason
       closing.error = error
@@ -371,24 +217,45 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     this.onClose()
   }
 
+  // Observed: called by the book. The other members are those of FlowOwner.
+
+  /** Functions of this one driver stand in front of its methods, so that connections that nobody taps do not ask. */
+  tap(see: SeeItem | undefined): void {
+    if (see === undefined) {
+      Reflect.deleteProperty(this, 'onData')
+      Reflect.deleteProperty(this, 'send')
+    } else {
+      const { onData, send } = ConnectionDriver.prototype
+      this.onData = chunk => {
+        see('in', chunk)
+        onData.call(this, chunk)
+      }
+      this.send = bytes => {
+        see('out', bytes)
+        send.call(this, bytes)
+      }
+    }
+    this.flow?.tap(see)
+  }
+
   // SocketEvents
 
   get chunkUse(): ChunkUse {
-    return this.#isDiscarding ? 'none' : (this.#flow ?? this.#wake()).chunkUse
+    return this.#isDiscarding ? 'none' : (this.flow ?? this.wake(this)).chunkUse
   }
 
   onData(chunk: Buffer): void {
     if (this.#isDiscarding) {
-      if (!this.#closing.discard(chunk)) this.duplex.pause()
+      if (!this.closing.discard(chunk)) this.duplex.pause()
       return
     }
-    const flow = this.#flow ?? this.#wake()
-    this.defers = this.#settings.ownsChunks === true
+    const flow = this.flow ?? this.wake(this)
+    this.defers = this.settings.ownsChunks === true
     const isTaken = flow.write(chunk)
     this.defers = false
     if (!isTaken) {
       this.#flowFull = true
-      this.#noteHeld()
+      this.noteHeld()
       if (!this.#isDiscarding) this.duplex.pause()
     }
     if (this.#state === 'drain-waiting') this.#scheduleDrainCheck(MAX_DRAIN_CHECKS)
@@ -397,7 +264,7 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   onEnd(): void {
     // Where the input goes elsewhere, half of it must not look complete there. Others are not worth three system calls.
     const isSocket = this.duplex.setReason === undefined
-    if (isSocket && this.#flow?.confirmsEnd && !this.#isDiscarding)
+    if (isSocket && this.flow?.confirmsEnd && !this.#isDiscarding)
       confirmEnd(this.duplex, () => this.#endInput())
     else this.#endInput()
   }
@@ -413,13 +280,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   onDrain(): void {
     this.outputFull = false
-    this.#flow?.resume()
+    this.flow?.resume()
     if (!this.#flowFull) this.#resume()
-  }
-
-  onFinish(): void {
-    if (this.duplex.readableEnded) this.duplex.destroy()
-    else this.#closing.setTimer(() => this.duplex.destroy(), LINGER_MS)
   }
 
   /**
@@ -431,8 +293,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
       this.#abortFlow(error)
       return
     }
-    if (this.#closeState?.error === undefined && !this.duplex.writableFinished) {
-      const closing = this.#closing
+    if (this.closeState?.error === undefined && !this.duplex.writableFinished) {
+      const { closing } = this
       closing.reason = 'client-reset'
       closing.error = error
     }
@@ -441,8 +303,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   onClose(): void {
     if (this.#state === 'closed') return
-    const closing = this.#closing
-    if (this.#state !== 'new' && closing.reason === undefined && this.#hasEnded) {
+    const { closing } = this
+    if (this.#state !== 'new' && closing.reason === undefined && this.hasEnded) {
       // A duplex whose sides have both ended closes by itself. The stages may still work on the last input.
       closing.outlivesDuplex = true
       return
@@ -455,25 +317,22 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     const outcome: Outcome = {
       reason,
       error,
-      bytesRead: this.#bytesRead,
+      bytesRead: this.bytesIn,
       bytesWritten: this.bytesWritten,
       duration: Math.round(clock.now()) - this.openedAt,
     }
     endConnection(this.connection)
-    closing.slowest = this.#slowest
-    const failure = this.#flow?.close(outcome)
+    closing.slowest = this.slowest
+    const failure = this.flow?.close(outcome)
     // This driver may be remembered for a while, but not with its socket, or with what its stages hold.
     this.dropDuplex()
     closing.error = undefined
-    if (this.isTraceable) {
-      closing.counts = this.counts()
-      this.#flow = undefined
-    }
+    this.dropFlow()
     this.#reports?.end()
     this.#idleLimit?.end()
     this.#idleLimit = undefined
     if (failure !== undefined) this.#tell(failure)
-    this.#settings.onDone(
+    this.settings.onDone(
       failure === undefined || outcome.error !== undefined
         ? outcome
         : { ...outcome, reason: 'stage-error', error: failure },
@@ -482,23 +341,23 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     )
   }
 
-  // Sink: called by the flow. `write`, `endTurn` and `isFlushed` are those of TurnWriter.
+  // Sink: called by the flow. `write`, `endTurn` and `isFlushed` are those of TurnWriter, and `listChanged` is that of FlowOwner.
 
   drained(): void {
     this.#flowFull = false
-    if (!this.outputFull || this.#flow?.isDetached) this.#resume()
+    if (!this.outputFull || this.flow?.isDetached) this.#resume()
   }
 
   hasRoom(held: number): boolean {
-    return held + this.waiting <= this.#settings.maxPending
+    return held + this.waiting <= this.settings.maxPending
   }
 
   overflow(): void {
-    this.#abortFlow(new SlowConsumerError(this.#settings.maxPending))
+    this.#abortFlow(new SlowConsumerError(this.settings.maxPending))
   }
 
   inputClosed(): void {
-    this.#startHalfCloseTimer()
+    this.startHalfCloseTimer()
   }
 
   outputEnded(): void {
@@ -511,8 +370,8 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   finish(terminated: boolean): void {
     // What has failed or was aborted has its reason; a duplex that is destroyed may still say 'end'.
-    if (this.#closeState?.reason !== undefined) return
-    this.#linger(terminated ? 'terminated' : this.#isDiscarding ? 'shutdown' : 'end', undefined)
+    if (this.closeState?.reason !== undefined) return
+    this.linger(terminated ? 'terminated' : this.#isDiscarding ? 'shutdown' : 'end', undefined)
   }
 
   reply({ bytes }: Reply): void {
@@ -523,13 +382,6 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if (this.duplex.follow === undefined) return
     this.uncork()
     this.duplex.follow(next)
-  }
-
-  listChanged(plan: Plan, counts: readonly StageCounts[]): void {
-    this.#settings.onList?.(plan)
-    this.stageBook?.close(counts)
-    this.stageBook = this.#settings.book?.stageBook(plan.listed)
-    this.#observeFlow()
   }
 
   countFault(stage: string): void {
@@ -548,11 +400,11 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   /** Whether somebody hears of what stages report. */
   get #isTold(): boolean {
-    return this.#settings.onError !== undefined || STAGE_ERROR.hasSubscribers
+    return this.settings.onError !== undefined || STAGE_ERROR.hasSubscribers
   }
 
   get #faultReports(): FaultReports {
-    this.#reports ??= new FaultReports(this.connection.clock, this.#settings.maxReports, error =>
+    this.#reports ??= new FaultReports(this.connection.clock, this.settings.maxReports, error =>
       this.#tell(error),
     )
     return this.#reports
@@ -563,21 +415,21 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     if ('stage' in error) this.countFault(String(error.stage))
     if (reason === 'stage-error') this.#tell(error)
     if (this.#state === 'closed') return
-    const closing = this.#closing
+    const { closing } = this
     if (closing.reason === undefined && this.#startTls?.isHandshaking) {
       // A farewell is no part of a handshake.
       closing.reason = reason
       closing.error = error
       this.duplex.destroy()
     } else if (closing.reason === undefined && error instanceof StageError && error.resets) {
-      this.#reset(reason, error)
+      this.reset(reason, error)
     } else if (closing.reason === undefined) {
       this.uncork()
       const last = this.duplex.writableEnded
         ? undefined
-        : farewellBytes(error, this.connection, this.#settings)
+        : farewellBytes(error, this.connection, this.settings)
       if (last !== undefined) this.send(last)
-      this.#linger(reason, error)
+      this.linger(reason, error)
     } else if (this.#isDiscarding && closing.error === undefined) {
       closing.reason = reason
       closing.error = error
@@ -590,15 +442,15 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   tick({ idle, frame, drain, idleTimeout, frameTimeout, drainTimeout }: Deadlines): void {
     if (!this.#isReading) return
     const hasOutput = this.duplex.writableLength > 0
-    const progress = this.progress + (hasOutput ? 0 : this.#bytesRead)
+    const progress = this.progress + (hasOutput ? 0 : this.bytesIn)
     this.#quietTicks = progress === this.#lastProgress ? this.#quietTicks + 1 : 0
     this.#lastProgress = progress
     if (hasOutput && this.#quietTicks >= drain) {
       this.abort('drain-timeout', drainTimedOut(drainTimeout))
     } else if (!hasOutput && this.#quietTicks >= idle && this.#idleLimit === undefined) {
-      if (!this.#failPendingStage(idleTimeout)) this.#abortFlow(idleTimedOut(idleTimeout))
+      if (!this.failPendingStage(idleTimeout)) this.#abortFlow(idleTimedOut(idleTimeout))
     } else if (!this.outputFull && !this.#flowFull) {
-      const stage = this.#flow?.overdue(frame)
+      const stage = this.flow?.overdue(frame)
       if (stage !== undefined) this.#abortFlow(frameTimedOut(stage, frameTimeout))
     }
   }
@@ -608,17 +460,17 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   idleProgress(inputOnly: boolean): number | undefined {
     if (!this.#isReading) return undefined
     // A paused socket keeps back what the client sends; whether it reads is a matter of `drainTimeout`.
-    if (inputOnly) return this.outputFull || this.#flowFull ? undefined : this.#bytesRead
-    return this.duplex.writableLength > 0 ? undefined : this.progress + this.#bytesRead
+    if (inputOnly) return this.outputFull || this.#flowFull ? undefined : this.bytesIn
+    return this.duplex.writableLength > 0 ? undefined : this.progress + this.bytesIn
   }
 
   onIdle(timeout: IdleTimeout): void {
-    if (!this.#failPendingStage(timeout.milliseconds)) this.#abortFlow(ownIdleTimedOut(timeout))
+    if (!this.failPendingStage(timeout.milliseconds)) this.#abortFlow(ownIdleTimedOut(timeout))
   }
 
   #tell(error: BywashError): void {
     publishStageError(this.connection, error)
-    guarded('onError', () => this.#settings.onError?.(error, this.connection), this.connection)
+    guarded('onError', () => this.settings.onError?.(error, this.connection), this.connection)
   }
 
   get #isReading(): boolean {
@@ -630,53 +482,9 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
     return this.#state === 'flushing' || this.#state === 'lingering' || this.#state === 'closed'
   }
 
-  get #bytesRead(): number {
-    return this.#flow?.bytes ?? 0
-  }
-
-  get #closing(): CloseState {
-    this.#closeState ??= new CloseState(this.connection.clock)
-    return this.#closeState
-  }
-
-  /** Opens the stages in a scope, so that their timers belong to this connection, and not to the listening socket. */
-  #open(plan: Plan): void {
-    const scope = newScope()
-    this.#openedIn = scope.asyncId()
-    this.#socketId = this.duplex._handle?.getAsyncId?.()
-    const flow = flowOf(plan, this, this.#settings.ownsChunks)
-    this.#flow = flow
-    this.corked = true
-    scope.runInAsyncScope(flow.open, flow, this.connection, scope)
-    if (this.corked) this.uncorkSoon()
-    this.#observeFlow()
-  }
-
-  #observeFlow(): void {
-    this.#settings.book?.taps?.reopened(this)
-    if (this.stageBook?.look !== undefined) this.observe(this.stageBook.look)
-  }
-
-  #greet(dormant: DormantFlow): void {
-    this.#dormant = dormant
-    if (dormant.greeting === undefined) return
-    this.write(dormant.greeting)
-    this.uncorkSoon()
-  }
-
-  #wake(): Flow {
-    const dormant = this.#dormant as DormantFlow
-    if (!dormant.isInert) this.#socketId = this.duplex._handle?.getAsyncId?.()
-    const flow = wakeFlow(dormant, this, this.#settings.ownsChunks, this.connection)
-    this.#flow = flow
-    this.#dormant = undefined
-    this.#observeFlow()
-    return flow
-  }
-
   protected override pause(): void {
-    this.#noteHeld()
-    if (!this.#isDiscarding && !this.#flow?.isDetached) this.duplex.pause()
+    this.noteHeld()
+    if (!this.#isDiscarding && !this.flow?.isDetached) this.duplex.pause()
   }
 
   #resume(): void {
@@ -687,15 +495,15 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
   /** Checks two turns of the event loop later: by then the socket was read, if the kernel had anything for it. */
   #scheduleDrainCheck(checksLeft: number): void {
     this.#state = 'draining'
-    const before = this.#bytesRead
+    const before = this.bytesIn
     nextTurn(() => nextTurn(() => this.#checkDrained(checksLeft, before)))
   }
 
   #checkDrained(checksLeft: number, before: number): void {
     if (this.#state !== 'draining') return
-    if (this.#bytesRead !== before && checksLeft > 0) {
+    if (this.bytesIn !== before && checksLeft > 0) {
       this.#scheduleDrainCheck(checksLeft - 1)
-    } else if (this.outputFull || this.#flowFull || this.duplex.isUnfinished || this.#flow?.unfinished()) {
+    } else if (this.outputFull || this.#flowFull || this.duplex.isUnfinished || this.flow?.unfinished()) {
       this.#state = 'drain-waiting'
     } else {
       this.#state = 'flushing'
@@ -705,82 +513,27 @@ export class ConnectionDriver extends TurnWriter implements SocketEvents, Sink, 
 
   /** Ends the input of the flow. Unless that ends it at once, the output that is still to come must make progress. */
   #endFlow(): void {
-    const flow = this.#flow
-    if (flow === undefined) {
-      this.finish(false)
-    } else if (this.isTraceable) {
-      const scope = newScope()
-      this.#closing.flushedIn = scope.asyncId()
-      scope.runInAsyncScope(flow.end, flow)
-    } else {
-      flow.end()
-    }
-    if (this.#closeState?.reason === undefined) this.#startHalfCloseTimer()
+    if (this.flow === undefined) this.finish(false)
+    else this.flush(this.flow)
+    if (this.closeState?.reason === undefined) this.startHalfCloseTimer()
   }
 
-  /** Whether both sides of the duplex have ended in good order. */
-  get #hasEnded(): boolean {
-    return this.duplex.readableEnded && this.duplex.writableFinished
-  }
+  // Called by DuplexCloser
 
-  /** Ends our side with a FIN behind the output, if it has not ended yet; from now on input is discarded. */
-  #linger(reason: Reason, error: Error | undefined): void {
-    this.uncork()
-    const duplex = this.duplex
-    if (this.#beginToClose(reason, error)) return
-    if (duplex.writableLength > 0 || !duplex.readableEnded) this.#startHalfCloseTimer()
-    if (duplex.writableFinished) this.onFinish()
-    else duplex.on('finish', onFinish)
-    duplex.end()
-    if (!duplex.readableEnded) duplex.resume()
-  }
-
-  /** Resets the connection once the duplex has handed over the output from before, so that the peer sees that it is cut off. */
-  #reset(reason: Reason, error: StageError): void {
-    this.uncork()
-    const duplex = this.duplex
-    if (this.#beginToClose(reason, error)) return
-    const reset = () => resetDuplex(duplex, error)
-    if (duplex.writableLength === 0) {
-      reset()
-      return
-    }
-    this.#startHalfCloseTimer()
-    if (duplex.writableEnded) duplex.on('finish', reset)
-    else duplex.write(NOTHING, reset)
-  }
-
-  /** Notes why the connection ends, and discards input from now on; true where its duplex was closed before, so that this is the end. */
-  #beginToClose(reason: Reason, error: Error | undefined): boolean {
-    const closing = this.#closing
-    closing.reason = reason
-    closing.error = error
+  protected discardInput(): void {
     this.#state = 'lingering'
-    this.duplex.setReason?.(reason)
-    if (closing.outlivesDuplex) this.onClose()
-    return closing.outlivesDuplex
   }
 
-  /** Ends the connection unless output makes progress within each `halfCloseTimeout`. */
-  #startHalfCloseTimer(): void {
-    const before = this.progress
-    this.#closing.setTimer(() => {
-      if (this.progress !== before) this.#startHalfCloseTimer()
-      else if (!this.#failPendingStage(this.#settings.halfCloseTimeout)) this.abort('half-close-timeout')
-    }, this.#settings.halfCloseTimeout)
-  }
-
-  /** Fails the stage that has taken input and does not answer; false where it is not a stage that is waited for. */
-  #failPendingStage(timeout: number): boolean {
-    const isPending = this.#closeState?.reason === undefined && this.duplex.writableLength === 0
-    const error = isPending ? this.#flow?.unanswered(timeout) : undefined
+  protected failPendingStage(timeout: number): boolean {
+    const isPending = this.closeState?.reason === undefined && this.duplex.writableLength === 0
+    const error = isPending ? this.flow?.unanswered(timeout) : undefined
     if (error === undefined) return false
     this.#abortFlow(error)
     return true
   }
 
   #abortFlow(error: BywashError): void {
-    this.#flow?.abort()
+    this.flow?.abort()
     this.fail(error)
   }
 }

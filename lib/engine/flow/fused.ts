@@ -1,71 +1,22 @@
 import type { Connection } from '../../connection.js'
-import {
-  type BywashError,
-  blame,
-  InvalidOptionError,
-  isFault,
-  type Reported,
-  StageError,
-  UntoldFaults,
-} from '../../errors.js'
-import { isThenable, sizeOf } from '../../kind.js'
+import { type BywashError, blame, type Reported, StageError } from '../../errors.js'
+import { sizeOf } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
-import { type Encoded, type InBand, Reply, type Stage, settle, unanswered } from '../../stage.js'
-import type { Passed, StageCounts } from '../../stage-counts.js'
+import { type Encoded, type InBand, Reply, type Stage, settle } from '../../stage.js'
+import type { Passed } from '../../stage-counts.js'
 import type { LookAt, Wait } from '../../status/look.js'
-import type { SeeItem } from '../../status/taps/tap-event.js'
-import { isOverdue } from '../drive/frame-watch.js'
-import { noAnswer } from '../drive/timeout-errors.js'
 import type { PlannedStage } from '../planned-stage.js'
-import { BlockTransformer } from '../rewrite/block-lines.js'
-import { LoopTransformer } from '../rewrite/line-loop.js'
-import { RewrittenTransformer } from '../rewrite/rewritten.js'
-import type { TextOutput } from '../rewrite/text-output.js'
 import { type ChunkUse, chunkUse } from './chunk-use.js'
 import type { Flow, Sink, Slowest } from './flow.js'
 import { Link, type Owner, openTransformer, type Receiver } from './link.js'
+import { LinkRow } from './link-row.js'
+import { Pieces } from './pieces.js'
 import { Probe, type Probed } from './probe.js'
-import { PIECE_BYTES } from './stream-marks.js'
+import { Reports } from './reports.js'
+import { needsUpgrades, Upgrade, type UpgradeHost } from './upgrade.js'
 
 /** The part of a sink that a fused segment calls. */
 type FusedSink = Omit<Sink, 'inputClosed'>
-
-/**
- * Whether connections of a list take their chunks in pieces, by the list: because a stage says that it waits, or has returned
- * a promise once. All others take a chunk as a whole, which is faster.
- */
-const listsInPieces = new WeakMap<readonly PlannedStage[], boolean>()
-
-/** Whether one of the stages makes items of bytes, and so many of a long chunk. */
-function hasDecoder(stages: readonly PlannedStage[]): boolean {
-  return stages.some(
-    ({ accepts, emits, rewrites }) => accepts === 'bytes' && (emits !== 'bytes' || rewrites !== undefined),
-  )
-}
-
-function isInPieces(stages: readonly PlannedStage[]): boolean {
-  let known = listsInPieces.get(stages)
-  if (known === undefined) {
-    known = stages.some(({ stage }) => stage.waits !== undefined || stage.upgrades)
-    listsInPieces.set(stages, known)
-  }
-  return known
-}
-
-/** The owner of a segment whose list may become another one. */
-export interface UpgradeHost {
-  /** Notes the next list, and keeps from now on what comes; throws for a list that does not fit. */
-  readonly beginChange: (next: Stage<Buffer, Buffer>) => void
-  /** Goes on with the next list: the segment has given all its output. `rest` is what it has not taken. */
-  readonly change: (rest: unknown, outputEnded: boolean) => void
-}
-
-/** The error of `startTls()` on a list of which no stage says that it changes the connection. */
-export function needsUpgrades(): InvalidOptionError {
-  return new InvalidOptionError(
-    "connection.startTls(): give the stage that calls it 'upgrades: true', so that nothing behind its frame is taken.",
-  )
-}
 
 /**
  * The segments to which encoded items were passed in this tick. One callback ends the turns of all: nothing that their stages do
@@ -77,20 +28,13 @@ let pushedSegments: FusedSegment[] = []
  * Runs neighbouring stages as direct calls. A *turn* is everything that one call from outside causes (an item, the end), or
  * that happens in one tick of the event loop (settled promises, timers of stages that enqueue); the sink is told when it ends.
  */
-export class FusedSegment implements Flow, Owner, Probed {
+export class FusedSegment extends LinkRow implements Flow, Owner, Probed {
   readonly #stages: readonly PlannedStage[]
+  readonly #pieces: Pieces
   readonly #sink: FusedSink
   readonly #ownsItems: boolean
-  /** The output that lends its memory to the sink, where the last stage has one; it is told whether the memory is free again. */
-  #lender: TextOutput | undefined
-  /** The first stage. */
-  #head: Link | undefined
-  /** The first stage that has a `transform`, or what times it. */
-  first: Receiver | undefined
   /** Set while somebody looks at the connection. */
   #probe: Probe | undefined
-  /** Whether a stage has a `readComplete`. */
-  #completes = false
   /** Whether a turn is under way. */
   #busy = false
   /** Whether the end of a turn is scheduled. */
@@ -105,12 +49,8 @@ export class FusedSegment implements Flow, Owner, Probed {
   #failure: BywashError | undefined
   /** Whether chunks are taken in pieces, since a stage may wait. */
   #inPieces: boolean
-  /** Bytes of the longest piece; known once a chunk was cut. */
-  #pieceBytes = 0
   /** The number of links that wait. */
   #waits = 0
-  /** The rest of a chunk that has come while a link waits or the sink is full. */
-  rest: unknown
   sinkIsFull = false
   /** Whether the output does not come of the input, so that a full sink holds no input back. */
   readonly isDetached: boolean
@@ -123,33 +63,18 @@ export class FusedSegment implements Flow, Owner, Probed {
   turnSize = 0
   /** Whether some of that answers nothing that was read. */
   #hasPushed = false
-  /** Size of the items that wait in links. */
-  queuedSize = 0
   /** Whether a link has ended the output, and the sink was not told yet. */
   #endsOutput = false
   /** Whether it was told. */
   #outputEnded = false
   /** The links that wait for a positive `desiredSize`, with what to call then. */
   #readyCallbacks: (readonly [Link, () => void])[] | undefined
-  /** The faults of this turn that are only counted, by the link that has reported them. */
-  #untold: Map<Link, UntoldFaults> | undefined
+  /** Made with the first report. */
+  #reports: Reports | undefined
   /** The source was told to hold back. */
   #isFull = false
-  /** Set where a stage of the list may change the connection. */
-  readonly #host: UpgradeHost | undefined
-  /** The last stage that may. */
-  #upgrader: Link | undefined
-  /** The stage that has changed to another list, and what was not taken of a chunk then. */
-  #becoming: Link | undefined
-  #residue: unknown
-  /** Input is dropped, while the connection goes over to TLS. */
-  #isHeld = false
-  /** Called once everything from before that has left the last stage. */
-  #whenQuiet: (() => void) | undefined
-  /** Items and bytes that have come in. */
-  #items = 0
-  bytes = 0
-
+  /** Set where a stage may change the connection. */
+  readonly #upgrade: Upgrade | undefined
   /** @param host - Set where a stage may change the connection: chunks are then taken in pieces in which at most one frame ends. */
   constructor(
     stages: readonly PlannedStage[],
@@ -157,11 +82,13 @@ export class FusedSegment implements Flow, Owner, Probed {
     ownsItems = false,
     host: UpgradeHost | undefined = undefined,
   ) {
-    this.#host = host
+    super()
+    if (host !== undefined) this.#upgrade = new Upgrade(host)
     this.#stages = stages
+    this.#pieces = Pieces.of(stages)
     this.#sink = sink
     this.#ownsItems = ownsItems
-    this.#inPieces = isInPieces(stages)
+    this.#inPieces = this.#pieces.areNeeded
     this.isDetached = this.#inPieces && stages.some(({ stage }) => stage.detached)
   }
 
@@ -175,14 +102,7 @@ export class FusedSegment implements Flow, Owner, Probed {
   openGreeted(connection: Connection, greeting: Buffer | undefined): void {
     const failure = this.openStages(connection)
     if (failure !== undefined) this.#sink.fail(failure)
-    else if (greeting !== undefined) this.#countGreeting(greeting)
-  }
-
-  #countGreeting(greeting: Buffer): void {
-    let last = this.#head as Link
-    while (last.after !== undefined) last = last.after
-    last.items = 1
-    last.bytes = greeting.length
+    else if (greeting !== undefined) this.countGreeting(greeting)
   }
 
   /** Opens a transformer for each stage, last to first; returns the error of the first that fails. */
@@ -191,41 +111,22 @@ export class FusedSegment implements Flow, Owner, Probed {
       const planned = this.#stages[index] as PlannedStage
       try {
         const link = new Link(this, planned, openTransformer(planned, connection))
-        link.after = this.#head
-        link.next = this.first
-        this.#head = link
-        if (planned.stage.upgrades) this.#upgrader ??= link
-        if (link.transformer.transform !== undefined) this.first = link
-        if (link.transformer.readComplete !== undefined) this.#completes = true
+        if (this.#upgrade !== undefined && planned.stage.upgrades) this.#upgrade.upgrader ??= link
+        this.add(link)
       } catch (cause) {
         this.abort()
         return blame(planned.name, 'open', cause)
       }
     }
-    if (this.#ownsItems) this.#useOwnership()
+    if (this.#ownsItems) this.useOwnership()
     return undefined
-  }
-
-  /** Lets a rewritten stage change the chunks in place, and one whose output goes straight to the sink lend its memory. */
-  #useOwnership(): void {
-    let link = this.#head
-    while (link !== undefined && link.transformer.transform === undefined) link = link.after
-    const { transformer, next } = link ?? {}
-    if (transformer instanceof BlockTransformer) transformer.inPlace = true
-    if (transformer instanceof LoopTransformer && next === undefined) this.#lender = transformer.lend()
   }
 
   /** Starts the stages, last to first. */
   start(): void {
     this.#busy = true
-    this.#startFrom(this.#head)
+    this.startFrom(this.head)
     this.endTurn()
-  }
-
-  #startFrom(link: Link | undefined): void {
-    if (link === undefined) return
-    this.#startFrom(link.after)
-    if (link.state === 'open' && link.transformer.start !== undefined) link.call('start')
   }
 
   get chunkUse(): ChunkUse {
@@ -233,9 +134,9 @@ export class FusedSegment implements Flow, Owner, Probed {
   }
 
   write(item: unknown): boolean {
-    if (this.#isHeld) return false
+    if (this.#upgrade?.isHeld) return false
     if (this.#state !== 'open') return true
-    this.#items++
+    this.items++
     this.bytes += sizeOf(this.#stages[0]?.accepts ?? 'bytes', item)
     if (this.#inPieces) {
       this.rest = item
@@ -275,7 +176,7 @@ export class FusedSegment implements Flow, Owner, Probed {
   #takeRest(): void {
     while (this.rest !== undefined && this.#waits === 0 && (!this.sinkIsFull || this.isDetached)) {
       const rest = this.rest
-      const length = this.#stages[0]?.accepts === 'bytes' ? this.#pieceOf(rest as Buffer) : Infinity
+      const length = this.#pieces.firstOf(rest)
       if ((rest as Buffer).length > length) {
         this.rest = (rest as Buffer).subarray(length)
         this.#hand(this.first, (rest as Buffer).subarray(0, length))
@@ -284,116 +185,47 @@ export class FusedSegment implements Flow, Owner, Probed {
         this.#hand(this.first, rest)
       }
       // A frame that was gathered must not wait until more was taken.
-      if (this.#host !== undefined) this.complete(this.#head, this.#upgrader)
+      if (this.#upgrade !== undefined) this.complete(this.head, this.#upgrade.upgrader)
     }
   }
 
-  /** Bytes of the next piece of a chunk. */
-  #pieceOf(rest: Buffer): number {
-    if (this.#host === undefined) return this.#longestPiece
-    const frameEnd = this.#stages[0]?.stage.frameEnd
-    if (frameEnd === undefined) return 1
-    const end = rest.indexOf(frameEnd)
-    return end === -1 ? rest.length : end + 1
-  }
-
-  /** Bytes of the longest piece. Bytes that stay bytes are not cut: however many wait, they are one item. */
-  get #longestPiece(): number {
-    if (this.#pieceBytes === 0) this.#pieceBytes = hasDecoder(this.#stages) ? PIECE_BYTES : Infinity
-    return this.#pieceBytes
-  }
-
   holdInput(whenQuiet: () => void): string {
-    if (this.#upgrader === undefined || this.#state === 'done') throw needsUpgrades()
+    const upgrade = this.#upgrade
+    if (upgrade === undefined || this.#state === 'done') throw needsUpgrades()
+    upgrade.hold(whenQuiet)
     this.#waits++
-    this.#isHeld = true
     this.#isFull = true
-    for (const dropped of [this.rest, this.#residue])
-      this.bytes -= (dropped as Buffer | undefined)?.length ?? 0
+    this.#drop(this.rest as Buffer | undefined)
+    this.#drop(upgrade.takeResidue())
     this.rest = undefined
-    this.#residue = undefined
-    this.#whenQuiet = whenQuiet
     if (!this.#busy) this.endTurnSoon()
-    return this.#upgrader.planned.name
+    return upgrade.name
+  }
+
+  /** Counts bytes no more that were not taken. */
+  #drop(bytes: Buffer | undefined): void {
+    this.bytes -= bytes?.length ?? 0
   }
 
   releaseInput(): void {
     this.#waits--
-    this.#isHeld = false
+    if (this.#upgrade !== undefined) this.#upgrade.isHeld = false
     this.endTurn()
   }
 
-  #callWhenQuiet(): void {
-    for (let link = this.#upgrader?.after; link !== undefined; link = link.after) if (link.waits) return
-    const whenQuiet = this.#whenQuiet
-    this.#whenQuiet = undefined
-    whenQuiet?.()
-  }
-
-  overdue(limit: number): PlannedStage | undefined {
-    for (let link = this.#head; link !== undefined; link = link.after) {
-      if (isOverdue(link, link.frame, limit)) return link.planned.rewrites?.[0] ?? link.planned
-    }
-    return undefined
-  }
-
-  unfinished(): boolean {
-    for (let link = this.#head; link !== undefined; link = link.after) if (link.frame !== 0) return true
-    return this.#isHeld
-  }
-
-  unanswered(time: number): BywashError | undefined {
-    let pending: Link | undefined
-    // The last one is the cause: those before it wait for it.
-    for (let link = this.#head; link !== undefined; link = link.after) if (link.waits) pending = link
-    if (pending === undefined) return undefined
-    const { transformer, planned } = pending
-    const name = transformer instanceof LoopTransformer ? transformer.pending : planned.name
-    return transformer[unanswered]?.(time) ?? noAnswer(name, time)
+  override unfinished(): boolean {
+    return super.unfinished() || this.#upgrade?.isHeld === true
   }
 
   abort(): void {
     this.#state = 'done'
-    this.rest = undefined
-    for (let link = this.#head; link !== undefined; link = link.after) link.stop('stopped')
+    this.stopAll()
     this.tellReady()
-  }
-
-  counts(): readonly StageCounts[] {
-    const counts: StageCounts[] = []
-    let given: Passed = { items: this.#items, bytes: this.bytes }
-    for (let link = this.#head; link !== undefined; link = link.after) {
-      const { planned, transformer, items, bytes } = link
-      const isPassing = transformer.transform === undefined
-      const out = isPassing ? { items: given.items + items, bytes: given.bytes + bytes } : { items, bytes }
-      if (transformer instanceof RewrittenTransformer) counts.push(...transformer.counts(given, out))
-      else counts.push({ name: planned.name, in: given, out })
-      given = out
-    }
-    return counts
-  }
-
-  /** Items and bytes that have left the last stage. */
-  get given(): Passed {
-    return (this.counts().at(-1) as StageCounts).out
-  }
-
-  get head(): Link | undefined {
-    return this.#head
   }
 
   observe(at: LookAt | undefined, { clock }: Connection, offset = 0): void {
     this.#probe?.end()
     this.#probe = at && new Probe(this, clock, at, offset)
-  }
-
-  /** @param isLast - Whether what the last stage gives leaves the flow. */
-  tap(see: SeeItem | undefined, offset = 0, isLast = true): void {
-    let index = offset
-    for (let link = this.#head; link !== undefined; link = link.after) {
-      const at = index++
-      if (link.after !== undefined || !isLast) link.tap(see && (item => see('stage', item, at)))
-    }
   }
 
   charge(): void {
@@ -408,50 +240,21 @@ export class FusedSegment implements Flow, Owner, Probed {
     return this.#probe?.slowest
   }
 
-  get heldSize(): number {
-    return this.queuedSize + ((this.rest as Buffer | undefined)?.length ?? 0)
-  }
-
-  /** The queue in front of each stage; the rest of a chunk waits for the first. */
-  get held(): readonly Passed[] {
-    const held: Passed[] = []
-    for (let link = this.#head; link !== undefined; link = link.after) held.push(link.held)
-    const [first, ...others] = held
-    if (first === undefined || this.rest === undefined) return held
-    const size = sizeOf((this.#head as Link).planned.accepts, this.rest)
-    return [{ items: first.items + 1, bytes: first.bytes + size }, ...others]
-  }
-
   close(outcome: Outcome): BywashError | undefined {
     this.#probe?.end()
     this.#probe = undefined
     this.#state = 'done'
-    this.rest = undefined
-    let failure: BywashError | undefined
     // What `close` enqueues is an error of its stage.
     this.#busy = true
-    for (let link = this.#head; link !== undefined; link = link.after) {
-      link.stop(link.state === 'open' ? 'ended' : link.state)
-      try {
-        const result: unknown = link.transformer.close?.(outcome)
-        if (isThenable(result)) this.#ownClosing(link, result)
-      } catch (cause) {
-        failure ??= blame(link.planned.name, 'close', cause)
-      }
-    }
+    const failure = this.closeAll(outcome, error => this.#tellLate(error))
     this.#busy = false
     this.tellReady()
     return failure
   }
 
-  /** Reports the rejection of a promise that a `close` has returned; the connection is over by then. */
-  #ownClosing({ planned }: Link, closing: PromiseLike<unknown>): void {
-    closing.then(undefined, cause => this.#tellLate(blame(planned.name, 'close', cause)))
-  }
-
   #tellLate(error: BywashError): void {
-    if (this.#becoming === undefined) this.#sink.fail(error)
-    else this.#sink.report(error)
+    if (this.#upgrade?.isBecoming) this.#sink.report(error)
+    else this.#sink.fail(error)
   }
 
   #hand(link: Receiver | undefined, item: unknown): void {
@@ -581,7 +384,7 @@ export class FusedSegment implements Flow, Owner, Probed {
     this.#waits++
     if (this.#inPieces) return
     this.#inPieces = true
-    listsInPieces.set(this.#stages, true)
+    this.#pieces.areNeeded = true
   }
 
   unhold(): void {
@@ -622,44 +425,26 @@ export class FusedSegment implements Flow, Owner, Probed {
     if (segment.#turnDue) segment.endTurn()
   }
 
-  /**
-   * Reports an error of a stage. A fault of the peer is not heard of when the connection ends in front of it, however the
-   * input was cut: what later stages have gathered goes on first, since it may be what ends the connection.
-   */
   report(link: Link, reported: Reported): void {
-    this.#sink.countFault?.(link.planned.name)
-    if (!isFault(reported)) this.#sink.report(reported)
-    else if (this.#sink.claimReport()) this.reportBehind(link, reported)
-    else this.#countUntold(link)
+    this.#reporting.report(link, reported)
   }
 
   reportBehind(link: Link, fault: InBand): void {
-    this.complete(link.after)
-    if (link.state !== 'stopped') this.passReport(fault, link.after)
+    this.#reporting.passBehind(link, fault)
   }
 
-  /** Counts a fault until the end of the turn. Then the number goes on behind the output, unless a later stage has ended the link. */
-  #countUntold(link: Link): void {
-    this.#untold ??= new Map()
-    const faults = this.#untold.get(link)
-    if (faults === undefined) this.#untold.set(link, new UntoldFaults(1))
-    else faults.count++
-    if (!this.#busy) this.endTurnSoon()
+  passReport(fault: InBand, first: Link | undefined): void {
+    this.#reporting.pass(fault, first)
   }
 
-  #passUntold(): void {
-    const untold = this.#untold
-    if (untold === undefined) return
-    this.#untold = undefined
-    for (const [link, faults] of untold) if (link.state !== 'stopped') this.passReport(faults, link.after)
+  /** Takes the report of a stage in front of the segment. */
+  takeReport(fault: InBand): void {
+    this.#reporting.pass(fault, this.head)
   }
 
-  /** Passes the number on that a link has counted before it ends the connection itself. */
-  #passOwnUntold(link: Link): void {
-    const faults = this.#untold?.get(link)
-    if (faults === undefined) return
-    this.#untold?.delete(link)
-    this.reportBehind(link, faults)
+  get #reporting(): Reports {
+    this.#reports ??= new Reports(this, this.#sink)
+    return this.#reports
   }
 
   /** Sends bytes past the stages behind a link. Outside a turn, as from a timer, the turn ends with this tick. */
@@ -669,20 +454,6 @@ export class FusedSegment implements Flow, Owner, Probed {
     if (!isOuter) return
     this.leaveTurn()
     this.#countPush(bytes.length)
-  }
-
-  /** Takes the report of a stage in front of the segment. */
-  takeReport(fault: InBand): void {
-    this.passReport(fault, this.#head)
-  }
-
-  /** Passes a report through a link and those behind it, behind the items in front of it. */
-  passReport(fault: InBand, first: Link | undefined): void {
-    for (let link = first; link !== undefined; link = link.after) {
-      if (link.takesReport(fault)) return
-    }
-    if (fault instanceof Reply) this.#sink.reply(fault)
-    else this.#sink.report(fault)
   }
 
   /** Called with a link that is not open any more, and has enqueued in a turn. */
@@ -697,15 +468,14 @@ export class FusedSegment implements Flow, Owner, Probed {
   }
 
   #failBecoming(what: string): void {
-    const { planned } = this.#becoming as Link
-    this.#failure = new StageError(planned.name, `called become() ${what}`)
+    this.#failure = this.#upgrade?.refusal(what)
     this.#state = 'failing'
   }
 
   terminate(link: Link): void {
-    this.#passOwnUntold(link)
+    this.#reports?.passUntoldOf(link)
     if (link.state !== 'open' || this.#state === 'done') return
-    this.#stopThrough(link)
+    this.stopThrough(link)
     link.stop('ended')
     this.#state = 'terminating'
     this.#failure = undefined
@@ -714,17 +484,15 @@ export class FusedSegment implements Flow, Owner, Probed {
 
   become(link: Link, next: Stage<Buffer, Buffer>): void {
     const { name, stage } = link.planned
-    if (this.#host === undefined || !stage.upgrades) {
+    if (this.#upgrade === undefined || !stage.upgrades) {
       throw new StageError(
         name,
         "called become(), but does not say 'upgrades: true'. Add it to the options of the stage, so that nothing behind the frame is taken.",
       )
     }
     if (!this.#isSound) return
-    this.#host.beginChange(next)
-    this.#residue = this.rest
-    this.#becoming = link
-    this.#stopThrough(link)
+    this.#upgrade.begin(link, next, this.rest)
+    this.stopThrough(link)
     link.stop('ended')
     this.#state = 'becoming'
     if (!this.#busy) this.endTurn()
@@ -737,7 +505,7 @@ export class FusedSegment implements Flow, Owner, Probed {
 
   fail(link: Link, cause: unknown, when: string): void {
     const error = blame(link.planned.name, when, cause)
-    this.#passOwnUntold(link)
+    this.#reports?.passUntoldOf(link)
     if (this.#state === 'done') {
       // Reported once only: a timer that was left running would fail again and again.
       // The connection goes on where the list has become another one.
@@ -748,17 +516,8 @@ export class FusedSegment implements Flow, Owner, Probed {
       // comes first in the order of the bytes, and replaces this failure.
       this.#failure = error
       this.#state = 'failing'
-      this.#stopThrough(link)
+      this.stopThrough(link)
       if (!this.#busy) this.endTurn()
-    }
-  }
-
-  #stopThrough(last: Link): void {
-    this.rest = undefined
-    let link = this.#head
-    while (link !== undefined && link !== last.after) {
-      if (link.state === 'open') link.stop('stopped')
-      link = link.after
     }
   }
 
@@ -768,14 +527,14 @@ export class FusedSegment implements Flow, Owner, Probed {
     if (this.#state === 'done') return
     this.#busy = true
     this.#takeRest()
-    this.complete(this.#head)
-    const outputEnded = this.#endsOutput && !this.#isHeld && this.#flushOutput()
+    this.complete(this.head)
+    const outputEnded = this.#endsOutput && !this.#upgrade?.isHeld && this.#flushOutput()
     let flushed = false
     while (this.#state !== 'open' && !flushed && this.rest === undefined && this.#waits === 0) {
-      flushed = this.#flush(this.#head)
-      this.complete(this.#head)
+      flushed = this.#flush(this.head)
+      this.complete(this.head)
     }
-    this.#passUntold()
+    this.#reports?.passUntold()
     this.#busy = false
     this.sinkIsFull = !this.#sink.endTurn()
     if (outputEnded && !flushed) this.#endSink()
@@ -783,7 +542,7 @@ export class FusedSegment implements Flow, Owner, Probed {
     const hasPushed = this.#hasPushed
     this.#hasPushed = false
     this.turnSize = 0
-    this.#lender?.reclaim(this.#sink.isFlushed)
+    this.lender?.reclaim(this.#sink.isFlushed)
     if (flushed) {
       this.#finish()
     } else if (hasPushed && !this.#sink.hasRoom(this.queuedSize)) {
@@ -793,18 +552,13 @@ export class FusedSegment implements Flow, Owner, Probed {
       this.#sink.drained()
     }
     if (this.#readyCallbacks !== undefined) this.tellReady()
-    if (this.#whenQuiet !== undefined) this.#callWhenQuiet()
+    this.#upgrade?.callWhenQuiet()
   }
 
   #finish(): void {
     if (this.#state === 'becoming') this.#checkBorder()
     if (this.#state === 'becoming') {
-      this.#state = 'done'
-      const rest = this.#residue
-      this.#residue = undefined
-      if (rest !== undefined) this.bytes -= (rest as Buffer).length
-      if (this.#endsOutput) this.#sink.outputEnded()
-      this.#host?.change(rest, this.#endsOutput || this.#outputEnded)
+      this.#becomeNext(this.#upgrade as Upgrade)
       return
     }
     const terminated = this.#state === 'terminating'
@@ -818,20 +572,25 @@ export class FusedSegment implements Flow, Owner, Probed {
     }
   }
 
+  #becomeNext(upgrade: Upgrade): void {
+    this.#state = 'done'
+    const rest = upgrade.takeResidue()
+    this.#drop(rest)
+    if (this.#endsOutput) this.#sink.outputEnded()
+    upgrade.change(rest, this.#endsOutput || this.#outputEnded)
+  }
+
   /** Refuses to become another list inside of a frame, the beginning of which would be lost. */
   #checkBorder(): void {
-    for (let link = this.#head; link !== this.#becoming; link = link?.after) {
-      if (link?.frame !== 0) {
-        this.#failBecoming(
-          `inside a frame, of which '${link?.planned.name}' has the beginning. Call it in 'transform', or return a promise from there until it is called.`,
-        )
-        return
-      }
-    }
+    const stage = this.#upgrade?.unfinished(this.head)
+    if (stage === undefined) return
+    this.#failBecoming(
+      `inside a frame, of which '${stage}' has the beginning. Call it in 'transform', or return a promise from there until it is called.`,
+    )
   }
 
   complete(first: Link | undefined, end: Link | undefined = undefined): void {
-    if (!this.#completes || (end === undefined && this.#probe?.complete(first))) return
+    if (!this.completes || (end === undefined && this.#probe?.complete(first))) return
     for (let link = first; link !== end; link = (link as Link).after) (link as Link).complete()
   }
 
@@ -843,7 +602,7 @@ export class FusedSegment implements Flow, Owner, Probed {
   /** Flushes the stages behind the first one that has ended the output; false when one waits, fails or terminates. */
   #flushOutput(): boolean {
     if (!this.#isSound) return false
-    let link = this.#head as Link
+    let link = this.head as Link
     while (!link.outputEnded) link = link.after as Link
     const flushed = this.#flush(link.after)
     this.complete(link.after)

@@ -1,6 +1,6 @@
 import type { Connection } from '../../connection.js'
 import { type Reported, StageError } from '../../errors.js'
-import { asBuffer, dropRejection, isThenable, resultOf, sizeOf, wrongKind } from '../../kind.js'
+import { asBuffer, dropRejection, ITEM_BYTES, isThenable, resultOf, sizeOf, wrongKind } from '../../kind.js'
 import {
   type Encoded,
   type HoldingController,
@@ -398,9 +398,6 @@ export class Link implements HoldingController<unknown>, Receiver {
 class QueuedReport {
   constructor(readonly fault: InBand) {}
 }
-
-/** The memory that a queued item takes beyond its bytes: about that of a Buffer. */
-export const ITEM_BYTES = 128
 
 function queuedSizeOf({ accepts }: PlannedStage, item: unknown): number {
   return sizeOf(accepts, item) + ITEM_BYTES

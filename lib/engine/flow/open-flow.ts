@@ -3,8 +3,9 @@ import type { Plan } from '../plan.js'
 import type { PlannedStage } from '../planned-stage.js'
 import type { DormantFlow } from './dormant-flow.js'
 import type { Flow, Sink } from './flow.js'
-import { FusedSegment, type UpgradeHost } from './fused.js'
+import { FusedSegment } from './fused.js'
 import { UpgradableFlow } from './upgradable-flow.js'
+import type { UpgradeHost } from './upgrade.js'
 
 let streams: typeof import('./streams.js') | undefined
 

@@ -2,7 +2,7 @@ import type { AsyncResource } from 'node:async_hooks'
 import { nextTurn } from '../../clock.js'
 import type { Connection } from '../../connection.js'
 import { type BywashError, blame, isFault, type Reported, StageError, UntoldFaults } from '../../errors.js'
-import { asBuffer, sizeOf, wrongKind } from '../../kind.js'
+import { asBuffer, ITEM_BYTES, sizeOf, wrongKind } from '../../kind.js'
 import type { Outcome } from '../../outcome.js'
 import { type InBand, Reply } from '../../stage.js'
 import type { Passed, StageCounts } from '../../stage-counts.js'
@@ -13,9 +13,8 @@ import { noAnswer } from '../drive/timeout-errors.js'
 import type { Plan } from '../plan.js'
 import type { PlannedStage, Segment } from '../planned-stage.js'
 import type { Flow, Sink, Slowest } from './flow.js'
-import { FusedSegment, needsUpgrades } from './fused.js'
+import { FusedSegment } from './fused.js'
 import { guardStream } from './guard-stream.js'
-import { ITEM_BYTES } from './link.js'
 import {
   addReport,
   flushUnlessFailed,
@@ -29,6 +28,7 @@ import {
 } from './part.js'
 import { HIGH_WATER_MARK, PIECE_BYTES } from './stream-marks.js'
 import { through } from './through.js'
+import { needsUpgrades } from './upgrade.js'
 
 /**
  * Runs segments as streams, each feeding the next. They are joined here and not with `stream.pipeline`, so that output from

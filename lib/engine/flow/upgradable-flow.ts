@@ -10,7 +10,7 @@ import type { SeeItem } from '../../status/taps/tap-event.js'
 import { makePlan, type Plan, place, planOnce } from '../plan.js'
 import { KIND_NAMES, type PlannedStage } from '../planned-stage.js'
 import type { Flow, Sink, Slowest } from './flow.js'
-import type { UpgradeHost } from './fused.js'
+import type { UpgradeHost } from './upgrade.js'
 
 /** The way in which flows of lists are made. */
 interface FlowMaker {

@@ -47,11 +47,19 @@ export class TextOutput {
   }
 
   #append(text: string): void {
-    if (this.#text !== '') {
-      const first = this.#text
-      this.#text = ''
-      this.#append(first)
-    }
+    this.#encodeJoined()
+    this.#encode(text)
+  }
+
+  /** Turns the texts that were joined into bytes. */
+  #encodeJoined(): void {
+    const text = this.#text
+    if (text === '') return
+    this.#text = ''
+    this.#encode(text)
+  }
+
+  #encode(text: string): void {
     // Most text is ASCII, with as many bytes as characters. The room for one character more makes `write` return more than
     // `text.length` for any other text, which is then written again, with enough room.
     const size = text.length + (this.#encoding === 'utf8' ? MAX_UTF8_BYTES : 0)
@@ -71,7 +79,7 @@ export class TextOutput {
       this.#text = ''
       return text === '' ? undefined : Buffer.from(text, this.#encoding)
     }
-    if (text !== '') this.#append('')
+    this.#encodeJoined()
     const bytes = this.#bytes
     const output = bytes.subarray(0, this.#length)
     this.#bytes = undefined

@@ -6,6 +6,7 @@ import { HandshakeError } from '../../errors.js'
 import { formatDuration } from '../../options/format-duration.js'
 import type { TlsOptions } from '../../options/tls-options.js'
 import type { Outcome } from '../../outcome.js'
+import { LINGER_BYTES, LINGER_MS } from '../drive/close-state.js'
 import { certificateAlert } from './certificate-alert.js'
 import { nodeTlsOptions, type TlsSettings, tlsSettings } from './tls-settings.js'
 
@@ -32,11 +33,7 @@ type Failure = Pick<Outcome, 'reason'> & { readonly error?: Error }
 /** A TLS socket, with the plain socket that it was made from. */
 type HandshakeSocket = TLSSocket & { readonly _parent: Socket; _rejectUnauthorized: boolean }
 
-/** Bytes to read and discard behind an alert: closing with unread bytes makes the kernel send a RST, which can erase it. */
-const LINGER_BYTES = 65_536
-/** Time to wait for the client's FIN behind an alert. */
-const LINGER_MS = 2_000
-/** Refused clients that may linger; any more are closed at once. */
+/** Refused clients that may linger behind an alert; any more are closed at once. */
 const MAX_LINGERING = 8
 
 /**

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { BROWSER_HEADERS, pagePolicy } from '../../net/page-policy.js'
 
 const STYLE = `
 :root {
@@ -118,28 +118,10 @@ export const PAGE = `<!doctype html>
 </html>
 `
 
-/** Nothing runs on the page, and nothing is loaded, but what stands in it. */
-const POLICY = [
-  "default-src 'none'",
-  `script-src ${hashOf(SCRIPT)}`,
-  `style-src ${hashOf(STYLE)}`,
-  'img-src data:',
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ')
-
 export const PAGE_HEADERS = {
+  ...BROWSER_HEADERS,
   'Content-Type': 'text/html; charset=utf-8',
   'Content-Length': Buffer.byteLength(PAGE),
-  'Content-Security-Policy': POLICY,
-  'X-Content-Type-Options': 'nosniff',
-  'Referrer-Policy': 'no-referrer',
-  'Cache-Control': 'no-store',
+  'Content-Security-Policy': pagePolicy(SCRIPT, STYLE),
   Connection: 'close',
-}
-
-function hashOf(text: string): string {
-  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`
 }

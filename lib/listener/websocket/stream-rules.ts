@@ -26,12 +26,12 @@ export function streamRules(
   }
 }
 
-/** Lines where the first stage that reads bytes gives lines, and the last one makes bytes of lines. */
+/** `lines` where the first stage that reads bytes gives lines and the last one makes bytes of lines, and else `bytes`. */
 function messagesOf({ segments }: Pick<Plan, 'segments'>): Messages {
   const stages = segments
     .flatMap(({ stages }) => stages)
     .flatMap(planned => planned.rewrites ?? [planned])
-    // Such as `tee`, and a greeting.
+    // Stages that pass bytes on unchanged, such as `tee`, or only greet say nothing about messages.
     .filter(({ stage }) => stage.emits !== 'same' && stage.greeting === undefined)
   return stages[0]?.emits === 'line' && stages.at(-1)?.accepts === 'line' ? 'lines' : 'bytes'
 }

@@ -97,7 +97,7 @@ export class Upgrades {
     }, handshakeTimeout)
     const onClose = () => this.#onClose(socket)
     const openedAt = Math.round(this.#clock.now())
-    // What was read of it already, as a PROXY header, says nothing of its client.
+    // Bytes that were read before, such as a PROXY header, are no sign of a request.
     const readBefore = (socket as Socket).bytesRead - socket.readableLength
     this.#pending.set(socket, { connection, events, openedAt, timer, onClose, readBefore })
     socket.on('close', onClose).on('error', ignore)
@@ -168,7 +168,7 @@ export class Upgrades {
     })
   }
 
-  /** Answers a request for something else than a WebSocket. */
+  /** Answers a request that asks for no WebSocket. */
   #onRequest({ method, url, socket }: IncomingMessage, response: ServerResponse): void {
     const pending = this.#pending.get(socket) as Pending
     const isPage = this.#settings.page && url === '/'
@@ -182,7 +182,7 @@ export class Upgrades {
     }
   }
 
-  /** Answers what is no HTTP. */
+  /** Answers input that is not HTTP. */
   #onInvalid({ code, message }: NodeJS.ErrnoException, socket: Duplex): void {
     const isTooLong = code === 'HPE_HEADER_OVERFLOW'
     if (!code?.startsWith('HPE_')) socket.destroy()

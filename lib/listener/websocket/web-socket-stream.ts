@@ -177,7 +177,7 @@ export class WebSocketStream extends Duplex implements Watched, Transport {
 
   override resume(): this {
     this.#webSocket.resume()
-    // The driver may be in the middle of something.
+    // In a tick of its own, since the driver may be in the middle of a call.
     if (this.#received.length > 0) process.nextTick(() => this.#handOn())
     return super.resume()
   }

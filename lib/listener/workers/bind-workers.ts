@@ -3,7 +3,8 @@ import { isMainThread } from 'node:worker_threads'
 import { InvalidOptionError } from '../../errors.js'
 import { ownThread } from '../../net/thread-link.js'
 import { Listener } from '../listener.js'
-import { LocalDispatcher, type LocalSettings } from '../local-dispatcher.js'
+import { LocalDispatcher } from '../local-dispatcher.js'
+import type { LocalSettings } from '../local-settings.js'
 import type { ServerAcceptor } from '../server-acceptor.js'
 import { takeName } from './listener-names.js'
 import { WorkerPool } from './pool.js'
@@ -11,10 +12,10 @@ import { type IpcProcess, PrimaryAcceptor } from './primary-acceptor.js'
 import { WorkerDispatcher } from './worker-dispatcher.js'
 import { NUMBER_VARIABLE } from './worker-number.js'
 import type { WorkerHandle } from './worker-process.js'
-import type { Spread, WorkersSettings } from './workers-options.js'
+import type { WorkersSettings } from './workers-options.js'
 
 let pool: WorkerPool | undefined
-let poolSpread: Spread
+let poolSettings: WorkersSettings
 
 /** Opens a listener with workers: in the primary it has them started, in a worker it serves. */
 export async function bindWorkers(
@@ -34,7 +35,7 @@ async function bindInThreads(local: LocalSettings, workers: WorkersSettings): Pr
   const thread = ownThread()
   if (thread !== undefined) return bindThread(local, thread)
   if (!cluster.isPrimary || !isMainThread) throw isWorkerAlready()
-  return bindPrimary(local, () => poolOf(local, workers, startThread))
+  return bindPrimary(local, () => poolOf(local, workers, number => startThread(number, workers.maxHeapSize)))
 }
 
 function isWorkerAlready(): InvalidOptionError {
@@ -47,22 +48,26 @@ function isWorkerAlready(): InvalidOptionError {
 /** The workers of this process, which all its listeners share. Without waiting a listener is then added to them. */
 function poolOf(
   { settings: { clock } }: LocalSettings,
-  { count, spread }: WorkersSettings,
+  settings: WorkersSettings,
   fork: (number: number) => WorkerHandle,
 ): WorkerPool {
   if (pool === undefined || pool.isEmpty) {
-    pool = new WorkerPool({ count, clock, fork })
-    poolSpread = spread
+    pool = new WorkerPool({ count: settings.count, clock, fork })
+    poolSettings = settings
   }
-  if (pool.count !== count || poolSpread !== spread) {
-    const show = (count: number, spread: Spread) =>
-      spread === 'kernel' ? `${count} with 'spread' 'kernel'` : count
+  const [here, there] = [showSettings(settings), showSettings(poolSettings)]
+  if (here !== there) {
     throw new InvalidOptionError(
-      `listen(): 'workers' is ${show(count, spread)} here and ${show(pool.count, poolSpread)} for another listener, but ` +
-        'all listeners of a program share its workers; give them the same number.',
+      `listen(): 'workers' is ${here} here and ${there} for another listener, but all listeners of a program share its ` +
+        'workers; give them the same.',
     )
   }
   return pool
+}
+
+function showSettings({ count, spread, maxHeapSize }: WorkersSettings): string {
+  const threads = spread === 'kernel' ? `${count} with 'spread' 'kernel'` : `${count}`
+  return maxHeapSize === undefined ? threads : `${threads} and 'maxHeapSize' ${maxHeapSize}`
 }
 
 async function bindPrimary(
@@ -100,7 +105,8 @@ async function makeDispatcher(
 
 async function bindWorker(local: LocalSettings, worker: number): Promise<Listener> {
   const { settings } = local
-  const acceptor = new PrimaryAcceptor(takeName(settings.bind), worker, process as IpcProcess, settings.clock)
+  const name = takeName(settings.bind, local.workers?.name)
+  const acceptor = new PrimaryAcceptor(name, worker, process as IpcProcess, settings.clock)
   const listener = new Listener(acceptor, new LocalDispatcher(local, acceptor.onGone), settings)
   await acceptor.bound
   return listener

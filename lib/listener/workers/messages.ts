@@ -30,9 +30,11 @@ export interface ServedConnection {
 export type PrimaryListenerMessage =
   /** The answer to `ready`. `tls` is present if the certificate has been replaced since the primary started. */
   | (ForListener & { readonly bywash: 'bound'; readonly address: AddressInfo; readonly tls?: TlsOptions })
+  /** What the worker is to make a listener of, and then other options and another pipeline for it. Messages are JSON. */
+  | (ForListener & { readonly bywash: 'define' | 'change'; readonly definition: unknown })
   /** The answer to `join`: what a thread needs to open its server. */
   | (ForListener & { readonly bywash: 'place'; readonly place: Place })
-  /** Orders to a thread: to accept nothing, and to accept again, which it answers with `resumed`. */
+  /** Orders to a thread: to accept nothing, and to accept again, which it answers with `suspended` and `resumed`. */
   | (ForListener & { readonly bywash: 'suspend' | 'resume' })
   /** A connection to serve; its socket comes with the message. */
   | (ForListener & ServedConnection & { readonly bywash: 'serve' })
@@ -57,8 +59,12 @@ export type PrimaryMessage = PrimaryListenerMessage | { readonly bywash: 'ping' 
 export type WorkerListenerMessage =
   /** A thread asks for what it needs to open its server. */
   | (ForListener & { readonly bywash: 'join' })
+  /** A thread accepts no more. */
+  | (ForListener & { readonly bywash: 'suspended' })
   /** A thread accepts again, or cannot. */
   | (ForListener & { readonly bywash: 'resumed'; readonly error: string | undefined })
+  /** The answer to `change`; with an error the listener is as it was. */
+  | (ForListener & { readonly bywash: 'changed'; readonly error: string | undefined })
   /** The script has called `listen()`: the worker can serve connections. */
   | (ForListener & { readonly bywash: 'ready' })
   /** The worker has received the socket of `serve`; the connection may not go to another worker any more. */
@@ -84,4 +90,8 @@ export interface RoomMessage {
 }
 
 /** Message of a worker to the primary. */
-export type WorkerMessage = WorkerListenerMessage | { readonly bywash: 'pong' }
+export type WorkerMessage =
+  | WorkerListenerMessage
+  | { readonly bywash: 'pong' }
+  /** The worker opens the listeners that are defined for it. */
+  | { readonly bywash: 'follow' }

@@ -13,6 +13,8 @@ export interface PoolUser {
   readonly name: string
   readonly isClosing: boolean
   readonly onReady: (worker: WorkerProcess) => void
+  /** Called for a worker that opens the listeners that are defined for it. */
+  readonly onFollow: (worker: WorkerProcess) => void
   readonly onMessage: (worker: WorkerProcess, message: WorkerListenerMessage) => void
   readonly onGone: (worker: WorkerProcess, error: WorkerError) => void
   /** Called when no worker serves, and none can be started. */
@@ -54,6 +56,7 @@ export class WorkerPool {
     if (this.#supervisors.length === 0) this.#start()
     else for (const worker of this.workersOf(user.name)) user.onReady(worker)
     for (const worker of this.#workers) {
+      if (worker.isFollower) user.onFollow(worker)
       if (worker.joining.delete(user.name)) user.onMessage(worker, { bywash: 'join', listener: user.name })
     }
   }
@@ -111,6 +114,11 @@ export class WorkerPool {
     return [...this.#workers].filter(({ listeners }) => listeners.has(name))
   }
 
+  /** The workers that open the listeners that are defined for them. */
+  get followers(): readonly WorkerProcess[] {
+    return [...this.#workers].filter(({ isFollower }) => isFollower)
+  }
+
   /** Whether any worker has the listener open. */
   isInUse(name: string): boolean {
     return this.workersOf(name).length > 0
@@ -134,6 +142,7 @@ export class WorkerPool {
         const worker = new WorkerProcess(number, fork(number), {
           onMessage: this.#onMessage,
           onRoomMessage: this.#onRoomMessage,
+          onFollow: this.#onFollow,
           onGone: this.#onGone,
           cpuTime,
         })
@@ -154,6 +163,12 @@ export class WorkerPool {
 
   readonly #onMessage = (worker: WorkerProcess, message: WorkerListenerMessage) => {
     const user = this.#users.get(message.listener)
+    if (message.bywash === 'ready' && user === undefined && worker.isFollower) {
+      // It was closed while this worker got ready.
+      worker.send({ bywash: 'close', listener: message.listener, timeout: 0 })
+      worker.send({ bywash: 'dismissed', listener: message.listener })
+      return
+    }
     if (message.bywash === 'ready') {
       worker.readyAt ??= this.#settings.clock.now()
       worker.listeners.add(message.listener)
@@ -166,6 +181,11 @@ export class WorkerPool {
       this.#replace(worker)
     }
     user?.onMessage(worker, message)
+  }
+
+  readonly #onFollow = (worker: WorkerProcess) => {
+    worker.isFollower = true
+    for (const user of this.#users.values()) user.onFollow(worker)
   }
 
   readonly #onRoomMessage = (from: WorkerProcess, message: RoomMessage) => {

@@ -69,13 +69,21 @@ export class PrimaryAcceptor implements Acceptor {
     throw new InvalidOptionError('serve(): a worker gets its connections from its primary.')
   }
 
-  suspend(): void {
+  async suspend(): Promise<void> {
     throw new BindError("suspend(): it is the primary that accepts; call its listener's suspend() instead")
   }
 
   async resume(): Promise<void> {
     throw new BindError("resume(): it is the primary that accepts; call its listener's resume() instead")
   }
+
+  /** It has no settings: those of the dispatcher are all that there are. */
+  change(): void {}
+
+  /** It has no address of its own either. */
+  async retire(): Promise<void> {}
+
+  async settled(): Promise<void> {}
 
   async close(served: Promise<number>): Promise<void> {
     const listener = this.#name

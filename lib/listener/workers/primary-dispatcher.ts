@@ -10,7 +10,9 @@ import type { Status } from '../../status/status.js'
 import type { Tap, TapEvent } from '../../status/taps/tap-event.js'
 import type { TapSettings } from '../../status/taps/tap-options.js'
 import type { Dispatcher, ListenerFacts } from '../dispatcher.js'
-import { type LocalSettings, withoutTls } from '../local-dispatcher.js'
+import { withoutTls } from '../local-dispatcher.js'
+import type { LocalSettings } from '../local-settings.js'
+import { WorkerAnswers } from './answers.js'
 import { freeName } from './listener-names.js'
 import type { WorkerListenerMessage } from './messages.js'
 import { EXIT_GRACE_MS, type PoolUser, type WorkerPool } from './pool.js'
@@ -28,10 +30,12 @@ export abstract class PrimaryDispatcher implements Dispatcher, PoolUser {
   /** Resolves when a worker is ready or the listener is closed; rejects when no worker can be started. */
   readonly ready: Promise<void>
   protected readonly pool: WorkerPool
-  protected readonly local: LocalSettings
+  protected local: LocalSettings
   readonly #address: AddressInfo
   readonly #statuses: WorkerStatuses
   readonly #taps: WorkerTaps
+  /** The answers to `change`. */
+  readonly #changes = new WorkerAnswers()
   #forced = 0
   #replacedTls: TlsOptions | undefined
   #isReady = false
@@ -91,6 +95,17 @@ export abstract class PrimaryDispatcher implements Dispatcher, PoolUser {
     )
   }
 
+  async change(local: LocalSettings): Promise<void> {
+    this.local = { ...local, workers: this.local.workers }
+    this.#replacedTls = undefined
+    this.book.change(local.settings.observe)
+    this.book.serve(local.plan.listed)
+    const { definition } = this
+    await this.#changes.ask(this.pool.followers, { bywash: 'change', listener: this.name, definition })
+  }
+
+  abstract empty(): Promise<void>
+
   setSecureContext(options: TlsOptions): void {
     if (this.local.handshakes === undefined) throw withoutTls()
     // The primary makes no handshakes, but it is its caller who has to hear of wrong options.
@@ -118,6 +133,11 @@ export abstract class PrimaryDispatcher implements Dispatcher, PoolUser {
     return false
   }
 
+  onFollow(worker: WorkerProcess): void {
+    const { definition } = this
+    if (definition !== undefined) worker.send({ bywash: 'define', listener: this.name, definition })
+  }
+
   onReady(worker: WorkerProcess): void {
     const { name: listener } = this
     worker.send({
@@ -142,6 +162,10 @@ export abstract class PrimaryDispatcher implements Dispatcher, PoolUser {
       this.#statuses.onStatus(worker, message.status)
     } else if (message.bywash === 'tapped') {
       this.#taps.onEvent(message.tap, message.event)
+    } else if (message.bywash === 'changed') {
+      this.#changes.goOnWithout(worker)
+      if (message.error !== undefined)
+        process.emitWarning(`worker ${worker.number} serves as before the reload: ${message.error}`)
     } else if (message.bywash === 'closed') {
       this.#forced += this.isClosing ? message.forced : 0
       worker.listeners.delete(this.name)
@@ -152,6 +176,7 @@ export abstract class PrimaryDispatcher implements Dispatcher, PoolUser {
 
   onGone(worker: WorkerProcess, error: WorkerError): void {
     this.#statuses.onGone(worker)
+    this.#changes.goOnWithout(worker)
     this.onLost(worker, error)
     this.#finishIfEmpty()
   }
@@ -164,6 +189,11 @@ export abstract class PrimaryDispatcher implements Dispatcher, PoolUser {
         throw error
       })
     }
+  }
+
+  /** What workers make the listener of; undefined where they run the script. */
+  protected get definition(): unknown {
+    return this.local.workers?.define?.()
   }
 
   /** Reports a connection that no worker serves any more. */

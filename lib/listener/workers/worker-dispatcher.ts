@@ -5,7 +5,7 @@ import { OPEN_FILES } from '../../open-files.js'
 import type { Reason } from '../../outcome.js'
 import { Book } from '../../status/book.js'
 import type { OnGone } from '../dispatcher.js'
-import type { LocalSettings } from '../local-dispatcher.js'
+import type { LocalSettings } from '../local-settings.js'
 import type { ServerAcceptor } from '../server-acceptor.js'
 import { stopReading } from '../socket-options.js'
 import type { ServedConnection, WorkerListenerMessage } from './messages.js'
@@ -30,6 +30,7 @@ export class WorkerDispatcher extends PrimaryDispatcher {
   readonly book: Book
   readonly #onGone: OnGone
   readonly #open = new Map<number, OpenConnection>()
+  readonly #emptyCallbacks: (() => void)[] = []
   #total = 0
 
   constructor(name: string, pool: WorkerPool, local: LocalSettings, { address, onGone }: ServerAcceptor) {
@@ -62,14 +63,19 @@ export class WorkerDispatcher extends PrimaryDispatcher {
     const open: OpenConnection = {
       connection,
       openedAt: clock.now(),
-      served: this.local.settings.proxies === undefined ? { id, number } : withHeader(served, number, head),
+      // Nothing but its header was read here.
+      served: socket.bytesRead === 0 ? { id, number } : withHeader(served, number, head),
       worker: undefined,
       socket,
     }
-    // Its header was read here; the rest is the worker's.
+    // The rest is the worker's.
     if (open.served.ends !== undefined) stopReading(socket)
     this.#open.set(id, open)
     this.#assign(open)
+  }
+
+  async empty(): Promise<void> {
+    if (this.#open.size > 0) await new Promise<void>(resolve => this.#emptyCallbacks.push(resolve))
   }
 
   override onMessage(worker: WorkerProcess, message: WorkerListenerMessage): void {
@@ -152,6 +158,7 @@ export class WorkerDispatcher extends PrimaryDispatcher {
     else this.book.ended({ reason, error: undefined, bytesRead: 0, bytesWritten: 0, duration: 0 })
     if (worker !== undefined) worker.connections--
     this.#onGone(connection, reason)
+    if (this.#open.size === 0) for (const callback of this.#emptyCallbacks.splice(0)) callback()
   }
 }
 

@@ -36,6 +36,8 @@ export interface WorkerHandle extends Pick<EventEmitter, 'on' | 'once'> {
 interface WorkerEvents {
   readonly onMessage: (worker: WorkerProcess, message: WorkerListenerMessage) => void
   readonly onRoomMessage: (worker: WorkerProcess, message: RoomMessage) => void
+  /** Called when the worker asks for the definitions of its listeners. */
+  readonly onFollow: (worker: WorkerProcess) => void
   /** Called when the process has ended and all its messages have been handled. */
   readonly onGone: (worker: WorkerProcess, error: WorkerError) => void
   /** Returns the processor time that a process has used so far, in any unit; undefined where the system does not tell. */
@@ -48,6 +50,8 @@ export class WorkerProcess {
   readonly listeners = new Set<string>()
   /** Names of the listeners that a thread has asked for. */
   readonly joining = new Set<string>()
+  /** Whether its listeners are those that are defined for it. */
+  isFollower = false
   /** Open connections of this worker, including those on their way to it. */
   connections = 0
   /** True when the worker takes no more connections. */
@@ -72,7 +76,7 @@ export class WorkerProcess {
   constructor(
     number: number,
     child: WorkerHandle,
-    { onMessage, onRoomMessage, onGone, cpuTime }: WorkerEvents,
+    { onMessage, onRoomMessage, onFollow, onGone, cpuTime }: WorkerEvents,
   ) {
     this.number = number
     this.#child = child
@@ -83,7 +87,8 @@ export class WorkerProcess {
       if (message?.bywash === undefined) return
       // Whatever it says, a worker that is only busy has made progress. It may say so long before it answers.
       this.#unansweredPings = 0
-      if (message.bywash !== 'pong') onMessage(this, message as WorkerListenerMessage)
+      if (message.bywash === 'follow') onFollow(this)
+      else if (message.bywash !== 'pong') onMessage(this, message as WorkerListenerMessage)
     })
     const onEnd = (end: string) => onGone(this, new WorkerError(`${this.#name} ${end}`))
     child.on('error', error => {

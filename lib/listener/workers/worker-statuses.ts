@@ -2,6 +2,7 @@ import type { Clock } from '../../clock.js'
 import { UNKNOWN } from '../../status/culprit.js'
 import { mergeStatus } from '../../status/merge-status.js'
 import type { Status, Traffic, WorkerStatus } from '../../status/status.js'
+import { WorkerAnswers } from './answers.js'
 import type { WorkerProcess } from './worker-process.js'
 
 /** The time that workers have for an answer. */
@@ -26,10 +27,8 @@ export class WorkerStatuses {
   readonly #dead = new Map<number, Status>()
   /** The counts of all that have died, as one. */
   #lost: Status | undefined
-  /** The workers that were asked and have not answered. */
-  readonly #awaited = new Set<WorkerProcess>()
+  readonly #answers = new WorkerAnswers()
   #answered: Promise<void> | undefined
-  #resolveAnswered = () => {}
 
   constructor(listener: string, clock: Clock) {
     this.#listener = listener
@@ -57,42 +56,29 @@ export class WorkerStatuses {
 
   onStatus(worker: WorkerProcess, status: Status): void {
     this.#known.set(worker, status)
-    this.#goOnWithout(worker)
+    this.#answers.goOnWithout(worker)
   }
 
   onGone(worker: WorkerProcess): void {
     const status = this.#known.get(worker)
     this.#known.delete(worker)
-    this.#goOnWithout(worker)
+    this.#answers.goOnWithout(worker)
     if (status === undefined) return
     this.#dead.set(worker.number, status)
     this.#lost = mergeStatus(status, [], this.#lost === undefined ? [status] : [status, this.#lost])
   }
 
-  #goOnWithout(worker: WorkerProcess): void {
-    this.#awaited.delete(worker)
-    if (this.#awaited.size === 0) this.#resolveAnswered()
-  }
-
   async #ask(workers: readonly WorkerProcess[]): Promise<void> {
-    for (const worker of workers) {
-      this.#awaited.add(worker)
-      worker.send({ bywash: 'look', listener: this.#listener })
-    }
-    if (workers.length > 0) {
-      const timer = this.#clock.setTimeout(() => this.#resolveAnswered(), ANSWER_MS)
-      await new Promise<void>(resolve => {
-        this.#resolveAnswered = resolve
-      })
-      this.#clock.clearTimeout(timer)
-    }
+    const timer = this.#clock.setTimeout(() => this.#answers.giveUp(), ANSWER_MS)
+    await this.#answers.ask(workers, { bywash: 'look', listener: this.#listener })
+    this.#clock.clearTimeout(timer)
     this.#answered = undefined
   }
 
   #show(worker: WorkerProcess): WorkerStatus {
     const { number, connections, isLeaving } = worker
     const { traffic, culprit, process } = this.#known.get(worker) ?? {}
-    const isSilent = this.#awaited.has(worker)
+    const isSilent = this.#answers.isAwaited(worker)
     return {
       number,
       state: isSilent ? 'silent' : isLeaving ? 'leaving' : 'serving',

@@ -1,17 +1,17 @@
 import { availableParallelism } from 'node:os'
 import { InvalidOptionError } from '../../errors.js'
 import { checkNames, isObject } from '../../options/check-option.js'
-import { choice, type Option, text } from '../../options/option.js'
+import { choice, integer, type Option, text } from '../../options/option.js'
 import { type OptionsOf, settingsFrom } from '../../options/option-values.js'
 import { showValue } from '../../options/show-value.js'
 import { writtenAs } from '../../options/written-as.js'
 import type { ListenAddress } from '../address/listen-address.js'
 
-/** Who gives the connections to the workers. */
+/** The party that hands the connections to the workers. */
 export type Spread = 'primary' | 'kernel'
 
 /** A limit beyond the number of cores of any machine. */
-const MAX_WORKERS = 1024
+export const MAX_WORKERS = 1024
 
 /** The systems on which `reusePort` spreads connections. */
 const PLATFORMS: readonly string[] = ['linux', 'freebsd', 'dragonfly', 'sunos', 'aix']
@@ -27,6 +27,15 @@ export const WORKERS_OPTIONS = {
       'With `kernel` the primary has no part in a connection, and each thread has a listening socket of its own (`reusePort`: Node 22.12 or later, on Linux and some BSDs, on a port). What a thread has not accepted when it dies is reset.',
     default: 'primary',
   }),
+  maxHeapSize: integer({
+    help: 'how large the JavaScript heap of each thread may grow; one that is full ends its thread, and another takes its place',
+    details:
+      'With `spread` `kernel` only. Of the heap it is the part for what lives long (the `maxOldGenerationSizeMb` of `node:worker_threads`); Buffers are outside of it. Where Node was started with `--max-old-space-size`, that is the limit.',
+    absent: 'the limit that Node has for the machine',
+    // With less, a thread has no room for the program itself.
+    minimum: 16_777_216,
+    unit: 'bytes',
+  }),
 }
 
 /** Options of `workers`. */
@@ -36,6 +45,8 @@ export interface WorkersOptions extends OptionsOf<typeof WORKERS_OPTIONS> {}
 export interface WorkersSettings {
   readonly count: number
   readonly spread: Spread
+  /** In bytes. */
+  readonly maxHeapSize?: number
 }
 
 /** The forms of a number of workers: code may give more, which `isMore` allows and `words` name. */
@@ -71,7 +82,10 @@ export function workersOption(): Option<number | 'auto' | WorkersOptions, 'optio
       absent: 'this process alone',
     }),
     // An object is checked, with its own names, in workersSettings().
-    countForms<number | 'auto' | WorkersOptions>("'auto', or an object with 'count' and 'spread'", isObject),
+    countForms<number | 'auto' | WorkersOptions>(
+      "'auto', or an object with 'count', 'spread' and 'maxHeapSize'",
+      isObject,
+    ),
   )
 }
 
@@ -80,23 +94,33 @@ export function workersSettings(
   given: number | 'auto' | WorkersOptions | undefined,
   address: ListenAddress,
   { node, platform } = { node: process.versions.node, platform: process.platform as string },
+  owner = 'listen()',
 ): WorkersSettings | undefined {
   if (given === undefined) return undefined
-  const owner = 'listen(): workers'
   const options = typeof given === 'object' ? given : { count: given }
-  checkNames(owner, options, Object.keys(WORKERS_OPTIONS))
-  const { count, spread } = settingsFrom(owner, WORKERS_OPTIONS, options)
-  if (spread === 'kernel') checkKernel(address, node, platform)
-  return { count: count === 'auto' ? availableParallelism() : count, spread }
+  checkNames(`${owner}: workers`, options, Object.keys(WORKERS_OPTIONS))
+  const { count, spread, maxHeapSize } = settingsFrom(`${owner}: workers`, WORKERS_OPTIONS, options)
+  if (spread === 'kernel') checkKernel(owner, address, node, platform)
+  else if (maxHeapSize !== undefined) {
+    throw new InvalidOptionError(
+      `${owner}: 'maxHeapSize' is for threads, and 'spread' is 'primary', which has processes: give 'spread' 'kernel', or start ` +
+        'Node with --max-old-space-size (in MiB), which its workers get, too.',
+    )
+  }
+  return {
+    count: count === 'auto' ? availableParallelism() : count,
+    spread,
+    ...(maxHeapSize !== undefined && { maxHeapSize }),
+  }
 }
 
-function checkKernel(address: ListenAddress, node: string, platform: string): void {
+function checkKernel(owner: string, address: ListenAddress, node: string, platform: string): void {
   const refuse = (why: string) =>
     new InvalidOptionError(
-      `listen(): 'spread' is 'kernel', ${why}; or leave 'spread' out, and the primary spreads the connections.`,
+      `${owner}: 'spread' is 'kernel', ${why}; or leave 'spread' out, and the primary spreads the connections.`,
     )
   const [major = 0, minor = 0] = node.split('.').map(Number)
-  // It came with 22.12 and 23.1.
+  // `reusePort` came with Node 22.12 and 23.1.
   if (major < 22 || (major === 22 && minor < 12) || (major === 23 && minor < 1)) {
     throw refuse(`which Node can do from 22.12 on, and this is ${node}: upgrade Node`)
   }

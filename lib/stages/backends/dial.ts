@@ -24,7 +24,7 @@ export interface DialSettings {
 
 type Tls = typeof import('node:tls')
 
-/** The two ends of a dial: one of them is called, and neither once it was cancelled. */
+/** Callbacks of a dial: one of them is called, and neither once the dial was cancelled. */
 export interface Dialled {
   readonly connected: (socket: Socket, server: Server) => void
   /** No server could be connected to. `why` says what happened with each of them. */

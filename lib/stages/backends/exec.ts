@@ -185,7 +185,7 @@ class Exec implements Transformer<Buffer, Buffer>, ProgramOwner {
     const { stdin, stdout, stderr } = streams
     const bridge = new Bridge(this.#controller, stdin, stdout)
     this.#bridge = bridge
-    // A program that does not want all of its input is as good as any.
+    // A program may close its stdin before it has read everything, as `head` does: that is no failure.
     stdin.once('close', () => bridge.drop())
     stdout.once('end', () => this.#outputEnded())
     this.#stderr = new StderrLines(this.#connection.clock, what => this.#report(what))

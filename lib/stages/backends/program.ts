@@ -61,7 +61,7 @@ export class Program implements SideWrite {
   /** Whether it runs, or has ended and left others in its group, or nobody is left. */
   #state: 'running' | 'leaving' | 'gone' = 'running'
   #isKilled = false
-  /** When it is killed, by the clock; none before it is stopped. */
+  /** The moment at which it is killed, on the clock; Infinity before it is stopped. */
   #deadline = Infinity
   #timer: Timer
 
@@ -106,7 +106,7 @@ export class Program implements SideWrite {
     return streams === undefined ? [] : [streams.stdin, streams.stdout, streams.stderr]
   }
 
-  /** Ends it and all of its group, in good order if they wish. Nobody reads or writes any more. */
+  /** Stops the program and its group: with SIGTERM, and with SIGKILL after the grace. Its output is not read any more. */
   stop(): void {
     if (this.#state !== 'gone') {
       this.#sideWrites.add(this)
@@ -124,7 +124,7 @@ export class Program implements SideWrite {
     this.#sideWrites.delete(this)
   }
 
-  /** Waits until nobody of the group is left, which no event tells, or kills it at its deadline. */
+  /** Looks again and again until no process of the group is left, which no event tells, and kills it at its deadline. */
   #awaitGroup(): void {
     this.#clock.clearTimeout(this.#timer)
     const left = this.#deadline - this.#clock.now()
@@ -146,7 +146,7 @@ export class Program implements SideWrite {
 
   #exited(code: number | null, signal: NodeJS.Signals | null): void {
     this.#state = 'leaving'
-    // The number cannot be that of others while somebody of the group is left; behind that nobody may be sent a signal.
+    // The system gives the number of the group to no other while a process of it is left; after that a signal could hit a stranger.
     if (this.#isKilled) this.#gone()
     else this.#awaitGroup()
     this.#owner.exited({ exitCode: code ?? undefined, signal: signal ?? undefined })
@@ -159,7 +159,7 @@ export class Program implements SideWrite {
     this.#owner.gone()
   }
 
-  /** Sends a signal to the group; false where nobody is left, or nobody who may be sent one. */
+  /** Sends a signal to the group; false where no process of it is left, or none that this one may signal. */
   #signal(signal: NodeJS.Signals | 0): boolean {
     try {
       return process.kill(-(this.#child.pid as number), signal)

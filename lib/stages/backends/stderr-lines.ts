@@ -7,7 +7,7 @@ const MAX_LINES = 10
 const MAX_LINE_BYTES = 1_024
 const LINE_FEED = 10
 
-/** Control and format characters, which could move the cursor of a terminal or turn a text round, and line separators. */
+/** Control and format characters, which could move the cursor of a terminal or reverse the direction of text, and line separators. */
 const UNSAFE = /[\p{C}\p{Zl}\p{Zp}]/gu
 
 /**

@@ -29,7 +29,7 @@ export const BROADCAST_OPTIONS = {
       wants: 'is a Hub, one of its topics, or the name of a room',
     },
   ),
-  echo: boolean({ default: false, help: 'whether who publishes an item gets it too' }),
+  echo: boolean({ default: false, help: 'whether the publisher of an item gets it too' }),
   history: HISTORY,
   ...SUBSCRIBER_OPTIONS,
   missed: MISSED,
@@ -40,7 +40,7 @@ export const BROADCAST_OPTIONS = {
 export interface BroadcastStageOptions<T> extends Broadcast<T> {
   /** A hub, one of its topics, or the name of a room. @default a room of this stage alone */
   readonly room?: Topic<T> | string
-  /** How many of the last items who joins is sent first. @default 0 */
+  /** How many of the last items a subscriber is sent when it joins. @default 0 */
   readonly history?: number
   /** A bus to the same room in other processes, or its URL. @default none */
   readonly via?: Bus | string
@@ -51,7 +51,7 @@ const rooms = new Map<string, Hub<unknown>>()
 
 /**
  * A room: publishes the items that come to all other connections of the room, and emits what they publish. A connection joins
- * when it opens, and leaves when it is over. Who reads slowly holds nobody up: at most `maxPending` bytes wait for it, and
+ * when it opens, and leaves when it is over. A slow reader holds nobody up: at most `maxPending` bytes wait for it, and
  * then `onSlow` decides. A room works across `workers`, and with `via` across machines.
  *
  * @throws InvalidOptionError for an option that does not exist or a value that is not allowed.

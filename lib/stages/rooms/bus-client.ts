@@ -71,7 +71,7 @@ export function readBusAddress(kind: UrlKind, url: string, options: BusServerOpt
   }
 }
 
-/** Takes what is no percent escape as it stands. */
+/** Decodes percent escapes; a text with a wrong one stays as it is. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text)

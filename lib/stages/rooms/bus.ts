@@ -6,6 +6,9 @@ export interface BusEvents {
   readonly lose: (count: number) => void
 }
 
+/** How many characters of messages may wait for the server, or the primary, to take them before more are lost. */
+export const MAX_WAITING = 1_048_576
+
 /** A hub's connection to its bus. None of its functions throws, or waits. */
 export interface BusConnection {
   /**

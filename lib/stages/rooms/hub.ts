@@ -41,7 +41,7 @@ export const MISSED = callback<(count: number) => unknown>({
 export const HISTORY = integer({
   default: 0,
   maximum: 100_000,
-  help: 'how many of the last items who joins is sent first',
+  help: 'how many of the last items a subscriber is sent when it joins',
 })
 
 /** A bus, by its URL or as an object. */
@@ -87,7 +87,7 @@ export interface SubscriberOptions<T> {
 
 /** The stage of a hub or a topic. */
 export interface BroadcastOptions<T> extends SubscriberOptions<T> {
-  /** Whether who publishes gets the item too. @default false */
+  /** Whether the publisher gets the item too. @default false */
   readonly echo?: boolean
 }
 
@@ -124,7 +124,7 @@ export interface Hub<T> extends Topic<T> {
   readonly topic: (name: string) => Topic<T>
   /** The names of the topics that have subscribers in this process. */
   readonly topics: readonly string[]
-  /** How many of the last items who joins is sent first. It may be changed. */
+  /** How many of the last items a subscriber is sent when it joins. It may be changed. */
   history: number
   /** How many items subscribers have missed, and could not be sent to the bus. */
   readonly losses: number
@@ -183,11 +183,11 @@ class LocalHub<T> implements Hub<T> {
   /** Undefined where there is none, and after `close()`. */
   #bus: Bus | undefined
   #connection: BusConnection | undefined
-  /** Stands for this process in messages. */
+  /** The name of this process in messages. */
   readonly #origin = randomUUID()
   /** How many messages were published to each channel. */
   readonly #sequences = new Map<string, number>()
-  /** An item that was published, from which the default of `missed` sees the kind. */
+  /** An item that was published: the default of `missed` makes its notice of the same kind. */
   #sample: unknown
 
   constructor(options: HubOptions<T>) {
@@ -205,7 +205,7 @@ class LocalHub<T> implements Hub<T> {
     this.#bus = busOf(options.via)
     // The room of the hub itself stays.
     this.#rooms.set('', new Room())
-    // Who joins first gets the history of the other workers, too.
+    // The first to join gets the history of the other workers, too.
     if (options.via === undefined && this.#bus !== undefined) this.#connect(this.#bus)
   }
 

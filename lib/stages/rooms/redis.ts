@@ -14,7 +14,7 @@ import {
 } from './bus-client.js'
 import { type OpenClient, remoteBus } from './remote-bus.js'
 
-/** Stands before each channel, which all databases of a server share with all its users. */
+/** The prefix of each channel: all databases and all users of a server share its channels. */
 const PREFIX = 'bywash:'
 
 /** The part of a client of `ioredis` that a bus uses. */

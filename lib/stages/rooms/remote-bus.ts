@@ -1,9 +1,6 @@
 import { type Clock, systemClock, type Timer, unref } from '../../clock.js'
-import type { Bus, BusConnection, BusEvents } from './bus.js'
+import { type Bus, type BusConnection, type BusEvents, MAX_WAITING } from './bus.js'
 import { answersInTime, NO_ANSWER } from './bus-client.js'
-
-/** How many characters of messages may wait for the server to confirm them before more are lost. */
-const MAX_WAITING = 1_048_576
 
 /** The shortest and the longest time between two attempts to connect; each is shortened by up to a half at random. */
 const MIN_DELAY_MS = 200

@@ -1,7 +1,5 @@
+import { ITEM_BYTES } from '../../kind.js'
 import type { Encoded, HoldingController } from '../../stage.js'
-
-/** The memory that an item takes beside its bytes or characters. */
-const ITEM_BYTES = 128
 
 /**
  * An item for many connections, and its bytes, which are made once for all connections of a list.

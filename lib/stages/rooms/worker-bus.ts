@@ -1,8 +1,5 @@
 import type { EventEmitter } from 'node:events'
-import type { Bus, BusEvents } from './bus.js'
-
-/** How many characters of messages may wait for the primary before more are lost. */
-const MAX_WAITING = 1_048_576
+import { type Bus, type BusEvents, MAX_WAITING } from './bus.js'
 
 /** The part of `process` that a worker needs to exchange messages with its primary. */
 interface IpcProcess extends Pick<EventEmitter, 'on' | 'off'> {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { pagePolicy } from '../../net/page-policy.js'
 import { SCRIPT } from './script.js'
 import { STYLE } from './style.js'
 
@@ -37,7 +37,7 @@ export const PAGE = `<!doctype html>
 <section id="verdict" aria-label="Verdict"><span></span><strong></strong><ul></ul></section>
 <section aria-label="Numbers"><dl id="numbers"></dl></section>
 <section aria-labelledby="stages-title"><h2 id="stages-title">Pipeline: where the time goes</h2><ol id="stages"></ol>
-<p class="legend"><span><i class="busy"></i>busy: works</span><span><i class="blocked"></i>blocked: waits for who is behind it</span><span><i class="starved"></i>starved: waits for input</span></p></section>
+<p class="legend"><span><i class="busy"></i>busy: works</span><span><i class="blocked"></i>blocked: waits for what is behind it</span><span><i class="starved"></i>starved: waits for input</span></p></section>
 <div id="curves">${curve('bytes', 'Bytes in a second')}${curve('open', 'Open connections')}${curve('late', 'Time of an item, and of the event loop')}</div>
 <section aria-labelledby="connections-title"><div class="bar-title"><h2 id="connections-title">Connections that hurt</h2><button id="slowest">wait longest</button><button id="largest">hold most</button></div>
 ${table('connections', ['*number', '*address', '*waits for', 'for', 'unread', 'held', 'in', 'out', 'age'], true)}<span id="no-connections" class="muted">None waits for anything but its client.</span></section>
@@ -55,18 +55,5 @@ ${table('connections', ['*number', '*address', '*waits for', 'for', 'unread', 'h
 </html>
 `
 
-/** Nothing runs on the page, and nothing is loaded, but what stands in it, and uPlot. */
-export const PAGE_POLICY = [
-  "default-src 'none'",
-  `script-src 'self' ${hashOf(SCRIPT)}`,
-  `style-src 'self' ${hashOf(STYLE)}`,
-  'img-src data:',
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ')
-
-function hashOf(text: string): string {
-  return `'sha256-${createHash('sha256').update(text).digest('base64')}'`
-}
+/** The policy of the page, beside which uPlot is served. */
+export const PAGE_POLICY = pagePolicy(SCRIPT, STYLE, ["'self'"])

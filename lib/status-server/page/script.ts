@@ -63,7 +63,7 @@ function perSecond(windows, pick, observedFor) {
 const rate = (value, word) => value === undefined ? '–' : word(value >= 10 ? Math.round(value) : Math.round(value * 10) / 10) + '/s'
 const small = value => value < 10 && value % 1 ? value.toFixed(1) : number(value)
 
-// Is it well?
+// The verdict: whether the server is well
 
 const OWN_FAULTS = ['stage-error', 'worker-died']
 const FAILURES = [...OWN_FAULTS, 'upstream-error', 'exec-error', 'slow-consumer', 'drain-timeout', 'frame-timeout', 'frame-too-long', 'invalid-frame', 'invalid-utf8', 'half-close-timeout', 'refused']

@@ -6,11 +6,11 @@ import { main } from '../../../lib/cli/main.js'
 import { lines, listen, pipeline, serveStatus, toLines } from '../../../lib/index.js'
 import { fakeClock } from '../../../lib/testing/index.js'
 import { socketFolder } from '../../socket-folder.js'
+import { firstStatus, sampleConnection, sampleStatus } from '../../status/sample-status.js'
 import { connectTcp } from '../../tcp-client.js'
 import { FakeIo } from '../fake-io.js'
 import { inTerminal, NO_TERMINAL } from '../pseudo-terminal.js'
 import { runCommand } from '../run-command.js'
-import { connection, firstStatus, sampleStatus } from '../watching/sample.js'
 import { httpServer, statusServer } from '../watching/status-server.js'
 
 const BYWASH = `'${process.execPath}' '${resolve('dist/cli/bin.js')}'`
@@ -52,11 +52,11 @@ t.test('no terminal: a snapshot as text, in plain characters and 80 columns', as
   t.strictSame([exitCode, logged], [0, ''])
   t.match(
     printed,
-    /^127\.0\.0\.1:7000 {2}1,393 open of 10k\nin 1\.2 MiB\/s {2}out 2\.5 MiB\/s {2}12\.3k reads\/s\n/,
+    /^127\.0\.0\.1:7000 {2}1,307 open of 10k, 2 in their handshake\nin 39\.1 KiB\/s {2}out 40 KiB\/s {2}333 reads\/s\n/,
   )
   t.match(printed, "\n! stage 'lookup' is busy 93 % of the time\n")
-  t.match(printed, /\nlookup +█{10,}· +93 % +12\.3k +4 µs +12\.5 ms +-\n/)
-  t.match(printed, /\n#42 10\.0\.0\.7:50042 +1\.5 MiB +14 s {2}the clients do not read\n#7 /)
+  t.match(printed, /\nlookup +█{10,}· +93 % +1,000 +8\.2 ms +65 ms +2\.5 KiB\n/)
+  t.match(printed, /\n#42 10\.0\.0\.42:40042 +896 KiB +41 s {2}the client does not read\n#7 /)
   t.ok(printed.split('\n').every(line => line.length <= 80))
   t.notMatch(printed, '\u001b')
   t.strictSame(requests, [{ url: '/status', authorization: undefined }])
@@ -247,7 +247,14 @@ t.test('on a terminal it draws anew each second, and q brings back what was ther
 })
 
 t.test('keys sort, filter, pause and choose a listener', async t => {
-  let statuses = [sampleStatus(), sampleStatus({ name: 'second', slowest: [connection(1)], largest: [] })]
+  const slow = sampleConnection(42, { waitedFor: 14_000, pendingBytes: 1_572_864 })
+  let statuses = [
+    sampleStatus({
+      slowest: [slow, sampleConnection(7)],
+      largest: [slow, sampleConnection(8, { heldBytes: 2_097_152 })],
+    }),
+    sampleStatus({ name: 'second', slowest: [sampleConnection(1)], largest: [] }),
+  ]
   const { address } = await statusServer(t, () => statuses)
   const { io, clock, shows, type } = terminalIo()
   const exited = main(['top', address], io)
@@ -257,7 +264,7 @@ t.test('keys sort, filter, pause and choose a listener', async t => {
   for (const [sort, ids] of [
     ['held', ['#8', '#42', '#7']],
     ['traffic', ['#42', '#8', '#7']],
-    ['age', ['#42', '#7', '#8']],
+    ['age', ['#42', '#8', '#7']],
     ['wait', ['#42', '#7', '#8']],
   ] as const) {
     type('s')
@@ -267,12 +274,12 @@ t.test('keys sort, filter, pause and choose a listener', async t => {
   }
   type('/')
   await shows('filter: _')
-  type('500423\u007fé')
-  await shows('filter: 50042_')
+  type('400423\u007fé')
+  await shows('filter: 40042_')
   t.strictSame(order(), ['#42'])
   type('\r')
   await shows('tab next')
-  t.ok(screen(io).some(line => line.includes("by wait, with '50042'")))
+  t.ok(screen(io).some(line => line.includes("by wait, with '40042'")))
   type('\u001b')
   await shows('tab next')
   t.equal(order().length, 3, 'Escape shows all again')
@@ -358,7 +365,7 @@ t.test('what clients send is escaped', async t => {
     sampleStatus({
       name: evil,
       culprit,
-      slowest: [connection(1, { address: evil, waitsFor: culprit })],
+      slowest: [sampleConnection(1, { address: evil, waitsFor: culprit })],
       hubs: [{ ...firstStatus().hubs[0]!, name: evil }],
       upstreams: [{ ...firstStatus().upstreams[0]!, address: evil }],
       workers: [{ ...firstStatus().workers[0]!, culprit }],

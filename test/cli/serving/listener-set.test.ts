@@ -36,7 +36,7 @@ function start(t: Test) {
   const set = new ListenerSet(() => ({}))
   t.teardown(() => set.close({ timeout: 0 }))
   const apply = async (...listeners: (readonly [string, string, string])[]) =>
-    set.apply(await entries(...listeners))
+    set.apply(await entries(...listeners), '')
   return { set, apply }
 }
 
@@ -129,18 +129,19 @@ t.test(
   "options and pipeline change while the address stays bound, also one of the system's choice",
   async t => {
     const { apply } = start(t)
-    const [line] = await apply(['a', 'port: 0, maxConnections: 2', UPPER])
+    const [line] = await apply(['a', 'port: 0, maxConnections: 3', UPPER])
     const port = portIn(line)
     const { say } = await talking(t, port)
-    t.strictSame(await apply(['a', 'port: 0, maxConnections: 1', LOWER]), [
+    t.strictSame(await apply(['a', 'port: 0, maxConnections: 2', LOWER]), [
       'a: new options; 1 open connection finishes with the old ones',
     ])
     const next = await talking(t, port)
     t.equal(await next.say('New'), 'new\n')
     t.equal(await say('Old'), 'OLD\n')
-    t.equal(String(await (await connectTcp(t, port)).receive()), 'error: too many connections\n')
-    t.strictSame(await apply(['a', 'port: 0, maxConnections: 2', LOWER]), [
-      'a: new options; 1 open connection finishes with the old ones',
+    const third = await connectTcp(t, port)
+    t.equal(String(await third.receive()), 'error: too many connections\n', 'older ones count too')
+    t.strictSame(await apply(['a', 'port: 0, maxConnections: 3', LOWER]), [
+      'a: new options; 2 open connections finish with the old ones',
     ])
     t.equal(await answer(t, port), 'hi\n')
   },
@@ -153,7 +154,8 @@ t.test('connections go on being numbered when options change', async t => {
   }))
   t.teardown(() => set.close({ timeout: 0 }))
   const [entry] = await entries(['a', 'port: 0', 'echo'])
-  const apply = (idleTimeout: number) => set.apply([{ ...entry!, listen: { ...entry!.listen, idleTimeout } }])
+  const apply = (idleTimeout: number) =>
+    set.apply([{ ...entry!, listen: { ...entry!.listen, idleTimeout } }], '')
   const port = portIn((await apply(1000))[0])
   await answer(t, port)
   await apply(2000)
@@ -288,7 +290,7 @@ t.test(
       await client.send('unfinished')
     }
     await apply(['b', 'port: 0, idleTimeout: 1h', UPPER])
-    const applied = set.apply(await entries(['c', 'port: 0', UPPER]))
+    const applied = set.apply(await entries(['c', 'port: 0', UPPER]), '')
     const closed = set.close({ timeout: 0 })
     t.match(await applied, [/^c: listening on /, /^b: no longer on /])
     t.strictSame(await closed, { forced: 2 })

@@ -23,7 +23,7 @@ function start(t: Test) {
         { environment: {}, folder, readsCertificates: true },
       )
       if (configuration === undefined) throw new Error(JSON.stringify(problems))
-      return set.apply(configuration.listeners)
+      return set.apply(configuration.listeners, '')
     },
     install(name: string) {
       copyFileSync(pathOf(name), `${folder}/cert.pem`)

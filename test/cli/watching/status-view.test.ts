@@ -6,7 +6,7 @@ import { isStatus, versionOf } from '../../../lib/cli/watching/status-shape.js'
 import { drawStatuses, SORTS } from '../../../lib/cli/watching/status-view.js'
 import { cutLine } from '../../../lib/cli/watching/styled-line.js'
 import { runs } from '../../runs.js'
-import { firstStatus, sampleStatus } from './sample.js'
+import { firstStatus, sampleStatus } from '../../status/sample-status.js'
 
 t.test('figures are short', async t => {
   t.strictSame([0, 999, 1234, 12_345, 123_456, 7e6, 5e15].map(count), [

@@ -361,3 +361,24 @@ t.test(
     )
   },
 )
+
+t.test('workers are the same for all listeners, and have to suit each of them', async t => {
+  const file = (workers: string, listen: string) =>
+    `workers: ${workers}\nlisteners: [{ name: a, listen: ${listen}, pipeline: echo }]`
+  for (const [workers, expected] of [
+    ['3', { count: 3 }],
+    ['auto', { count: 'auto' }],
+    ['"${COUNT}"', { count: 4 }],
+    ['{ count: 2, spread: primary }', { count: 2, spread: 'primary' }],
+  ] as const) {
+    const environment = { COUNT: '4' }
+    const { configuration } = await readConfiguration(file(workers, '{ port: 1 }'), {
+      environment,
+      folder: '/',
+    })
+    t.strictSame(configuration?.workers, expected)
+  }
+  t.match(await problemsOf(file('{ count: 2, spread: kernel }', '{ path: ./a.sock }')), [
+    /^1:10: 'workers': 'spread' is 'kernel', which .*; or leave 'spread' out/,
+  ])
+})

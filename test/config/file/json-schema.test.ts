@@ -32,6 +32,10 @@ const GOOD = [
   `status: 9000\n${FIRST_FILE}`,
   `status: ./s\n${FIRST_FILE}`,
   `status: { port: 9000, host: "::1" }\n${FIRST_FILE}`,
+  `workers: 2\n${FIRST_FILE}`,
+  `workers: auto\n${FIRST_FILE}`,
+  `workers: { count: 2, spread: primary }\n${FIRST_FILE}`,
+  `workers: { count: "${'$'}{COUNT:-auto}" }\n${FIRST_FILE}`,
   withListen('fd: 3'),
   withListen('fd: systemd:web'),
   withListen(

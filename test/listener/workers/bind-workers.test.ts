@@ -20,7 +20,7 @@ t.test('listeners of one program have the same number of workers', async t => {
     await said(t, 'differ'),
     'differ: listening\n' +
       "listen(): 'workers' is 2 here and 1 for another listener, but all listeners of a program share its workers; " +
-      'give them the same number.\n',
+      'give them the same.\n',
   )
 })
 

@@ -20,6 +20,7 @@ function pooled(count: number) {
   const used = new Map<number | undefined, number>()
   const pool = new WorkerPool({ count, clock, fork, cpuTime: pid => used.get(pid) ?? 0 })
   const ready: WorkerProcess[] = []
+  const followers: WorkerProcess[] = []
   const messages: WorkerMessage[] = []
   const gone: string[] = []
   const failures: WorkerError[] = []
@@ -27,13 +28,14 @@ function pooled(count: number) {
     name: 'a',
     isClosing: false as boolean,
     onReady: (worker: WorkerProcess) => void ready.push(worker),
+    onFollow: (worker: WorkerProcess) => void followers.push(worker),
     onMessage: (_: WorkerProcess, message: WorkerMessage) => void messages.push(message),
     onGone: (_: WorkerProcess, { message }: WorkerError) => void gone.push(message),
     onFailure: (error: WorkerError) => void failures.push(error),
   } satisfies PoolUser
   pool.add(user)
   const last = () => children.at(-1) as FakeWorker
-  return { clock, used, pool, user, children, last, ready, messages, gone, failures }
+  return { clock, used, pool, user, children, last, ready, followers, messages, gone, failures }
 }
 
 t.test('a worker that dies has a successor at once, and later ones wait longer and longer', async t => {
@@ -163,6 +165,7 @@ t.test('a process that the system does not start counts as a try, and other erro
     name: 'b',
     isClosing: false,
     onReady: () => {},
+    onFollow: () => {},
     onMessage: () => {},
     onGone: (_, { message }) => failed.push(message),
     onFailure: () => {},
@@ -347,4 +350,22 @@ t.test('what a worker publishes to a room goes to the others, and is lost where 
   sent[0]?.()
   a.emit('message', message)
   t.equal(b.heard.length, 3)
+})
+
+t.test('a worker that opens what is defined for it is told of every listener, then and later', async t => {
+  const { pool, user, last, followers, ready } = pooled(1)
+  t.strictSame(pool.followers, [])
+  last().report({ bywash: 'follow' })
+  t.strictSame(followers, pool.followers)
+  t.equal(followers.length, 1)
+  pool.add({ ...user, name: 'b' })
+  t.equal(followers.length, 2)
+  last().report({ bywash: 'ready', listener: 'b' })
+  t.equal(ready.length, 1)
+  const heard = last().heard.length
+  last().report({ bywash: 'ready', listener: 'closed meanwhile' })
+  t.strictSame(last().heard.slice(heard), [
+    { bywash: 'close', listener: 'closed meanwhile', timeout: 0 },
+    { bywash: 'dismissed', listener: 'closed meanwhile' },
+  ])
 })

@@ -200,7 +200,10 @@ t.test('a worker ignores the signals of a terminal as long as it serves', async 
 
 t.test('suspend() and resume() are for the primary', async t => {
   const { acceptor } = joined()
-  t.throws(() => acceptor.suspend(), { code: 'ERR_BYWASH_BIND', message: /primary/ })
+  await acceptor.retire()
+  await acceptor.settled()
+  acceptor.change()
+  await t.rejects(acceptor.suspend(), { code: 'ERR_BYWASH_BIND', message: /primary/ })
   await t.rejects(acceptor.resume(), { code: 'ERR_BYWASH_BIND', message: /primary/ })
 })
 

@@ -25,9 +25,13 @@ function obey(text) {
     )
   }
   if (text === 'fill\n') {
-    // One object after the other: V8 ends the whole process where much is allocated at once, or a collection begins later.
+    // In steps: V8 ends the whole process where a single loop fills the heap.
     let leaked
-    for (;;) leaked = { leaked }
+    const fill = () => {
+      for (let count = 0; count < 10_000; count++) leaked = { leaked }
+      setImmediate(fill)
+    }
+    fill()
   }
   if (text === 'block\n') {
     say({ blocked: self })

@@ -12,7 +12,9 @@ interface NodeOptions {
 
 /** What a test asks of a server. */
 interface ServerOptions extends ListenOptions {
-  readonly workers: number | { readonly count: number; readonly spread: 'kernel' }
+  readonly workers:
+    | number
+    | { readonly count: number; readonly spread: 'kernel'; readonly maxHeapSize?: number }
   /** How many listeners there are. @default 1 */
   readonly listeners?: number
   /** All connections hear what one of them sends. */

@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import type { Socket } from 'node:net'
 import t from 'tap'
 import { connectionSettings } from '../../../lib/engine/connection-options.js'
@@ -24,6 +24,7 @@ const ADDRESS = { address: '127.0.0.1', family: 'IPv4', port: 1 }
 /** A socket, as far as the primary goes: it can be sent and destroyed. */
 class FakeSocket extends EventEmitter {
   readonly remoteAddress = '127.0.0.1'
+  readonly bytesRead = 0
   destroyed = false
   destroy(): void {
     this.destroyed = true
@@ -31,7 +32,7 @@ class FakeSocket extends EventEmitter {
 }
 
 /** A dispatcher whose workers are fakes. */
-function withFakeWorkers(options: ListenOptions = {}, count = 1) {
+function withFakeWorkers(options: ListenOptions = {}, count = 1, define?: () => unknown) {
   const clock = fakeClock()
   const outcomes: [number, Outcome][] = []
   const gone: [number, string][] = []
@@ -50,6 +51,7 @@ function withFakeWorkers(options: ListenOptions = {}, count = 1) {
     connections: connectionSettings('listen()', options),
     handshakes: settings.tls && new Handshakes('tls', settings.tls),
     upgrades: undefined,
+    workers: define && { define },
   }
   const name = takeName(settings.bind)
   const acceptor = {
@@ -63,7 +65,7 @@ function withFakeWorkers(options: ListenOptions = {}, count = 1) {
     return socket
   }
   const told = (child: FakeWorker | undefined) => child?.heard.map(({ bywash }) => bywash)
-  return { clock, dispatcher, children, serve, outcomes, gone, told, listener: name }
+  return { clock, dispatcher, children, serve, outcomes, gone, told, local, listener: name }
 }
 
 t.test('connections wait for a worker, and are handed over in their order', async t => {
@@ -121,7 +123,7 @@ t.test('a worker is told the ends of a connection and what came behind its PROXY
     [5, undefined],
   ] as const) {
     const handle = { reading: true, readStop: () => stopped.push(handle.reading) }
-    const socket = Object.assign(new FakeSocket(), { _handle: handle, _readableState: {} })
+    const socket = Object.assign(new FakeSocket(), { bytesRead: 1, _handle: handle, _readableState: {} })
     dispatcher.serve(socket as unknown as Socket, new Connection(id, ends, clock), head)
   }
   t.strictSame(worker.heard.slice(1), [
@@ -381,4 +383,56 @@ t.test('a tap is that of all workers, those that come later included', async t =
   two.report({ bywash: 'tapped', listener, tap: 1, event })
   t.equal(events.length, 1, 'what was under way is dropped')
   t.equal((await dispatcher.tap(tapSettings({ address: '127.0.0.1' }), () => {})).connections, 2)
+})
+
+t.test('workers are told what to make of a listener, and of its changes', async t => {
+  let definition = 1
+  const { dispatcher, children, told, local, listener } = withFakeWorkers({}, 3, () => definition)
+  const [one, two, three] = children as [FakeWorker, FakeWorker, FakeWorker]
+  for (const worker of [one, two]) worker.report({ bywash: 'follow' })
+  t.strictSame(one.heard, [{ bywash: 'define', listener, definition: 1 }])
+  definition = 2
+  const changed = dispatcher.change({ ...local, workers: undefined })
+  t.strictSame(two.heard.at(-1), { bywash: 'change', listener, definition: 2 })
+  three.report({ bywash: 'follow' })
+  t.strictSame(three.heard, [{ bywash: 'define', listener, definition: 2 }], 'it needs no change')
+  const warning = once(process, 'warning')
+  one.report({ bywash: 'changed', listener, error: 'no such stage' })
+  two.die(1)
+  await changed
+  t.match(await warning, [{ message: 'worker 1 serves as before the reload: no such stage' }])
+  const again = Promise.all([dispatcher.change(local), dispatcher.change(local)])
+  for (const worker of [one, three]) worker.report({ bywash: 'changed', listener, error: undefined })
+  await again
+  t.strictSame(told(three), ['define', 'change', 'change'])
+})
+
+t.test('workers that run the script are told of no definition', async t => {
+  const { dispatcher, children, local } = withFakeWorkers()
+  await dispatcher.change(local)
+  const [worker] = children as [FakeWorker]
+  worker.report({ bywash: 'follow' })
+  t.strictSame(worker.heard, [])
+  const changed = dispatcher.change(local)
+  worker.report({ bywash: 'changed', listener: dispatcher.name, error: undefined })
+  await changed
+})
+
+t.test('a primary knows when its last connection has ended', async t => {
+  const { dispatcher, children, serve, listener } = withFakeWorkers()
+  await dispatcher.empty()
+  const [worker] = children as [FakeWorker]
+  worker.report({ bywash: 'ready', listener })
+  for (const id of [1, 2]) serve(id)
+  let isEmpty = false
+  const emptied = dispatcher.empty().then(() => {
+    isEmpty = true
+  })
+  for (const id of [1, 2]) {
+    await new Promise(setImmediate)
+    t.equal(isEmpty, false)
+    worker.report({ bywash: 'taken', listener, id })
+    worker.report({ bywash: 'over', listener, id, reason: 'end' })
+  }
+  await emptied
 })

@@ -13,11 +13,18 @@ t.test('workers are a number, or an object with their number and who spreads the
   t.strictSame(workersSettings(fromEnvironment, PORT), { count: 3, spread: 'primary' })
   const all = { count: availableParallelism(), spread: 'kernel' }
   t.strictSame(workersSettings({ count: 'auto', spread: 'kernel' }, PORT, NEW), all)
+  const limited = { count: 2, spread: 'kernel', maxHeapSize: 536_870_912 } as const
+  t.strictSame(workersSettings(limited, PORT, NEW), limited)
   for (const [given, message] of [
     [{ count: 0 }, /listen\(\): workers: 'count' is a whole number, from 1 to 1024, or 'auto'; got 0/],
     [{ spread: 'kernel' }, /listen\(\): workers: 'count' is a whole number/],
     [{ count: 1, spread: 'both' }, /listen\(\): workers: 'spread' is one of "primary", "kernel"; got "both"/],
     [{ count: 1, size: 1 }, /no option 'size'/],
+    [{ count: 1, maxHeapSize: 1_048_576 }, /'maxHeapSize' is a whole number, from 16777216 to/],
+    [
+      { count: 1, maxHeapSize: 67_108_864 },
+      /'spread' is 'primary', which has processes: give 'spread' 'kernel', or start Node with --max-old-space-size/,
+    ],
   ] as const) {
     t.throws(() => workersSettings(given as never, PORT), { message })
   }

@@ -4,7 +4,8 @@ import { boundAddress } from '../../../address.js'
 import type { LinkEnd, OwnThread, ThreadData } from '../../../net/thread-link.js'
 import type { TcpAddress } from '../../address/listen-address.js'
 import { Listener } from '../../listener.js'
-import { LocalDispatcher, type LocalSettings } from '../../local-dispatcher.js'
+import { LocalDispatcher } from '../../local-dispatcher.js'
+import type { LocalSettings } from '../../local-settings.js'
 import { openServer } from '../../open-server.js'
 import { ServerAcceptor } from '../../server-acceptor.js'
 import { takeName } from '../listener-names.js'
@@ -20,8 +21,10 @@ import { ThreadAcceptor } from './thread-acceptor.js'
 import { ThreadDispatcher } from './thread-dispatcher.js'
 import { WorkerThread } from './worker-thread.js'
 
+const MIB = 1_048_576
+
 /** Starts the script again in a thread, as the worker of that number. */
-export function startThread(number: number): WorkerThread {
+export function startThread(number: number, maxHeapSize?: number): WorkerThread {
   const { port1, port2 } = new MessageChannel()
   const handled = new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT)
   const link: LinkEnd = { port: port2, handled }
@@ -31,6 +34,7 @@ export function startThread(number: number): WorkerThread {
     env: { ...process.env, [NUMBER_VARIABLE]: String(number) },
     workerData: { bywash },
     transferList: [port2],
+    ...(maxHeapSize !== undefined && { resourceLimits: { maxOldGenerationSizeMb: maxHeapSize / MIB } }),
   })
   return new WorkerThread(worker, { port: port1, handled })
 }
@@ -70,7 +74,7 @@ function close(server: Server): Promise<unknown> {
 /** Opens a listener in a thread, which has a listening socket of its own. */
 export async function bindThread(local: LocalSettings, { number, link }: OwnThread): Promise<Listener> {
   const { settings, connections } = local
-  const name = takeName(settings.bind)
+  const name = takeName(settings.bind, local.workers?.name)
   const { port, shared: memory, table: tableMemory, owner } = await join(name, link)
   const server = createServer({ allowHalfOpen: true })
   const bind = withReusePort({ ...(settings.bind as TcpAddress), port })

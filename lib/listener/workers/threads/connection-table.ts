@@ -86,7 +86,7 @@ export class ConnectionTable implements Tally {
   }
 
   /** Makes the memory for some connections. The system gives pages of it when they are first used. */
-  static allocate(connections: number): SharedArrayBuffer {
+  static allocate(connections = MAX_ENTRIES): SharedArrayBuffer {
     return new SharedArrayBuffer(COUNTERS * NUMBER_BYTES + Math.min(connections, MAX_ENTRIES) * ENTRY_BYTES)
   }
 

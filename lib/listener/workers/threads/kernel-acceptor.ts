@@ -15,8 +15,7 @@ export class KernelAcceptor implements Acceptor {
   constructor(address: AddressInfo, dispatcher: ThreadDispatcher, { promised }: ListenSettings) {
     this.address = address
     this.#dispatcher = dispatcher
-    const warning = OPEN_FILES.promise(this, promised)
-    if (warning !== undefined) process.emitWarning(`listen(): ${warning}`)
+    this.#promise(promised)
   }
 
   get refused(): number {
@@ -35,17 +34,34 @@ export class KernelAcceptor implements Acceptor {
     )
   }
 
-  suspend(): void {
-    this.#dispatcher.suspend()
+  suspend(): Promise<void> {
+    return this.#dispatcher.suspend()
   }
 
   async resume(): Promise<void> {
     if (!this.#isClosed) await this.#dispatcher.resume()
   }
 
+  change({ promised }: ListenSettings): void {
+    this.#promise(promised)
+  }
+
+  async retire(): Promise<void> {
+    this.#isClosed = true
+    OPEN_FILES.withdraw(this)
+    await this.#dispatcher.suspend()
+  }
+
+  async settled(): Promise<void> {}
+
   async close(served: Promise<number>): Promise<void> {
     this.#isClosed = true
     OPEN_FILES.withdraw(this)
     await served
+  }
+
+  #promise(connections: number): void {
+    const warning = OPEN_FILES.promise(this, connections)
+    if (warning !== undefined) process.emitWarning(`listen(): ${warning}`)
   }
 }

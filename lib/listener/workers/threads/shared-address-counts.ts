@@ -30,8 +30,8 @@ export class SharedAddressCounts implements AddressCounts {
     this.#owner = owner
   }
 
-  /** Makes the memory for some connections. */
-  static allocate(connections: number): SharedArrayBuffer {
+  /** Makes the memory for some connections, with a longest table unless they are fewer. */
+  static allocate(connections = MAX_ENTRIES): SharedArrayBuffer {
     const entries = Math.min(MAX_ENTRIES, 2 ** Math.ceil(Math.log2(4 * Math.max(connections, WINDOW))))
     const words = new Int32Array(new SharedArrayBuffer(4 * (HEAD + ENTRY * entries)))
     // A client that knew the seeds could find addresses that share a count.

@@ -19,35 +19,33 @@ interface SharedAdmissionSettings {
 
 /** Admission of a thread: limits and numbers are those of all threads of the listener. */
 export class SharedAdmission extends Admission {
-  readonly #maxConnections: number
   readonly #shared: SharedListener
   readonly #table: ConnectionTable
-  readonly #keepsAddresses: boolean
+  readonly #tells: boolean
   /** The place in the table of each connection that has one, by its id. */
   readonly #places = new Map<number, number>()
 
   constructor({ rules, shared, table, owner, tells }: SharedAdmissionSettings) {
-    const { addresses } = shared.memory
-    super(rules, addresses && new SharedAddressCounts(addresses, owner))
-    this.#maxConnections = rules.maxConnections
+    super(rules, new SharedAddressCounts(shared.memory.addresses, owner))
     this.#shared = shared
     this.#table = table
-    this.#keepsAddresses = tells || addresses !== undefined
+    this.#tells = tells
   }
 
   override enter(_open: number, hasRoom = true): RefusedError | undefined {
     // The threads share the descriptors of the process.
     const limit = hasRoom ? OPEN_FILES.capacity : 0
-    if (this.#shared.enter(Math.min(this.#maxConnections, limit), this.#table)) return undefined
-    return limit < this.#maxConnections ? noDescriptor() : tooManyConnections(this.#maxConnections)
+    const { maxConnections } = this
+    if (this.#shared.enter(Math.min(maxConnections, limit), this.#table)) return undefined
+    return limit < maxConnections ? noDescriptor() : tooManyConnections(maxConnections)
   }
 
   override leave(): void {
     this.#shared.leave(this.#table)
   }
 
-  override connect(ends: Endpoints, clock: Clock): Connection {
-    const { remoteAddress, remotePort } = this.#keepsAddresses ? ends : {}
+  protected override number(ends: Endpoints, clock: Clock): Connection {
+    const { remoteAddress, remotePort } = this.#tells || this.limitsAddresses ? ends : {}
     const place = this.#table.take(this.#shared.ids, { openedAt: Date.now(), remoteAddress, remotePort })
     const id = place === -1 ? this.#shared.nextId() : this.#table.idAt(place)
     if (place !== -1) this.#places.set(id, place)

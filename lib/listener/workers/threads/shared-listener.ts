@@ -9,8 +9,8 @@ export interface SharedMemory {
   readonly numbers: SharedArrayBuffer
   /** How many connections are open. */
   readonly open: SharedArrayBuffer
-  /** The connections of each address; only where they are limited. */
-  readonly addresses: SharedArrayBuffer | undefined
+  /** The connections of each address. The system gives pages of it when they are first used. */
+  readonly addresses: SharedArrayBuffer
 }
 
 /** The answer to a thread that has asked for a listener. */
@@ -47,13 +47,13 @@ export class SharedListener {
   }
 
   /** Makes the counts of a listener, in its primary. */
-  static make(maxConnections: number, limitsAddresses: boolean): SharedListener {
+  static make(): SharedListener {
     ids ??= counterFromOne()
     return new SharedListener({
       ids,
       numbers: counterFromOne(),
       open: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
-      addresses: limitsAddresses ? SharedAddressCounts.allocate(maxConnections) : undefined,
+      addresses: SharedAddressCounts.allocate(),
     })
   }
 

@@ -1,8 +1,10 @@
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { ConnectionSettings } from '../../../engine/connection-options.js'
 import type { ThreadLink } from '../../../net/thread-link.js'
 import type { Acceptor } from '../../acceptor.js'
 import type { Dispatcher } from '../../dispatcher.js'
+import type { ListenSettings } from '../../listen-options.js'
 import type { ServerAcceptor } from '../../server-acceptor.js'
 import type { PrimaryMessage } from '../messages.js'
 import type { PrimaryAcceptor } from '../primary-acceptor.js'
@@ -47,12 +49,24 @@ export class ThreadAcceptor implements Acceptor {
     this.#server.take(duplex)
   }
 
-  suspend(): void {
-    this.#primary.suspend()
+  suspend(): Promise<void> {
+    return this.#primary.suspend()
   }
 
   resume(): Promise<void> {
     return this.#primary.resume()
+  }
+
+  change(settings: ListenSettings, connections: ConnectionSettings): void {
+    this.#server.change(settings, connections)
+  }
+
+  retire(): Promise<void> {
+    return this.#server.retire()
+  }
+
+  settled(): Promise<void> {
+    return this.#server.settled()
   }
 
   async close(served: Promise<number>): Promise<void> {
@@ -61,8 +75,13 @@ export class ThreadAcceptor implements Acceptor {
   }
 
   readonly #onMessage = (message: PrimaryMessage) => {
-    if (message.bywash === 'suspend' && message.listener === this.#name) this.#server.suspend()
+    if (message.bywash === 'suspend' && message.listener === this.#name) void this.#suspend()
     if (message.bywash === 'resume' && message.listener === this.#name) void this.#resume()
+  }
+
+  async #suspend(): Promise<void> {
+    await this.#server.suspend()
+    this.#link.send({ bywash: 'suspended', listener: this.#name }, undefined, undefined, () => {})
   }
 
   async #resume(): Promise<void> {

@@ -4,7 +4,8 @@ import { BindError, InvalidOptionError, type WorkerError } from '../../../errors
 import { Book } from '../../../status/book.js'
 import { addUp, LocalTally } from '../../../status/tally.js'
 import { plainAddress } from '../../address/address-list.js'
-import type { LocalSettings } from '../../local-dispatcher.js'
+import type { LocalSettings } from '../../local-settings.js'
+import { WorkerAnswers } from '../answers.js'
 import type { WorkerListenerMessage } from '../messages.js'
 import type { WorkerPool } from '../pool.js'
 import { PrimaryDispatcher } from '../primary-dispatcher.js'
@@ -12,6 +13,9 @@ import type { WorkerProcess } from '../worker-process.js'
 import { ConnectionTable } from './connection-table.js'
 import { SharedAddressCounts } from './shared-address-counts.js'
 import { SharedListener } from './shared-listener.js'
+
+/** The interval at which a listener that only waits for its last connection looks whether that has ended. */
+const EMPTY_INTERVAL_MS = 100
 
 /** The facts that the primary knows of a thread. */
 interface KnownThread {
@@ -54,21 +58,19 @@ export class ThreadDispatcher extends PrimaryDispatcher {
   #awaited: number
   #lastOwner = 0
   #isSuspended = false
-  /** Those that have not said yet that they accept again. */
-  readonly #resuming = new Set<WorkerProcess>()
-  #resumed: { readonly resolve: () => void; readonly reject: (error: BindError) => void } | undefined
+  readonly #suspended = new WorkerAnswers()
+  readonly #resumed = new WorkerAnswers()
+  /** The first error of a thread that could not accept again. */
+  #resumeError: string | undefined
 
   constructor(name: string, pool: WorkerPool, local: LocalSettings, address: AddressInfo) {
     super(name, pool, local, address)
-    const { clock, observe, admission } = local.settings
+    const { clock, observe } = local.settings
     this.#tally = new TallyOfThreads(() => [...this.#threads.values()].map(({ table }) => table))
     this.book = new Book(clock, observe, () => [], this.#tally)
     this.book.serve(local.plan.listed)
     this.#port = address.port
-    this.#shared = SharedListener.make(
-      admission.maxConnections,
-      admission.maxConnectionsPerAddress !== Infinity,
-    )
+    this.#shared = SharedListener.make()
     this.#awaited = pool.count
     this.complete = new Promise(resolve => {
       this.#resolveComplete = resolve
@@ -97,27 +99,31 @@ export class ThreadDispatcher extends PrimaryDispatcher {
     throw new InvalidOptionError('serve(): the threads of this listener accept its connections themselves.')
   }
 
-  suspend(): void {
+  /** Resolves when no thread accepts any more. */
+  async suspend(): Promise<void> {
     this.#isSuspended = true
-    this.pool.broadcast(this.name, { bywash: 'suspend', listener: this.name })
+    await this.#suspended.ask(this.pool.workersOf(this.name), { bywash: 'suspend', listener: this.name })
   }
 
   /** Resolves when all threads accept again. */
   async resume(): Promise<void> {
     this.#isSuspended = false
-    const threads = this.pool.workersOf(this.name)
-    for (const worker of threads) this.#resuming.add(worker)
-    const resumed = new Promise<void>((resolve, reject) => {
-      this.#resumed = { resolve, reject }
-    })
-    this.pool.broadcast(this.name, { bywash: 'resume', listener: this.name })
-    this.#resumeWithout(undefined)
-    await resumed
+    this.#resumeError = undefined
+    await this.#resumed.ask(this.pool.workersOf(this.name), { bywash: 'resume', listener: this.name })
+    if (this.#resumeError !== undefined) throw new BindError(this.#resumeError)
+  }
+
+  /** Looks now and then: no thread says that its last connection has ended, since only this asks. */
+  async empty(): Promise<void> {
+    const { clock } = this.local.settings
+    while (this.connections > 0)
+      await new Promise(resolve => clock.setTimeout(() => resolve(undefined), EMPTY_INTERVAL_MS))
   }
 
   override onMessage(worker: WorkerProcess, message: WorkerListenerMessage): void {
     if (message.bywash === 'join') this.#join(worker)
-    else if (message.bywash === 'resumed') this.#resumeWithout(worker, message.error)
+    else if (message.bywash === 'suspended') this.#suspended.goOnWithout(worker)
+    else if (message.bywash === 'resumed') this.#onResumed(worker, message.error)
     else super.onMessage(worker, message)
   }
 
@@ -135,19 +141,20 @@ export class ThreadDispatcher extends PrimaryDispatcher {
 
   protected onLost(worker: WorkerProcess, error: WorkerError): void {
     this.#awaitOneLess()
-    this.#resumeWithout(worker)
+    this.#suspended.goOnWithout(worker)
+    this.#resumed.goOnWithout(worker)
     const thread = this.#threads.get(worker)
     if (thread === undefined) return
     const { table, owner } = thread
     this.#threads.delete(worker)
     this.#shared.forget(table)
     this.#tally.add(table)
-    const { addresses } = this.#shared.memory
-    const counts = addresses && new SharedAddressCounts(addresses, owner)
-    counts?.unlock(owner)
-    const { clock } = this.local.settings
+    const counts = new SharedAddressCounts(this.#shared.memory.addresses, owner)
+    counts.unlock(owner)
+    const { clock, admission } = this.local.settings
+    const isCounted = admission.maxConnectionsPerAddress !== Infinity
     for (const { id, openedAt, remoteAddress, remotePort } of table.entries()) {
-      if (remoteAddress !== undefined) counts?.release(plainAddress(remoteAddress))
+      if (isCounted && remoteAddress !== undefined) counts.release(plainAddress(remoteAddress))
       this.#tally.end('worker-died')
       const connection = new Connection(id, { remoteAddress, remotePort }, clock)
       this.tellLost(connection, 'worker-died', Date.now() - openedAt, error)
@@ -165,15 +172,14 @@ export class ThreadDispatcher extends PrimaryDispatcher {
   /** Tells a thread what it needs to open its server. */
   #join(worker: WorkerProcess): void {
     const owner = ++this.#lastOwner
-    const memory = ConnectionTable.allocate(this.local.settings.admission.maxConnections)
+    const memory = ConnectionTable.allocate()
     this.#threads.set(worker, { table: new ConnectionTable(memory), owner })
     const place = { port: this.#port, shared: this.#shared.memory, table: memory, owner }
     worker.send({ bywash: 'place', listener: this.name, place })
   }
 
-  #resumeWithout(worker: WorkerProcess | undefined, error?: string): void {
-    if (worker !== undefined) this.#resuming.delete(worker)
-    if (error !== undefined) this.#resumed?.reject(new BindError(error))
-    if (this.#resuming.size === 0) this.#resumed?.resolve()
+  #onResumed(worker: WorkerProcess, error: string | undefined): void {
+    this.#resumeError ??= error
+    this.#resumed.goOnWithout(worker)
   }
 }

@@ -127,7 +127,7 @@ t.test('a thread that has died with the lock of the addresses keeps nobody out',
 /** The admissions of two threads of one listener. */
 function admissions(maxConnections: number, perAddress = Infinity) {
   const rules = { maxConnections, maxConnectionsPerAddress: perAddress, allow: undefined, deny: undefined }
-  const shared = SharedListener.make(maxConnections, perAddress !== Infinity)
+  const shared = SharedListener.make()
   const tables = [1, 2].map(() => new ConnectionTable(ConnectionTable.allocate(maxConnections)))
   const threads = tables.map(
     (table, index) =>

@@ -14,17 +14,15 @@ const skip = NEWER_NODE === undefined && WITHOUT_NEWER_NODE
 
 interface ServerOptions extends ListenOptions {
   readonly count?: number
+  readonly maxHeapSize?: number
   readonly room?: boolean
   readonly fakeTime?: boolean
   readonly listeners?: number
 }
 
-function spawnThreads(t: Test, { count = 2, ...options }: ServerOptions = {}, execArgv: string[] = []) {
-  return spawnServer(
-    t,
-    { ...options, workers: { count, spread: 'kernel' } },
-    { ...(NEWER_NODE && { execPath: NEWER_NODE }), execArgv },
-  )
+function spawnThreads(t: Test, { count = 2, maxHeapSize, ...options }: ServerOptions = {}) {
+  const workers = { count, spread: 'kernel', ...(maxHeapSize && { maxHeapSize }) } as const
+  return spawnServer(t, { ...options, workers }, NEWER_NODE === undefined ? {} : { execPath: NEWER_NODE })
 }
 
 interface Served {
@@ -120,15 +118,22 @@ t.test(
   },
 )
 
-t.test('a thread whose heap is full is replaced', { skip }, async t => {
-  const server = await spawnThreads(t, { count: 1 }, ['--max-old-space-size=48'])
-  const { client } = await come(t, server)
-  await client.send('fill\n')
-  const [died] = await server.heard(({ outcome }) => outcome === 'worker-died')
-  t.match(died, { id: 1, error: /^worker 1 \(thread \d+\) ran out of memory: its heap was full$/ })
-  await server.heard(({ worker = 0 }) => worker > 0, 2)
-  const next = await come(t, server)
-  t.equal(next.id, 2)
+t.test('a thread whose heap is full is replaced, and the others go on', { skip }, async t => {
+  const server = await spawnThreads(t, { maxHeapSize: 33_554_432 })
+  const all = await comeToEach(t, server)
+  const [victim, bystander] = firstOfEach(all)
+  const lost = all.filter(({ pid }) => pid === victim.pid)
+  await victim.client.send('fill\n')
+  const died = await server.heard(({ outcome }) => outcome === 'worker-died', lost.length)
+  t.strictSame(
+    died.map(({ id = 0 }) => id).sort((one, other) => one - other),
+    lost.map(({ id }) => id),
+  )
+  t.match(died[0], { error: /^worker \d \(thread \d+\) ran out of memory: its heap was full$/ })
+  await server.heard(({ worker = 0 }) => worker > 0, 3)
+  await bystander.client.send('still here\n')
+  t.equal(String(await bystander.client.receive('\n')), 'still here\n')
+  t.equal((await come(t, server)).id, all.length + 1)
 })
 
 t.test('a thread that hangs is terminated, and replaced', { skip }, async t => {
