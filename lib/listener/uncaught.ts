@@ -1,4 +1,5 @@
 import { triggerAsyncId } from 'node:async_hooks'
+import { inspect } from 'node:util'
 import { isThenable } from '../kind.js'
 
 /** Policies for an uncaught error that belongs to no connection: make it a warning, or drain and exit. */
@@ -65,9 +66,16 @@ async function exit(error: unknown, exiting: readonly UncaughtOwner[]): Promise<
     return
   }
   isExiting = true
+  // A worker may be ended by its primary while it drains, and the error must not be lost with it.
+  const onExit = () => {
+    process.stderr.write(`${inspect(error)}\n`)
+    process.exitCode = 1
+  }
+  process.once('exit', onExit)
   await Promise.allSettled(exiting.map(owner => owner.close()))
   process.off('uncaughtException', onUncaught)
   setImmediate(() => {
+    process.off('exit', onExit)
     throw error
   })
 }

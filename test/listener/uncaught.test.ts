@@ -6,7 +6,7 @@ import type { PlanMode } from '../../lib/index.js'
 import type { UncaughtPolicy } from '../../lib/listener/uncaught.js'
 import { PLANS } from '../plans.js'
 import { SCRIPT_FLAGS, scriptPath } from '../script-path.js'
-import { connectTcp } from '../tcp-client.js'
+import { connectTcp, isBound } from '../tcp-client.js'
 
 interface Served {
   readonly policy?: UncaughtPolicy | 'function' | 'rejecting'
@@ -48,6 +48,7 @@ async function serve(t: Test, { policy = 'exit', plan = 'fused', handles = false
   const port = Number(await hears(/^\d+$/))
   return {
     child,
+    port,
     said,
     hears,
     printed,
@@ -117,6 +118,23 @@ t.test('exit: what belongs to no connection is printed when those that are open 
   t.strictSame(await exited, [1, null])
   t.match(await printed, /Error: boom\n.*at /)
 })
+
+t.test(
+  'exit: it is printed, too, when the process is ended before those that are open are answered',
+  async t => {
+    const { child, port, printed, client } = await serve(t, { policy: 'exit' })
+    const busy = await client()
+    await busy.send('hel')
+    child.send('timer')
+    // It is draining when it accepts no more.
+    while (await isBound(port)) {}
+    const ended = once(child, 'exit')
+    child.disconnect()
+    t.strictSame(await ended, [1, null])
+    t.match(await printed, /Error: boom\n.*at /)
+    busy.reset()
+  },
+)
 
 t.test('a function gets what belongs to no connection, and the service goes on', async t => {
   const { child, hears, exited, client } = await serve(t, { policy: 'function' })

@@ -20,6 +20,9 @@ import type { WorkerProcess } from './worker-process.js'
 import { WorkerStatuses } from './worker-statuses.js'
 import { WorkerTaps } from './worker-taps.js'
 
+/** The time that workers have to change a listener, before the others go on without their answer. */
+const CHANGE_MS = 5_000
+
 /** Dispatcher of the primary: its connections are served by workers, however they come to them. */
 export abstract class PrimaryDispatcher implements Dispatcher, PoolUser {
   readonly name: string
@@ -101,7 +104,15 @@ export abstract class PrimaryDispatcher implements Dispatcher, PoolUser {
     this.book.change(local.settings.observe)
     this.book.serve(local.plan.listed)
     const { definition } = this
-    await this.#changes.ask(this.pool.followers, { bywash: 'change', listener: this.name, definition })
+    const { followers } = this.pool
+    const limit = { clock: local.settings.clock, ms: CHANGE_MS }
+    await this.#changes.ask(followers, { bywash: 'change', listener: this.name, definition }, limit)
+    for (const worker of followers) {
+      if (this.#changes.isAwaited(worker))
+        process.emitWarning(
+          `worker ${worker.number} is busy, and serves as before the reload until it is not`,
+        )
+    }
   }
 
   abstract empty(): Promise<void>

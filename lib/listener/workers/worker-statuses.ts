@@ -69,9 +69,8 @@ export class WorkerStatuses {
   }
 
   async #ask(workers: readonly WorkerProcess[]): Promise<void> {
-    const timer = this.#clock.setTimeout(() => this.#answers.giveUp(), ANSWER_MS)
-    await this.#answers.ask(workers, { bywash: 'look', listener: this.#listener })
-    this.#clock.clearTimeout(timer)
+    const limit = { clock: this.#clock, ms: ANSWER_MS }
+    await this.#answers.ask(workers, { bywash: 'look', listener: this.#listener }, limit)
     this.#answered = undefined
   }
 

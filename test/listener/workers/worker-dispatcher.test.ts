@@ -407,6 +407,21 @@ t.test('workers are told what to make of a listener, and of its changes', async 
   t.strictSame(told(three), ['define', 'change', 'change'])
 })
 
+t.test('a worker that is busy does not hold up the others, nor the next reload', async t => {
+  const { dispatcher, children, clock, local, listener } = withFakeWorkers({}, 2, () => 1)
+  const [one, two] = children as [FakeWorker, FakeWorker]
+  for (const worker of [one, two]) worker.report({ bywash: 'follow' })
+  const changed = dispatcher.change(local)
+  one.report({ bywash: 'changed', listener, error: undefined })
+  const warning = once(process, 'warning')
+  clock.advance(5_000)
+  await changed
+  t.match(await warning, [{ message: 'worker 2 is busy, and serves as before the reload until it is not' }])
+  const again = dispatcher.change(local)
+  for (const worker of [one, two, two]) worker.report({ bywash: 'changed', listener, error: undefined })
+  await again
+})
+
 t.test('workers that run the script are told of no definition', async t => {
   const { dispatcher, children, local } = withFakeWorkers()
   await dispatcher.change(local)

@@ -17,6 +17,9 @@ import { SharedListener } from './shared-listener.js'
 /** The interval at which a listener that only waits for its last connection looks whether that has ended. */
 const EMPTY_INTERVAL_MS = 100
 
+/** The time that threads have to stop accepting, or to accept again. */
+const SWITCH_MS = 15_000
+
 /** The facts that the primary knows of a thread. */
 interface KnownThread {
   readonly table: ConnectionTable
@@ -102,14 +105,14 @@ export class ThreadDispatcher extends PrimaryDispatcher {
   /** Resolves when no thread accepts any more. */
   async suspend(): Promise<void> {
     this.#isSuspended = true
-    await this.#suspended.ask(this.pool.workersOf(this.name), { bywash: 'suspend', listener: this.name })
+    await this.#ask(this.#suspended, 'suspend')
   }
 
   /** Resolves when all threads accept again. */
   async resume(): Promise<void> {
     this.#isSuspended = false
     this.#resumeError = undefined
-    await this.#resumed.ask(this.pool.workersOf(this.name), { bywash: 'resume', listener: this.name })
+    await this.#ask(this.#resumed, 'resume')
     if (this.#resumeError !== undefined) throw new BindError(this.#resumeError)
   }
 
@@ -176,6 +179,13 @@ export class ThreadDispatcher extends PrimaryDispatcher {
     this.#threads.set(worker, { table: new ConnectionTable(memory), owner })
     const place = { port: this.#port, shared: this.#shared.memory, table: memory, owner }
     worker.send({ bywash: 'place', listener: this.name, place })
+  }
+
+  /** One that hangs is ended within the time. */
+  #ask(answers: WorkerAnswers, bywash: 'suspend' | 'resume'): Promise<void> {
+    const { clock } = this.local.settings
+    const threads = this.pool.workersOf(this.name)
+    return answers.ask(threads, { bywash, listener: this.name }, { clock, ms: SWITCH_MS })
   }
 
   #onResumed(worker: WorkerProcess, error: string | undefined): void {
