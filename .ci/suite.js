@@ -17,6 +17,7 @@ import { checkCoverage } from './suite-coverage.js'
 
 /** The longest files, for the first run: they begin first, or its end would wait for them alone. */
 const FIRST_FILES = [
+  'test/amplify/amplify.test.ts',
   'test/soak/soak.test.ts',
   'test/config/memory-bound.test.ts',
   'test/package/using.test.ts',
@@ -45,16 +46,40 @@ const LONG_FILES = {
   'test/cli/completion/completion.test.ts': 'it starts bash, zsh and fish for each word',
 }
 
-/** Files of which the coverage of lib/ says nothing new: they run what is built, or what other files test line by line. */
+/** Folders and files of which the coverage of lib/ says nothing new: they run what is built, or what other files test line by line. */
 const WITHOUT_COVERAGE = [
-  'test/amplify/amplify.test.ts',
-  'test/package/using.test.ts',
-  'test/soak/soak.test.ts',
+  'test/amplify/',
+  'test/config/three-faces.test.ts',
+  'test/docs/',
+  'test/engine/backpressure.test.ts',
+  'test/faults/',
+  'test/fuzz/',
+  'test/listener/workers/threads/threads.test.ts',
+  'test/listener/workers/workers.test.ts',
+  'test/package/',
+  'test/presets/presets.test.ts',
+  'test/protocols/',
+  'test/soak/',
+  'test/stages/functions/checked.test.ts',
   'test/stages/laws.test.ts',
+  'test/status-server/page.test.ts',
+  'test/status-server/prometheus.test.ts',
+  'test/testing/broken-stages.test.ts',
+  'test/testing/sound-stages.test.ts',
+  'test/transports/browser.test.ts',
+  'test/transports/lent-output.test.ts',
 ]
 
-/** How many short files share a process: to start one takes 0.3 s of processor time. */
-const GROUP_SIZE = 12
+/** Files in those folders that alone run some line. */
+const WITH_COVERAGE = [
+  'test/faults/42-callbacks-that-reject.test.ts',
+  'test/faults/45-bus-goes-away.test.ts',
+  'test/faults/47-websocket.test.ts',
+  'test/package/types.test.ts',
+]
+
+/** How many short files share a process: to start one, and to load and compile lib/ in it, takes half a second of processor time. */
+const GROUP_SIZE = 24
 
 /** The time after which a file has failed. */
 const FILE_TIMEOUT_S = 180
@@ -85,17 +110,20 @@ function findTests(paths) {
   })
 }
 
+/** Whether the coverage of a file counts. */
+function covers(file) {
+  return WITH_COVERAGE.includes(file) || !WITHOUT_COVERAGE.some(path => file.startsWith(path))
+}
+
 /** Groups files that share a process: long ones have one of their own, but to start one takes longer than most files do. */
 function groupFiles(files) {
-  const alone = []
-  const groups = []
-  for (const file of [...files].sort()) {
-    const isAlone = [FIRST_FILES, WITHOUT_COVERAGE, Object.keys(LONG_FILES)].some(list => list.includes(file))
-    if (isAlone) alone.push([file])
-    else if ((groups.at(-1)?.length ?? GROUP_SIZE) < GROUP_SIZE) groups.at(-1).push(file)
-    else groups.push([file])
+  const isAlone = file => FIRST_FILES.includes(file) || LONG_FILES[file] !== undefined
+  const groups = files.filter(isAlone).map(file => [file])
+  for (const isCovered of [true, false]) {
+    const short = files.filter(file => !isAlone(file) && covers(file) === isCovered).sort()
+    for (let at = 0; at < short.length; at += GROUP_SIZE) groups.push(short.slice(at, at + GROUP_SIZE))
   }
-  return [...alone, ...groups]
+  return groups
 }
 
 /** How long files took the last time, in seconds. */
@@ -109,7 +137,7 @@ function lastDurations() {
 
 /** Runs a group of files in one process, and gives what it printed with what came of it. */
 async function run(files, reports) {
-  const covers = reports !== undefined && !files.some(file => WITHOUT_COVERAGE.includes(file))
+  const isCovered = reports !== undefined && covers(files[0])
   const child = spawn(
     process.execPath,
     [`--import=./${COMPILED}/test/gate/leak-gate.js`, '.ci/run-tests.js', String(FILE_TIMEOUT_S), ...files],
@@ -117,8 +145,10 @@ async function run(files, reports) {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         ...process.env,
+        // Each start of Node reads these certificates, which takes longer than the rest of it. No test needs them.
+        NODE_EXTRA_CA_CERTS: undefined,
         BYWASH_TEST_RUNS: values.all ? 'all' : 'some',
-        ...(covers ? { NODE_V8_COVERAGE: reports } : {}),
+        ...(isCovered ? { NODE_V8_COVERAGE: reports } : {}),
       },
     },
   )
@@ -191,14 +221,14 @@ const begun = performance.now()
 await compile()
 if (values.slow !== undefined) process.exit((await checkSlow(Number(values.slow))) ? 0 : 1)
 rmSync(REPORTS, { recursive: true, force: true })
-const covers = isWhole && !values['no-coverage']
+const checksCoverage = isWhole && !values['no-coverage']
 const all = findTests(isWhole ? ['test'] : positionals)
 const last = lastDurations()
 /** The longest begin first: by what they took the last time, or by the list. */
 const expected = file => last[file] ?? (FIRST_FILES.includes(file) ? FILE_TIMEOUT_S : 0)
 const expectedOf = group => group.reduce((total, file) => total + expected(file), 0)
 const groups = groupFiles(all).sort((one, other) => expectedOf(other) - expectedOf(one))
-const results = await runAll(groups, Number(values.jobs), covers ? REPORTS : undefined)
+const results = await runAll(groups, Number(values.jobs), checksCoverage ? REPORTS : undefined)
 const ran = performance.now()
 const failed = results.filter(({ passed }) => !passed)
 
@@ -211,7 +241,7 @@ for (const [file, seconds] of slowest.slice(0, 10))
   console.log(`${seconds.toFixed(1).padStart(6)} s  ${file}`)
 
 let isGood = failed.length === 0
-if (covers && failed.length === 0 && !(await checkCoverage(REPORTS))) isGood = false
+if (checksCoverage && failed.length === 0 && !(await checkCoverage(REPORTS))) isGood = false
 
 const skipped = results.flatMap(result => result.skipped)
 if (isWhole) writeFileSync(SKIPPED, skipped.map(line => `${line}\n`).join(''))

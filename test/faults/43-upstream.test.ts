@@ -1,6 +1,6 @@
 import dns from 'node:dns'
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Server } from 'node:net'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { fakeClock } from '../../lib/testing/index.js'
 import { PLANS } from '../plans.js'
@@ -8,15 +8,16 @@ import { underFault } from './oracle.js'
 import { servedBy } from './pipelines.js'
 
 /** A server that sends everything back, until it is told to behave badly. */
-async function serveBadly(t: Test): Promise<{ server: Server; port: number }> {
+async function serveBadly(t: Test): Promise<{ server: Server; port: number; stalled: readonly Socket[] }> {
+  const stalled: Socket[] = []
   const server = createServer({ allowHalfOpen: true, noDelay: true }, socket => {
     let stalls = false
-    // One that has ended and is not written to does not hear of a reset.
     t.teardown(() => socket.destroy())
     socket
       .on('data', chunk => {
         const said = chunk.toString()
         stalls ||= said === 'stall\n' || said === 'reset\n'
+        if (said === 'stall\n') stalled.push(socket)
         if (said === 'reset\n') socket.write('half an ans', () => socket.resetAndDestroy())
         else if (said === 'end\n') socket.end('all\n')
         else if (!stalls && socket.writable) socket.write(chunk)
@@ -31,7 +32,7 @@ async function serveBadly(t: Test): Promise<{ server: Server; port: number }> {
   t.teardown(() => server.close())
   const { port } = server.address() as AddressInfo
   servedBy.address = `127.0.0.1:${port}`
-  return { server, port }
+  return { server, port, stalled }
 }
 
 for (const plan of PLANS) {
@@ -119,7 +120,7 @@ for (const plan of PLANS) {
   })
 
   t.test(`43: upstream stalls (${plan})`, async t => {
-    await serveBadly(t)
+    const { stalled } = await serveBadly(t)
     await underFault(t, { ...target, reasons: { 'upstream-error': 1 } }, async ({ client, pass, ended }) => {
       const victim = await client()
       await victim.send('stall\n')
@@ -132,6 +133,8 @@ for (const plan of PLANS) {
       while (!isOver) await pass(10_000)
       t.match((await late)[0]?.message, /has waited 10 s for 127.0.0.1:\d+/)
       t.match((await victim.receive()).toString(), /^error: the server behind/)
+      // One that has ended and is not written to does not hear of a reset.
+      for (const socket of stalled) socket.destroy()
     })
   })
 }

@@ -19,14 +19,16 @@ const isLinux = process.platform === 'linux'
 function timersOf(port: number): { kind: number; seconds: number }[] {
   const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`
   const established = '01'
-  return readFileSync('/proc/net/tcp', 'utf8')
-    .split('\n')
-    .map(row => row.trim().split(/\s+/))
-    .filter(([, address, , state]) => address === local && state === established)
-    .map(([, , , , , timer = '']) => {
-      const [kind = 0, ticks = 0] = timer.split(':').map(field => Number.parseInt(field, 16))
-      return { kind, seconds: ticks / 100 }
-    })
+  // A table that changes while it is read shows a row twice, or not at all.
+  const rows = [1, 2].flatMap(() => readFileSync('/proc/net/tcp', 'utf8').split('\n'))
+  const timers = new Map<string, { kind: number; seconds: number }>()
+  for (const row of rows) {
+    const [, address, peer = '', state, , timer = ''] = row.trim().split(/\s+/)
+    if (address !== local || state !== established) continue
+    const [kind = 0, ticks = 0] = timer.split(':').map(field => Number.parseInt(field, 16))
+    timers.set(peer, { kind, seconds: ticks / 100 })
+  }
+  return [...timers.values()]
 }
 
 const KEEP_ALIVE = 2

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import fc from 'fast-check'
 import t from 'tap'
 import { metricsText } from '../../lib/status-server/metrics.js'
+import { ANY_CHARACTER } from '../any-character.js'
 import { runs } from '../runs.js'
 import { sampleStatus, sampleStatuses } from '../status/sample-status.js'
 
@@ -68,7 +69,7 @@ t.test('hubs of one name are one series, and there are never more than a hundred
 
 t.test('any name of a stage is one label', async t => {
   await fc.assert(
-    fc.asyncProperty(fc.string({ unit: 'binary' }), async name => {
+    fc.asyncProperty(fc.string({ unit: ANY_CHARACTER }), async name => {
       const [stage] = sampleStatus().stages
       const text = await metricsText([
         sampleStatus({ stages: [{ ...(stage as NonNullable<typeof stage>), name }] }),

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { main } from '../../../lib/cli/main.js'
 import { tapLine } from '../../../lib/cli/watching/tap-text.js'
 import type { TapEvent } from '../../../lib/index.js'
+import { ANY_CHARACTER } from '../../any-character.js'
 import { runs } from '../../runs.js'
 import { connectTcp } from '../../tcp-client.js'
 import { FakeIo } from '../fake-io.js'
@@ -192,7 +193,7 @@ t.test('--allow-tap without --status is refused', async t => {
 })
 
 t.test('whatever a server sends, a line of the terminal is one line without control characters', async () => {
-  const any = fc.string({ unit: 'binary' })
+  const any = fc.string({ unit: ANY_CHARACTER })
   const at = fc.nat()
   const common = { at, id: fc.nat(), address: fc.option(any) }
   const event = fc.oneof(

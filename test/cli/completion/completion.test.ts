@@ -200,9 +200,14 @@ t.test('fish completes commands, flags, choices, files and stages', { skip: miss
     "bywash run 'lines | json-lines --invalid=re": 'lines | json-lines --invalid=report',
     "bywash pipe 'lines | upp": 'lines | uppercase',
   }
-  for (const [line, completion] of Object.entries(lines)) {
-    const code = 'bywash completion fish | source; complete -C $argv[1]'
-    const { stdout } = spawnSync('fish', ['--no-config', '-c', code, line], { cwd, env, encoding: 'utf8' })
-    t.equal(stdout.split('\n')[0]?.replace(/\t.*/, ''), completion, line)
+  const code = 'bywash completion fish | source; for line in $argv; complete -C $line; echo; end'
+  const { stdout } = spawnSync('fish', ['--no-config', '-c', code, ...Object.keys(lines)], {
+    cwd,
+    env,
+    encoding: 'utf8',
+  })
+  const shown = stdout.split('\n\n').map(text => text.split('\n')[0]?.replace(/\t.*/, ''))
+  for (const [index, [line, completion]] of Object.entries(lines).entries()) {
+    t.equal(shown[index], completion, line)
   }
 })

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { profileText } from '../../../lib/cli/piping/profile-text.js'
 import type { Profile, ProfiledStage } from '../../../lib/status/profile.js'
+import { ANY_CHARACTER } from '../../any-character.js'
 import { runs } from '../../runs.js'
 
 const STAGE: ProfiledStage = {
@@ -87,7 +88,7 @@ t.test('fits any terminal, whatever the names and figures are', async _t => {
     ...(Object.fromEntries(
       Object.entries(STAGE).map(([name, value]) => [name, fc.constant(value)]),
     ) as unknown as { [Name in keyof ProfiledStage]: fc.Arbitrary<ProfiledStage[Name]> }),
-    name: fc.string({ maxLength: 12, unit: 'binary' }),
+    name: fc.string({ maxLength: 12, unit: ANY_CHARACTER }),
     errors: fc.nat(),
     itemTime: fc.option(fc.record({ median: time, p99: time, samples: fc.nat() })),
     in: amount,

@@ -26,11 +26,12 @@ import {
 } from '../../../lib/index.js'
 import { StderrLines } from '../../../lib/stages/backends/stderr-lines.js'
 import { connect, fakeClock, runStage } from '../../../lib/testing/index.js'
+import { ANY_CHARACTER } from '../../any-character.js'
 import { serveLocally } from '../../listener/local-listener.js'
 import { PLANS } from '../../plans.js'
 import { runs } from '../../runs.js'
 import { connectTcp } from '../../tcp-client.js'
-import { childrenOf, descriptors, isAlive, until, untilAsleep } from './programs.js'
+import { childrenOf, descriptors, isAlive, until, untilAsleep, untilStopped } from './programs.js'
 
 const brief = ({ reason, error }: Outcome) => [reason, error?.message]
 
@@ -105,6 +106,7 @@ for (const plan of PLANS) {
     client.end()
     const { waiting } = await client.stalled()
     t.ok(waiting > size / 2, `${waiting} bytes wait with the client`)
+    await untilStopped(pid)
     process.kill(pid, 'SIGCONT')
     t.equal((await client.receive()).length, size)
   })
@@ -222,6 +224,7 @@ for (const plan of PLANS) {
     client.end('the last')
     while ((await client.stalled()).waiting > 0) {}
     t.pass('what it does not want is dropped')
+    await untilStopped(pid)
     process.kill(pid, 'SIGCONT')
     t.equal((await client.receive()).toString(), 'done\n')
     t.strictSame(brief(await client.outcome), ['end', undefined])
@@ -400,7 +403,7 @@ t.test('of stderr, ten lines a second are told, and how much more there was', as
 t.test('of stderr, nothing unsafe and no more than ten lines are told, however it is cut', async () => {
   const part = fc.oneof(
     fc.constantFrom('\n', '\r', '\u001b', 'x'.repeat(700), '\u2029'),
-    fc.string({ unit: 'binary' }),
+    fc.string({ unit: ANY_CHARACTER }),
   )
   const property = fc.property(fc.array(part), fc.array(fc.nat({ max: 5_000 })), (parts, places) => {
     const bytes = Buffer.from(parts.join(''))

@@ -29,6 +29,11 @@ export function descriptors(): readonly string[] {
   })
 }
 
+/** Resolves once a process has stopped itself, or has ended: SIGCONT before that would be lost. */
+export async function untilStopped(pid: number): Promise<void> {
+  await until(() => 'TZ'.includes(statusOf(pid)?.state ?? 'Z'))
+}
+
 /** Resolves once a process waits for something that does not come, or has ended. */
 export async function untilAsleep(pid: number): Promise<void> {
   let looks = 0

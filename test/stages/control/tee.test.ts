@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createWriteStream, readFileSync } from 'node:fs'
+import { createWriteStream, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import t from 'tap'
@@ -61,6 +61,12 @@ for (const plan of PLANS) {
     t.strictSame(await runStage(tee<object>({ to: objects }), values, { plan }), values)
     await runStage(tee<string>({ to: objects }), ['line'], { plan })
     t.strictSame(objects.got, [...values, 'line'])
+  })
+
+  t.test(`${plan}: a connection that says nothing opens no file`, async t => {
+    const to = join(t.testdir(), 'log.txt')
+    t.strictSame(await runStage(tee<string>({ to }), [], { plan }), [])
+    t.notOk(existsSync(to))
   })
 
   t.test(`${plan}: a file is appended to by each connection, and closed behind the last`, async t => {

@@ -28,6 +28,7 @@ import type { SeeItem } from '../../../lib/status/taps/tap-event.js'
 import { tapSettings } from '../../../lib/status/taps/tap-options.js'
 import { attachTap } from '../../../lib/status/taps/taps.js'
 import { fakeClock } from '../../../lib/testing/index.js'
+import { ANY_CHARACTER } from '../../any-character.js'
 import { chooser } from '../../chooser.js'
 import { runs } from '../../runs.js'
 import { connectTcp } from '../../tcp-client.js'
@@ -365,7 +366,7 @@ t.test('whatever an item is, it is shown as printable ASCII', async () => {
   const property = fc.property(
     fc.oneof(
       fc.uint8Array().map(bytes => Buffer.from(bytes)),
-      fc.string({ unit: 'binary' }),
+      fc.string({ unit: ANY_CHARACTER }),
       fc.anything(),
     ),
     fc.integer({ min: 1, max: 64 }),
