@@ -31,7 +31,10 @@ interface StartOptions extends Pick<SpawnOptions, 'uid' | 'gid' | 'cwd'> {
   readonly preload?: string
   /** Another Node. */
   readonly execPath?: string
-  /** Whether it runs from lib/, so that what it and its workers do counts as covered. */
+  /**
+   * Whether it runs from lib/, so that what it and its workers do counts as covered: but not by another Node, whose reports say
+   * other functions, so that both together would leave half of lib/ uncovered.
+   */
   readonly isCovered?: boolean
 }
 
@@ -52,7 +55,7 @@ export function startCommand(
 ): StartedCommand {
   const flags = preload === undefined ? [] : ['--import', preload]
   const bin = isCovered ? [...SCRIPT_FLAGS, scriptPath('lib/cli/bin')] : [BIN]
-  const environment = isCovered ? [] : ['env', ...BARE]
+  const environment = isCovered && execPath === process.execPath ? [] : ['env', ...BARE]
   const [program = '', ...words] = [...through, ...environment, execPath, ...flags, ...bin, ...argv]
   const child = spawn(program, words, {
     ...options,

@@ -402,3 +402,9 @@ t.test('a listener that is retired serves a connection whose header comes later'
   }
   await listener.closed
 })
+
+t.test('a listener that is retired while no header is awaited is closed', async t => {
+  const listener = await listen(echo.pipeline(), { host: '127.0.0.1', port: 0, proxyProtocol: ['127.0.0.1'] })
+  await retireListener(listener)
+  t.strictSame(await listener.closed, { forced: 0 })
+})
