@@ -15,7 +15,10 @@ import { compile } from './compile-suite.js'
 import { COMPILED } from './compiled.js'
 import { checkCoverage } from './suite-coverage.js'
 
-/** The longest files, for the first run: they begin first, or its end would wait for them alone. */
+/**
+ * The longest files, for the first run: they begin first, or its end would wait for them alone. Some measure memory: to collect
+ * what they leave takes twice as long where others have left something too.
+ */
 const FIRST_FILES = [
   'test/amplify/amplify.test.ts',
   'test/soak/soak.test.ts',
@@ -24,6 +27,7 @@ const FIRST_FILES = [
   'test/package/compiler-messages.test.ts',
   'test/testing/check-stage.test.ts',
   'test/stages/laws.test.ts',
+  'test/stages/functions/checked.test.ts',
   'test/cli/commands/serve-file.test.ts',
   'test/faults/11-endless-line.test.ts',
   'test/listener/workers/workers.test.ts',
