@@ -52,7 +52,8 @@ export function startCommand(
 ): StartedCommand {
   const flags = preload === undefined ? [] : ['--import', preload]
   const bin = isCovered ? [...SCRIPT_FLAGS, scriptPath('lib/cli/bin')] : [BIN]
-  const environment = isCovered ? [] : ['env', ...BARE]
+  // The coverage of another V8 has other ranges, which c8 would add to those of this one.
+  const environment = isCovered && execPath === process.execPath ? [] : ['env', ...BARE]
   const [program = '', ...words] = [...through, ...environment, execPath, ...flags, ...bin, ...argv]
   const child = spawn(program, words, {
     ...options,
