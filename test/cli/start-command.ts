@@ -31,10 +31,7 @@ interface StartOptions extends Pick<SpawnOptions, 'uid' | 'gid' | 'cwd'> {
   readonly preload?: string
   /** Another Node. */
   readonly execPath?: string
-  /**
-   * Whether it runs from lib/, so that what it and its workers do counts as covered: but not by another Node, whose reports say
-   * other functions, so that both together would leave half of lib/ uncovered.
-   */
+  /** Whether it runs from lib/, so that what it and its workers do counts as covered. */
   readonly isCovered?: boolean
 }
 
@@ -55,6 +52,7 @@ export function startCommand(
 ): StartedCommand {
   const flags = preload === undefined ? [] : ['--import', preload]
   const bin = isCovered ? [...SCRIPT_FLAGS, scriptPath('lib/cli/bin')] : [BIN]
+  // The coverage of another V8 has other ranges, which c8 would add to those of this one.
   const environment = isCovered && execPath === process.execPath ? [] : ['env', ...BARE]
   const [program = '', ...words] = [...through, ...environment, execPath, ...flags, ...bin, ...argv]
   const child = spawn(program, words, {

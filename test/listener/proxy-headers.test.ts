@@ -401,6 +401,9 @@ t.test('a listener that is retired serves a connection whose header comes later'
     t.equal(await answerTo(client, Buffer.concat([V1.subarray(20), Buffer.from('late')])), 'late')
   }
   await listener.closed
+  const unused = await listen(echo.pipeline(), { host: '127.0.0.1', port: 0, proxyProtocol: ['127.0.0.1'] })
+  await retireListener(unused)
+  t.strictSame(await unused.closed, { forced: 0 })
 })
 
 t.test('a listener that is retired while no header is awaited is closed', async t => {
