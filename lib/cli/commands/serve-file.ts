@@ -56,6 +56,7 @@ export async function serveFile(path: string, settings: ServeFileSettings, io: I
   const failure = new AbortController()
   let served: ServedFile | undefined
   let stopLogging: (() => void) | undefined
+  let recheck: NodeJS.Timeout | undefined
   const reload = (options?: { readonly onlyChanged: boolean }) => void served?.reload(options)
   const reloadChanged = () => reload({ onlyChanged: true })
   const start = async () => {
@@ -75,6 +76,8 @@ export async function serveFile(path: string, settings: ServeFileSettings, io: I
     // Polls the path: fs.watch() would not see that a symbolic link, or a mounted volume, has a new target.
     if (watch) watchFile(path, { interval: WATCH_INTERVAL_MS }, reloadChanged)
     const problems = await served.start()
+    // The first look of watchFile() may have come behind the read, and then misses what was written between the two.
+    if (watch) recheck = setTimeout(reloadChanged, WATCH_INTERVAL_MS)
     for (const problem of problems) io.stderr.write(`${problem}\n`)
     return problems.length > 0 ? 2 : served.listeners
   }
@@ -82,6 +85,7 @@ export async function serveFile(path: string, settings: ServeFileSettings, io: I
     return await serveUntilSignal({ start, failed: failure.signal, reload: () => reload() }, io)
   } finally {
     unwatchFile(path, reloadChanged)
+    clearTimeout(recheck)
     await served?.closeStatus()
     stopLogging?.()
   }
