@@ -2,7 +2,7 @@ import { LISTENER_OPTIONS } from '../lib/config/listener-options.js'
 import { defaultInWords, valuesInWords } from '../lib/config/text/option-words.js'
 import { TLS_FILE_OPTIONS } from '../lib/config/tls-files.js'
 import { WEBSOCKET_OPTIONS } from '../lib/listener/websocket/websocket-options.js'
-import { WORKERS_OPTIONS } from '../lib/listener/workers/workers-options.js'
+import { MAX_WORKERS, WORKERS_OPTIONS } from '../lib/listener/workers/workers-options.js'
 import type { Option, OptionTable } from '../lib/options/option.js'
 import { formatQuantity } from '../lib/options/quantity.js'
 import { STATUS_OPTIONS } from '../lib/status-server/status-options.js'
@@ -27,11 +27,14 @@ export function listenDocs(page: string): string {
 
 function tableOf(options: OptionTable): string {
   const rows = Object.entries(options).map(([name, option]) => {
-    const cells = [`\`${name}\``, valuesOf(option), defaultOf(option), option.help]
+    const cells = [`\`${name}\``, VALUES[name] ?? valuesOf(option), defaultOf(option), option.help]
     return `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`
   })
   return ['| key | takes | default | |', '|---|---|---|---|', ...rows].join('\n')
 }
+
+/** The values of options that are texts of a form of their own. */
+const VALUES: Readonly<Record<string, string>> = { count: `1 to ${MAX_WORKERS}, \`auto\`` }
 
 /** A larger maximum is there for the machine, and tells people nothing. */
 const MAX_TELLING = 1_000_000
