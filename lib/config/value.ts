@@ -19,7 +19,13 @@ export function optionValue(name: string, option: Option, given: unknown): Optio
     option.isList && Array.isArray(given) ? given.map(one => typed(option, one)) : typed(option, given)
   const { refusal: refuse, writtenRefusal = refuse, fromWritten } = option
   const refusal = writtenRefusal(name, value)
-  if (refusal !== undefined) return { refusal, remedy: remedyFor(option, given) }
+  if (refusal !== undefined) {
+    // YAML reads some words, such as 5 or true, as numbers and booleans.
+    const isWord = typeof given === 'number' || typeof given === 'boolean'
+    if (isWord && writtenRefusal(name, typed(option, String(given))) === undefined)
+      return { refusal, remedy: 'Put it in quotes.' }
+    return { refusal, remedy: remedyFor(option, given) }
+  }
   return { value: fromWritten === undefined ? value : fromWritten(value) }
 }
 
@@ -41,9 +47,6 @@ function typed({ type, unit, choices = [] }: Option, given: unknown): unknown {
 }
 
 function remedyFor({ type, unit, choices }: Option, given: unknown): string {
-  // YAML reads some words, such as 5 or true, as numbers and booleans.
-  const isWord = typeof given === 'number' || typeof given === 'boolean'
-  if (isWord && (type === 'text' || type === 'bytes')) return 'Put it in quotes.'
   if (type === 'text' && given instanceof Uint8Array) return 'Text is UTF-8, which these bytes are not.'
   if (typeof given !== 'string') return ''
   if (unit !== undefined) return Number.isNaN(Number(given)) ? `Write ${QUANTITY_EXAMPLES[unit]}.` : ''
