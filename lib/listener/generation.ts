@@ -17,7 +17,7 @@ import type { LocalSettings } from './local-settings.js'
 import { stopReadingAtPause } from './socket-options.js'
 import type { UpgradeEvents, Upgrades } from './websocket/upgrades.js'
 
-/** What the generations of a listener have in common. */
+/** The listener's part in each of its generations. */
 export interface GenerationHost {
   readonly book: Book
   /** Called with the list of stages that a connection becomes. */

@@ -22,6 +22,6 @@ export interface LocalSettings {
   readonly upgrades: Upgrades | undefined
   /** How its workers know the listener, where their primary defines what they serve. */
   readonly workers?: WorkerPart | undefined
-  /** Where connections are counted. @default in the book of the dispatcher */
+  /** The place in which connections are counted. @default the book of the dispatcher */
   readonly tally?: Tally
 }

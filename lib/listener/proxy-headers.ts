@@ -166,7 +166,7 @@ export class ProxyHeaders {
     this.#clock.clearTimeout(timer)
     release()
     OPEN_FILES.release()
-    // What is done with the connection now comes first.
+    // The connection is served or refused before anybody hears that the last header has come.
     if (this.size === 0) queueMicrotask(this.#resolveSettled)
   }
 }

@@ -7,7 +7,7 @@ import { bind, reconfigure } from '../../listener/bind.js'
 import { isLive, type ListenOptions } from '../../listener/listen-options.js'
 import { type Listener, retireListener } from '../../listener/listener.js'
 import type { StatusSource } from '../../status-server/status-source.js'
-import { workerDefinition } from './worker-definition.js'
+import { type WorkerDefinition, workerDefinition } from './worker-definition.js'
 
 /** A listener as the configuration file describes it. */
 type Entry = Configuration['listeners'][number]
@@ -16,8 +16,8 @@ type Entry = Configuration['listeners'][number]
 interface BoundListener {
   readonly entry: Entry
   readonly listener: Listener
-  /** What its workers make it of, where it has some. */
-  readonly definition: { current: unknown }
+  /** The definition that workers are sent, if it has some: always that of the last version of the file. */
+  readonly definition: { current: WorkerDefinition }
 }
 
 /** Returns the handlers that log the connections and the uncaught errors of an entry's listener. */

@@ -21,7 +21,7 @@ export class ServedFile {
   readonly listeners: ListenerSet
   readonly #status: ServedStatus
   readonly #flags: ServedFlags
-  /** Those that serve; other ones need a start. */
+  /** The workers that serve. To have others, the server has to be started again. */
   #workers: WorkersOptions | undefined
   readonly #path: string
   readonly #log: Log

@@ -1,7 +1,7 @@
 import type { Configuration } from '../../config/file/configuration.js'
 import type { ListenOptions } from '../../listener/listen-options.js'
 
-/** What a worker makes a listener of a file of, as plain data. */
+/** Definition of a listener of a file, as plain data, from which a worker makes it. */
 export interface WorkerDefinition {
   /** The file in which the primary has found the listener: what is on disk may be newer. */
   readonly text: string

@@ -131,7 +131,7 @@ export class FusedSegment extends LinkRow implements Flow, Owner, Probed {
   }
 
   get chunkUse(): ChunkUse {
-    // Where a stage waits, it keeps what comes.
+    // A stage that waits keeps what comes.
     if (this.#inPieces && (this.passer === undefined || this.#waits > 0 || this.rest !== undefined))
       return 'any'
     return chunkUse(this.#stages)

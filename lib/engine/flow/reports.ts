@@ -6,7 +6,7 @@ import type { Link, Owner } from './link.js'
 /** The part of a sink that takes what stages report. */
 type ReportSink = Pick<Sink, 'claimReport' | 'countFault' | 'report' | 'reply'>
 
-/** What the stages of a segment report, on its way to the sink: through the later stages, in its place among the items. */
+/** The reports of the stages of a segment, on their way to the sink: through the later stages, each in its place among the items. */
 export class Reports {
   readonly #segment: Owner
   readonly #sink: ReportSink

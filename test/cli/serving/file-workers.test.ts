@@ -122,8 +122,36 @@ async function exerciseReloads(
     { stage: 'lowercase', limit: 2, second: 'c', workers: 3 },
     /was not reloaded: 'workers' has changed/,
   )
-  await reload({ stage: '{ prefix: "> " }', limit: 2, second: 'c' }, /a: new pipeline; 0 open/)
+  await reload({ stage: '{ prefix: "> " }', limit: 20, second: 'c' }, /a: new options; 0 open/)
   t.equal(await answer(), '> Hi\n')
+
+  // Clients come all the time while the file changes.
+  let isOver = false
+  const client = async () => {
+    const answers = new Set<string>()
+    while (!isOver) answers.add(await answer())
+    return answers
+  }
+  const clients = Array.from({ length: 4 }, client)
+  for (let round = 0; round < 2; round++) {
+    for (const written of [
+      { stage: 'uppercase', limit: 20 },
+      { stage: 'lowercase', limit: 30 },
+    ]) {
+      const reloads = log().split(' was reloaded\n').length
+      writeFileSync(path, fileText(spread, { ...written, second: 'c' }))
+      child.kill('SIGHUP')
+      await logged(/ was reloaded\n/, reloads)
+    }
+  }
+  isOver = true
+  for (const answers of await Promise.all(clients)) {
+    t.strictSame(
+      [...answers].filter(text => !/^(?:> )?hi\n$/i.test(text)),
+      [],
+      'none was lost or refused',
+    )
+  }
   child.kill('SIGTERM')
   t.strictSame(await exited, [0, null])
   t.equal(log().match(/a: listening on/g)?.length, 1, 'the primary alone says where')
