@@ -1,6 +1,6 @@
 // Coverage of lib/, from what V8 wrote for each process of the suite.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { appendFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Report } from 'c8'
 import { COMPILED } from './compiled.js'
@@ -8,6 +8,7 @@ import { COMPILED } from './compiled.js'
 /** Prints what of lib/ the reports of a folder leave uncovered; true where that is nothing. */
 export async function checkCoverage(folder) {
   reduceReports(folder)
+  linkSourceMaps()
   const options = {
     tempDirectory: folder,
     reportsDirectory: `${folder}-report`,
@@ -22,6 +23,14 @@ export async function checkCoverage(folder) {
   if (!isComplete) await new Report({ ...options, reporter: ['text'], skipFull: true }).run()
   console.log(`\nCoverage of ${summary.lines.total} lines: ${Math.min(...shares)} %`)
   return isComplete
+}
+
+/** Tells c8 where the source maps are. */
+function linkSourceMaps() {
+  for (const name of readdirSync(`${COMPILED}/lib`, { recursive: true, encoding: 'utf8' })) {
+    if (name.endsWith('.js'))
+      appendFileSync(join(COMPILED, 'lib', name), `//# sourceMappingURL=${basename(name)}.map\n`)
+  }
 }
 
 /** Keeps of each report only what is of lib/: the files of the test framework are most of it. */

@@ -44,7 +44,6 @@ const LONG_FILES = {
     'it starts a server with threads for each case, and kills them',
   'test/package/using.test.ts': 'it installs, bundles and runs the package as its users do',
   'test/stages/laws.test.ts': 'it checks every stage against every law',
-  'test/status-server/page.test.ts': 'it starts a browser, and a server again under its page',
   'test/faults/35-one-worker-cannot-start.test.ts': 'a worker fails five times, with a delay behind each',
   'test/faults/36-descriptors.test.ts': 'it starts a process with a limit of descriptors for each case',
   'test/cli/completion/completion.test.ts': 'it starts bash, zsh and fish for each word',

@@ -1,35 +1,15 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import type { Status } from '../../lib/index.js'
 import { PAGE } from '../../lib/status-server/page/page.js'
 import { readUplot } from '../../lib/status-server/uplot-files.js'
+import { openPage, missingBrowser as skip } from '../browser.js'
 import { sampleStatus, sampleStatuses } from '../status/sample-status.js'
 import { openStatus } from './status-client.js'
 
-/** The browser of this machine, if it has one. */
-const executable = ['chromium', 'chromium-browser', 'google-chrome']
-  .flatMap(name => (process.env.PATH ?? '').split(':').map(folder => join(folder, name)))
-  .find(path => existsSync(path))
-
-const skip = executable === undefined && 'there is no chromium on PATH: apt-get install chromium'
-
-const browser = executable && (await chromium.launch({ executablePath: executable, args: ['--no-sandbox'] }))
-t.teardown(async () => {
-  if (browser) await browser.close()
-})
-
-interface Look {
-  readonly width?: number
-  readonly colorScheme?: 'light' | 'dark'
-}
-
-/** Opens the page, and fails for what goes wrong in it, and for what its policy has to stop. */
-async function open(t: Test, url: string, { width = 1280, colorScheme = 'light' }: Look = {}): Promise<Page> {
-  const page = await (browser as Browser).newPage({ viewport: { width, height: 800 }, colorScheme })
-  t.teardown(() => page.close())
-  page.on('pageerror', error => t.fail(String(error)))
+/** Opens the page, and fails for what its policy has to stop. */
+async function open(t: Test, url: string): Promise<Page> {
+  const page = await openPage(t)
   page.on('console', message => {
     if (/Content Security Policy/.test(message.text())) t.fail(message.text())
   })
@@ -163,10 +143,13 @@ t.test('the page asks for the token, and keeps it for this tab', { skip }, async
 t.test('nothing is wider than the screen, in dark and light', { skip }, async t => {
   const sources = sampleStatuses().map(status => ({ status: async () => status }))
   const { url } = await openStatus(t, sources)
+  const page = await open(t, url)
   for (const width of [320, 768, 1920]) {
+    await page.setViewportSize({ width, height: 800 })
+    await page.reload()
+    await said(page, 'live')
     for (const colorScheme of ['light', 'dark'] as const) {
-      const page = await open(t, url, { width, colorScheme })
-      await said(page, 'live')
+      await page.emulateMedia({ colorScheme })
       const scroll = await page.evaluate<number>('document.documentElement.scrollWidth')
       t.equal(scroll, width, `${colorScheme} at ${width} px`)
       const ground = await page.evaluate<string>('getComputedStyle(document.body).backgroundColor')

@@ -1,37 +1,15 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { lines, pipeline, toLines, uppercase, welcome } from '../../lib/index.js'
 import type { WebSocketOptions } from '../../lib/listener/websocket/websocket-options.js'
+import { openPage, missingBrowser as skip } from '../browser.js'
 import { serveLocally } from '../listener/local-listener.js'
-
-/** The browser of this machine, if it has one. */
-const executable = ['chromium', 'chromium-browser', 'google-chrome']
-  .flatMap(name => (process.env.PATH ?? '').split(':').map(folder => join(folder, name)))
-  .find(path => existsSync(path))
-
-const skip = executable === undefined && 'there is no chromium on PATH: apt-get install chromium'
 
 const shout = pipeline()
   .through(lines({ maxLength: 4096 }))
   .through(uppercase())
   .through(toLines())
   .through(welcome('Type a line.\n'))
-
-const browser = executable && (await chromium.launch({ executablePath: executable, args: ['--no-sandbox'] }))
-t.teardown(async () => {
-  if (browser) await browser.close()
-})
-
-/** Opens a page, and fails for what goes wrong in it. */
-async function open(t: Test, url: string): Promise<Page> {
-  const page = await (browser as Browser).newPage()
-  t.teardown(() => page.close())
-  page.on('pageerror', error => t.fail(String(error)))
-  await page.goto(url)
-  return page
-}
 
 /** Connects a script of a page, sends messages, and closes; resolves with what it has seen. */
 function talk(page: Page, port: number, messages: readonly string[]) {
@@ -60,7 +38,8 @@ t.test(
   { skip },
   async t => {
     const { port, listener, ended } = await serve(t)
-    const page = await open(t, `http://127.0.0.1:${port}/`)
+    const page = await openPage(t)
+    await page.goto(`http://127.0.0.1:${port}/`)
     await page.getByRole('status').filter({ hasText: 'connected' }).waitFor()
     const input = page.getByLabel('Message', { exact: true })
     for (const text of ['hello', 'grüß <b>dich</b>']) {
@@ -95,7 +74,8 @@ t.test(
 
 t.test('a script of the same origin is served, and the close is clean', { skip }, async t => {
   const { port, ended } = await serve(t)
-  const page = await open(t, `http://127.0.0.1:${port}/`)
+  const page = await openPage(t)
+  await page.goto(`http://127.0.0.1:${port}/`)
   const answers = await talk(page, port, ['one', '', 'two'])
   t.strictSame(answers, { received: ['Type a line.', 'ONE', '', 'TWO'], code: 1000, wasClean: true })
   t.ok((await ended(2)).every(({ reason }) => reason === 'end'))
@@ -104,8 +84,7 @@ t.test('a script of the same origin is served, and the close is clean', { skip }
 t.test('the script of another page is refused, unless its origin is listed', { skip }, async t => {
   const [own, other] = [await serve(t), await serve(t)]
   // The page of another origin may connect to anything, but for its own policy.
-  const page = await (browser as Browser).newPage({ bypassCSP: true })
-  t.teardown(() => page.close())
+  const page = await openPage(t, { bypassCSP: true })
   await page.goto(`http://127.0.0.1:${other.port}/`)
   t.match(await talk(page, own.port, ['a']), { received: [], code: 1006, wasClean: false })
   t.match((await own.ended(1))[0], { reason: 'refused', error: { message: /may not connect/ } })
