@@ -22,7 +22,7 @@ import { checkCoverage } from './suite-coverage.js'
 const FIRST_FILES = [
   'test/amplify/amplify.test.ts',
   'test/soak/soak.test.ts',
-  'test/config/memory-bound.test.ts',
+  'test/config/memory-held.test.ts',
   'test/package/using.test.ts',
   'test/package/compiler-messages.test.ts',
   'test/testing/check-stage.test.ts',
@@ -38,7 +38,7 @@ const FIRST_FILES = [
 const LONG_FILES = {
   'test/soak/soak.test.ts': 'it waits for deadlines of another process, in real time',
   'test/faults/37-exit-behind-the-last-byte.test.ts': 'it starts a process for each way to exit',
-  'test/config/memory-bound.test.ts': 'it looks for the worst input of each stage',
+  'test/config/memory-held.test.ts': 'it looks for the worst input of each stage',
   'test/listener/workers/workers.test.ts': 'it kills workers, and waits for those that take their place',
   'test/listener/workers/threads/threads.test.ts':
     'it starts a server with threads for each case, and kills them',
@@ -52,6 +52,8 @@ const LONG_FILES = {
 /** Folders and files of which the coverage of lib/ says nothing new: they run what is built, or what other files test line by line. */
 const WITHOUT_COVERAGE = [
   'test/amplify/',
+  'test/cli/terminal/terminal.test.ts',
+  'test/config/memory-held.test.ts',
   'test/config/three-faces.test.ts',
   'test/docs/',
   'test/engine/backpressure.test.ts',
@@ -62,6 +64,7 @@ const WITHOUT_COVERAGE = [
   'test/package/',
   'test/presets/presets.test.ts',
   'test/protocols/',
+  'test/real-clients.test.ts',
   'test/soak/',
   'test/stages/functions/checked.test.ts',
   'test/stages/laws.test.ts',

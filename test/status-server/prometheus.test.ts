@@ -61,6 +61,8 @@ t.test(
       `--storage.tsdb.path=${join(folder, 'data')}`,
       `--web.listen-address=127.0.0.1:${port}`,
     ])
+    // It listens before it is ready.
+    while (!(await fetch(`http://127.0.0.1:${port}/-/ready`)).ok) await pause()
     const expressions = dashboardExpressions()
     t.ok(expressions.length > 6)
     for (const expression of expressions) {

@@ -52,6 +52,19 @@ t.test('blocks are searched for CR LF only if they have a CR', async t => {
   t.equal(searches, 2)
 })
 
+t.test('long lines of a block stay behind the short ones before them', async t => {
+  const long = 'l'.repeat(1500)
+  const exclaiming = build({}, [map('exclaim', line => `${line}!`)])
+  for (const block of [
+    [long, long],
+    ['a', long, 'b'],
+    ['a', long, long, 'b', 'c', long],
+  ]) {
+    const output = await runStage(exclaiming, [Buffer.from(`${block.join('\n')}\n`)])
+    t.equal(String(Buffer.concat(output)), block.map(line => `${line}!\n`).join(''))
+  }
+})
+
 t.test('stages that declare themselves bytewise run on blocks, ours and yours alike', async t => {
   const whole = 'lines | uppercase | swap | toLines'
   const rewritten = build({}, [uppercase(), map('swap', swap, { bytewise })])

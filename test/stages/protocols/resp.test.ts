@@ -218,9 +218,13 @@ for (const plan of PLANS) {
     )
   })
 
-  t.test(`${plan}: the words of an inline command are Buffers where bulk strings are`, async t => {
-    const { values } = await decoded({ bulk: 'buffer' }, [Buffer.from('GET é\n')], plan)
-    t.equal(values, json([[Buffer.from('GET'), Buffer.from('é')]]))
+  t.test(`${plan}: the words of an inline command are text or Buffers, as bulk strings are`, async t => {
+    const command = [Buffer.from('GET é\n')]
+    t.equal(
+      (await decoded({ bulk: 'buffer' }, command, plan)).values,
+      json([[Buffer.from('GET'), Buffer.from('é')]]),
+    )
+    t.equal((await decoded({}, command, plan)).values, json([['GET', 'é']]))
   })
 
   t.test(`${plan}: with Buffers for bulk strings every value is written again as it came`, async t => {
