@@ -87,6 +87,12 @@ const WITH_COVERAGE = [
 /** How many short files share a process: to start one, and to load and compile lib/ in it, takes half a second of processor time. */
 const GROUP_SIZE = 24
 
+/**
+ * In Node 20 V8 optimizes what has run eight times as long as usual: to optimize what a test runs once took an eighth of the time of
+ * the files. Later ones do so by themselves, with a compiler in between.
+ */
+const V8_FLAGS = process.version.startsWith('v20.') ? ['--interrupt-budget=500000'] : []
+
 /** The time after which a file has failed. */
 const FILE_TIMEOUT_S = 180
 
@@ -146,7 +152,13 @@ async function run(files, reports) {
   const isCovered = reports !== undefined && covers(files[0])
   const child = spawn(
     process.execPath,
-    [`--import=./${COMPILED}/test/gate/leak-gate.js`, '.ci/run-tests.js', String(FILE_TIMEOUT_S), ...files],
+    [
+      ...V8_FLAGS,
+      `--import=./${COMPILED}/test/gate/leak-gate.js`,
+      '.ci/run-tests.js',
+      String(FILE_TIMEOUT_S),
+      ...files,
+    ],
     {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {

@@ -149,8 +149,8 @@ t.test('a server that goes away ends the tap with exit code 1; what it has cut o
 
 t.test('a line without an end is not kept', async t => {
   const { address } = await httpServer(t, (_, response) => {
-    const more = () => {
-      if (!response.destroyed) response.write('x'.repeat(100_000), more)
+    const more = (error?: Error | null) => {
+      if (!error && !response.destroyed) response.write('x'.repeat(100_000), more)
     }
     more()
   })
