@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
+import { copyFileSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
@@ -38,10 +38,15 @@ listeners:
     listen: { host: 127.0.0.1, port: 0, maxConnections: ${limit} }
     pipeline: [lines, mortal, ${stage}, toLines]
   - name: ${second}
-    listen:
-      { host: 127.0.0.1, port: 0, tls: { cert: ${pathOf('server')}, key: ${pathOf('server-key')} } }
+    listen: { host: 127.0.0.1, port: 0, tls: { cert: ./cert.pem, key: ./key.pem } }
     pipeline: counter
 `
+}
+
+/** Puts a certificate where the file has it. */
+function install(folder: string, name: string): void {
+  copyFileSync(pathOf(name), `${folder}/cert.pem`)
+  copyFileSync(pathOf(`${name}-key`), `${folder}/key.pem`)
 }
 
 /** Serves a file with workers, and changes it in every way. */
@@ -51,6 +56,7 @@ async function exerciseReloads(
   execPath = process.execPath,
 ): Promise<void> {
   const folder = t.testdir({ 'mortal.mjs': MORTAL, 'bywash.yaml': fileText(spread, {}) })
+  install(folder, 'server')
   const path = `${folder}/bywash.yaml`
   const { child, exited, logged, log } = startCommand(t, ['serve', path], { execPath, isCovered: true })
   const seen = new Map<string, number>()
@@ -107,6 +113,17 @@ async function exerciseReloads(
   const later = await connectTls(t, Number(third))
   await later.send('three\n')
   t.equal(String(await later.receive('\n')), 'three\n')
+  const { serialNumber } = later.socket.getPeerCertificate()
+
+  // As many clients as make sure that each worker has one.
+  install(folder, 'renewed')
+  await reload({ stage: 'lowercase', limit: 2, second: 'c' }, /c: new options; 1 open/)
+  for (let number = 0; number < 6; number++) {
+    const renewed = await connectTls(t, Number(third))
+    t.not(renewed.socket.getPeerCertificate().serialNumber, serialNumber, 'the renewed certificate')
+    renewed.end()
+    t.equal(String(await renewed.receive()), '')
+  }
   later.end()
   t.equal(String(await later.receive()), '')
 
