@@ -16,10 +16,10 @@ import { COMPILED } from './compiled.js'
 import { checkCoverage } from './suite-coverage.js'
 
 /**
- * The longest files, for the first run: they begin first, or its end would wait for them alone. Some measure memory: to collect
- * what they leave takes twice as long where others have left something too.
+ * Files with a process of their own, as those of LONG_FILES have: behind the groups, they keep all cores at work until the end. Some
+ * measure memory: to collect what they leave takes twice as long where others have left something too.
  */
-const FIRST_FILES = [
+const ALONE_FILES = [
   'test/amplify/amplify.test.ts',
   'test/soak/soak.test.ts',
   'test/config/memory-held.test.ts',
@@ -127,9 +127,13 @@ function covers(file) {
   return WITH_COVERAGE.includes(file) || !WITHOUT_COVERAGE.some(path => file.startsWith(path))
 }
 
-/** Groups files that share a process: long ones have one of their own, but to start one takes longer than most files do. */
+/** Whether a file has a process of its own. */
+function isAlone(file) {
+  return ALONE_FILES.includes(file) || LONG_FILES[file] !== undefined
+}
+
+/** Groups files that share a process: to start one takes longer than most files do. */
 function groupFiles(files) {
-  const isAlone = file => FIRST_FILES.includes(file) || LONG_FILES[file] !== undefined
   const groups = files.filter(isAlone).map(file => [file])
   for (const isCovered of [true, false]) {
     const short = files.filter(file => !isAlone(file) && covers(file) === isCovered).sort()
@@ -242,8 +246,8 @@ rmSync(REPORTS, { recursive: true, force: true })
 const checksCoverage = isWhole && !values['no-coverage']
 const all = findTests(isWhole ? ['test'] : positionals)
 const last = lastDurations()
-/** The longest begin first: by what they took the last time, or by the list. */
-const expected = file => last[file] ?? (FIRST_FILES.includes(file) ? FILE_TIMEOUT_S : 0)
+/** The longest begin first: by what they took the last time, or in a first run by what most take. */
+const expected = file => last[file] ?? (isAlone(file) ? 10 : 2)
 const expectedOf = group => group.reduce((total, file) => total + expected(file), 0)
 const groups = groupFiles(all).sort((one, other) => expectedOf(other) - expectedOf(one))
 const results = await runAll(groups, Number(values.jobs), checksCoverage ? REPORTS : undefined)
