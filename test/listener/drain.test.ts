@@ -72,6 +72,21 @@ for (const plan of PLANS) {
     t.strictSame(await closed, { forced: 0 })
   })
 
+  t.test(`${plan}: what has just begun to leave may be cut off`, async t => {
+    const clock = fakeClock()
+    const { listener, port, ended } = await serveLocally(t, shout(), { plan, clock })
+    await served(t, port)
+    // In the turn of the event loop in which the connection would see that no more input comes.
+    setImmediate(() =>
+      setImmediate(() => {
+        void listener.close({ timeout: 0 })
+        clock.advance(0)
+      }),
+    )
+    t.strictSame(await listener.close(), { forced: 1 })
+    t.match(await ended(1), [{ reason: 'shutdown', error: undefined }])
+  })
+
   t.test(`${plan}: a failure while a connection leaves is still its reason`, async t => {
     const picky = map('picky', (line: string) => {
       if (line === 'bad') throw new Error('boom')
