@@ -280,6 +280,7 @@ for (const plan of PLANS) {
     refused.send('x')
     const answer = await refused.receive()
     t.equal(answer.toString(), 'error: the server behind this one is not available\n')
+    refused.end()
     t.strictSame(brief(await refused.outcome), [
       'upstream-error',
       "Stage 'upstream' cannot connect to 127.0.0.1:1: nobody listens there; ./nobody.sock: no such file or directory.",
@@ -491,9 +492,11 @@ t.test('TLS is spoken to a server, whose certificate is checked', async t => {
   const unchecked = connect(proxyTo(backend.address, { tls: true }))
   unchecked.send('x')
   await unchecked.receive()
+  unchecked.end()
   t.match(brief(await unchecked.outcome), ['upstream-error', /127.0.0.1:\d+: unable to verify/])
   const wrong = connect(proxyTo(backend.address, { tls: { minVersion: 'TLSv9' as never } }))
   await wrong.receive()
+  wrong.end()
   t.match(brief(await wrong.outcome), ['upstream-error', /TLSv9/])
   t.throws(() => upstream(NOBODY, { tlsCa: './no.pem' }), {
     message: "upstream(): cannot read './no.pem': no such file or directory.",
