@@ -806,6 +806,7 @@ t.test('a stage behind one that has failed does not become another list any more
   const client = connect(pipeline().through(failing).through(late))
   client.send('x')
   t.equal(String(await client.receive()), 'x')
+  client.end()
   t.match(brief(await client.outcome), ['stage-error', /'failing'.*broken/])
 })
 

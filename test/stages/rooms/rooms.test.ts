@@ -126,7 +126,7 @@ for (const plan of PLANS) {
     await turns()
     t.strictSame(room.topics, ['x'], 'a topic without subscribers is gone')
     t.equal(room.topic('y').size, 0)
-    b.send('join z\njoin w\n')
+    b.end('join z\njoin w\n')
     t.match(await b.outcome, {
       reason: 'stage-error',
       error: { cause: { code: 'ERR_BYWASH_TOO_MANY_TOPICS' } },
