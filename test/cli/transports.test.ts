@@ -7,19 +7,13 @@ import { trialLines, websocketTrialLines } from '../../lib/cli/serving/trial-lin
 import { serveLocally } from '../listener/local-listener.js'
 import { socketFolder } from '../socket-folder.js'
 import { clientOf } from '../tcp-client.js'
-import { identity, pathOf } from '../transports/certificates.js'
+import { identity, install, pathOf } from '../transports/certificates.js'
 import { connectTls, refusalOf } from '../transports/tls-client.js'
 import { connectWebSocket } from '../transports/websocket-client.js'
 import { runCommand } from './run-command.js'
 import { serveInProcess } from './serve-in-process.js'
 
 const LOCAL = ['--host', '127.0.0.1', '--port', '0']
-
-/** Puts a certificate and its key into a folder, as cert.pem and key.pem. */
-function install(folder: string, name: string): void {
-  copyFileSync(pathOf(name), `${folder}/cert.pem`)
-  copyFileSync(pathOf(`${name}-key`), `${folder}/key.pem`)
-}
 
 t.test('--websocket serves WebSockets, and says how to try it', async t => {
   const { io, exited, port } = await serveInProcess(t, [

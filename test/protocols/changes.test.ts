@@ -49,10 +49,9 @@ t.test('socks5: curl reaches a server by its address and by its name', { skip: m
 
 /** Debian's package of swaks only recommends the library that it needs for TLS. */
 function missingSwaks(): string | false {
-  const program = 'swaks'
-  const { stderr } = spawnSync(program, ['--support'], { encoding: 'utf8' })
+  const { stderr } = spawnSync('swaks', ['--support'], { encoding: 'utf8' })
   const hasTls = !stderr?.includes('TLS not available')
-  return missing(program) || (!hasTls && 'swaks has no TLS: it needs libnet-ssleay-perl')
+  return missing('swaks') || (!hasTls && 'swaks has no TLS: it needs libnet-ssleay-perl')
 }
 
 t.test('smtp: swaks sends a mail behind STARTTLS, and none before', { skip: missingSwaks() }, async t => {

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { copyFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { pathToFileURL } from 'node:url'
 import t, { type Test } from 'tap'
@@ -8,7 +8,7 @@ import { define } from '../../../lib/cli/serving/serve-in-worker.js'
 import { NEWER_NODE, WITHOUT_NEWER_NODE } from '../../listener/workers/threads/newer-node.js'
 import { scriptPath } from '../../script-path.js'
 import { connectTcp, exchange } from '../../tcp-client.js'
-import { pathOf } from '../../transports/certificates.js'
+import { install } from '../../transports/certificates.js'
 import { connectTls } from '../../transports/tls-client.js'
 import { FakeIo } from '../fake-io.js'
 import { startCommand } from '../start-command.js'
@@ -41,12 +41,6 @@ listeners:
     listen: { host: 127.0.0.1, port: 0, tls: { cert: ./cert.pem, key: ./key.pem } }
     pipeline: counter
 `
-}
-
-/** Puts a certificate where the file has it. */
-function install(folder: string, name: string): void {
-  copyFileSync(pathOf(name), `${folder}/cert.pem`)
-  copyFileSync(pathOf(`${name}-key`), `${folder}/key.pem`)
 }
 
 /** Serves a file with workers, and changes it in every way. */
@@ -115,7 +109,7 @@ async function exerciseReloads(
   t.equal(String(await later.receive('\n')), 'three\n')
   const { serialNumber } = later.socket.getPeerCertificate()
 
-  // As many clients as make sure that each worker has one.
+  // Enough clients for each worker to have some.
   install(folder, 'renewed')
   await reload({ stage: 'lowercase', limit: 2, second: 'c' }, /c: new options; 1 open/)
   for (let number = 0; number < 6; number++) {

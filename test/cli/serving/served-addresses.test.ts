@@ -1,12 +1,12 @@
 import { once } from 'node:events'
-import { copyFileSync, existsSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { connect } from 'node:net'
 import t, { type Test } from 'tap'
 import { ListenerSet } from '../../../lib/cli/serving/listener-set.js'
 import { readConfiguration } from '../../../lib/config/file/configuration.js'
 import { socketFolder } from '../../socket-folder.js'
 import { clientOf } from '../../tcp-client.js'
-import { pathOf } from '../../transports/certificates.js'
+import { install } from '../../transports/certificates.js'
 import { connectTls } from '../../transports/tls-client.js'
 import { runCommand } from '../run-command.js'
 
@@ -25,10 +25,6 @@ function start(t: Test) {
       if (configuration === undefined) throw new Error(JSON.stringify(problems))
       return set.apply(configuration.listeners, '')
     },
-    install(name: string) {
-      copyFileSync(pathOf(name), `${folder}/cert.pem`)
-      copyFileSync(pathOf(`${name}-key`), `${folder}/key.pem`)
-    },
   }
 }
 
@@ -42,14 +38,14 @@ async function exchange(t: Test, path: string): Promise<string> {
 }
 
 t.test('a reload renews certificates, and open connections keep theirs', async t => {
-  const { apply, install } = start(t)
+  const { apply, folder } = start(t)
   const listen = 'host: 127.0.0.1, port: 0, tls: { cert: ./cert.pem, key: key.pem }'
-  install('server')
+  install(folder, 'server')
   const [line] = await apply(listen)
   const port = Number(/:(\d+)$/.exec(line ?? '')?.[1])
   const open = await connectTls(t, port)
   t.strictSame(await apply(listen), [], 'the same certificate is no change')
-  install('renewed')
+  install(folder, 'renewed')
   t.strictSame(await apply(listen), ['a: new options; 1 open connection finishes with the old ones'])
   t.equal((await connectTls(t, port)).socket.getPeerCertificate().subject.CN, 'renewed')
   await open.send('still')
